@@ -1,0 +1,69 @@
+"""What every command does alike: results on stdout, one-sentence errors, exit codes."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from typing import ParamSpec
+
+import typer
+
+from rankgen.manifests.errors import RankgenError
+
+Options = ParamSpec("Options")
+INTERRUPTED = 130
+DEBUG_VARIABLE = "RANKGEN_DEBUG"
+
+
+def reported(command: Callable[Options, None]) -> Callable[Options, None]:
+    """Turns errors into one sentence on stderr and the documented exit codes.
+
+    0 done, 2 usage, 3 environment, 4 incomplete but resumable, 5 integrity, 130 interrupted.
+    """
+
+    @functools.wraps(command)
+    def run(*args: Options.args, **kwargs: Options.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except RankgenError as error:
+            raise typer.Exit(report_error(error)) from None
+        except KeyboardInterrupt:
+            print("interrupted; repeat the command to resume", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
+        except OSError as error:
+            problem = RankgenError(
+                _os_sentence(error), "free space or fix permissions, then repeat"
+            )
+            problem.exit_code = 3
+            raise typer.Exit(report_error(problem)) from None
+
+    return run
+
+
+def report_error(error: RankgenError) -> int:
+    """Prints the error and returns its exit code; with --debug the traceback comes first."""
+    if debug_wanted():
+        traceback.print_exc()
+    print(f"error: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)
+    return error.exit_code
+
+
+def debug_wanted() -> bool:
+    """Says whether `--debug` was given."""
+    return os.environ.get(DEBUG_VARIABLE) == "1"
+
+
+def say(text: str, values: Mapping[str, object], *, as_json: bool) -> None:
+    """Prints a command's result on stdout: `text` for people, `values` with `--json`."""
+    print(json.dumps(values, ensure_ascii=False) if as_json else text)
+
+
+def _os_sentence(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"

@@ -1,0 +1,92 @@
+"""`rankgen retrieve`: queries and a collection in, candidates out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankgen.generator.commands.options import AsJson, MaxFailed, RayAddress, Shards
+from rankgen.generator.commands.reporting import reported, say
+
+
+@reported
+def retrieve(
+    out: Annotated[Path, typer.Option(help="Folder of the run; repeat the command to resume.")],
+    collection: Annotated[
+        str,
+        typer.Option(help="A folder (BEIR's layout, or corpus.* and queries.*), or irds:ID."),
+    ] = "",
+    corpus: Annotated[
+        Path | None, typer.Option(help="Documents (JSONL, TSV or Parquet) instead of the folder's.")
+    ] = None,
+    queries: Annotated[
+        Path | None, typer.Option(help="Queries (JSONL, TSV or Parquet) instead of the folder's.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Only the queries that the folder's qrels/SPLIT.tsv judges.")
+    ] = None,
+    retriever: Annotated[str, typer.Option(help="bm25, or recorded:RUN (a TREC run).")] = "bm25",
+    depth: Annotated[int, typer.Option(help="Candidates a query.")] = 100,
+    k1: Annotated[float, typer.Option(help="BM25's k1.")] = 0.9,
+    b: Annotated[float, typer.Option(help="BM25's b.")] = 0.4,
+    order: Annotated[
+        str,
+        typer.Option(help="How a recorded run is ordered: score (as trec_eval does), or rank."),
+    ] = "score",
+    missing: Annotated[
+        str, typer.Option(help="Recorded documents that the collection lacks: keep or drop.")
+    ] = "keep",
+    sample: Annotated[int | None, typer.Option(help="Take this many queries only.")] = None,
+    seed: Annotated[int, typer.Option(help="Chooses the sample.")] = 0,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads for indexing and searching.", show_default="all")
+    ] = None,
+    shards: Shards = None,
+    max_failed: MaxFailed = 0,
+    ray_address: RayAddress = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find candidates for every query of a collection."""
+    from rankgen.generator.retrieve import RetrieveSettings
+    from rankgen.generator.retrieve import retrieve as run
+    from rankgen.manifests.validation import validated
+    from rankgen.retrieval.settings import parse_retriever
+
+    settings = validated(
+        RetrieveSettings,
+        {
+            "collection": collection,
+            "corpus": corpus,
+            "queries": queries,
+            "split": split,
+            "retriever": parse_retriever(
+                retriever,
+                depth=depth,
+                k1=k1,
+                b=b,
+                order=order,
+                missing=missing,
+                threads=threads or os.cpu_count() or 1,
+            ),
+            "sample": sample,
+            "seed": seed,
+            "shards": shards,
+            "max_failed": max_failed,
+            "ray_address": ray_address,
+            "out": out,
+        },
+        "retrieve",
+    )
+    summary, handle = run(settings)
+    text = (
+        f"{summary.queries:,} queries, {summary.counts['candidates']:,} candidates in "
+        f"{summary.shards} shards ({summary.resumed_shards} from before) -> {out}"
+    )
+    losses = None if handle.losses is None else handle.losses.model_dump()
+    if losses is not None:
+        text += "\nrecorded run: " + ", ".join(f"{k} {v:,}" for k, v in losses.items())
+    values = {"out": str(out), "queries": summary.queries, "shards": summary.shards}
+    say(text, {**values, **summary.counts, "losses": losses}, as_json=as_json)

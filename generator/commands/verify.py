@@ -1,0 +1,51 @@
+"""`rankgen verify`: checks a run against its ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankgen.generator.commands.options import AsJson
+from rankgen.generator.commands.reporting import reported, say
+
+
+@reported
+def verify(
+    run: Annotated[Path, typer.Argument(help="The folder of a retrieve or label run.")],
+    full: Annotated[bool, typer.Option("--full", help="Also re-read and check every row.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check that a run holds exactly what was committed; exit code 5 if it does not."""
+    from rankgen.generator.label_rows import validate_rankings
+    from rankgen.generator.retrieve import validate_candidates
+    from rankgen.manifests.plan import read_plan
+    from rankgen.manifests.run_directory import RunDirectory
+    from rankgen.manifests.verify import verify_run
+
+    directory = RunDirectory(run)
+    validators = {"retrieve": validate_candidates, "label": validate_rankings}
+    kind = read_plan(directory).kind
+    found = verify_run(directory, validators[kind] if full else None)
+    shards = f"{found.shards} of {found.plan.shards} shards"
+    text = "\n".join(
+        [
+            f"{run}: {shards}, {found.queries:,} of {found.plan.queries:,} queries, "
+            f"{len(found.quarantined)} quarantined, {len(found.problems)} problems",
+            *found.problems,
+        ]
+    )
+    values = {
+        "shards": found.shards,
+        "planned_shards": found.plan.shards,
+        "queries": found.queries,
+        "planned_queries": found.plan.queries,
+        "quarantined": found.quarantined,
+        "problems": list(found.problems),
+    }
+    say(text, values, as_json=as_json)
+    if found.problems:
+        raise typer.Exit(5)
+    if found.shards < found.plan.shards:
+        raise typer.Exit(4)

@@ -1,0 +1,231 @@
+"""Any OpenAI-compatible server, `vllm serve` included; an error body can never become an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, cast
+from urllib.parse import urlsplit
+
+from rankgen.generator.engines.base import EnginePrompt, Generation, finish_reason
+from rankgen.generator.engines.retry import RetryPolicy, retry_after_s
+from rankgen.generator.engines.server_probe import ServerFacts, probe_server
+from rankgen.generator.outcomes import TeacherFailure, TokenUsage
+from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageError
+
+if TYPE_CHECKING:
+    from openai import APIStatusError, AsyncOpenAI
+    from openai.types import Completion
+    from openai.types.chat import ChatCompletion
+
+Api = Literal["chat", "completions"]
+
+_RETRIED_STATUS = frozenset({408, 409, 425, 429})
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """How a server is spoken to.
+
+    Attributes:
+        base_url: Its address, with or without /v1.
+        model: The name the server knows the model by.
+        api: "chat" sends messages, "completions" sends token ids.
+        seed: Sent along; greedy decoding does not draw.
+        force_length: Ask for exactly `max_tokens` tokens (vLLM's `min_tokens`).
+        add_special_tokens: Ask a chat server to put the beginning token in front, which Zephyr's
+            chat format leaves to the tokenizer (understood by vLLM).
+        timeout_s: Longest time for one call.
+    """
+
+    base_url: str
+    model: str
+    api: Api = "chat"
+    seed: int = 0
+    force_length: bool = False
+    add_special_tokens: bool = False
+    timeout_s: float = 600.0
+
+
+class OpenAIServer:
+    """A client of one server.
+
+    Args:
+        settings: How the server is spoken to.
+        retry: When it is asked again.
+
+    Raises:
+        UsageError: The address is none.
+        EnvironmentProblem: The server does not answer, wants a key, or `openai` is missing.
+    """
+
+    # Servers batch as they like and hosted ones need not be deterministic.
+    repeatable = False
+
+    def __init__(self, settings: ServerSettings, retry: RetryPolicy | None = None) -> None:
+        self._settings = settings
+        self._retry = retry or RetryPolicy()
+        self._base_url = normal_base_url(settings.base_url)
+        key = os.environ.get("OPENAI_API_KEY") or "none"
+        self._server: ServerFacts = probe_server(self._base_url, key)
+        self._answered = False
+        try:
+            import openai
+        except ImportError:
+            raise EnvironmentProblem(
+                "the package openai is not installed", 'pip install "rankgen-distill[teacher]"'
+            ) from None
+        self._client: AsyncOpenAI = openai.AsyncOpenAI(
+            base_url=self._base_url, api_key=key, max_retries=0, timeout=settings.timeout_s
+        )
+
+    async def generate(self, prompt: EnginePrompt, max_tokens: int) -> Generation:
+        """Asks until there is an answer or the attempts are spent; see `Engine.generate`."""
+        from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
+
+        failure = ""
+        for attempt in range(1, self._retry.attempts + 1):
+            wait_at_least: float | None = None
+            try:
+                generation = await self._ask(prompt, max_tokens)
+            except APIStatusError as error:
+                if error.status_code < 500 and error.status_code not in _RETRIED_STATUS:
+                    raise self._refusal(error, attempt) from error
+                failure = f"status {error.status_code}"
+                wait_at_least = retry_after_s(error.response.headers.get("retry-after"))
+            except APITimeoutError:
+                failure = f"no answer within {self._settings.timeout_s:g} s"
+            except APIConnectionError as error:
+                failure = f"connection failed ({type(error.__cause__).__name__})"
+            except (APIError, _NoAnswer, ValueError) as error:
+                failure = f"an answer that is none ({_one_line(error)})"
+            else:
+                self._answered = True
+                return generation
+            if attempt < self._retry.attempts:
+                await asyncio.sleep(self._retry.wait_s(attempt, wait_at_least))
+        raise TeacherFailure(
+            f"the server {self._base_url} failed {self._retry.attempts} times, lastly: {failure}",
+            attempts=self._retry.attempts,
+        )
+
+    async def _ask(self, prompt: EnginePrompt, max_tokens: int) -> Generation:
+        extra: dict[str, object] = {}
+        if self._settings.force_length:
+            extra["min_tokens"] = max_tokens
+        if self._settings.api == "chat":
+            if self._settings.add_special_tokens:
+                extra["add_special_tokens"] = True
+            answer: ChatCompletion | Completion = await self._client.chat.completions.create(
+                model=self._settings.model,
+                messages=[
+                    {"role": "system", "content": m.content}
+                    if m.role == "system"
+                    else {"role": "user", "content": m.content}
+                    for m in prompt.messages
+                ],
+                max_tokens=max_tokens,
+                temperature=0.0,
+                seed=self._settings.seed,
+                extra_body=extra or None,
+            )
+        else:
+            answer = await self._client.completions.create(
+                model=self._settings.model,
+                prompt=list(prompt.token_ids),
+                max_tokens=max_tokens,
+                temperature=0.0,
+                seed=self._settings.seed,
+                extra_body=extra or None,
+            )
+        return _generation(answer)
+
+    def _refusal(self, error: APIStatusError, attempt: int) -> RankgenError | TeacherFailure:
+        """Turns a 4xx into the right error: the run's settings, its key, or just this prompt."""
+        said = _one_line(error)
+        what = f"the server {self._base_url} refused the request for model {self._settings.model}"
+        if error.status_code in (401, 403):
+            return EnvironmentProblem(
+                f"{what} with status {error.status_code}: {said}",
+                "set OPENAI_API_KEY to a key that may use this model",
+            )
+        if error.status_code == 404:
+            listed = ", ".join(self._server.models) or "none"
+            return UsageError(f"{what} with status 404: {said}", f"models it lists: {listed}")
+        # A server that has answered others refuses this prompt, not the settings.
+        if self._answered or "context" in said.lower():
+            return TeacherFailure(f"{what} with status {error.status_code}: {said}", attempt)
+        return UsageError(
+            f"{what} with status {error.status_code}: {said}",
+            "check --model, --api and --context-size",
+        )
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._client.close()
+
+    def facts(self) -> Mapping[str, str]:
+        """Returns the server's address, what it says it is, and the client's version."""
+        facts = {
+            "engine": "openai",
+            "base_url": self._base_url,
+            "api": self._settings.api,
+            "openai": importlib.metadata.version("openai"),
+            "served_models": ", ".join(self._server.models),
+        }
+        if self._server.owner:
+            facts["server"] = self._server.owner
+        return facts
+
+
+class _NoAnswer(Exception):
+    """Status 200 with a body that holds no answer."""
+
+
+def _generation(answer: ChatCompletion | Completion) -> Generation:
+    """Reads an answer strictly: the client does not validate bodies, and proxies send anything."""
+    from openai.types import Completion
+    from openai.types.chat import ChatCompletion
+
+    if not isinstance(answer, Completion | ChatCompletion) or not answer.choices:
+        raise _NoAnswer("no choices")
+    if isinstance(answer, ChatCompletion):
+        message = answer.choices[0].message
+        # Absent content is an empty answer when the model spoke only to itself or hit a filter.
+        text: object = "" if message is None else message.content or ""
+        if message is None:
+            raise _NoAnswer("no message")
+    else:
+        text = answer.choices[0].text
+    if not isinstance(text, str):
+        raise _NoAnswer("no text")
+    prompt_tokens = answer.usage.prompt_tokens if answer.usage else 0
+    output_tokens = answer.usage.completion_tokens if answer.usage else 0
+    return Generation(
+        text,
+        None,
+        finish_reason(cast("str | None", answer.choices[0].finish_reason)),
+        TokenUsage(prompt_tokens or 0, output_tokens or 0),
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join((str(error) or type(error).__name__).split())[:300]
+
+
+def normal_base_url(url: str) -> str:
+    """Returns the address with a path: /v1 when it has none.
+
+    Raises:
+        UsageError: It is no http or https address.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise UsageError(
+            f"'{url}' is no server address", "write it as --base-url http://host:8000/v1"
+        )
+    path = parts.path.rstrip("/") or "/v1"
+    return f"{parts.scheme}://{parts.netloc}{path}"

@@ -1,0 +1,63 @@
+"""The Ray session of one command: a local one unless an address names a cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+
+from rankgen.manifests.errors import EnvironmentProblem
+
+
+@contextlib.contextmanager
+def ray_session(address: str | None) -> Iterator[None]:
+    """Connects to Ray while the block runs.
+
+    Args:
+        address: A cluster's address ("auto", "ray://…", "host:6379"); None starts Ray on this
+            machine and stops it again.
+
+    Raises:
+        EnvironmentProblem: The cluster cannot be reached.
+    """
+    # Telemetry and the advice banner have no place in a run's output.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    try:
+        if address is None:
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        else:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise EnvironmentProblem(
+            f"the Ray cluster at {address or 'this machine'} cannot be reached: {reason}",
+            "start one with `ray start --head`, or leave --ray-address out to use this machine",
+        ) from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def total_gpus() -> int:
+    """Returns the number of GPUs of the connected cluster."""
+    return int(_resources().get("GPU", 0))
+
+
+def total_cpus() -> int:
+    """Returns the number of CPUs of the connected cluster."""
+    return max(1, int(_resources().get("CPU", 1)))
+
+
+def _resources() -> dict[str, float]:
+    import ray
+
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return resources

@@ -1,0 +1,28 @@
+"""What happens to a run, as JSON lines under `.rankgen/events`, one file per driver process."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+
+from rankgen.manifests.run_directory import RunDirectory
+
+
+class EventLog:
+    """Appends events of this process.
+
+    Args:
+        run: The run's folder.
+    """
+
+    def __init__(self, run: RunDirectory) -> None:
+        run.events.mkdir(parents=True, exist_ok=True)
+        self._path = run.events / f"{socket.gethostname()}-{os.getpid()}.jsonl"
+
+    def write(self, event: str, **values: str | int | float | None) -> None:
+        """Appends one event with the time, in seconds since 1970."""
+        line = json.dumps({"time": round(time.time(), 3), "event": event, **values})
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")

@@ -1,0 +1,182 @@
+"""Drives a shard job: plan, resume, pool, commit, finish."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from rankgen.generator.jobs.cluster import ray_session
+from rankgen.generator.jobs.events import EventLog
+from rankgen.generator.jobs.interrupt import StopRequest, stop_on_signals
+from rankgen.generator.jobs.pool import Pool, PoolSettings
+from rankgen.generator.jobs.work import ShardTask, WorkFactory
+from rankgen.generator.jobs.worker import ShardWorker
+from rankgen.manifests.errors import IncompleteRun
+from rankgen.manifests.ledger import CommitRecord, Ledger, Validate
+from rankgen.manifests.plan import Plan, assign_shards, open_plan
+from rankgen.manifests.progress import Progress, progress
+from rankgen.manifests.provenance import write_manifest
+from rankgen.manifests.records import Query
+from rankgen.manifests.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from ray.actor import ActorHandle
+
+
+@dataclass(frozen=True)
+class ShardJob:
+    """Everything the engine needs to know of a job.
+
+    Attributes:
+        run: Where the job publishes.
+        plan: What it promises.
+        queries: The planned queries.
+        factory: Makes the work in a worker; pickled.
+        validate: Checks an attempt before it is committed.
+        finish: Publishes what is written after the shards (texts); must be repeatable.
+        pool: Returns the pool's settings; called once Ray is connected.
+        max_failed: Quarantined queries that the job tolerates.
+        ray_address: A cluster, or None for this machine.
+    """
+
+    run: RunDirectory
+    plan: Plan
+    queries: Sequence[Query]
+    factory: WorkFactory
+    validate: Validate
+    finish: Callable[[], None]
+    pool: Callable[[], PoolSettings]
+    max_failed: int = 0
+    ray_address: str | None = None
+
+
+@dataclass(frozen=True)
+class JobSummary:
+    """What a finished job published.
+
+    Attributes:
+        queries: Published queries.
+        quarantined: query_id -> reason.
+        shards: Committed shards.
+        resumed_shards: Those among them that an earlier run had committed.
+        counts: Totals over the shards.
+    """
+
+    queries: int
+    quarantined: dict[str, str]
+    shards: int
+    resumed_shards: int
+    counts: dict[str, int]
+
+
+def run_job(job: ShardJob) -> JobSummary:
+    """Runs the job to its end, resuming what an earlier run committed.
+
+    Raises:
+        UsageError: The folder belongs to another recipe.
+        IncompleteRun: Too many queries are quarantined, or a signal stopped the run.
+        IntegrityProblem: Committed files are damaged.
+    """
+    plan = open_plan(job.run, job.plan, job.queries)
+    ledger = Ledger(job.run, plan.fingerprint, plan.shards, plan.tables)
+    records = ledger.settle()
+    resumed = len(records)
+    tasks = _missing(job, plan, records)
+    if tasks:
+        with stop_on_signals() as stop, ray_session(job.ray_address):
+            _fill(job, plan, ledger, tasks, records, stop)
+        if stop.requested:
+            raise KeyboardInterrupt
+        records = ledger.settle()
+    if tasks or not job.run.manifest.exists():
+        job.finish()
+        write_manifest(job.run, plan, records)
+        ledger.discard_attempts()
+    return _summary(job, records, resumed)
+
+
+def _missing(job: ShardJob, plan: Plan, records: dict[int, CommitRecord]) -> list[ShardTask]:
+    """Returns a task for every shard that is not committed or lacks quarantined queries."""
+    by_id = {query.query_id: query for query in job.queries}
+    tasks = []
+    for shard, query_ids in enumerate(assign_shards(by_id, plan.shards)):
+        record = records.get(shard)
+        if record is None:
+            tasks.append(ShardTask(shard, 0, tuple(by_id[q] for q in query_ids)))
+        elif record.quarantined:
+            again = tuple(by_id[q] for q in query_ids if q in record.quarantined)
+            tasks.append(ShardTask(shard, record.revision + 1, again))
+    return tasks
+
+
+def _fill(
+    job: ShardJob,
+    plan: Plan,
+    ledger: Ledger,
+    tasks: Sequence[ShardTask],
+    records: dict[int, CommitRecord],
+    stop: StopRequest,
+) -> None:
+    settings = job.pool()
+    events = EventLog(job.run)
+    planned = assign_shards((query.query_id for query in job.queries), plan.shards)
+    pool = Pool(lambda: _make_actor(job, plan, settings), settings, events, stop)
+    published = sum(len(planned[s]) - len(r.quarantined) for s, r in records.items())
+    events.write("start", shards_left=len(tasks), workers=settings.workers)
+    try:
+        with progress(plan.kind, len(job.queries), published) as shown:
+            for task, attempt in pool.attempts(tasks):
+                won = ledger.commit(attempt, planned[task.shard], job.validate)
+                events.write("commit" if won else "lost race", shard=task.shard)
+                _show(shown, task, len(attempt.quarantined))
+                following = task.next()
+                if following is not None:
+                    pool.add(following)
+    finally:
+        pool.close()
+    events.write("end")
+
+
+def _show(shown: Progress, task: ShardTask, quarantined: int) -> None:
+    shown.advance(len(task.queries))
+    if quarantined:
+        shown.note(f"{quarantined} quarantined in shard {task.shard}")
+
+
+def _make_actor(job: ShardJob, plan: Plan, settings: PoolSettings) -> ActorHandle[ShardWorker]:
+    import ray
+
+    actor = ray.remote(ShardWorker).options(
+        num_cpus=settings.cpus,
+        num_gpus=settings.gpus,
+        max_restarts=0,
+        max_task_retries=0,
+        max_concurrency=max(2, settings.shards_in_flight + 1),
+    )
+    root = job.run.root.absolute()
+    handle = actor.remote(root, plan.fingerprint, plan.shards, job.factory)
+    return cast("ActorHandle[ShardWorker]", handle)
+
+
+def _summary(job: ShardJob, records: dict[int, CommitRecord], resumed: int) -> JobSummary:
+    quarantined = {q: why for r in records.values() for q, why in r.quarantined.items()}
+    counts: Counter[str] = Counter()
+    for record in records.values():
+        counts.update(record.counts)
+    if len(quarantined) > job.max_failed:
+        query_id, reason = next(iter(sorted(quarantined.items())))
+        more = f" (and {len(quarantined) - 1} more)" if len(quarantined) > 1 else ""
+        raise IncompleteRun(
+            f"query {query_id}{more} of {len(job.queries)} is not in {job.run.root}: {reason}",
+            "repeat the command to try again, or accept the loss with "
+            f"--max-failed {len(quarantined)}",
+        )
+    return JobSummary(
+        queries=len(job.queries) - len(quarantined),
+        quarantined=quarantined,
+        shards=len(records),
+        resumed_shards=resumed,
+        counts=dict(counts),
+    )

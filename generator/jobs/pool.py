@@ -1,0 +1,234 @@
+"""Supervises the Ray actors of one job: feeds, replaces the dead, gives up on nothing silently."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from rankgen.generator.jobs.events import EventLog
+from rankgen.generator.jobs.interrupt import StopRequest
+from rankgen.generator.jobs.work import ShardTask
+from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError
+from rankgen.manifests.ledger import Attempt
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+    from ray.actor import ActorHandle
+
+    from rankgen.generator.jobs.worker import ShardWorker
+
+WAIT_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class PoolSettings:
+    """How many workers a job has and what it does when they die.
+
+    Attributes:
+        workers: Actors alive at a time.
+        cpus: CPUs that each reserves.
+        gpus: GPUs that each reserves.
+        shards_in_flight: Shards that each works on at a time, so that one shard's last queries
+            overlap the next one's first.
+        tries: Deaths or exceptions after which a task is bisected.
+        start_failures: Consecutive deaths while loading after which the job stops.
+    """
+
+    workers: int = 1
+    cpus: float = 1.0
+    gpus: float = 0.0
+    shards_in_flight: int = 1
+    tries: int = 3
+    start_failures: int = 3
+
+
+@dataclass
+class _Slot:
+    actor: ActorHandle[ShardWorker]
+    ready: bool = False
+    tasks: dict[ObjectRef[object], _Queued] = field(default_factory=dict)
+
+
+@dataclass
+class _Queued:
+    task: ShardTask
+    failures: int = 0
+
+
+class Pool:
+    """Runs tasks on actors and yields their attempts in order of completion.
+
+    Args:
+        make_actor: Creates a fresh, unnamed `ShardWorker` actor without restarts of its own.
+        settings: See `PoolSettings`.
+        events: Where deaths and retries are written.
+        stop: Asks for draining: nothing new is started, what runs is finished.
+    """
+
+    def __init__(
+        self,
+        make_actor: Callable[[], ActorHandle[ShardWorker]],
+        settings: PoolSettings,
+        events: EventLog,
+        stop: StopRequest,
+    ) -> None:
+        self._make_actor = make_actor
+        self._settings = settings
+        self._events = events
+        self._stop = stop
+        self._queue: deque[_Queued] = deque()
+        self._slots: list[_Slot] = []
+        self._starting: dict[ObjectRef[object], _Slot] = {}
+        self._start_failures = 0
+
+    def attempts(self, tasks: Iterable[ShardTask]) -> Iterator[tuple[ShardTask, Attempt]]:
+        """Yields (task, attempt); a task may be a part of one that had to be bisected.
+
+        Raises:
+            RankgenError: As a worker raised it.
+            EnvironmentProblem: Workers keep dying while they load.
+            IncompleteRun: A task keeps failing with an exception.
+        """
+        self._queue.extend(_Queued(task) for task in tasks)
+        while self._busy() or (self._queue and not self._stop.requested):
+            self._open_slots()
+            self._feed()
+            yield from self._collect()
+
+    def add(self, task: ShardTask) -> None:
+        """Queues a task while `attempts` runs."""
+        self._queue.append(_Queued(task))
+
+    def close(self) -> None:
+        """Stops every actor."""
+        import ray
+
+        for slot in self._slots:
+            ray.kill(slot.actor, no_restart=True)
+        self._slots.clear()
+        self._starting.clear()
+
+    def _busy(self) -> bool:
+        return any(slot.tasks for slot in self._slots)
+
+    def _open_slots(self) -> None:
+        wanted = min(self._settings.workers, len(self._queue) + sum(map(_is_busy, self._slots)))
+        while len(self._slots) < wanted and not self._stop.requested:
+            slot = _Slot(self._make_actor())
+            self._slots.append(slot)
+            self._starting[slot.actor.start.remote()] = slot
+
+    def _feed(self) -> None:
+        for _ in range(self._settings.shards_in_flight):
+            for slot in self._slots:
+                if self._queue and not self._stop.requested and self._has_room(slot):
+                    queued = self._queue.popleft()
+                    slot.tasks[slot.actor.fill.remote(queued.task)] = queued
+
+    def _has_room(self, slot: _Slot) -> bool:
+        # A task that was on a dead worker runs alone, so that the next death convicts it.
+        suspect = self._queue[0].failures > 0 or any(q.failures for q in slot.tasks.values())
+        room = 1 if suspect else self._settings.shards_in_flight
+        return slot.ready and len(slot.tasks) < room
+
+    def _collect(self) -> Iterator[tuple[ShardTask, Attempt]]:
+        import ray
+
+        refs = [*self._starting, *(ref for slot in self._slots for ref in slot.tasks)]
+        if not refs:
+            return
+        ready, _ = ray.wait(refs, num_returns=1, timeout=WAIT_SECONDS)
+        for ref in ready:
+            if ref in self._starting:
+                self._finish_start(ref)
+            else:
+                yield from self._finish_task(ref)
+
+    def _finish_start(self, ref: ObjectRef[object]) -> None:
+        import ray
+
+        slot = self._starting.pop(ref)
+        try:
+            process: int = ray.get(cast("ObjectRef[int]", ref))
+        except ray.exceptions.RayTaskError as error:
+            raise _own_error(error) or _surprise("a worker could not start", error) from error
+        except ray.exceptions.RayError as error:
+            self._start_failures += 1
+            self._events.write("worker died while loading", reason=type(error).__name__)
+            self._slots.remove(slot)
+            if self._start_failures >= self._settings.start_failures:
+                raise EnvironmentProblem(
+                    f"{self._start_failures} workers in a row died while loading "
+                    f"({type(error).__name__})",
+                    "repeat the command with --debug to see the workers' own output",
+                ) from None
+            return
+        slot.ready = True
+        self._start_failures = 0
+        self._events.write("worker ready", process=process)
+
+    def _finish_task(self, ref: ObjectRef[object]) -> Iterator[tuple[ShardTask, Attempt]]:
+        import ray
+
+        slot = next((s for s in self._slots if ref in s.tasks), None)
+        if slot is None:  # Its worker died with another task and was replaced meanwhile.
+            return
+        try:
+            attempt = ray.get(cast("ObjectRef[Attempt]", ref))
+        except ray.exceptions.RayTaskError as error:
+            own = _own_error(error)
+            if own is not None:
+                raise own from error
+            self._retry_exception(slot.tasks.pop(ref), error)
+        except ray.exceptions.RayError as error:
+            self._replace(slot, type(error).__name__)
+        else:
+            yield slot.tasks.pop(ref).task, attempt
+
+    def _retry_exception(self, queued: _Queued, error: Exception) -> None:
+        queued.failures += 1
+        reason = _last_line(error)
+        self._events.write("task failed", shard=queued.task.shard, reason=reason)
+        if queued.failures >= self._settings.tries:
+            raise _surprise(f"shard {queued.task.shard} failed {queued.failures} times", error)
+        self._queue.append(queued)
+
+    def _replace(self, slot: _Slot, reason: str) -> None:
+        """Drops a dead actor and queues what it had, bisecting what was there too often."""
+        import ray
+
+        self._slots.remove(slot)
+        ray.kill(slot.actor, no_restart=True)
+        for queued in slot.tasks.values():
+            queued.failures += 1
+            shard = queued.task.shard
+            self._events.write("worker died", shard=shard, reason=reason, tries=queued.failures)
+            if queued.failures >= self._settings.tries:
+                why = f"its worker died {queued.failures} times ({reason})"
+                queued.task = queued.task.split(why)
+                # The parts are suspects already: each gets one more try.
+                queued.failures = self._settings.tries - 1
+            self._queue.append(queued)
+
+
+def _is_busy(slot: _Slot) -> bool:
+    return bool(slot.tasks) or not slot.ready
+
+
+def _own_error(error: Exception) -> RankgenError | None:
+    cause = getattr(error, "cause", None)
+    return cause if isinstance(cause, RankgenError) else None
+
+
+def _surprise(what: str, error: Exception) -> IncompleteRun:
+    return IncompleteRun(
+        f"{what}: {_last_line(error)}",
+        "repeat the command to resume, with --debug to see the traceback",
+    )
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__

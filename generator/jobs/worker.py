@@ -1,0 +1,84 @@
+"""The Ray actor: turns a task into attempt files; the driver commits them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import uuid
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rankgen.generator.jobs.work import ShardTask, ShardWork, WorkerMustExit, WorkFactory
+from rankgen.manifests.ledger import Attempt
+from rankgen.manifests.run_directory import RunDirectory, read_shard
+from rankgen.manifests.shard import write_shard
+
+
+class ShardWorker:
+    """Runs one `ShardWork` in its own process; wrapped as a Ray actor by `pool`.
+
+    Args:
+        root: The run's folder, shared with the driver.
+        fingerprint: The plan's fingerprint.
+        shards: The number of planned shards.
+        factory: Makes the work.
+    """
+
+    def __init__(self, root: Path, fingerprint: str, shards: int, factory: WorkFactory) -> None:
+        self._run = RunDirectory(root)
+        self._fingerprint = fingerprint
+        self._shards = shards
+        self._factory = factory
+        self._work: ShardWork | None = None
+
+    async def start(self) -> int:
+        """Loads the work and returns the process id."""
+        self._work = self._factory()
+        return os.getpid()
+
+    async def fill(self, task: ShardTask) -> Attempt:
+        """Fills the task's queries and writes the shard's attempt files."""
+        assert self._work is not None, "start() comes first"
+        began = time.time()
+        try:
+            filled = await self._work.fill(task.queries)
+        except WorkerMustExit:
+            # Raising would keep a process with a dead engine in service.
+            os._exit(1)
+        name = f"{task.shard:05d}.{task.revision}-{uuid.uuid4().hex}"
+        done = {query.query_id for query in task.queries}
+        for table, rows in filled.tables.items():
+            merged = self._merge_published(task, table, rows, done)
+            path = self._run.attempts / name / f"{table}.parquet"
+            write_shard(path, table, merged, self._fingerprint)
+        return Attempt(
+            shard=task.shard,
+            revision=task.revision,
+            name=name,
+            quarantined=dict(sorted({**task.not_filled(), **filled.failed}.items())),
+            counts=dict(filled.counts),
+            facts={
+                **self._work.facts(),
+                "worker": f"{socket.gethostname()}-{os.getpid()}",
+                "began": round(began, 3),
+                "seconds": round(time.time() - began, 3),
+            },
+        )
+
+    async def stop(self) -> None:
+        """Closes the work."""
+        if self._work is not None:
+            await self._work.close()
+
+    def _merge_published(
+        self, task: ShardTask, table: str, rows: pa.Table, done: set[str]
+    ) -> pa.Table:
+        public = self._run.shard_path(table, task.shard, self._shards)
+        if task.revision == 0 or not public.exists():
+            return rows
+        published = read_shard(public, table)
+        again = pc.is_in(published["query_id"], value_set=pa.array(sorted(done), pa.string()))
+        return pa.concat_tables([published.filter(pc.invert(again)), rows])

@@ -1,0 +1,162 @@
+"""Everything that `label` can be told about its teacher, checked, completed and fingerprinted."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rankgen.generator.teachers.presets import TeacherPreset, split_teacher
+from rankgen.generator.windows import check_window
+from rankgen.manifests.errors import UsageError
+
+OnMalformed = Literal["repair", "retry", "quarantine"]
+
+# Settings that say where and how fast, not what; two runs that differ in them are the same run.
+_NOT_IDENTITY = frozenset(
+    {
+        "base_url",
+        "concurrency",
+        "request_timeout_s",
+        "gpu_memory_utilization",
+        "cpu_kv_cache_gib",
+    }
+)
+
+
+class LabelSettings(BaseModel):
+    """Settings of one labelling run; None means the teacher's default (see `resolved`).
+
+    Attributes:
+        teacher: "rankzephyr", "listwise", "minilm", "recorded:RUN" or "scripted:SCRIPT".
+        model: Hugging Face id, folder, or the name a server knows.
+        revision: Git revision of the model.
+        engine: "vllm" in this process, or "openai" for a server.
+        base_url: The server's address, with or without /v1.
+        api: "chat" sends messages, "completions" token ids.
+        prompt_profile: Name of the prompt.
+        window: Passages in one call; None for teachers that take the whole list.
+        stride: Positions the window moves up.
+        passes: Times the list is gone over.
+        strategy: The order of windows.
+        context_size: Tokens of prompt and answer together.
+        max_output_tokens: Most tokens of an answer; more than the ids need for models that think.
+        dtype: The model's number format under vLLM.
+        concurrency: Queries in flight in each worker.
+        on_malformed: What an answer that is not clean comes to; see `teachers.listwise`.
+        tokenizer: Hugging Face id or folder, or "rankzephyr" for the bundled one.
+        seed: Sent to the engine; greedy decoding does not draw.
+        request_timeout_s: Longest time for one call to a server, in seconds.
+        gpu_memory_utilization: Part of each GPU's memory that vLLM takes.
+        tensor_parallel: GPUs that share one copy of the model.
+        cpu_kv_cache_gib: vLLM's room for keys and values without a GPU, in GiB.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    teacher: str = "minilm"
+    model: str | None = None
+    revision: str | None = None
+    engine: Literal["vllm", "openai"] | None = None
+    base_url: str | None = None
+    api: Literal["chat", "completions"] | None = None
+    prompt_profile: str | None = None
+    window: int | None = None
+    stride: int | None = None
+    passes: int = Field(default=1, ge=1)
+    strategy: Literal["sliding"] = "sliding"
+    context_size: int | None = Field(default=None, ge=64)
+    max_output_tokens: int | None = Field(default=None, ge=1)
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] | None = None
+    concurrency: int | None = Field(default=None, ge=1)
+    on_malformed: OnMalformed | None = None
+    tokenizer: str | None = None
+    seed: int = 0
+    request_timeout_s: float = Field(default=600.0, gt=0)
+    gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
+    tensor_parallel: int = Field(default=1, ge=1)
+    cpu_kv_cache_gib: int = Field(default=2, ge=1)
+
+    @property
+    def preset(self) -> TeacherPreset:
+        """The named teacher's defaults.
+
+        Raises:
+            UsageError: There is no such teacher.
+        """
+        return split_teacher(self.teacher)[0]
+
+    def resolved(self) -> LabelSettings:
+        """Returns the settings with every default of the teacher filled in; idempotent.
+
+        Raises:
+            UsageError: Unknown teacher or prompt profile, a missing model or address, a setting
+                that the teacher has no use for, or a window that would skip candidates.
+        """
+        preset = self.preset
+        window, stride = self._window_and_stride(preset)
+        check_window(window, stride, self.passes)
+        filled: dict[str, object] = {"window": window, "stride": stride}
+        if preset.kind == "listwise":
+            filled |= self._listwise(preset)
+        else:
+            self._refuse_listwise_settings()
+            filled |= {"model": self.model or preset.model, "concurrency": self.concurrency or 1}
+        return self.model_copy(update=filled)
+
+    def _window_and_stride(self, preset: TeacherPreset) -> tuple[int | None, int | None]:
+        window = self.window or preset.window
+        if window is None:
+            return None, None
+        return window, self.stride or min(preset.stride or max(window // 2, 1), window)
+
+    def _listwise(self, preset: TeacherPreset) -> dict[str, object]:
+        from rankgen.generator.prompts.profiles import prompt_profile
+
+        model = self.model or preset.model
+        if model is None:
+            raise UsageError(f"the teacher '{preset.name}' needs a model", "--model ID")
+        engine = self.engine or ("openai" if self.base_url else "vllm")
+        if engine == "openai" and self.base_url is None:
+            raise UsageError(
+                "the engine 'openai' needs a server", "--base-url http://localhost:8000/v1"
+            )
+        if engine == "vllm" and self.base_url is not None:
+            raise UsageError("--base-url belongs to a server, not to vLLM", "--engine openai")
+        profile = prompt_profile(self.prompt_profile or preset.prompt_profile or "")
+        api = self.api or ("chat" if engine == "openai" else None)
+        ids_only_for_counting = engine == "openai" and api == "chat"
+        return {
+            "model": model,
+            "engine": engine,
+            "api": api,
+            "prompt_profile": profile.name,
+            "context_size": self.context_size or 4096,
+            "dtype": self.dtype or ("auto" if engine == "vllm" else None),
+            "concurrency": self.concurrency or (256 if engine == "vllm" else 32),
+            "on_malformed": self.on_malformed or "repair",
+            "tokenizer": self.tokenizer or ("rankzephyr" if ids_only_for_counting else model),
+        }
+
+    def _refuse_listwise_settings(self) -> None:
+        given = [
+            name
+            for name in ("engine", "base_url", "api", "prompt_profile", "max_output_tokens")
+            if getattr(self, name) is not None
+        ]
+        if given:
+            option = "--" + given[0].replace("_", "-")
+            raise UsageError(
+                f"the teacher '{self.teacher}' has no use for {option}", f"leave {option} out"
+            )
+
+    def identity(self) -> dict[str, object]:
+        """Returns the resolved settings that change results, as JSON values; the fingerprint.
+
+        A run file is named by its path here; its content is in the teacher's own identity.
+        """
+        return {
+            name: value
+            for name, value in self.resolved().model_dump(mode="json").items()
+            if name not in _NOT_IDENTITY
+        }

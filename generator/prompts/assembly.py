@@ -1,0 +1,98 @@
+"""Token ids of a prompt put together from lines whose ids are remembered.
+
+A passage stands in about two windows and in many queries; tokenising the whole prompt each time
+costs most of the driver's time per window. With a SentencePiece BPE no piece spans a line break or
+holds a space after another character, so lines, and a passage after its number, can be tokenised
+alone. That is checked when the assembler is made and again on the first prompts; where it does not
+hold, whole-text tokenisation is used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+
+from rankgen.generator.tokenizer import TeacherTokenizer
+
+_NUMBERED = re.compile(r"(\[\d+\])( \S.*)", re.DOTALL)
+_CHECKED_PROMPTS = 32
+_REMEMBERED = 20_000
+_PROBES = (
+    "<|system|>\nYou are</s>\n<|user|>\nRank  the 2 passages: what is é?.\n\n[1] A ☃ 𝒳 b\n"
+    "[2] (3)  two  spaces\n[12] 漢字 x\nSearch</s>\n<|assistant|>\n",
+    "x\n[1] \n[2] a</s>b\n[3] <s> > [1]\n[4] </s>\n",
+    "\n\n [1] a\t b\n",
+)
+
+
+class LineAssembler:
+    """Encodes prompts line by line, equal to `TeacherTokenizer.encode`.
+
+    Args:
+        tokenizer: The teacher's tokenizer.
+    """
+
+    def __init__(self, tokenizer: TeacherTokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._special_ids = {
+            text: tuple(tokenizer.plain(text))[-1:] for text in tokenizer.special_strings
+        }
+        longest_first = sorted(self._special_ids, key=len, reverse=True)
+        pattern = "|".join(re.escape(text) for text in longest_first)
+        self._special = re.compile(f"({pattern})") if pattern else None
+        self._remembered: OrderedDict[str, tuple[int, ...]] = OrderedDict()
+        self._left_to_check = _CHECKED_PROMPTS
+        self._break = tuple(tokenizer.plain("\n"))
+        # A space that is put in front of every text, then the line break: SentencePiece's way.
+        self.in_use = len(self._break) == 2 and len(tokenizer.plain("\n\n")) == 3
+        self._begin = tuple(tokenizer.encode("a")[: -len(tokenizer.plain("a"))])
+        self.in_use = self.in_use and all(
+            self._assembled(probe) == tokenizer.encode(probe) for probe in _PROBES
+        )
+
+    def encode(self, prompt: str) -> list[int]:
+        """Returns the ids of the whole prompt, beginning token included."""
+        if not self.in_use:
+            return self._tokenizer.encode(prompt)
+        if not self._left_to_check:
+            return self._assembled(prompt)
+        self._left_to_check -= 1
+        whole = self._tokenizer.encode(prompt)
+        self.in_use = self._assembled(prompt) == whole
+        return whole
+
+    def _assembled(self, prompt: str) -> list[int]:
+        ids = list(self._begin)
+        parts = self._special.split(prompt) if self._special else [prompt]
+        for part in parts:
+            if part in self._special_ids:
+                ids += self._special_ids[part]
+            elif part:
+                self._add_segment(ids, part)
+        return ids
+
+    def _add_segment(self, ids: list[int], segment: str) -> None:
+        first, *rest = segment.split("\n")
+        if first:
+            ids += self._tokenizer.plain(first)
+        elif rest:
+            ids += self._break[:1]
+        for line in rest:
+            ids += self._break[1:]
+            numbered = _NUMBERED.fullmatch(line)
+            for part in numbered.groups() if numbered else (line,):
+                ids += self._line(part)
+
+    def _line(self, text: str) -> tuple[int, ...]:
+        """Returns the ids of a text that does not begin a segment."""
+        if not text:
+            return ()
+        known = self._remembered.get(text)
+        if known is None:
+            known = tuple(self._tokenizer.plain("\n" + text)[2:])
+            self._remembered[text] = known
+            if len(self._remembered) > _REMEMBERED:
+                self._remembered.popitem(last=False)
+        else:
+            self._remembered.move_to_end(text)
+        return known

@@ -1,0 +1,117 @@
+"""Makes a prompt fit its token budget in one bounded computation.
+
+Within the budget nothing is touched. Beyond it the query gives up first, down to its share, and
+then all passages are cut to one common length: the largest that fits (water-filling).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rankgen.generator.outcomes import TeacherFailure
+from rankgen.generator.prompts.assembly import LineAssembler
+from rankgen.generator.prompts.profiles import ChatMessage, PromptProfile
+from rankgen.generator.tokenizer import TeacherTokenizer
+from rankgen.manifests.records import Document, Query
+
+# The query stands in the prompt twice; both together may take a quarter of the budget.
+_QUERY_SHARE = 8
+# A cut text may need a token or two more than its part of the whole did; each round makes room.
+_ROUNDS = 6
+
+
+@dataclass(frozen=True)
+class BuiltPrompt:
+    """A prompt that fits.
+
+    Attributes:
+        messages: As chat messages.
+        text: As the model's chat format writes them.
+        token_ids: Of `text`, beginning token included.
+        cut: Whether the query or a passage was shortened at token level.
+    """
+
+    messages: tuple[ChatMessage, ...]
+    text: str
+    token_ids: tuple[int, ...]
+    cut: bool
+
+
+class PromptBuilder:
+    """Builds the prompts of one listwise teacher.
+
+    Args:
+        profile: The prompt.
+        tokenizer: Its tokenizer and chat format.
+        context_size: Tokens of prompt and answer together.
+    """
+
+    def __init__(
+        self, profile: PromptProfile, tokenizer: TeacherTokenizer, context_size: int
+    ) -> None:
+        self._profile = profile
+        self._tokenizer = tokenizer
+        self._context_size = context_size
+        self._assembler = LineAssembler(tokenizer)
+
+    def build(self, query: Query, documents: Sequence[Document], output_tokens: int) -> BuiltPrompt:
+        """Returns the prompt for one window.
+
+        Args:
+            query: The query.
+            documents: The window, best first.
+            output_tokens: Tokens to leave for the answer.
+
+        Raises:
+            TeacherFailure: Not even the bare instructions fit.
+        """
+        budget = self._context_size - output_tokens
+        query_text = self._profile.query_text(query)
+        passages = self._profile.passages(documents)
+        prompt = self._prompt(query_text, passages, cut=False)
+        if len(prompt.token_ids) <= budget:
+            return prompt
+        query_text = self._tokenizer.cut(query_text, budget // _QUERY_SHARE)
+        return self._shortened(query_text, passages, budget)
+
+    def _shortened(self, query_text: str, passages: list[str], budget: int) -> BuiltPrompt:
+        lengths = [len(self._tokenizer.plain(passage)) for passage in passages]
+        prompt = self._prompt(query_text, passages, cut=True)
+        room = budget - (len(prompt.token_ids) - sum(lengths))
+        for _ in range(_ROUNDS):
+            over = len(prompt.token_ids) - budget
+            if over <= 0:
+                return prompt
+            cap = common_cap(lengths, room)
+            prompt = self._prompt(
+                query_text, [self._tokenizer.cut(passage, cap) for passage in passages], cut=True
+            )
+            room -= max(len(prompt.token_ids) - budget, 0) + len(passages)
+        prompt = self._prompt(query_text, [""] * len(passages), cut=True)
+        if len(prompt.token_ids) <= budget:
+            return prompt
+        raise TeacherFailure(
+            f"the prompt without its passages has {len(prompt.token_ids)} tokens, "
+            f"more than the {budget} that a context of {self._context_size} leaves"
+        )
+
+    def _prompt(self, query_text: str, passages: Sequence[str], cut: bool) -> BuiltPrompt:
+        messages = self._profile.messages(query_text, passages)
+        text = self._tokenizer.chat_text(messages)
+        return BuiltPrompt(messages, text, tuple(self._assembler.encode(text)), cut)
+
+
+def common_cap(lengths: Sequence[int], room: int) -> int:
+    """Returns the largest c with sum(min(length, c)) <= room, at least 0; O(n log n).
+
+    When everything fits it is the greatest length.
+    """
+    left = room
+    ordered = sorted(lengths)
+    for position, length in enumerate(ordered):
+        equal_part = left // (len(ordered) - position)
+        if length > equal_part:
+            return max(equal_part, 0)
+        left -= length
+    return ordered[-1] if ordered else 0

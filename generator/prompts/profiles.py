@@ -1,0 +1,137 @@
+"""Named, frozen and hashed listwise prompts.
+
+The prompt of RankZephyr has drifted through rank_llm's releases and no release says so; a label is
+only worth its prompt, so each form has a name and a hash that every manifest carries.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from rankgen.generator.prompts.passages import prepare_passage, tidy_lines
+from rankgen.manifests.digest import sha256_of_value
+from rankgen.manifests.errors import UsageError, did_you_mean
+from rankgen.manifests.records import Document, Query
+
+_BRACKETED = re.compile(r"\[(\d+)\]")
+
+
+@dataclass(frozen=True)
+class ChatMessage:
+    """One turn: role "system" or "user", and its text."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True)
+class PromptProfile:
+    """A listwise prompt as one system and one user message.
+
+    Attributes:
+        name: How settings and manifests call it.
+        system: The system message.
+        prefix: Text before the passages; `{num}` and `{query}` are filled in.
+        suffix: Text after the passages; likewise.
+        rewrite_query_brackets: Write `[3]` as `(3)` in the query, as is always done in passages.
+        words_at_20: Words kept of each passage in a window of 20; other windows in proportion.
+    """
+
+    name: str
+    system: str
+    prefix: str
+    suffix: str
+    rewrite_query_brackets: bool
+    words_at_20: int = 300
+
+    @property
+    def sha256(self) -> str:
+        """Identifies every character and rule of the profile."""
+        return sha256_of_value(asdict(self))
+
+    def word_cap(self, k: int) -> int:
+        """Returns the words kept of each passage in a window of k: 300 * 20 / k, rounded down."""
+        return int(self.words_at_20 * (20 / k))
+
+    def passages(self, documents: Sequence[Document]) -> list[str]:
+        """Returns the window's passages as they enter the prompt, before any token limit."""
+        cap = self.word_cap(len(documents))
+        return [prepare_passage(document.title, document.text, cap) for document in documents]
+
+    def query_text(self, query: Query) -> str:
+        """Returns the query as it enters the prompt."""
+        if self.rewrite_query_brackets:
+            return _BRACKETED.sub(r"(\1)", query.text)
+        return query.text
+
+    def messages(self, query_text: str, passages: Sequence[str]) -> tuple[ChatMessage, ...]:
+        """Returns the messages for texts that `query_text` and `passages` have prepared."""
+        values = {"num": len(passages), "query": query_text}
+        body = "".join(f"[{rank}] {text}\n" for rank, text in enumerate(passages, start=1))
+        user = self.prefix.format(**values) + body + self.suffix.format(**values)
+        return ChatMessage("system", self.system), ChatMessage("user", tidy_lines(user))
+
+    def render(self, query: Query, documents: Sequence[Document]) -> tuple[ChatMessage, ...]:
+        """Returns the messages for one window, without any token limit.
+
+        Args:
+            query: The query.
+            documents: The window, best first; they are numbered from 1.
+        """
+        return self.messages(self.query_text(query), self.passages(documents))
+
+
+_SYSTEM = (
+    "You are RankLLM, an intelligent assistant that can rank passages based on their relevancy "
+    "to the query"
+)
+_PREFIX = (
+    "I will provide you with {num} passages, each indicated by a numerical identifier []. Rank "
+    "the passages based on their relevance to the search query: {query}.\n"
+)
+_SUFFIX = (
+    "Search Query: {query}.\n"
+    "Rank the {num} passages above based on their relevance to the search query. All the passages "
+    "should be included and listed using identifiers, in descending order of relevance. The output "
+    "format should be [] > [], e.g., [2] > [1], "
+)
+
+PROFILES: dict[str, PromptProfile] = {
+    profile.name: profile
+    for profile in (
+        PromptProfile(
+            name="rank_llm-0.25",
+            system=_SYSTEM,
+            prefix=_PREFIX,
+            suffix=_SUFFIX + "Answer concisely and directly and only respond with the ranking "
+            "results, do not say any word or explain.",
+            rewrite_query_brackets=True,
+        ),
+        # As ZephyrReranker of the 0.12.8 wheel writes it: no full stop after the system message,
+        # and "[2] > [1]" because that class always allows any number of passages.
+        PromptProfile(
+            name="rank_llm-0.12",
+            system=_SYSTEM,
+            prefix=_PREFIX + "\n",
+            suffix=_SUFFIX
+            + "Only respond with the ranking results, do not say any word or explain.",
+            rewrite_query_brackets=False,
+        ),
+    )
+}
+
+
+def prompt_profile(name: str) -> PromptProfile:
+    """Returns the profile of that name.
+
+    Raises:
+        UsageError: There is none.
+    """
+    try:
+        return PROFILES[name]
+    except KeyError:
+        raise UsageError(
+            f"there is no prompt profile '{name}'", did_you_mean(name, PROFILES)
+        ) from None

@@ -1,0 +1,225 @@
+"""The retrieve job: queries and a collection in, candidates and their texts out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from rankgen.generator.jobs.job import JobSummary, ShardJob, run_job
+from rankgen.generator.jobs.pool import PoolSettings
+from rankgen.generator.jobs.work import FilledShard
+from rankgen.manifests.digest import sha256_of_lines
+from rankgen.manifests.errors import IntegrityProblem
+from rankgen.manifests.plan import Plan, default_shards, digest_of_queries
+from rankgen.manifests.progress import progress
+from rankgen.manifests.records import Document, Query
+from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.texts import write_documents, write_queries
+from rankgen.retrieval.candidate_rows import candidate_table
+from rankgen.retrieval.collection import Collection
+from rankgen.retrieval.open_collection import open_collection
+from rankgen.retrieval.retriever import RetrieverHandle, open_searcher, prepare
+from rankgen.retrieval.sampling import sample_queries
+from rankgen.retrieval.searcher import Searcher
+from rankgen.retrieval.settings import RetrieverSettings
+
+
+class RetrieveSettings(BaseModel):
+    """Everything that `rankgen retrieve` can be told.
+
+    Attributes:
+        collection: A folder, `irds:ID`, or "" when both files are named.
+        corpus: A file of documents instead of the collection's.
+        queries: A file of queries instead of the collection's.
+        split: Only the queries that the folder's qrels/SPLIT.tsv judges.
+        retriever: The first stage.
+        sample: Take this many queries, chosen by `seed`; None takes all.
+        seed: Of the sample.
+        shards: Number of shards; None takes about a hundred queries in each.
+        max_failed: Queries without candidates that are tolerated.
+        ray_address: A cluster, or None for this machine.
+        out: The run's folder.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    collection: str = ""
+    corpus: Path | None = None
+    queries: Path | None = None
+    split: str | None = None
+    retriever: RetrieverSettings = RetrieverSettings()
+    sample: int | None = Field(default=None, ge=1)
+    seed: int = 0
+    shards: int | None = Field(default=None, ge=1)
+    max_failed: int = Field(default=0, ge=0)
+    ray_address: str | None = None
+    out: Path
+
+
+def retrieve(settings: RetrieveSettings) -> tuple[JobSummary, RetrieverHandle]:
+    """Finds candidates for every query of a collection and publishes them with their texts.
+
+    Returns:
+        What was published, and the prepared retriever (with the losses of a recorded run).
+
+    Raises:
+        RankgenError: See `prepare` and `run_job`.
+    """
+    collection = open_collection(
+        settings.collection,
+        corpus=settings.corpus,
+        queries=settings.queries,
+        split=settings.split,
+    )
+    queries = list(collection.queries())
+    handle = prepare(settings.retriever, collection, queries=queries)
+    queries = _asked(settings, handle, queries)
+    run = RunDirectory(settings.out)
+    plan = _plan(settings, collection, queries)
+    job = ShardJob(
+        run=run,
+        plan=plan,
+        queries=queries,
+        factory=RetrieveFactory(handle, settings.retriever.depth),
+        validate=validate_candidates,
+        finish=lambda: _publish_texts(run, plan, collection, queries),
+        pool=lambda: PoolSettings(cpus=_cpus(settings.retriever)),
+        max_failed=settings.max_failed,
+        ray_address=settings.ray_address,
+    )
+    return run_job(job), handle
+
+
+@dataclass(frozen=True)
+class RetrieveFactory:
+    """Opens a searcher in a worker process."""
+
+    handle: RetrieverHandle
+    depth: int
+
+    def __call__(self) -> RetrieveWork:
+        """Opens the index or the lists."""
+        return RetrieveWork(open_searcher(self.handle), self.handle.settings, self.depth)
+
+
+class RetrieveWork:
+    """Fills shards with the candidates of a searcher."""
+
+    def __init__(self, searcher: Searcher, settings: RetrieverSettings, depth: int) -> None:
+        self._searcher = searcher
+        self._settings = settings
+        self._depth = depth
+
+    async def fill(self, queries: Sequence[Query]) -> FilledShard:
+        """Searches; a query without any candidate is a failed one."""
+        found = self._searcher.search(queries, self._depth) if queries else []
+        filled = [candidates for candidates in found if candidates.doc_ids]
+        reason = f"{self._settings.name} found no candidates for it"
+        return FilledShard(
+            tables={"candidates": candidate_table(filled)},
+            failed={c.query_id: reason for c in found if not c.doc_ids},
+            counts={
+                "candidates": sum(len(c.doc_ids) for c in filled),
+                "lists_shorter_than_depth": sum(len(c.doc_ids) < self._depth for c in filled),
+            },
+        )
+
+    async def close(self) -> None:
+        """Has nothing to free."""
+
+    def facts(self) -> Mapping[str, JsonValue]:
+        """Names the first stage."""
+        return {"retriever": self._settings.name}
+
+
+def validate_candidates(
+    tables: Mapping[str, pa.Table], planned: Sequence[str], quarantined: Mapping[str, str]
+) -> None:
+    """Checks an attempt: each planned query once, no document twice, digests right.
+
+    Raises:
+        IntegrityProblem: Something is wrong.
+    """
+    rows = tables["candidates"].to_pylist()
+    expected = sorted(set(planned) - set(quarantined))
+    if [row["query_id"] for row in rows] != expected:
+        raise IntegrityProblem(
+            "an attempt does not hold the planned queries", "repeat the command to try again"
+        )
+    for row in rows:
+        doc_ids = row["doc_ids"]
+        sound = len(set(doc_ids)) == len(doc_ids) == len(row["retrieval_scores"]) > 0
+        if not sound or sha256_of_lines(doc_ids) != row["candidates_sha256"]:
+            raise IntegrityProblem(
+                f"the candidates of query {row['query_id']} are not a list of distinct documents",
+                "repeat the command to try again",
+            )
+
+
+def _asked(
+    settings: RetrieveSettings, handle: RetrieverHandle, queries: list[Query]
+) -> list[Query]:
+    """Returns the queries to plan: those a recorded run has lists for, then the sample."""
+    if handle.lists is not None:
+        recorded = set(pq.read_table(handle.lists, columns=["query_id"])["query_id"].to_pylist())
+        queries = [query for query in queries if query.query_id in recorded]
+    if settings.sample is not None:
+        queries = sample_queries(queries, settings.sample, settings.seed)
+    return queries
+
+
+def _plan(settings: RetrieveSettings, collection: Collection, queries: Sequence[Query]) -> Plan:
+    identity = settings.retriever.identity()
+    recipe: dict[str, JsonValue] = {
+        "collection": collection.name,
+        "corpus_sha256": collection.digest(),
+        "sample": settings.sample,
+        "seed": settings.seed if settings.sample is not None else None,
+        **{f"retriever.{key}": _json(value) for key, value in identity.items()},
+    }
+    return Plan(
+        kind="retrieve",
+        tables=("candidates",),
+        recipe=recipe,
+        settings=settings.model_dump(mode="json"),
+        shards=settings.shards or default_shards(len(queries)),
+        queries=len(queries),
+        queries_sha256=digest_of_queries(queries),
+    )
+
+
+def _json(value: object) -> JsonValue:
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise TypeError(f"{value!r} has no place in a recipe")
+
+
+def _cpus(settings: RetrieverSettings) -> float:
+    return float(min(settings.threads, os.cpu_count() or 1))
+
+
+def _publish_texts(
+    run: RunDirectory, plan: Plan, collection: Collection, queries: Iterable[Query]
+) -> None:
+    """Writes the texts of the queries that have candidates, and of their candidates."""
+    kept: set[str] = set()
+    wanted: set[str] = set()
+    for shard in run.shards("candidates", ["query_id", "doc_ids"]):
+        kept.update(shard["query_id"].to_pylist())
+        wanted.update(shard["doc_ids"].combine_chunks().flatten().to_pylist())
+    write_queries(run, (q for q in queries if q.query_id in kept), plan.fingerprint)
+    with progress("texts", len(wanted)) as shown:
+
+        def referenced() -> Iterable[Document]:
+            for document in collection.documents():
+                if document.doc_id in wanted:
+                    shown.advance()
+                    yield document
+
+        write_documents(run, referenced(), plan.fingerprint)

@@ -1,0 +1,1 @@
+"""Orders in which windows are asked for; a strategy knows neither prompts nor engines."""

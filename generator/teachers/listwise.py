@@ -1,0 +1,198 @@
+"""A large language model as the teacher: prompt, engine, parser, and what to do with bad answers.
+
+The policy (`on_malformed`) decides what an answer that is not `ok` comes to:
+
+- "repair" (default): a repaired or truncated answer is taken, counted and marked; one without a
+  ranking is asked for again, twice at most, and then the window fails.
+- "retry": everything that is not `ok` is asked for again, twice at most; then the readable answer
+  with the fewest missing passages is taken, and the window fails when there was none.
+- "quarantine": everything that is not `ok` fails the window at once.
+
+A failed window quarantines its query. Asking again makes sense only where another answer is
+possible: greedy decoding in this process gives the same text for the same prompt, so there it is
+asked once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rankgen.generator.engines.base import Engine, EnginePrompt, Generation
+from rankgen.generator.label_settings import LabelSettings, OnMalformed
+from rankgen.generator.outcomes import TeacherFailure, TokenUsage, WindowOutcome, WindowResult
+from rankgen.generator.permutation import ParsedAnswer, parse_permutation
+from rankgen.generator.prompts.budget import BuiltPrompt, PromptBuilder
+from rankgen.generator.prompts.profiles import PromptProfile
+from rankgen.generator.teachers.model_folder import model_identity
+from rankgen.generator.tokenizer import TeacherTokenizer
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.records import Document, Query
+
+_MOST_TRIES = 3
+# Room for a chat model's "Here is the ranking:" and its spacing, beside the ids themselves.
+_CHAT_SLACK = 64
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How answers are asked for and read.
+
+    Attributes:
+        exact_output: Ask for exactly the tokens of a permutation.
+        max_output_tokens: Most tokens of an answer; None computes it from the window.
+        on_malformed: The policy for answers that are not `ok`.
+    """
+
+    exact_output: bool
+    max_output_tokens: int | None
+    on_malformed: OnMalformed
+
+
+class ListwisePrompter:
+    """Everything about prompts that needs no engine; `--dry-run` counts tokens with it.
+
+    Args:
+        profile: The prompt.
+        tokenizer: The model's tokenizer and chat format.
+        context_size: Tokens of prompt and answer together.
+        decoding: How answers are asked for.
+    """
+
+    def __init__(
+        self,
+        profile: PromptProfile,
+        tokenizer: TeacherTokenizer,
+        context_size: int,
+        decoding: Decoding,
+    ) -> None:
+        self.profile = profile
+        self.tokenizer = tokenizer
+        self.context_size = context_size
+        self.decoding = decoding
+        self._builder = PromptBuilder(profile, tokenizer, context_size)
+
+    def output_budget(self, k: int) -> int:
+        """Returns the most tokens an answer about k passages may have.
+
+        Raises:
+            UsageError: The context has no room for it.
+        """
+        ids = self.tokenizer.permutation_tokens(k)
+        if self.decoding.exact_output:
+            budget = ids
+        else:
+            budget = self.decoding.max_output_tokens or 2 * ids + _CHAT_SLACK
+        if budget >= self.context_size:
+            raise UsageError(
+                f"an answer of {budget} tokens leaves no room for a prompt in a context of "
+                f"{self.context_size}",
+                "raise --context-size or lower --window",
+            )
+        return budget
+
+    def build(self, query: Query, passages: Sequence[Document]) -> BuiltPrompt:
+        """Returns the prompt for one window; see `PromptBuilder.build`."""
+        return self._builder.build(query, passages, self.output_budget(len(passages)))
+
+
+class ListwiseTeacher:
+    """Ranks windows with an LLM.
+
+    Args:
+        settings: Resolved settings.
+        prompter: Builds the prompts.
+        engine: Answers them.
+    """
+
+    def __init__(self, settings: LabelSettings, prompter: ListwisePrompter, engine: Engine) -> None:
+        self._settings = settings
+        self._prompter = prompter
+        self._engine = engine
+        self.name = settings.teacher
+        self.default_window = settings.preset.window
+        self.default_stride = settings.preset.stride
+
+    async def rank_window(self, query: Query, passages: Sequence[Document]) -> WindowResult:
+        """Asks the model once, or more often as the policy says; see `Teacher.rank_window`."""
+        k = len(passages)
+        built = self._prompter.build(query, passages)
+        prompt = EnginePrompt(built.messages, built.token_ids)
+        policy = self._prompter.decoding.on_malformed
+        tries = 1 if self._engine.repeatable or policy == "quarantine" else _MOST_TRIES
+        usage = TokenUsage()
+        best: WindowResult | None = None
+        text = ""
+        for _ in range(tries):
+            generation = await self._engine.generate(prompt, self._prompter.output_budget(k))
+            usage += generation.usage
+            text = generation.text
+            parsed = parse_permutation(text, k, cut_by_length=generation.finish_reason == "length")
+            if parsed.permutation is None:
+                continue
+            result = _result(parsed, generation)
+            if best is None or result.missing < best.missing:
+                best = result
+            if parsed.outcome is WindowOutcome.OK or policy == "repair":
+                best = result
+                break
+        if best is None:
+            raise TeacherFailure(
+                "the answer holds no ranking", tries, WindowOutcome.MALFORMED, text
+            )
+        if policy == "quarantine" and best.outcome is not WindowOutcome.OK:
+            raise TeacherFailure(
+                f"the answer is {best.outcome} and the policy is quarantine",
+                tries,
+                best.outcome,
+                text,
+            )
+        return _with_usage(best, usage)
+
+    async def close(self) -> None:
+        """Stops the engine."""
+        await self._engine.close()
+
+    def identity(self) -> Mapping[str, object]:
+        """Returns model, prompt, tokenizer and sampling; see `Teacher.identity`."""
+        settings, prompter = self._settings, self._prompter
+        return {
+            "teacher": settings.teacher,
+            "model": model_identity(settings.model or ""),
+            "revision": settings.revision,
+            "engine": settings.engine,
+            "api": settings.api,
+            "dtype": settings.dtype,
+            "tensor_parallel": settings.tensor_parallel,
+            "seed": settings.seed,
+            "sampling": "greedy",
+            "exact_output": prompter.decoding.exact_output,
+            "max_output_tokens": settings.max_output_tokens,
+            "context_size": prompter.context_size,
+            "on_malformed": prompter.decoding.on_malformed,
+            "prompt_profile": prompter.profile.name,
+            "prompt_sha256": prompter.profile.sha256,
+            "tokenizer_sha256": prompter.tokenizer.sha256,
+        }
+
+    def facts(self) -> Mapping[str, str]:
+        """Returns the engine's provenance."""
+        return self._engine.facts()
+
+
+def _result(parsed: ParsedAnswer, generation: Generation) -> WindowResult:
+    return WindowResult(
+        permutation=parsed.permutation or (),
+        outcome=parsed.outcome,
+        duplicates=parsed.duplicates,
+        missing=parsed.missing,
+        out_of_range=parsed.out_of_range,
+        usage=generation.usage,
+        output_text=None if parsed.outcome is WindowOutcome.OK else generation.text,
+    )
+
+
+def _with_usage(result: WindowResult, usage: TokenUsage) -> WindowResult:
+    from dataclasses import replace
+
+    return replace(result, usage=usage)

@@ -1,0 +1,93 @@
+"""Makes teachers and what belongs to them from settings; imports only what a teacher needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rankgen.generator.engines.base import Engine
+from rankgen.generator.label_settings import LabelSettings
+from rankgen.generator.prompts.chat_format import ZEPHYR_FORMAT
+from rankgen.generator.prompts.profiles import prompt_profile
+from rankgen.generator.teachers.base import Teacher
+from rankgen.generator.teachers.listwise import Decoding, ListwisePrompter, ListwiseTeacher
+from rankgen.generator.teachers.presets import split_teacher
+from rankgen.generator.tokenizer import load_tokenizer
+
+
+def make_teacher(settings: LabelSettings) -> Teacher:
+    """Returns the teacher that the settings name, ready to rank.
+
+    Called in the worker process: it loads the model, starts the engine or looks at the server.
+
+    Raises:
+        UsageError: Unknown teacher, prompt, model or file, or settings that do not go together.
+        EnvironmentProblem: A package, a server or a key is missing.
+    """
+    settings = settings.resolved()
+    preset, argument = split_teacher(settings.teacher)
+    if preset.kind == "listwise":
+        return ListwiseTeacher(settings, make_prompter(settings), _engine(settings))
+    if preset.kind == "embedding":
+        from rankgen.generator.teachers.embedding import EmbeddingTeacher
+
+        return EmbeddingTeacher(settings.teacher, settings.model or "")
+    if preset.kind == "recorded":
+        from rankgen.generator.teachers.recorded import RecordedTeacher
+
+        return RecordedTeacher(Path(argument or ""))
+    from rankgen.generator.teachers.scripted import ScriptedTeacher, parse_script
+
+    return ScriptedTeacher(parse_script(argument or ""))
+
+
+def make_prompter(settings: LabelSettings) -> ListwisePrompter:
+    """Returns what builds a listwise teacher's prompts, without its engine.
+
+    Raises:
+        UsageError: The teacher is not listwise, or its tokenizer cannot be loaded.
+        EnvironmentProblem: A package is missing.
+    """
+    settings = settings.resolved()
+    preset = settings.preset
+    profile = prompt_profile(settings.prompt_profile or "")
+    tokenizer = load_tokenizer(settings.tokenizer or "", settings.revision, preset.chat_format)
+    decoding = Decoding(
+        exact_output=preset.exact_output,
+        max_output_tokens=settings.max_output_tokens,
+        on_malformed=settings.on_malformed or "repair",
+    )
+    return ListwisePrompter(profile, tokenizer, settings.context_size or 0, decoding)
+
+
+def _engine(settings: LabelSettings) -> Engine:
+    preset = settings.preset
+    if settings.engine == "openai":
+        from rankgen.generator.engines.openai_server import OpenAIServer, ServerSettings
+
+        return OpenAIServer(
+            ServerSettings(
+                base_url=settings.base_url or "",
+                model=settings.model or "",
+                api=settings.api or "chat",
+                seed=settings.seed,
+                force_length=preset.exact_output,
+                add_special_tokens=preset.chat_format == ZEPHYR_FORMAT,
+                timeout_s=settings.request_timeout_s,
+            )
+        )
+    from rankgen.generator.engines.vllm_engine import VllmEngine, VllmSettings
+
+    return VllmEngine(
+        VllmSettings(
+            model=settings.model or "",
+            revision=settings.revision,
+            tokenizer=None if settings.tokenizer == settings.model else settings.tokenizer,
+            context_size=settings.context_size or 4096,
+            dtype=settings.dtype or "auto",
+            seed=settings.seed,
+            force_length=preset.exact_output,
+            gpu_memory_utilization=settings.gpu_memory_utilization,
+            tensor_parallel=settings.tensor_parallel,
+            cpu_kv_cache_gib=settings.cpu_kv_cache_gib,
+        )
+    )

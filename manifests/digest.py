@@ -1,0 +1,41 @@
+"""Digests that identify values and files: canonical JSON and SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def canonical_json(value: object) -> str:
+    """Returns the one JSON text of `value`: sorted keys, no spaces, no NaN.
+
+    Raises:
+        ValueError: `value` holds NaN or an infinity.
+        TypeError: `value` holds something JSON cannot express.
+    """
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def sha256_of_value(value: object) -> str:
+    """Returns the SHA-256 of the canonical JSON of `value`, as 64 hexadecimal digits."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def sha256_of_lines(lines: Iterable[str]) -> str:
+    """Returns the SHA-256 of `lines`; each is framed by its length, so none can pose as two."""
+    digest = hashlib.sha256()
+    for line in lines:
+        encoded = line.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(8, "little"))
+        digest.update(encoded)
+    return digest.hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """Returns the SHA-256 of the file's bytes, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,215 @@
+"""The commit ledger: a shard exists when its record does, and never before.
+
+Order of a commit: the attempt's files are written and fsynced, re-opened and validated, hashed; the
+record is created put-if-absent (the only truth); the files are moved to their public names. A kill
+before the record leaves garbage under `.rankgen/attempts`; a kill after it leaves a move that
+`settle` finishes. Work may run twice; each query is published once.
+
+A shard that was committed without some failed queries may be committed again with them, as the next
+revision of the same shard; the highest revision is the valid one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from rankgen.manifests.atomic import fsync_directory, put_if_absent
+from rankgen.manifests.digest import canonical_json, sha256_of_file
+from rankgen.manifests.errors import IntegrityProblem
+from rankgen.manifests.run_directory import RunDirectory, read_shard
+
+Validate = Callable[[Mapping[str, pa.Table], Sequence[str], Mapping[str, str]], None]
+
+
+class Subject(BaseModel):
+    """One committed file, named relative to the run's folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    table: str
+    attempt: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class CommitRecord(BaseModel):
+    """The truth about one shard.
+
+    Attributes:
+        quarantined: query_id -> reason, for planned queries that the shard does not hold.
+        counts: What happened in the shard, such as windows by outcome and tokens.
+        facts: With what it was made: worker, engine, versions, times.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    shard: int
+    revision: int
+    fingerprint: str
+    subjects: tuple[Subject, ...]
+    quarantined: dict[str, str]
+    counts: dict[str, int]
+    facts: dict[str, JsonValue]
+
+
+class Attempt(BaseModel):
+    """What a worker reports about the files it wrote under `.rankgen/attempts/<name>/`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    shard: int
+    revision: int
+    name: str
+    quarantined: dict[str, str]
+    counts: dict[str, int]
+    facts: dict[str, JsonValue]
+
+
+class Ledger:
+    """The commits of one run.
+
+    Args:
+        run: The run's folder.
+        fingerprint: The plan's fingerprint; a record with another one is an integrity problem.
+        shards: The number of planned shards.
+        tables: The tables of every shard.
+    """
+
+    def __init__(
+        self, run: RunDirectory, fingerprint: str, shards: int, tables: Sequence[str]
+    ) -> None:
+        self._run = run
+        self._fingerprint = fingerprint
+        self._shards = shards
+        self._tables = tuple(tables)
+
+    def records(self) -> dict[int, CommitRecord]:
+        """Returns shard -> its valid record.
+
+        Raises:
+            IntegrityProblem: A record is damaged or belongs to another plan.
+        """
+        latest: dict[int, tuple[int, Path]] = {}
+        for path in self._record_paths():
+            shard, revision = _numbers_of(path)
+            if revision >= latest.get(shard, (-1, path))[0]:
+                latest[shard] = (revision, path)
+        return {shard: self._read(path) for shard, (_, path) in sorted(latest.items())}
+
+    def commit(self, attempt: Attempt, planned: Sequence[str], validate: Validate) -> bool:
+        """Validates an attempt, records it and publishes its files.
+
+        Args:
+            attempt: The worker's report.
+            planned: The shard's query ids.
+            validate: Raises when the tables are not what the plan promises.
+
+        Returns:
+            False if another driver has committed this revision of the shard before.
+
+        Raises:
+            IntegrityProblem: The attempt's files cannot be read or are not valid.
+        """
+        folder = self._run.attempts / attempt.name
+        tables = {t: read_shard(folder / f"{t}.parquet", t) for t in self._tables}
+        validate(tables, planned, attempt.quarantined)
+        record = CommitRecord(
+            shard=attempt.shard,
+            revision=attempt.revision,
+            fingerprint=self._fingerprint,
+            subjects=tuple(
+                self._subject(table, folder / f"{table}.parquet", rows.num_rows)
+                for table, rows in tables.items()
+            ),
+            quarantined=attempt.quarantined,
+            counts=attempt.counts,
+            facts=attempt.facts,
+        )
+        content = (canonical_json(record.model_dump(mode="json")) + "\n").encode()
+        won = put_if_absent(self._record_path(attempt.shard, attempt.revision), content)
+        if won:
+            self._publish(record)
+        shutil.rmtree(folder, ignore_errors=True)
+        return won
+
+    def settle(self) -> dict[int, CommitRecord]:
+        """Finishes the moves that a kill interrupted and returns the valid records.
+
+        Raises:
+            IntegrityProblem: A committed file is missing or has another size.
+        """
+        records = self.records()
+        for record in records.values():
+            self._publish(record)
+        return records
+
+    def discard_attempts(self) -> None:
+        """Removes the left-overs of attempts; only for a run whose every shard is committed."""
+        shutil.rmtree(self._run.attempts, ignore_errors=True)
+
+    def _publish(self, record: CommitRecord) -> None:
+        for subject in record.subjects:
+            public = self._run.shard_path(subject.table, record.shard, self._shards)
+            source = self._run.root / subject.attempt
+            public.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.replace(source, public)
+                fsync_directory(public.parent)
+            except FileNotFoundError:
+                # Moved before, by us or by another driver on the same run.
+                self._check_size(public, subject)
+
+    def _check_size(self, public: Path, subject: Subject) -> None:
+        found = public.stat().st_size if public.exists() else None
+        if found == subject.bytes:
+            return
+        state = "is missing" if found is None else f"has {found} bytes, not {subject.bytes}"
+        raise IntegrityProblem(
+            f"{public} {state}, although it was committed",
+            f"restore the file, or look at the whole run: rankgen verify {self._run.root}",
+        )
+
+    def _subject(self, table: str, path: Path, rows: int) -> Subject:
+        return Subject(
+            table=table,
+            attempt=str(path.relative_to(self._run.root)),
+            rows=rows,
+            bytes=path.stat().st_size,
+            sha256=sha256_of_file(path),
+        )
+
+    def _record_paths(self) -> list[Path]:
+        return [p for p in self._run.commits.glob("*.json") if not p.name.startswith(".")]
+
+    def _record_path(self, shard: int, revision: int) -> Path:
+        return self._run.commits / f"{shard:05d}.{revision}.json"
+
+    def _read(self, path: Path) -> CommitRecord:
+        try:
+            record = CommitRecord.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise IntegrityProblem(
+                f"{path} is damaged: {error.errors()[0]['msg']}",
+                "restore it from a copy, or remove it to have the shard made again",
+            ) from None
+        if record.fingerprint != self._fingerprint:
+            raise IntegrityProblem(
+                f"{path} was made by another recipe than the run's plan",
+                "remove the record to have the shard made again",
+            )
+        return record
+
+
+def _numbers_of(path: Path) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{5,})\.(\d+)\.json", path.name)
+    if match is None:
+        raise IntegrityProblem(f"{path} is not a commit record", "move the file elsewhere")
+    return int(match[1]), int(match[2])

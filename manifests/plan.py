@@ -1,0 +1,193 @@
+"""The plan of a run: which queries it covers, in which shards, under which recipe; written once."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from rankgen.manifests.atomic import put_if_absent, whole_file
+from rankgen.manifests.digest import canonical_json, sha256_of_lines, sha256_of_value
+from rankgen.manifests.errors import IntegrityProblem, UsageError
+from rankgen.manifests.records import Query
+from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.schema import SCHEMA_VERSION
+
+QUERIES_PER_SHARD = 100
+
+
+class Plan(BaseModel):
+    """What a run promises to publish.
+
+    Attributes:
+        kind: Which job fills the shards.
+        tables: The tables that every shard publishes.
+        recipe: Every value that changes the result; the fingerprint is its digest.
+        settings: Every other value the run was started with, for the record.
+        shards: The number of shards; membership depends on query ids and this number alone.
+        queries: The number of planned queries.
+        queries_sha256: Digest of the planned query ids and texts.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["retrieve", "label"]
+    tables: tuple[str, ...]
+    recipe: dict[str, JsonValue]
+    settings: dict[str, JsonValue]
+    shards: int
+    queries: int
+    queries_sha256: str
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of all that changes the published bytes."""
+        return sha256_of_value(
+            {
+                "kind": self.kind,
+                "recipe": self.recipe,
+                "shards": self.shards,
+                "queries_sha256": self.queries_sha256,
+                "schema_version": self.schema_version,
+            }
+        )
+
+
+def default_shards(queries: int) -> int:
+    """Returns the number of shards for `queries` queries: about a hundred queries in each."""
+    return max(1, -(-queries // QUERIES_PER_SHARD))
+
+
+def assign_shards(query_ids: Iterable[str], shards: int) -> list[list[str]]:
+    """Splits query ids into `shards` lists of nearly equal length.
+
+    Membership is a pure function of the ids and `shards`: the ids are ordered by their SHA-256 and
+    cut evenly. Within a shard ids are sorted.
+    """
+    hashed = sorted((hashlib.sha256(q.encode()).digest(), q) for q in query_ids)
+    bounds = [len(hashed) * i // shards for i in range(shards + 1)]
+    return [
+        sorted(query_id for _, query_id in hashed[start:end])
+        for start, end in itertools.pairwise(bounds)
+    ]
+
+
+def digest_of_queries(queries: Sequence[Query]) -> str:
+    """Returns the digest of ids and texts, independent of their order."""
+    ordered = sorted(queries)
+    return sha256_of_lines(part for query in ordered for part in query)
+
+
+def open_plan(run: RunDirectory, plan: Plan, queries: Sequence[Query]) -> Plan:
+    """Writes the plan of a new run, or checks that an existing run has the same one.
+
+    Raises:
+        UsageError: The folder holds something that is no run of ours, or a run made by another
+            recipe; the message shows the first differences.
+    """
+    if not run.plan.exists():
+        _refuse_foreign_folder(run.root)
+        _write_queries(run, plan, queries)
+        put_if_absent(run.plan, (canonical_json(plan.model_dump(mode="json")) + "\n").encode())
+    existing = read_plan(run)
+    if existing.fingerprint != plan.fingerprint:
+        raise UsageError(
+            f"{run.root} was made by another recipe: {describe_difference(existing, plan)}",
+            "choose another --out, or repeat the command with the values it was made with",
+        )
+    return existing
+
+
+def read_plan(run: RunDirectory) -> Plan:
+    """Reads the plan of an existing run.
+
+    Raises:
+        UsageError: The folder is not a run.
+        IntegrityProblem: The plan cannot be understood.
+    """
+    try:
+        text = run.plan.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UsageError(
+            f"{run.root} is not a run of rankgen (it has no .rankgen/plan.json)",
+            "name the folder that was given to --out",
+        ) from None
+    try:
+        return Plan.model_validate(json.loads(text))
+    except ValueError as error:
+        raise IntegrityProblem(
+            f"{run.plan} is damaged: {str(error).splitlines()[0]}",
+            "restore the file from a copy of the run",
+        ) from None
+
+
+def planned_queries(run: RunDirectory, plan: Plan) -> list[Query]:
+    """Reads the planned queries, sorted by id.
+
+    Raises:
+        IntegrityProblem: The list is missing or is not the one that was planned.
+    """
+    path = _queries_path(run, plan)
+    try:
+        rows = pq.read_table(path).to_pylist()
+    except (OSError, pa.ArrowException):
+        raise IntegrityProblem(
+            f"{path} is missing or damaged", "restore it from a copy of the run"
+        ) from None
+    queries = [Query(row["query_id"], row["text"]) for row in rows]
+    if digest_of_queries(queries) != plan.queries_sha256:
+        raise IntegrityProblem(
+            f"{path} does not hold the planned queries", "restore it from a copy of the run"
+        )
+    return queries
+
+
+def describe_difference(existing: Plan, wanted: Plan) -> str:
+    """Says in one line how two plans differ, such as "window 20 -> 10"."""
+    before = {"kind": existing.kind, "shards": existing.shards, **existing.recipe}
+    after = {"kind": wanted.kind, "shards": wanted.shards, **wanted.recipe}
+    changes = [
+        f"{key} {_short(before.get(key))} -> {_short(after.get(key))}"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+    ]
+    if existing.queries_sha256 != wanted.queries_sha256:
+        changes.append(f"queries {existing.queries} -> {wanted.queries} (other ids or texts)")
+    return "; ".join(changes[:4]) or "another version of the schema"
+
+
+def _short(value: JsonValue) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 40 else text[:12] + "…"
+
+
+def _queries_path(run: RunDirectory, plan: Plan) -> Path:
+    return run.state / f"queries-{plan.queries_sha256[:16]}.parquet"
+
+
+def _write_queries(run: RunDirectory, plan: Plan, queries: Sequence[Query]) -> None:
+    ordered = sorted(queries)
+    table = pa.table(
+        {"query_id": [q.query_id for q in ordered], "text": [q.text for q in ordered]},
+        schema=pa.schema([("query_id", pa.string()), ("text", pa.string())]),
+    )
+    with whole_file(_queries_path(run, plan)) as draft:
+        pq.write_table(table, draft, compression="zstd")
+
+
+def _refuse_foreign_folder(root: Path) -> None:
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"{root} is a file", "name a folder with --out")
+    if root.is_dir() and any(entry.name != ".rankgen" for entry in root.iterdir()):
+        raise UsageError(
+            f"{root} exists, is not empty and is not a run of rankgen",
+            "name a new folder with --out",
+        )

@@ -1,0 +1,110 @@
+"""Where everything of a run stands, and how its published tables are read.
+
+<run>/rankings/train-00003-of-00100.parquet    committed shards only
+<run>/.rankgen/                                 plan, commits, attempts, events, quarantine
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rankgen.manifests.errors import IntegrityProblem, UsageError
+from rankgen.manifests.records import Candidates
+from rankgen.manifests.schema import TABLES
+
+
+class RunDirectory:
+    """The paths of one run.
+
+    Args:
+        root: The folder that the user named with `--out`.
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+        self.state = self.root / ".rankgen"
+        self.plan = self.state / "plan.json"
+        self.commits = self.state / "commits"
+        self.attempts = self.state / "attempts"
+        self.quarantine = self.state / "quarantine"
+        self.events = self.state / "events"
+        self.manifest = self.root / "manifest.json"
+
+    def shard_path(self, table: str, shard: int, shards: int) -> Path:
+        """Returns the public path of a shard, such as rankings/train-00003-of-00100.parquet."""
+        return self.root / table / f"train-{shard:05d}-of-{shards:05d}.parquet"
+
+    def shard_paths(self, table: str) -> list[Path]:
+        """Returns the published shards of a table, in order."""
+        return sorted((self.root / table).glob("train-*.parquet"))
+
+    def has_table(self, table: str) -> bool:
+        """Says whether at least one shard of the table is published."""
+        return bool(self.shard_paths(table))
+
+    def read(self, table: str, columns: list[str] | None = None) -> pa.Table:
+        """Reads all published shards of a table.
+
+        Raises:
+            UsageError: The run has no such table.
+            IntegrityProblem: A shard cannot be read or has other columns.
+        """
+        return pa.concat_tables(self.shards(table, columns))
+
+    def shards(self, table: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """Yields the published shards of a table one by one; see `read`."""
+        paths = self.shard_paths(table)
+        if not paths:
+            raise UsageError(
+                f"{self.root} has no {table}",
+                f"name the folder that holds {table}/train-*.parquet",
+            )
+        for path in paths:
+            yield read_shard(path, table, columns)
+
+    def texts(self, table: str) -> dict[str, str]:
+        """Returns id -> text of `queries`, or id -> "title text" of `documents`."""
+        if table == "queries":
+            read = self.read(table)
+            return dict(zip(read["query_id"].to_pylist(), read["text"].to_pylist(), strict=True))
+        texts: dict[str, str] = {}
+        for shard in self.shards(table):
+            for row in shard.to_pylist():
+                texts[row["doc_id"]] = (
+                    f"{row['title']} {row['text']}" if row["title"] else row["text"]
+                )
+        return texts
+
+    def candidates(self) -> Iterator[Candidates]:
+        """Yields the candidates of every query, by shard and then by query id."""
+        for shard in self.shards("candidates"):
+            for row in shard.to_pylist():
+                yield Candidates(
+                    row["query_id"], tuple(row["doc_ids"]), tuple(row["retrieval_scores"])
+                )
+
+
+def read_shard(path: Path, table: str, columns: list[str] | None = None) -> pa.Table:
+    """Reads one Parquet shard and checks its columns.
+
+    Raises:
+        IntegrityProblem: The file cannot be read or its columns are not the schema's.
+    """
+    try:
+        read = pq.read_table(path, columns=columns, partitioning=None)
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise IntegrityProblem(
+            f"{path} cannot be read: {reason}", "see what else is damaged: rankgen verify RUN"
+        ) from None
+    expected = TABLES[table] if columns is None else None
+    if expected is not None and not read.schema.equals(expected, check_metadata=False):
+        raise IntegrityProblem(
+            f"{path} has the columns {read.schema.names}, not those of {table} version 1",
+            "was it written by another version of rankgen?",
+        )
+    return read

@@ -1,0 +1,53 @@
+"""One Parquet shard: written with fixed settings, so that equal rows give equal bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rankgen.manifests.atomic import fsync_directory, fsync_file
+from rankgen.manifests.schema import ROW_GROUP_ROWS, SCHEMA_VERSION, TABLES
+
+SORT_KEYS: dict[str, list[tuple[str, str]]] = {
+    "candidates": [("query_id", "ascending")],
+    "rankings": [("query_id", "ascending")],
+    "windows": [
+        ("query_id", "ascending"),
+        ("pass_index", "ascending"),
+        ("window_index", "ascending"),
+    ],
+    "queries": [("query_id", "ascending")],
+    "documents": [("doc_id", "ascending")],
+}
+
+
+def write_shard(path: Path, table: str, rows: pa.Table, fingerprint: str) -> None:
+    """Writes `rows`, sorted, to `path` and fsyncs it; the bytes depend on the arguments alone.
+
+    Args:
+        path: Must not be visible to readers yet; see `ledger`.
+        table: A name in `TABLES`.
+        rows: Has the table's schema.
+        fingerprint: The plan's, stored in the footer with the schema version.
+    """
+    schema = TABLES[table].with_metadata(
+        {
+            "rankgen.table": table,
+            "rankgen.schema_version": str(SCHEMA_VERSION),
+            "rankgen.fingerprint": fingerprint,
+        }
+    )
+    ordered = rows.cast(TABLES[table]).sort_by(SORT_KEYS[table]).combine_chunks()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(
+        ordered.replace_schema_metadata(schema.metadata),
+        path,
+        compression="zstd",
+        row_group_size=ROW_GROUP_ROWS[table],
+        write_page_index=True,
+        use_content_defined_chunking=True,
+    )
+    fsync_file(path)
+    fsync_directory(path.parent)

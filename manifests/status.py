@@ -1,0 +1,90 @@
+"""How far a run is, read from its own commits."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from rankgen.manifests.ledger import CommitRecord, Ledger
+from rankgen.manifests.plan import assign_shards, planned_queries, read_plan
+from rankgen.manifests.run_directory import RunDirectory
+
+RATE_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """The state of a run.
+
+    Attributes:
+        kind: "retrieve" or "label".
+        fingerprint: The plan's fingerprint.
+        queries: Planned queries.
+        published: Queries in committed shards.
+        shards: Planned shards.
+        committed: Committed shards.
+        quarantined: query_id -> reason.
+        counts: Totals over the committed shards.
+        queries_per_second: Rate over the commits of the run's last hour; None before two commits.
+        seconds_left: Estimate from that rate; None when it is unknown.
+        finished: Whether the manifest is written.
+    """
+
+    kind: str
+    fingerprint: str
+    queries: int
+    published: int
+    shards: int
+    committed: int
+    quarantined: dict[str, str]
+    counts: dict[str, int]
+    queries_per_second: float | None
+    seconds_left: float | None
+    finished: bool
+
+
+def run_status(run: RunDirectory) -> RunStatus:
+    """Reads the status; it changes nothing and may be asked while the run goes on.
+
+    Raises:
+        UsageError: The folder is not a run.
+        IntegrityProblem: The plan or a commit record is damaged.
+    """
+    plan = read_plan(run)
+    records = Ledger(run, plan.fingerprint, plan.shards, plan.tables).records()
+    planned = assign_shards((q.query_id for q in planned_queries(run, plan)), plan.shards)
+    counts: Counter[str] = Counter()
+    for record in records.values():
+        counts.update(record.counts)
+    quarantined = {q: why for r in records.values() for q, why in r.quarantined.items()}
+    published = sum(len(planned[shard]) for shard in records) - len(quarantined)
+    rate = _rate(records, planned)
+    left = plan.queries - published - len(quarantined)
+    return RunStatus(
+        kind=plan.kind,
+        fingerprint=plan.fingerprint,
+        queries=plan.queries,
+        published=published,
+        shards=plan.shards,
+        committed=len(records),
+        quarantined=quarantined,
+        counts=dict(sorted(counts.items())),
+        queries_per_second=rate,
+        seconds_left=left / rate if rate else None,
+        finished=run.manifest.exists(),
+    )
+
+
+def _rate(records: dict[int, CommitRecord], planned: list[list[str]]) -> float | None:
+    spans = []
+    for shard, record in records.items():
+        began, seconds = record.facts.get("began"), record.facts.get("seconds")
+        if isinstance(began, int | float) and isinstance(seconds, int | float):
+            spans.append((float(began), float(began) + float(seconds), len(planned[shard])))
+    if len(spans) < 2:
+        return None
+    latest = max(end for _, end, _ in spans)
+    recent = [span for span in spans if span[1] > latest - RATE_SECONDS]
+    seconds = min(latest, time.time()) - min(began for began, _, _ in recent)
+    return sum(queries for _, _, queries in recent) / seconds if seconds > 0 else None

@@ -1,0 +1,99 @@
+"""The texts of a run, stored once: written after its shards, linked into later runs, looked up."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rankgen.manifests.atomic import fsync_directory, whole_file
+from rankgen.manifests.errors import IntegrityProblem
+from rankgen.manifests.records import Document, Query
+from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.schema import DOCUMENTS, QUERIES
+from rankgen.manifests.shard import write_shard
+
+DOCUMENTS_PER_SHARD = 50_000
+QUERIES_PER_SHARD = 50_000
+
+
+def write_queries(run: RunDirectory, queries: Iterable[Query], fingerprint: str) -> None:
+    """Publishes the table `queries`, sorted by id."""
+    rows = [{"query_id": q.query_id, "text": q.text} for q in sorted(queries)]
+    _write_in_shards(run, "queries", rows, QUERIES, QUERIES_PER_SHARD, fingerprint)
+
+
+def write_documents(run: RunDirectory, documents: Iterable[Document], fingerprint: str) -> None:
+    """Publishes the table `documents`, sorted by id; the documents are held in memory meanwhile."""
+    rows = [
+        {"doc_id": d.doc_id, "title": d.title, "text": d.text}
+        for d in sorted(documents, key=lambda d: d.doc_id)
+    ]
+    _write_in_shards(run, "documents", rows, DOCUMENTS, DOCUMENTS_PER_SHARD, fingerprint)
+
+
+def link_texts(source: RunDirectory, target: RunDirectory) -> None:
+    """Makes the texts of `source` part of `target` too: hard links, or copies across devices."""
+    for table in ("queries", "documents"):
+        for path in source.shard_paths(table):
+            public = target.root / table / path.name
+            if public.exists():
+                continue
+            public.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(path, public)
+            except FileExistsError:
+                continue
+            except OSError:
+                with whole_file(public) as draft:
+                    shutil.copyfile(path, draft)
+            fsync_directory(public.parent)
+
+
+class DocumentTexts:
+    """Looks documents up by id in a run's `documents` table, held in memory as Arrow.
+
+    Args:
+        run: A run with published documents.
+    """
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._where = run.root
+        self._rows = run.read("documents").combine_chunks()
+
+    def __getitem__(self, doc_ids: Sequence[str]) -> dict[str, Document]:
+        """Returns doc_id -> document.
+
+        Raises:
+            IntegrityProblem: A document is not in the table.
+        """
+        found = pc.index_in(pa.array(doc_ids, pa.string()), self._rows["doc_id"])
+        if found.null_count:
+            missing = doc_ids[found.is_null().to_pylist().index(True)]
+            raise IntegrityProblem(
+                f"{self._where} has no text of document {missing}",
+                f"see what else is wrong: rankgen verify {self._where}",
+            )
+        return {row["doc_id"]: Document(**row) for row in self._rows.take(found).to_pylist()}
+
+
+def _write_in_shards(
+    run: RunDirectory,
+    table: str,
+    rows: list[dict[str, str]],
+    schema: pa.Schema,
+    rows_per_shard: int,
+    fingerprint: str,
+) -> None:
+    shards = max(1, -(-len(rows) // rows_per_shard))
+    for shard, chunk in enumerate(_chunks(rows, rows_per_shard)):
+        with whole_file(run.shard_path(table, shard, shards)) as draft:
+            write_shard(draft, table, pa.Table.from_pylist(chunk, schema=schema), fingerprint)
+
+
+def _chunks(rows: list[dict[str, str]], size: int) -> Iterator[list[dict[str, str]]]:
+    for start in range(0, max(len(rows), 1), size):
+        yield rows[start : start + size]

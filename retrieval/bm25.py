@@ -1,0 +1,56 @@
+"""BM25 by Pyserini over a Lucene index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rankgen.manifests.errors import IntegrityProblem
+from rankgen.manifests.records import Candidates, Query
+from rankgen.retrieval.java import import_pyserini
+
+
+class Bm25Searcher:
+    """Pyserini's `LuceneSearcher`; order and scores are its own, unchanged.
+
+    Args:
+        index: The folder of a Lucene index made by Anserini.
+        k1: Term frequency saturation, at least 0.
+        b: Length normalisation, 0 to 1.
+        threads: Search threads.
+
+    Raises:
+        EnvironmentProblem: Java or Pyserini is missing.
+        IntegrityProblem: The folder is not a readable index.
+    """
+
+    def __init__(self, index: Path, k1: float, b: float, threads: int) -> None:
+        import_pyserini()
+        from jnius import JavaException
+        from pyserini.search.lucene import LuceneSearcher
+
+        try:
+            self._searcher = LuceneSearcher(str(index))
+        except JavaException as error:
+            raise IntegrityProblem(
+                f"the index {index} cannot be opened: {error}", f"remove it: rm -r {index.parent}"
+            ) from None
+        self._searcher.set_bm25(k1, b)
+        self._threads = threads
+
+    def search(self, queries: Sequence[Query], depth: int) -> list[Candidates]:
+        """Returns the best `depth` documents of each query; see `Searcher.search`."""
+        hits = self._searcher.batch_search(
+            [query.text for query in queries],
+            [query.query_id for query in queries],
+            k=depth,
+            threads=self._threads,
+        )
+        return [
+            Candidates(
+                query.query_id,
+                tuple(hit.docid for hit in hits[query.query_id]),
+                tuple(float(hit.score) for hit in hits[query.query_id]),
+            )
+            for query in queries
+        ]

@@ -1,0 +1,88 @@
+"""The documentation strings of the running interpreter's standard library, read from its source.
+
+Modules are parsed, never imported: importing all of a standard library opens windows, starts
+threads and prints poems.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+# Not documentation of the library: its tests, applications, old copies and other people's packages.
+_LEFT_OUT = frozenset(
+    {
+        "__pycache__",
+        "dist-packages",
+        "ensurepip",
+        "idlelib",
+        "lib2to3",
+        "site-packages",
+        "test",
+        "tests",
+        "turtledemo",
+    }
+)
+_SENTENCE = re.compile(r"(.+?[.!?])\s+(?=[A-Z*`'\"(])(.*)", re.DOTALL)
+
+
+class DocString(NamedTuple):
+    """One documentation string.
+
+    Attributes:
+        name: The dotted name of the module, class or function, such as "json.dumps".
+        summary: Its first sentence, on one line.
+        body: All that follows, on one line; empty where nothing does.
+    """
+
+    name: str
+    summary: str
+    body: str
+
+
+def read_docstrings(library: Path | None = None) -> Iterator[DocString]:
+    """Yields the documentation strings of a library, by file name and then by position.
+
+    Args:
+        library: A folder of Python files; None means the running interpreter's standard library.
+    """
+    root = Path(sysconfig.get_path("stdlib")) if library is None else library
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        if _LEFT_OUT & set(parts[:-1]):
+            continue
+        try:
+            tree = ast.parse(path.read_bytes())
+        except (SyntaxError, ValueError):
+            # Some libraries ship deliberately broken files, for the tests of their parsers.
+            continue
+        names = parts[:-1] if parts[-1] == "__init__" else parts
+        yield from _docstrings_in(tree, ".".join(names))
+
+
+def summary_and_body(text: str) -> tuple[str, str]:
+    """Splits a documentation string after its first sentence, at the latest after a blank line."""
+    paragraph, _, rest = inspect.cleandoc(text).partition("\n\n")
+    paragraph, rest = " ".join(paragraph.split()), " ".join(rest.split())
+    sentence = _SENTENCE.fullmatch(paragraph)
+    if sentence:
+        return sentence[1], f"{sentence[2]} {rest}".strip()
+    return paragraph, rest
+
+
+def _docstrings_in(tree: ast.AST, name: str) -> Iterator[DocString]:
+    if isinstance(tree, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        text = ast.get_docstring(tree)
+        if text:
+            yield DocString(name, *summary_and_body(text))
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from _docstrings_in(child, f"{name}.{child.name}")
+        elif isinstance(child, ast.stmt | ast.excepthandler):
+            # Definitions may stand within `if` and `try`.
+            yield from _docstrings_in(child, name)

@@ -1,0 +1,123 @@
+"""Documents and queries from the ir_datasets catalogue (`irds:ID`), imported when used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, cast
+
+from rankgen.manifests.errors import EnvironmentProblem, UsageError, did_you_mean
+from rankgen.manifests.records import Document, Query
+
+
+class _Record(Protocol):
+    doc_id: str
+    query_id: str
+
+    def default_text(self) -> str: ...
+
+
+class _Dataset(Protocol):
+    def has_docs(self) -> bool: ...
+
+    def has_queries(self) -> bool: ...
+
+    def docs_iter(self) -> Iterable[_Record]: ...
+
+    def queries_iter(self) -> Iterable[_Record]: ...
+
+
+class IrdsDocuments:
+    """The documents of one ir_datasets data set.
+
+    Args:
+        dataset_id: The catalogue's id, such as "msmarco-passage/train".
+
+    Raises:
+        EnvironmentProblem: ir_datasets is not installed.
+        UsageError: The catalogue has no such data set, or it has no documents.
+    """
+
+    def __init__(self, dataset_id: str) -> None:
+        self._id = dataset_id
+        self._dataset = _load(dataset_id)
+        if not self._dataset.has_docs():
+            raise UsageError(
+                f"irds:{dataset_id} has no documents", "name a data set with documents"
+            )
+
+    def documents(self) -> Iterator[tuple[str, Document]]:
+        """Yields (catalogue id and number, document); see `DocumentSource`."""
+        for number, record in _records(self._id, self._dataset.docs_iter):
+            yield f"irds:{self._id} document {number}", _document(record)
+
+
+class IrdsQueries:
+    """The queries of one ir_datasets data set; their text is its `default_text()`.
+
+    Args:
+        dataset_id: The catalogue's id.
+
+    Raises:
+        EnvironmentProblem: ir_datasets is not installed.
+        UsageError: The catalogue has no such data set, or it has no queries.
+    """
+
+    def __init__(self, dataset_id: str) -> None:
+        self._id = dataset_id
+        self._dataset = _load(dataset_id)
+        if not self._dataset.has_queries():
+            raise UsageError(
+                f"irds:{dataset_id} has no queries",
+                "name a subset that has some, or a file: --queries FILE",
+            )
+
+    def queries(self) -> Iterator[tuple[str, Query]]:
+        """Yields (catalogue id and number, query); see `QuerySource`."""
+        for number, record in _records(self._id, self._dataset.queries_iter):
+            where = f"irds:{self._id} query {number}"
+            yield where, Query(str(record.query_id), str(record.default_text()))
+
+
+def _load(dataset_id: str) -> _Dataset:
+    try:
+        import ir_datasets
+    except ImportError:
+        raise EnvironmentProblem(
+            f"irds:{dataset_id} needs the package ir_datasets, which is not installed",
+            "pip install 'rankgen-distill[retrieval]'",
+        ) from None
+    try:
+        return cast(_Dataset, ir_datasets.load(dataset_id))
+    except KeyError:
+        raise UsageError(
+            f"ir_datasets has no data set '{dataset_id}'",
+            did_you_mean(dataset_id, list(ir_datasets.registry)),
+        ) from None
+
+
+def _records(
+    dataset_id: str, start: Callable[[], Iterable[_Record]]
+) -> Iterator[tuple[int, _Record]]:
+    try:
+        yield from enumerate(start(), start=1)
+    # ir_datasets reports a failed download or a missing licence by a dozen kinds of exception,
+    # its own and those of requests, zipfile, tarfile and lzma.
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise EnvironmentProblem(
+            f"irds:{dataset_id} cannot be obtained: {_shortened(reason)}",
+            f"see https://ir-datasets.com/ for {dataset_id}'s licence and files, then try again",
+        ) from error
+
+
+def _document(record: _Record) -> Document:
+    title, text = getattr(record, "title", None), getattr(record, "text", None)
+    whole = record.default_text()
+    # Two fields are kept apart only where together they are all that the data set shows.
+    if isinstance(title, str) and isinstance(text, str) and whole == f"{title} {text}":
+        return Document(record.doc_id, title, text)
+    return Document(record.doc_id, "", whole)
+
+
+def _shortened(reason: str, limit: int = 300) -> str:
+    return reason if len(reason) <= limit else reason[: limit - 3] + "..."

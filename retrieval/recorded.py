@@ -1,0 +1,136 @@
+"""An existing TREC run as a first stage: read once, cut to lists, replayed by every worker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rankgen.manifests.digest import sha256_of_value
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.records import Candidates, Query
+from rankgen.retrieval.cache import cached_folder
+from rankgen.retrieval.collection import Collection
+from rankgen.retrieval.run_columns import RunColumns, RunRow
+from rankgen.retrieval.run_order import RunLosses, Tally, ordered
+from rankgen.retrieval.settings import RetrieverSettings, existing_run
+
+
+class RecordedSearcher:
+    """Replays the lists that `prepare_run` wrote.
+
+    Args:
+        lists: The Parquet file of the lists.
+        depth: The depth they were cut to.
+    """
+
+    def __init__(self, lists: Path, depth: int) -> None:
+        import pyarrow.parquet as pq
+
+        self._table = pq.read_table(lists)
+        self._rows = {
+            query_id: row for row, query_id in enumerate(self._table["query_id"].to_pylist())
+        }
+        self._depth = depth
+
+    def search(self, queries: Sequence[Query], depth: int) -> list[Candidates]:
+        """Returns the first `depth` recorded documents of each query; see `Searcher.search`.
+
+        Raises:
+            UsageError: `depth` exceeds the depth that the lists were cut to.
+        """
+        if depth > self._depth:
+            raise UsageError(
+                f"depth {depth} exceeds the {self._depth} that the recorded run was cut to",
+                f"prepare it with depth {depth}",
+            )
+        return [self._candidates(query.query_id, depth) for query in queries]
+
+    def _candidates(self, query_id: str, depth: int) -> Candidates:
+        row = self._rows.get(query_id)
+        if row is None:
+            return Candidates(query_id, (), ())
+        doc_ids = self._table["doc_ids"][row].as_py()[:depth]
+        return Candidates(
+            query_id, tuple(doc_ids), tuple(self._table["scores"][row].as_py()[:depth])
+        )
+
+
+def prepare_run(
+    settings: RetrieverSettings, collection: Collection, queries: Sequence[Query], cache: Path
+) -> tuple[Path, RunLosses]:
+    """Cuts a run to lists that `RecordedSearcher` reads, and counts what the run lacks.
+
+    A list is ordered, then cut to the depth, and only then freed of the documents that the
+    collection lacks (where the settings say so): a document further down never moves up.
+
+    Args:
+        settings: Those of "recorded".
+        collection: The collection that the run was made on.
+        queries: The queries that are asked; only they are counted.
+        cache: The cache's root folder.
+
+    Returns:
+        The Parquet file of the lists, and the counts.
+
+    Raises:
+        UsageError: The run cannot be read or holds none of the queries.
+    """
+    if settings.run is None:
+        raise ValueError("the settings name no run")
+    run = existing_run(settings.run)
+    columns = RunColumns(run)
+    absent = _documents_absent(columns, settings, collection)
+    dropped = absent if settings.missing == "drop" else frozenset()
+    asked = {query.query_id for query in queries}
+    tally = Tally(settings.depth)
+    lists: dict[str, list[RunRow]] = {}
+    for query_id, rows in columns.lists():
+        kept = ordered(rows, settings.order)[: settings.depth]
+        if query_id in asked:
+            tally.add(rows, kept, absent)
+        lists[query_id] = [row for row in kept if row.doc_id not in dropped]
+    without_lines = len(asked - lists.keys())
+    if without_lines == len(asked):
+        raise UsageError(
+            f"{run} holds none of the {len(asked)} queries of {collection.name}",
+            "was it made on other queries?",
+        )
+    identity = sha256_of_value(settings.identity() | {"dropped": sorted(dropped)})
+    entry = cached_folder(
+        cache / "recorded" / identity[:32],
+        lambda draft: _write_lists(lists, draft / "lists.parquet"),
+    )
+    return entry / "lists.parquet", tally.losses(without_lines)
+
+
+def _documents_absent(
+    columns: RunColumns, settings: RetrieverSettings, collection: Collection
+) -> frozenset[str]:
+    """Returns the documents of the cut lists that the collection lacks."""
+    wanted = {
+        row.doc_id
+        for _, rows in columns.lists()
+        for row in ordered(rows, settings.order)[: settings.depth]
+    }
+    for document in collection.documents():
+        wanted.discard(document.doc_id)
+    return frozenset(wanted)
+
+
+def _write_lists(lists: dict[str, list[RunRow]], path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {
+        "query_id": list(lists),
+        "doc_ids": [[row.doc_id for row in rows] for rows in lists.values()],
+        "scores": [[row.score for row in rows] for rows in lists.values()],
+    }
+    schema = pa.schema(
+        [
+            ("query_id", pa.string()),
+            ("doc_ids", pa.list_(pa.string())),
+            ("scores", pa.list_(pa.float64())),
+        ]
+    )
+    pq.write_table(pa.table(columns, schema=schema), path, compression="zstd")

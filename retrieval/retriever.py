@@ -1,0 +1,86 @@
+"""The two steps that open a first stage: prepare once, open in any process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from rankgen.manifests.records import Query
+from rankgen.retrieval.cache import cache_root
+from rankgen.retrieval.collection import Collection
+from rankgen.retrieval.run_order import RunLosses
+from rankgen.retrieval.searcher import Searcher
+from rankgen.retrieval.settings import RetrieverSettings
+
+
+class RetrieverHandle(BaseModel):
+    """A prepared first stage: plain data that travels to worker processes.
+
+    Attributes:
+        settings: The settings it was prepared with.
+        corpus_sha256: The digest of the documents; None where none is needed ("recorded").
+        index: BM25's Lucene index.
+        lists: The cut lists of "recorded".
+        losses: What the recorded run lacks.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    settings: RetrieverSettings
+    corpus_sha256: str | None = None
+    index: Path | None = None
+    lists: Path | None = None
+    losses: RunLosses | None = None
+
+
+def prepare(
+    settings: RetrieverSettings,
+    collection: Collection,
+    cache: Path | None = None,
+    queries: Sequence[Query] | None = None,
+) -> RetrieverHandle:
+    """Does what is done once, before any worker starts: the index, or the lists of a run.
+
+    Args:
+        settings: The first stage.
+        collection: What it searches.
+        cache: The cache's root; None takes `cache_root()`.
+        queries: The queries that will be asked; None means all of the collection's.
+
+    Raises:
+        UsageError: The collection or the run cannot be read.
+        EnvironmentProblem: Java or Pyserini is missing, or indexing fails.
+        IntegrityProblem: The index does not hold the collection.
+    """
+    root = (cache_root() if cache is None else cache).resolve()
+    if settings.run is None:
+        from rankgen.retrieval.index import lucene_index
+
+        index = lucene_index(collection, root, settings.threads)
+        return RetrieverHandle(settings=settings, corpus_sha256=collection.digest(), index=index)
+    from rankgen.retrieval.recorded import prepare_run
+
+    asked = list(collection.queries()) if queries is None else queries
+    lists, losses = prepare_run(settings, collection, asked, root)
+    return RetrieverHandle(settings=settings, lists=lists, losses=losses)
+
+
+def open_searcher(handle: RetrieverHandle) -> Searcher:
+    """Opens a prepared first stage in this process; call it once in each worker.
+
+    Raises:
+        EnvironmentProblem: Java or Pyserini is missing.
+        IntegrityProblem: The index cannot be opened.
+    """
+    settings = handle.settings
+    if handle.index is not None:
+        from rankgen.retrieval.bm25 import Bm25Searcher
+
+        return Bm25Searcher(handle.index, settings.k1, settings.b, settings.threads)
+    if handle.lists is None:
+        raise ValueError("the handle holds neither an index nor lists")
+    from rankgen.retrieval.recorded import RecordedSearcher
+
+    return RecordedSearcher(handle.lists, settings.depth)

@@ -1,0 +1,103 @@
+"""Which first stage and how it is set: a frozen model and its reader."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from rankgen.manifests.digest import sha256_of_file
+from rankgen.manifests.errors import UsageError, did_you_mean
+from rankgen.retrieval.run_order import Order
+
+RECORDED_PREFIX = "recorded:"
+RETRIEVERS = ("bm25", "recorded")
+
+
+class RetrieverSettings(BaseModel):
+    """One first stage with all its settings.
+
+    Attributes:
+        name: Which one.
+        depth: Candidates a query, at least 1.
+        k1: BM25's term frequency saturation; Pyserini's default.
+        b: BM25's length normalisation, 0 to 1; Pyserini's default.
+        threads: Threads for indexing and searching; no result depends on it.
+        run: The TREC run of "recorded".
+        order: How "recorded" orders the run; see `rankgen.retrieval.run_order.ordered`.
+        missing: Whether "recorded" keeps or drops documents that the collection lacks.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["bm25", "recorded"] = "bm25"
+    depth: int = Field(default=100, ge=1)
+    k1: float = Field(default=0.9, ge=0, allow_inf_nan=False)
+    b: float = Field(default=0.4, ge=0, le=1)
+    threads: int = Field(default=1, ge=1)
+    run: Path | None = None
+    order: Order = "score"
+    missing: Literal["keep", "drop"] = "keep"
+
+    @model_validator(mode="after")
+    def _run_belongs_to_recorded(self) -> Self:
+        if (self.run is not None) != (self.name == "recorded"):
+            raise ValueError("'recorded' needs a run, and 'bm25' takes none")
+        return self
+
+    def identity(self) -> dict[str, object]:
+        """Returns the settings that a result depends on; a run file stands as its digest."""
+        common: dict[str, object] = {"name": self.name, "depth": self.depth}
+        if self.run is None:
+            return common | {"k1": self.k1, "b": self.b}
+        digest = sha256_of_file(existing_run(self.run))
+        return common | {"run_sha256": digest, "order": self.order, "missing": self.missing}
+
+
+def parse_retriever(
+    spec: str,
+    *,
+    depth: int = 100,
+    k1: float = 0.9,
+    b: float = 0.4,
+    threads: int = 1,
+    order: str = "score",
+    missing: str = "keep",
+) -> RetrieverSettings:
+    """Returns the settings of `bm25` or `recorded:RUN`.
+
+    Raises:
+        UsageError: The name is unknown, the run file is missing or a value is out of range.
+    """
+    run: Path | None = None
+    name = spec
+    if spec.startswith(RECORDED_PREFIX):
+        name, run = "recorded", existing_run(Path(spec.removeprefix(RECORDED_PREFIX)))
+    elif spec == "recorded":
+        raise UsageError("the retriever 'recorded' needs a run", "type recorded:FILE")
+    elif spec not in RETRIEVERS:
+        raise UsageError(f"there is no retriever '{spec}'", did_you_mean(spec, RETRIEVERS))
+    values = {"depth": depth, "k1": k1, "b": b, "threads": threads, "order": order}
+    try:
+        return RetrieverSettings.model_validate(
+            {"name": name, "run": run, "missing": missing, **values}
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "retriever"
+        raise UsageError(
+            f"the retriever's {field} cannot be {first['input']!r}: {first['msg']}",
+            f"change {field}",
+        ) from None
+
+
+def existing_run(run: Path) -> Path:
+    """Returns the run's absolute path.
+
+    Raises:
+        UsageError: There is no such file.
+    """
+    if not run.is_file():
+        raise UsageError(f"there is no run file {run}", "type recorded:FILE with a TREC run")
+    return run.resolve()

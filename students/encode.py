@@ -1,0 +1,120 @@
+"""Pairs assembled from ready token ids, exactly as the tokenizer's own pair encoding would."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rankgen.manifests.errors import UsageError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Ids = NDArray[np.int32]
+Pair = tuple[Ids, Ids]
+
+
+@dataclass(frozen=True)
+class PairTemplate:
+    """The special tokens round a query and a passage, such as [CLS] query [SEP] passage [SEP].
+
+    Attributes:
+        prefix: Ids before the query.
+        middle: Ids between query and passage; RoBERTa has two.
+        suffix: Ids after the passage.
+        types: Token type of prefix, query, middle, passage and suffix; None when the model has
+            no token types. A middle or suffix of mixed types is not supported.
+        pad_id: The id that fills a short row.
+    """
+
+    prefix: Ids
+    middle: Ids
+    suffix: Ids
+    types: tuple[int, int, int, int, int] | None
+    pad_id: int
+
+    @property
+    def special_tokens(self) -> int:
+        """The number of special tokens in every pair."""
+        return len(self.prefix) + len(self.middle) + len(self.suffix)
+
+    def length(self, query: Ids, passage: Ids) -> int:
+        """Returns the number of tokens of one assembled pair."""
+        return self.special_tokens + len(query) + len(passage)
+
+    def collate(self, pairs: Sequence[Pair]) -> dict[str, Tensor]:
+        """Assembles pairs into model inputs, each padded to the longest.
+
+        Returns:
+            `input_ids`, `attention_mask` and, where the model has them, `token_type_ids`: int64
+            tensors of shape (pairs, longest).
+        """
+        longest = max(self.length(query, passage) for query, passage in pairs)
+        shape = (len(pairs), longest)
+        ids = np.full(shape, self.pad_id, dtype=np.int64)
+        mask = np.zeros(shape, dtype=np.int64)
+        types = np.zeros(shape, dtype=np.int64)
+        for row, (query, passage) in enumerate(pairs):
+            parts = (self.prefix, query, self.middle, passage, self.suffix)
+            whole = np.concatenate(parts)
+            ids[row, : len(whole)] = whole
+            mask[row, : len(whole)] = 1
+            if self.types is not None:
+                types[row, : len(whole)] = np.repeat(self.types, [len(part) for part in parts])
+        inputs = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+        if self.types is not None:
+            inputs["token_type_ids"] = torch.from_numpy(types)
+        return inputs
+
+
+def pair_template(tokenizer: PreTrainedTokenizerBase) -> PairTemplate:
+    """Reads the template off the tokenizer by encoding one short pair.
+
+    Raises:
+        UsageError: The tokenizer has no pair encoding that this project can assemble.
+    """
+    encoded = tokenizer("first words", "second text")
+    if not hasattr(encoded, "sequence_ids") or not encoded.is_fast:
+        raise UsageError(
+            f"the tokenizer {type(tokenizer).__name__} does not tell query from passage",
+            "choose a backbone with a fast tokenizer (tokenizer.json)",
+        )
+    owner = list(encoded.sequence_ids(0))
+    if 0 not in owner or 1 not in owner or tokenizer.pad_token_id is None:
+        raise UsageError(
+            f"the tokenizer {type(tokenizer).__name__} has no encoding of pairs with padding",
+            "choose a backbone that was made for text pairs, such as BERT or ELECTRA",
+        )
+    ids = np.asarray(encoded["input_ids"], dtype=np.int32)
+    query_start, passage_start = owner.index(0), owner.index(1)
+    query_end = query_start + owner.count(0)
+    passage_end = passage_start + owner.count(1)
+    bounds = (0, query_start, query_end, passage_start, passage_end, len(ids))
+    return PairTemplate(
+        prefix=ids[:query_start],
+        middle=ids[query_end:passage_start],
+        suffix=ids[passage_end:],
+        types=_types(encoded.get("token_type_ids"), bounds),
+        pad_id=int(tokenizer.pad_token_id),
+    )
+
+
+def _types(
+    type_ids: list[int] | None, bounds: tuple[int, ...]
+) -> tuple[int, int, int, int, int] | None:
+    if type_ids is None:
+        return None
+    parts = [type_ids[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    if any(len(set(part)) > 1 for part in parts):
+        raise UsageError(
+            "the tokenizer mixes token types within the special tokens of a pair",
+            "choose another backbone",
+        )
+    prefix, query, middle, passage, suffix = (part[0] if part else 0 for part in parts)
+    return prefix, query, middle, passage, suffix

@@ -1,0 +1,119 @@
+"""Scores of pairs, computed in length-sorted chunks so that little padding is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rankgen.manifests.progress import Progress
+from rankgen.students.cross_encoder import CrossEncoder
+from rankgen.students.encode import Pair
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def length_sorted_chunks(lengths: Sequence[int], chunk_tokens: int) -> list[NDArray[np.int64]]:
+    """Splits pairs into chunks of similar length.
+
+    Args:
+        lengths: Tokens of each pair.
+        chunk_tokens: The most tokens of a chunk, its padding included; one pair always fits.
+
+    Returns:
+        Index arrays that together hold every index once, the longest pairs first, so that a
+        chunk too large for the memory shows at once.
+    """
+    order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
+    chunks: list[NDArray[np.int64]] = []
+    start = 0
+    while start < len(order):
+        fitting = max(1, chunk_tokens // int(lengths[order[start]]))
+        chunks.append(order[start : start + fitting])
+        start += fitting
+    return chunks
+
+
+def autocast(device: torch.device, is_bf16: bool) -> AbstractContextManager[None]:
+    """Returns the context that computes matrix products in bfloat16, or one that does nothing."""
+    if not is_bf16:
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def chunk_logits(
+    model: PreTrainedModel, inputs: dict[str, Tensor], device: torch.device, is_bf16: bool
+) -> Tensor:
+    """Returns the logits of one chunk in 32 bits, shape (pairs,)."""
+    on_device = {name: tensor.to(device, non_blocking=True) for name, tensor in inputs.items()}
+    with autocast(device, is_bf16):
+        logits: Tensor = model(**on_device).logits
+    return logits[:, 0].float()
+
+
+def forward_sorted(
+    encoder: CrossEncoder,
+    pairs: Sequence[Pair],
+    *,
+    device: torch.device,
+    is_bf16: bool,
+    chunk_tokens: int,
+    progress: Progress | None = None,
+) -> Tensor:
+    """Scores pairs chunk by chunk and returns the scores in the order of `pairs`.
+
+    Gradients flow through all chunks when they are enabled (one graph).
+
+    Returns:
+        Logits in 32 bits on `device`, higher is better, shape (pairs,).
+    """
+    lengths = [encoder.template.length(query, passage) for query, passage in pairs]
+    chunks = length_sorted_chunks(lengths, chunk_tokens)
+    scores: list[Tensor] = []
+    for chunk in chunks:
+        inputs = encoder.template.collate([pairs[index] for index in chunk])
+        scores.append(chunk_logits(encoder.model, inputs, device, is_bf16))
+        if progress is not None:
+            progress.advance(len(chunk))
+    places = torch.from_numpy(np.argsort(np.concatenate(chunks))).to(device)
+    return torch.cat(scores)[places]
+
+
+@torch.inference_mode()
+def score_pairs(
+    encoder: CrossEncoder,
+    pairs: Sequence[Pair],
+    *,
+    device: torch.device,
+    is_bf16: bool = False,
+    chunk_tokens: int = 4096,
+    progress: Progress | None = None,
+) -> NDArray[np.float32]:
+    """Scores pairs without gradients and without dropout.
+
+    Returns:
+        One logit a pair, higher is better, shape (pairs,).
+    """
+    if not pairs:
+        return np.zeros(0, dtype=np.float32)
+    was_training = encoder.model.training
+    encoder.model.eval()
+    try:
+        scores = forward_sorted(
+            encoder,
+            pairs,
+            device=device,
+            is_bf16=is_bf16,
+            chunk_tokens=chunk_tokens,
+            progress=progress,
+        )
+    finally:
+        encoder.model.train(was_training)
+    scored: NDArray[np.float32] = scores.cpu().numpy()
+    return scored

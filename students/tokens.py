@@ -1,0 +1,77 @@
+"""Each unique text tokenised once, into one flat array of token ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+BATCH_TEXTS = 1024
+
+
+@dataclass(frozen=True)
+class TokenStore:
+    """Token ids of many texts, without special tokens.
+
+    Attributes:
+        ids: All token ids one after the other, shape (tokens,).
+        offsets: Text number t owns ids[offsets[t]:offsets[t + 1]], shape (texts + 1,).
+        position: The number of each text by its key.
+    """
+
+    ids: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    position: Mapping[str, int]
+
+    def __getitem__(self, key: str) -> NDArray[np.int32]:
+        """Returns the token ids of one text as a view, shape (tokens of the text,)."""
+        number = self.position[key]
+        return self.ids[self.offsets[number] : self.offsets[number + 1]]
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+
+def without_presets(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """Removes the truncation and padding that a tokenizer.json may preset.
+
+    all-MiniLM-L6-v2 cuts at 128 tokens and pads to 128; both would silently apply to every pair.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        backend.no_truncation()
+        backend.no_padding()
+    return tokenizer
+
+
+def tokenise(
+    tokenizer: PreTrainedTokenizerBase, texts: Mapping[str, str], max_tokens: int
+) -> TokenStore:
+    """Tokenises every text once and cuts it after `max_tokens` tokens.
+
+    Args:
+        tokenizer: A tokenizer without presets, see `without_presets`.
+        texts: Key (such as a document id) to text.
+        max_tokens: The most tokens that are kept of a text, at least 1.
+    """
+    keys, values = list(texts), list(texts.values())
+    pieces: list[NDArray[np.int32]] = []
+    for start in range(0, len(values), BATCH_TEXTS):
+        encoded = tokenizer(
+            values[start : start + BATCH_TEXTS],
+            add_special_tokens=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+        )["input_ids"]
+        pieces.extend(np.asarray(ids[:max_tokens], dtype=np.int32) for ids in encoded)
+    lengths = np.fromiter((len(piece) for piece in pieces), dtype=np.int64, count=len(pieces))
+    offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
+    ids = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int32)
+    return TokenStore(ids, offsets, {key: number for number, key in enumerate(keys)})

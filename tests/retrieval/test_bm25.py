@@ -1,0 +1,168 @@
+"""BM25 against Pyserini's own command line and batch search, run apart from our code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rankgen.manifests.errors import IntegrityProblem
+from rankgen.manifests.trec import read_qrels
+from rankgen.retrieval.java import find_java
+from rankgen.retrieval.open_collection import open_collection
+from rankgen.retrieval.retriever import RetrieverHandle, prepare
+from rankgen.retrieval.settings import parse_retriever
+
+Lists = dict[str, list[tuple[str, float]]]
+
+PYSERINI_ONLY = """
+import json, os, runpy, sys
+import jnius_config
+folder, jar, queries, out = sys.argv[1:]
+jnius_config.set_classpath(jar)
+import jnius
+from pyserini.search.lucene import LuceneSearcher
+sys.argv = ["index", "--collection", "JsonCollection", "--input", folder + "/input", "--index",
+            folder + "/index", "--generator", "DefaultLuceneDocumentGenerator", "--threads", "1",
+            "--storePositions", "--storeDocvectors", "--storeRaw"]
+runpy.run_module("pyserini.index.lucene", run_name="__main__")
+searcher = LuceneSearcher(folder + "/index")
+searcher.set_bm25(0.9, 0.4)
+asked = [json.loads(line) for line in open(queries, encoding="utf-8", newline="\\n")]
+found = searcher.batch_search([q["text"] for q in asked], [q["_id"] for q in asked], k=100)
+with open(out, "w") as file:
+    json.dump({q: [(hit.docid, hit.score) for hit in hits] for q, hits in found.items()}, file)
+"""
+
+OURS = """
+import json, sys
+from pathlib import Path
+from rankgen.manifests.records import Query
+from rankgen.retrieval.retriever import RetrieverHandle, open_searcher
+handle, queries, out = sys.argv[1:]
+searcher = open_searcher(RetrieverHandle.model_validate_json(handle))
+asked = [json.loads(line) for line in open(queries, encoding="utf-8", newline="\\n")]
+found = searcher.search([Query(q["_id"], q["text"]) for q in asked], 100)
+lists = {c.query_id: list(zip(c.doc_ids, c.scores)) for c in found}
+Path(out).write_text(json.dumps(lists))
+"""
+
+
+def run_script(script: str, *arguments: str) -> None:
+    java = find_java()
+    environment = os.environ | {"JAVA_HOME": str(java.home), "JVM_PATH": str(java.library)}
+    environment["OPENAI_API_KEY"] = "unused"
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def pyserini_lists(folder: Path, scratch: Path) -> Lists:
+    (scratch / "input").mkdir(parents=True)
+    with (
+        (folder / "corpus.jsonl").open(encoding="utf-8", newline="\n") as corpus,
+        (scratch / "input" / "docs.jsonl").open("w", encoding="utf-8") as out,
+    ):
+        for line in corpus:
+            record = json.loads(line)
+            title, text = record["title"], record["text"]
+            contents = f"{title} {text}" if title else text
+            out.write(json.dumps({"id": record["_id"], "contents": contents}) + "\n")
+    run_script(
+        PYSERINI_ONLY,
+        str(scratch),
+        str(find_java().anserini),
+        str(folder / "queries.jsonl"),
+        str(scratch / "lists.json"),
+    )
+    return as_lists(scratch / "lists.json")
+
+
+def our_lists(handle: RetrieverHandle, queries: Path, out: Path) -> Lists:
+    run_script(OURS, handle.model_dump_json(), str(queries), str(out))
+    return as_lists(out)
+
+
+def as_lists(path: Path) -> Lists:
+    read = json.loads(path.read_text())
+    return {query: [(doc_id, score) for doc_id, score in hits] for query, hits in read.items()}
+
+
+def ndcg_at_10(qrels: Path, lists: Lists) -> float:
+    import ir_measures
+
+    run = {query: dict(hits) for query, hits in lists.items()}
+    measure = ir_measures.parse_measure("nDCG@10")
+    return float(ir_measures.calc_aggregate([measure], read_qrels(qrels), run)[measure])
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "expected"), [("vaswani", VASWANI), ("scifact", SCIFACT)])
+def test_ids_and_scores_are_those_of_pyserini(
+    test_data: Path, tmp_path: Path, name: str, expected: float
+) -> None:
+    folder = test_data / name
+    theirs = pyserini_lists(folder, tmp_path / "pyserini")
+    handle = prepare(
+        parse_retriever("bm25", threads=2), open_collection(str(folder)), tmp_path / "cache"
+    )
+    ours = our_lists(handle, folder / "queries.jsonl", tmp_path / "ours.json")
+    assert ours == theirs
+    qrels = folder / "qrels" / "test.tsv"
+    assert round(ndcg_at_10(qrels, ours), 4) == round(ndcg_at_10(qrels, theirs), 4) == expected
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("small")
+    words = ["alpha beta", "beta gamma", "", "gamma delta gamma", "delta alpha beta"]
+    corpus = [{"_id": f"d{n}", "title": "", "text": text} for n, text in enumerate(words)]
+    queries = [{"_id": "q1", "text": "gamma"}, {"_id": "q0", "text": "unheard"}]
+    for stem, records in (("corpus", corpus), ("queries", queries)):
+        lines = "".join(json.dumps(record) + "\n" for record in records)
+        (folder / f"{stem}.jsonl").write_text(lines)
+    return folder
+
+
+@pytest.mark.slow
+def test_a_query_without_hits_is_empty_and_the_index_is_built_once(
+    small: Path, tmp_path: Path
+) -> None:
+    settings = parse_retriever("bm25")
+    handle = prepare(settings, open_collection(str(small)), tmp_path)
+    assert handle.index is not None
+    before = {path: path.stat().st_mtime_ns for path in handle.index.iterdir()}
+    assert prepare(settings, open_collection(str(small)), tmp_path) == handle
+    assert {path: path.stat().st_mtime_ns for path in handle.index.iterdir()} == before
+    found = our_lists(handle, small / "queries.jsonl", tmp_path / "ours.json")
+    assert list(found) == ["q1", "q0"], "results come in the order of the queries"
+    assert [doc_id for doc_id, _ in found["q1"]] == ["d3", "d1"]
+    assert found["q0"] == []
+    assert sorted(path.name for path in (tmp_path / "bm25").iterdir()) == [handle.index.parent.name]
+
+
+@pytest.mark.slow
+def test_another_corpus_has_another_index_and_a_damaged_one_is_refused(
+    small: Path, tmp_path: Path
+) -> None:
+    settings = parse_retriever("bm25")
+    first = prepare(settings, open_collection(str(small)), tmp_path)
+    more = tmp_path / "more.tsv"
+    more.write_text("d0\talpha beta\n")
+    second = prepare(settings, open_collection(str(small), corpus=more), tmp_path)
+    assert first.index != second.index
+    assert first.index is not None
+    (first.index.parent / "index.json").unlink()
+    with pytest.raises(IntegrityProblem, match="damaged or another corpus's"):
+        prepare(settings, open_collection(str(small)), tmp_path)

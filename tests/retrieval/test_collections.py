@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.records import Document, Query
+from rankgen.retrieval import distinct_ids as distinct_ids_module
+from rankgen.retrieval.collection import Collection
+from rankgen.retrieval.open_collection import open_collection
+
+DOCUMENTS = [
+    Document("d1", "A title", "with a text"),
+    Document("d2", "", "next line\u0085paragraph\u2028separator \U0001f600"),
+    Document("d3", "", ""),
+]
+QUERIES = [Query("q1", "what is it"), Query("q2", 'a "quoted" one')]
+
+
+def write_lines(path: Path, lines: list[str]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes("".join(f"{line}\n" for line in lines).encode())
+    return path
+
+
+def as_json(record: dict[str, object]) -> str:
+    return json.dumps(record, ensure_ascii=False)
+
+
+def beir_folder(folder: Path) -> Path:
+    write_lines(
+        folder / "corpus.jsonl",
+        [as_json({"_id": d.doc_id, "title": d.title, "text": d.text}) for d in DOCUMENTS],
+    )
+    write_lines(
+        folder / "queries.jsonl", [as_json({"_id": q.query_id, "text": q.text}) for q in QUERIES]
+    )
+    return folder
+
+
+def beir_with_corpus(folder: Path, *lines: str) -> Collection:
+    beir_folder(folder)
+    write_lines(folder / "corpus.jsonl", list(lines))
+    return open_collection(str(folder))
+
+
+def beir_with_queries(folder: Path, *lines: str) -> Collection:
+    beir_folder(folder)
+    write_lines(folder / "queries.jsonl", list(lines))
+    return open_collection(str(folder))
+
+
+def test_a_beir_folder_is_read_whole(tmp_path: Path) -> None:
+    collection = open_collection(str(beir_folder(tmp_path / "mine")))
+    assert collection.name == "mine"
+    assert list(collection.documents()) == DOCUMENTS
+    assert list(collection.queries()) == QUERIES
+    assert list(collection.documents()) == DOCUMENTS, "a second pass starts anew"
+
+
+def test_all_formats_give_the_same_collection(tmp_path: Path) -> None:
+    beir = open_collection(str(beir_folder(tmp_path / "beir")))
+    tsv = tmp_path / "tsv"
+    write_lines(tsv / "corpus.tsv", ["docid\ttitle\tbody"] + ["\t".join(d) for d in DOCUMENTS])
+    write_lines(tsv / "queries.tsv", ["\t".join(q) for q in QUERIES])
+    parquet = tmp_path / "parquet"
+    parquet.mkdir()
+    columns = {"id": [d.doc_id for d in DOCUMENTS], "title": [d.title for d in DOCUMENTS]}
+    columns["contents"] = [d.text for d in DOCUMENTS]
+    pq.write_table(pa.table(columns), parquet / "corpus.parquet")
+    pq.write_table(
+        pa.table({"query_id": ["q1", "q2"], "query": [q.text for q in QUERIES]}),
+        parquet / "queries.parquet",
+    )
+    for folder in (tsv, parquet):
+        other = open_collection(str(folder))
+        assert list(other.documents()) == DOCUMENTS
+        assert list(other.queries()) == QUERIES
+        assert other.digest() == beir.digest()
+        assert other.queries_digest() == beir.queries_digest()
+
+
+def test_named_files_replace_those_of_the_folder(tmp_path: Path) -> None:
+    folder = beir_folder(tmp_path / "beir")
+    corpus = write_lines(tmp_path / "collection.tsv", ["7\tseven"])
+    queries = write_lines(tmp_path / "topics.tsv", ["1\tone"])
+    assert list(open_collection("", corpus=corpus, queries=queries).documents()) == [
+        Document("7", "", "seven")
+    ]
+    mixed = open_collection(str(folder), queries=queries)
+    assert list(mixed.documents()) == DOCUMENTS
+    assert list(mixed.queries()) == [Query("1", "one")]
+
+
+def test_a_split_keeps_the_judged_queries(tmp_path: Path) -> None:
+    folder = beir_folder(tmp_path / "beir")
+    write_lines(folder / "qrels" / "test.tsv", ["query-id\tcorpus-id\tscore", "q2\td1\t1"])
+    assert list(open_collection(str(folder), split="test").queries()) == [QUERIES[1]]
+    with pytest.raises(UsageError, match="no judgements called 'tset'") as caught:
+        open_collection(str(folder), split="tset")
+    assert caught.value.hint == "did you mean 'test'?"
+
+
+def test_the_digest_covers_ids_titles_texts_and_order(tmp_path: Path) -> None:
+    variants = [
+        [{"_id": "a", "title": "t", "text": "x"}, {"_id": "b", "title": "", "text": "y"}],
+        [{"_id": "b", "title": "", "text": "y"}, {"_id": "a", "title": "t", "text": "x"}],
+        [{"_id": "a", "title": "", "text": "t x"}, {"_id": "b", "title": "", "text": "y"}],
+        [{"_id": "a", "title": "t", "text": "x"}, {"_id": "b", "title": "", "text": "z"}],
+        [{"_id": "a", "title": "t", "text": "x"}, {"_id": "c", "title": "", "text": "y"}],
+    ]
+    digests = {
+        beir_with_corpus(tmp_path / str(n), *map(as_json, records)).digest()
+        for n, records in enumerate(variants)
+    }
+    assert len(digests) == len(variants)
+
+
+def test_empty_passages_are_allowed_and_counted(tmp_path: Path) -> None:
+    summary = open_collection(str(beir_folder(tmp_path))).summary()
+    assert (summary.documents, summary.empty_documents) == (3, 1)
+
+
+def test_missing_corpus(tmp_path: Path) -> None:
+    folder = beir_folder(tmp_path)
+    (folder / "corpus.jsonl").unlink()
+    with pytest.raises(UsageError, match=r"holds no corpus\.jsonl, corpus\.tsv or corpus\.parquet"):
+        open_collection(str(folder))
+    with pytest.raises(UsageError, match="there is no collection folder"):
+        open_collection(str(tmp_path / "absent"))
+    with pytest.raises(UsageError, match="there is no file"):
+        open_collection(str(folder), corpus=tmp_path / "absent.jsonl")
+
+
+def test_two_corpora_in_one_folder_are_ambiguous(tmp_path: Path) -> None:
+    folder = beir_folder(tmp_path)
+    write_lines(folder / "corpus.tsv", ["1\tone"])
+    with pytest.raises(UsageError, match=r"both corpus\.jsonl and corpus\.tsv"):
+        open_collection(str(folder))
+
+
+GOOD = '{"_id": "1", "text": "x"}'
+BAD_CORPORA = {
+    "malformed JSON": ([GOOD, GOOD[:-1]], r"corpus\.jsonl line 2 is not JSON"),
+    "not an object": ([GOOD, "[1]"], "line 2 is a JSON list, not an object"),
+    "no id": ([GOOD, '{"text": "x"}'], "line 2 has no id"),
+    "null id": (['{"_id": null, "text": "x"}'], "line 1 has no id"),
+    "empty id": (['{"_id": "", "text": "x"}'], "line 1: the document has an empty id"),
+    "white space in an id": (['{"_id": "a b", "text": "x"}'], "'a b' holds white space"),
+    "no text field": ([GOOD, '{"_id": "2", "title": "x"}'], "line 2 has no text"),
+    "text of another type": (['{"_id": "2", "text": ["x"]}'], "field text is of type list"),
+    "half a surrogate pair": (['{"_id": "2", "text": "\\ud800"}'], "line 1: .*surrogate"),
+    "duplicate id": (
+        [GOOD, '{"_id": "2", "text": "y"}', "", GOOD],
+        r"line 4: document id '1' stands already in .*line 1",
+    ),
+    "nothing": ([""], "has no document at all"),
+}
+
+
+@pytest.mark.parametrize(("lines", "message"), BAD_CORPORA.values(), ids=BAD_CORPORA.keys())
+def test_bad_corpora_are_refused_by_line(tmp_path: Path, lines: list[str], message: str) -> None:
+    collection = beir_with_corpus(tmp_path, *lines)
+    with pytest.raises(UsageError, match=message) as caught:
+        collection.digest()
+    assert "\n" not in caught.value.message
+    assert caught.value.hint
+
+
+BAD_QUERIES = {
+    "duplicate id": ([GOOD, GOOD], r"queries\.jsonl line 2: query id '1' stands already in"),
+    "no text": (['{"_id": "1", "text": " "}'], "line 1: query 1 has no text"),
+    "nothing": ([], "has no query at all"),
+}
+
+
+@pytest.mark.parametrize(("lines", "message"), BAD_QUERIES.values(), ids=BAD_QUERIES.keys())
+def test_bad_queries_are_refused_by_line(tmp_path: Path, lines: list[str], message: str) -> None:
+    collection = beir_with_queries(tmp_path, *lines)
+    with pytest.raises(UsageError, match=message):
+        list(collection.queries())
+
+
+def test_broken_utf8_names_the_byte_of_the_file(tmp_path: Path) -> None:
+    folder = beir_folder(tmp_path)
+    first = b'{"_id": "1", "text": "\xc3\xa9"}\n'
+    second = b'{"_id": "2", "text": "\xe9"}\n'
+    (folder / "corpus.jsonl").write_bytes(first + second)
+    byte = len(first) + second.index(b"\xe9")
+    with pytest.raises(UsageError, match=rf"line 2 is not UTF-8 text .* at byte {byte} of"):
+        open_collection(str(folder)).digest()
+
+
+def test_a_tsv_row_with_too_few_columns(tmp_path: Path) -> None:
+    corpus = write_lines(tmp_path / "c.tsv", ["1\tone", "2"])
+    queries = write_lines(tmp_path / "q.tsv", ["1\tone\ttwo\tthree"])
+    collection = open_collection("", corpus=corpus, queries=queries)
+    with pytest.raises(UsageError, match=r"c\.tsv line 2 has 1 columns, not 2"):
+        collection.digest()
+    with pytest.raises(UsageError, match=r"q\.tsv line 1 has 4 columns and no header"):
+        list(collection.queries())
+
+
+def test_a_damaged_parquet_file(tmp_path: Path) -> None:
+    corpus = tmp_path / "c.parquet"
+    corpus.write_bytes(b"PAR1 and then nothing")
+    queries = write_lines(tmp_path / "q.tsv", ["1\tone"])
+    with pytest.raises(UsageError, match=r"c\.parquet cannot be read as Parquet"):
+        open_collection("", corpus=corpus, queries=queries).digest()
+
+
+def test_another_suffix_is_refused(tmp_path: Path) -> None:
+    corpus = write_lines(tmp_path / "c.csv", ["1,one"])
+    queries = write_lines(tmp_path / "q.tsv", ["1\tone"])
+    with pytest.raises(UsageError, match=r"neither \.jsonl nor \.tsv nor \.parquet"):
+        open_collection("", corpus=corpus, queries=queries).digest()
+
+
+def test_equal_hashes_of_different_ids_are_no_duplicates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = open_collection(str(beir_folder(tmp_path)))
+    monkeypatch.setattr(distinct_ids_module, "hash", lambda _: 1, raising=False)
+    assert list(collection.documents()) == DOCUMENTS
+
+
+@pytest.mark.data
+def test_cranfield_has_two_empty_documents(test_data: Path) -> None:
+    summary = open_collection(str(test_data / "cranfield")).summary()
+    assert (summary.documents, summary.empty_documents) == (1400, 2)
+
+
+@pytest.mark.data
+def test_scifact_splits(test_data: Path) -> None:
+    counts = {
+        split: len(list(open_collection(str(test_data / "scifact"), split=split).queries()))
+        for split in ("train", "test")
+    }
+    assert counts == {"train": 809, "test": 300}

