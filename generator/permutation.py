@@ -5,6 +5,7 @@ Only numbers in brackets are ids. Digits in prose, such as the text of an HTTP e
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -103,10 +104,7 @@ def _ids(answer: str, cut_by_length: bool) -> list[int | None] | None:
     if not found:
         return None
     numbers = [_number(match.group(1)) for match in found]
-    gaps = [
-        answer[before.end() : after.start()]
-        for before, after in zip(found, found[1:], strict=False)
-    ]
+    gaps = [answer[before.end() : after.start()] for before, after in itertools.pairwise(found)]
     tail = answer[found[-1].end() :]
     ends_clean = not tail or (cut_by_length and _CUT_TAIL.fullmatch(tail) is not None)
     if not ends_clean:

@@ -115,7 +115,7 @@ def load_tokenizer(name: str, revision: str | None, chat_format: str) -> Teacher
     if name == BUNDLED:
         return TeacherTokenizer(_bundled_fast(), ZEPHYR_FORMAT, BUNDLED)
     try:
-        from transformers import AutoTokenizer
+        from transformers import AutoTokenizer, PreTrainedTokenizerFast
     except ImportError:
         raise _missing("transformers") from None
     try:
@@ -126,7 +126,7 @@ def load_tokenizer(name: str, revision: str | None, chat_format: str) -> Teacher
             f"the tokenizer of '{name}' cannot be loaded: {reason}",
             "name a Hugging Face model id, or a folder with tokenizer.json",
         ) from None
-    if not fast.is_fast:
+    if not isinstance(fast, PreTrainedTokenizerFast):
         raise UsageError(
             f"'{name}' has only a slow tokenizer, which cannot say where its tokens lie",
             "name a model with a tokenizer.json by --tokenizer",
@@ -184,7 +184,7 @@ def _bundled_fast() -> PreTrainedTokenizerFast:
     tokenizer.add_special_tokens(
         [AddedToken(t, special=True, normalized=False) for t in ("<unk>", "<s>", "</s>")]
     )
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call, unused-ignore]
         tokenizer_object=tokenizer,
         bos_token="<s>",
         eos_token="</s>",

@@ -28,7 +28,7 @@ def check_window(window: int | None, stride: int | None, passes: int = 1) -> Non
         raise UsageError(f"a stride of {stride} never ends", "use --stride 1 or more")
     if stride > window:
         raise UsageError(
-            f"the stride {stride} is larger than the window {window}, so candidates would be skipped",
+            f"the stride {stride} is larger than the window {window}: candidates would be skipped",
             f"use --stride {window} or less",
         )
 

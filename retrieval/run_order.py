@@ -90,4 +90,7 @@ def ordered(rows: Iterable[RunRow], order: Order) -> list[RunRow]:
     else:
         by_id = sorted(rows, key=lambda row: row.doc_id, reverse=True)
         in_order = sorted(by_id, key=lambda row: -row.score)
-    return list({row.doc_id: row for row in reversed(in_order)}.values())[::-1]
+    first: dict[str, RunRow] = {}
+    for row in in_order:
+        first.setdefault(row.doc_id, row)
+    return list(first.values())

@@ -17,7 +17,7 @@ from rankgen.students.encode import PairTemplate, pair_template
 from rankgen.students.tokens import TokenStore, tokenise, without_presets
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 BUNDLED_BACKBONE = "minilm"
 SETTINGS_FILE = "rankgen.json"
@@ -85,12 +85,9 @@ def load_cross_encoder(
         source,
         query_tokens or trained.get("query_tokens", 32),
         passage_tokens or trained.get("passage_tokens", 256),
+        is_backbone=False,
     )
-    if encoder.model.config.num_labels != 1:
-        raise UsageError(
-            f"{source} gives {encoder.model.config.num_labels} scores a pair, not one",
-            "name a student of `rankgen train-student` or a cross-encoder with one output",
-        )
+    encoder.model.train(False)
     return encoder
 
 
@@ -111,7 +108,8 @@ def load_backbone(
         EnvironmentProblem: "minilm" is asked for and its package is not installed.
     """
     torch.manual_seed(seed)
-    return _load(backbone_path(source), query_tokens, passage_tokens, dropout)
+    path = backbone_path(source)
+    return _load(path, query_tokens, passage_tokens, is_backbone=True, dropout=dropout)
 
 
 def backbone_path(source: str) -> str:
@@ -129,21 +127,27 @@ def backbone_path(source: str) -> str:
 
 
 def _load(
-    source: str, query_tokens: int, passage_tokens: int, dropout: float | None = None
+    source: str,
+    query_tokens: int,
+    passage_tokens: int,
+    *,
+    is_backbone: bool,
+    dropout: float | None = None,
 ) -> CrossEncoder:
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
     with _quiet_loading():
         try:
             config = AutoConfig.from_pretrained(source)
-            is_fresh = "SequenceClassification" not in str(config.architectures)
-            if is_fresh:
-                config.num_labels = 1
+            if not is_backbone:
+                _check_one_output(source, config)
+            # A head of another width is replaced by a fresh one, a head of one output is kept.
+            config.num_labels = 1
             if dropout is not None:
                 _set_dropout(config, dropout)
             tokenizer = without_presets(AutoTokenizer.from_pretrained(source))
             model = AutoModelForSequenceClassification.from_pretrained(
-                source, config=config, dtype=torch.float32
+                source, config=config, dtype=torch.float32, ignore_mismatched_sizes=is_backbone
             )
         except (OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
@@ -152,8 +156,21 @@ def _load(
                 "name a folder with config.json and weights, or a model id",
             ) from None
     template = pair_template(tokenizer)
+    _check_room(source, config, query_tokens + passage_tokens + template.special_tokens)
+    return CrossEncoder(model, tokenizer, template, query_tokens, passage_tokens)
+
+
+def _check_one_output(source: str, config: PretrainedConfig) -> None:
+    if "SequenceClassification" in str(config.architectures) and config.num_labels == 1:
+        return
+    raise UsageError(
+        f"{source} is no cross-encoder: it has no head that gives one score a pair",
+        "name a student of `rankgen train-student` or a cross-encoder with one output",
+    )
+
+
+def _check_room(source: str, config: PretrainedConfig, longest: int) -> None:
     room = getattr(config, "max_position_embeddings", None)
-    longest = query_tokens + passage_tokens + template.special_tokens
     # RoBERTa counts positions from padding_idx + 1, so two of its places are never used.
     reserved = 2 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
     if room is not None and 0 < room - reserved < longest:
@@ -161,10 +178,9 @@ def _load(
             f"{source} reads {room - reserved} tokens, fewer than a pair of {longest}",
             "lower --query-tokens or --passage-tokens",
         )
-    return CrossEncoder(model, tokenizer, template, query_tokens, passage_tokens)
 
 
-def _set_dropout(config: object, dropout: float) -> None:
+def _set_dropout(config: PretrainedConfig, dropout: float) -> None:
     for name in vars(config):
         if "dropout" in name and isinstance(getattr(config, name), float):
             setattr(config, name, dropout)
@@ -185,11 +201,11 @@ def _quiet_loading() -> Iterator[None]:
 
     shows_bar = hf_logging.is_progress_bar_enabled()
     level = hf_logging.get_verbosity()
-    hf_logging.disable_progress_bar()
+    hf_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     hf_logging.set_verbosity(logging.ERROR)
     try:
         yield
     finally:
         hf_logging.set_verbosity(level)
         if shows_bar:
-            hf_logging.enable_progress_bar()
+            hf_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -110,7 +111,7 @@ def _types(
 ) -> tuple[int, int, int, int, int] | None:
     if type_ids is None:
         return None
-    parts = [type_ids[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    parts = [type_ids[start:end] for start, end in itertools.pairwise(bounds)]
     if any(len(set(part)) > 1 for part in parts):
         raise UsageError(
             "the tokenizer mixes token types within the special tokens of a pair",

@@ -1,7 +1,8 @@
-"""Training lists: what a rankings run says, cut to a depth, with the lists that teach nothing out."""
+"""Training lists: what a rankings run says, cut to a depth, without lists that order nothing."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -113,5 +114,5 @@ def sample_positions(
     if mode == "random":
         return np.sort(generator.choice(length, size=size, replace=False))
     edges = np.linspace(1, length, size).astype(np.int64)
-    drawn = [int(generator.integers(low, high)) for low, high in zip(edges, edges[1:], strict=False)]
+    drawn = [int(generator.integers(low, high)) for low, high in itertools.pairwise(edges)]
     return np.array([0, *drawn], dtype=np.int64)

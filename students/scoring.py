@@ -103,7 +103,7 @@ def score_pairs(
     if not pairs:
         return np.zeros(0, dtype=np.float32)
     was_training = encoder.model.training
-    encoder.model.eval()
+    encoder.model.train(False)
     try:
         scores = forward_sorted(
             encoder,

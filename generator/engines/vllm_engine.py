@@ -7,10 +7,16 @@ import itertools
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from rankgen.generator.engines.base import EnginePrompt, Generation, finish_reason
 from rankgen.generator.outcomes import EngineDead, TeacherFailure, TokenUsage
 from rankgen.manifests.errors import EnvironmentProblem
+
+if TYPE_CHECKING:
+    from vllm.engine.arg_utils import AsyncEngineArgs
+
+Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class VllmSettings:
     revision: str | None = None
     tokenizer: str | None = None
     context_size: int = 4096
-    dtype: str = "auto"
+    dtype: Dtype = "auto"
     seed: int = 0
     force_length: bool = False
     gpu_memory_utilization: float = 0.9
@@ -62,7 +68,6 @@ class VllmEngine:
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(settings.cpu_kv_cache_gib))
         try:
-            from vllm.engine.arg_utils import AsyncEngineArgs
             from vllm.v1.engine.async_llm import AsyncLLM
         except ImportError as error:
             raise EnvironmentProblem(
@@ -70,7 +75,7 @@ class VllmEngine:
                 'pip install "rankgen-distill[teacher]", or use --engine openai',
             ) from None
         try:
-            self._llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**_arguments(settings)))
+            self._llm = AsyncLLM.from_engine_args(_arguments(settings))
         except Exception as error:  # vLLM raises anything, from OSError to pydantic's errors.
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise EnvironmentProblem(
@@ -146,23 +151,24 @@ class VllmEngine:
         return facts
 
 
-def _arguments(settings: VllmSettings) -> dict[str, object]:
+def _arguments(settings: VllmSettings) -> AsyncEngineArgs:
     import torch
+    from vllm.engine.arg_utils import AsyncEngineArgs
 
-    arguments: dict[str, object] = {
-        "model": settings.model,
-        "revision": settings.revision,
-        "tokenizer": settings.tokenizer,
-        "max_model_len": settings.context_size,
-        "dtype": settings.dtype,
-        "seed": settings.seed,
-        "tensor_parallel_size": settings.tensor_parallel,
-        "disable_log_stats": True,
+    arguments = AsyncEngineArgs(
+        model=settings.model,
+        revision=settings.revision,
+        tokenizer=settings.tokenizer,
+        max_model_len=settings.context_size,
+        dtype=settings.dtype,
+        seed=settings.seed,
+        tensor_parallel_size=settings.tensor_parallel,
+        disable_log_stats=True,
         # Compiling costs a CPU more time than a run of ordinary length gains.
-        "enforce_eager": not torch.cuda.is_available(),
-    }
+        enforce_eager=not torch.cuda.is_available(),
+    )
     if torch.cuda.is_available():
-        arguments["gpu_memory_utilization"] = settings.gpu_memory_utilization
+        arguments.gpu_memory_utilization = settings.gpu_memory_utilization
     return arguments
 
 

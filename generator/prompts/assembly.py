@@ -18,7 +18,7 @@ _NUMBERED = re.compile(r"(\[\d+\])( \S.*)", re.DOTALL)
 _CHECKED_PROMPTS = 32
 _REMEMBERED = 20_000
 _PROBES = (
-    "<|system|>\nYou are</s>\n<|user|>\nRank  the 2 passages: what is é?.\n\n[1] A ☃ 𝒳 b\n"
+    "<|system|>\nYou are</s>\n<|user|>\nRank  the 2 passages: what is é?.\n\n[1] A ☃ \U0001d4b3 b\n"
     "[2] (3)  two  spaces\n[12] 漢字 x\nSearch</s>\n<|assistant|>\n",
     "x\n[1] \n[2] a</s>b\n[3] <s> > [1]\n[4] </s>\n",
     "\n\n [1] a\t b\n",

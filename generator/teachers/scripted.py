@@ -21,7 +21,7 @@ from rankgen.generator.outcomes import EngineDead, TeacherFailure, WindowResult
 from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.records import Document, Query
 
-OrderKey = Callable[[Query, Document, int], object]
+OrderKey = Callable[[Query, Document, int], float | bytes]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Script:
     deadly: frozenset[str] = frozenset()
 
 
-def _hash_key(query: Query, document: Document, position: int) -> object:
+def _hash_key(query: Query, document: Document, position: int) -> bytes:
     del position
     return hashlib.sha256(f"{query.query_id}\0{document.doc_id}".encode()).digest()
 
@@ -111,8 +111,8 @@ class ScriptedTeacher:
         if query.query_id in self._script.failing:
             raise TeacherFailure(f"the script fails query {query.query_id}")
         keys = [self._key(query, passage, i) for i, passage in enumerate(passages)]
-        order = sorted(range(len(passages)), key=keys.__getitem__)
-        return WindowResult(permutation=tuple(order))
+        order = sorted(zip(keys, range(len(passages)), strict=True))
+        return WindowResult(permutation=tuple(position for _, position in order))
 
     async def close(self) -> None:
         """Holds nothing."""

@@ -1,0 +1,138 @@
+"""The label job: candidates in, teacher rankings with their window evidence out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from rankgen.generator.jobs.cluster import total_cpus, total_gpus
+from rankgen.generator.jobs.job import JobSummary, ShardJob, run_job
+from rankgen.generator.jobs.pool import PoolSettings
+from rankgen.generator.label_rows import validate_rankings
+from rankgen.generator.label_settings import LabelSettings
+from rankgen.generator.label_work import LabelFactory
+from rankgen.generator.prompts.profiles import prompt_profile
+from rankgen.generator.teachers.presets import split_teacher
+from rankgen.manifests.candidate_lists import CandidateLists
+from rankgen.manifests.digest import sha256_of_file
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.plan import Plan, default_shards, digest_of_queries
+from rankgen.manifests.records import Query
+from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.texts import link_texts
+
+CPUS_OF_A_SERVER_CLIENT = 1.0
+
+
+class LabelRunSettings(BaseModel):
+    """Everything that `rankgen label` can be told.
+
+    Attributes:
+        candidates: The folder of a retrieve run.
+        teacher: The teacher and how it is asked.
+        shards: Number of shards; None takes as many as the candidates have.
+        workers: Ray actors; None takes one a GPU, one a CPU for `minilm`, else one.
+        max_failed: Queries without a ranking that are tolerated.
+        ray_address: A cluster, or None for this machine.
+        out: The run's folder.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    candidates: Path
+    teacher: LabelSettings
+    shards: int | None = Field(default=None, ge=1)
+    workers: int | None = Field(default=None, ge=1)
+    max_failed: int = Field(default=0, ge=0)
+    ray_address: str | None = None
+    out: Path
+
+
+def label(settings: LabelRunSettings) -> JobSummary:
+    """Has the teacher order every query's candidates and publishes the rankings.
+
+    Raises:
+        RankgenError: See `run_job`; also wrong settings, or candidates that are no run.
+    """
+    teacher = settings.teacher.resolved()
+    source = RunDirectory(settings.candidates)
+    plan, queries = plan_labels(settings)
+    run = RunDirectory(settings.out)
+    in_flight = teacher.concurrency or 1
+    job = ShardJob(
+        run=run,
+        plan=plan,
+        queries=queries,
+        factory=LabelFactory(source.root.absolute(), teacher),
+        validate=validate_rankings,
+        finish=lambda: link_texts(source, run),
+        pool=lambda: _pool(settings, teacher, in_flight),
+        max_failed=settings.max_failed,
+        ray_address=settings.ray_address,
+    )
+    return run_job(job)
+
+
+def plan_labels(settings: LabelRunSettings) -> tuple[Plan, list[Query]]:
+    """Returns the plan of a label run and its queries.
+
+    Raises:
+        UsageError: The candidates are no finished run, or a setting is wrong.
+    """
+    teacher = settings.teacher.resolved()
+    source = RunDirectory(settings.candidates)
+    lists = CandidateLists(source)
+    if not source.has_table("documents"):
+        raise UsageError(
+            f"{source.root} is not finished (it has no documents yet)",
+            "repeat its `rankgen retrieve` command, which resumes",
+        )
+    texts = source.texts("queries")
+    queries = [Query(query_id, texts[query_id]) for query_id in lists.query_ids]
+    plan = Plan(
+        kind="label",
+        tables=("rankings", "windows"),
+        recipe={"candidates_sha256": lists.digest(), **_recipe(teacher)},
+        settings=settings.model_dump(mode="json"),
+        shards=settings.shards or default_shards(len(queries)),
+        queries=len(queries),
+        queries_sha256=digest_of_queries(queries),
+    )
+    return plan, queries
+
+
+def _recipe(teacher: LabelSettings) -> dict[str, JsonValue]:
+    """Returns every value that changes rankings, files as their digests."""
+    recipe: dict[str, JsonValue] = {}
+    for key, value in teacher.identity().items():
+        if value is None or isinstance(value, str | int | float | bool):
+            recipe[key] = value
+        else:
+            raise TypeError(f"{key}={value!r} has no place in a recipe")
+    preset, argument = split_teacher(teacher.teacher)
+    if preset.kind == "recorded":
+        path = Path(argument or "")
+        if not path.is_file():
+            raise UsageError(f"there is no run file {path}", "type recorded:FILE with a TREC run")
+        recipe["teacher"] = preset.name
+        recipe["run_sha256"] = sha256_of_file(path)
+    if teacher.prompt_profile is not None:
+        recipe["prompt_profile_sha256"] = prompt_profile(teacher.prompt_profile).sha256
+    return recipe
+
+
+def _pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int) -> PoolSettings:
+    """Sizes the pool: an engine takes a GPU (or the whole machine), other teachers one CPU."""
+    preset = teacher.preset
+    # Two shards at a time, so that one's last queries overlap the next one's first.
+    shards_in_flight = 2 if in_flight > 1 else 1
+    if teacher.engine == "vllm":
+        gpus = total_gpus()
+        workers = settings.workers or max(1, gpus // teacher.tensor_parallel)
+        if gpus:
+            return PoolSettings(workers, 1.0, float(teacher.tensor_parallel), shards_in_flight)
+        return PoolSettings(workers, max(1.0, total_cpus() / workers), 0.0, shards_in_flight)
+    default = total_cpus() if preset.kind == "embedding" else 1
+    workers = settings.workers or default
+    return PoolSettings(workers, CPUS_OF_A_SERVER_CLIENT, 0.0, shards_in_flight)

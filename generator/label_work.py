@@ -1,0 +1,107 @@
+"""What a label worker does with a shard: many queries in flight, each a chain of windows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from rankgen.generator.jobs.work import FilledShard, WorkerMustExit
+from rankgen.generator.label_rows import label_counts, ranking_table, window_table
+from rankgen.generator.label_settings import LabelSettings
+from rankgen.generator.outcomes import EngineDead, QueryRanking, TeacherFailure
+from rankgen.generator.strategies.sliding import rank_query
+from rankgen.generator.teachers.base import Teacher
+from rankgen.generator.teachers.registry import make_teacher
+from rankgen.manifests.candidate_lists import CandidateList, CandidateLists
+from rankgen.manifests.records import Query
+from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.texts import DocumentTexts
+
+
+@dataclass(frozen=True)
+class LabelFactory:
+    """Makes a teacher and opens the candidates in a worker process.
+
+    Attributes:
+        candidates: The retrieve run's folder.
+        teacher: Resolved settings.
+    """
+
+    candidates: Path
+    teacher: LabelSettings
+
+    def __call__(self) -> LabelWork:
+        """Loads the model."""
+        return LabelWork(RunDirectory(self.candidates), self.teacher)
+
+
+class LabelWork:
+    """Fills shards with a teacher's rankings.
+
+    Args:
+        source: The candidates with their texts.
+        settings: Resolved settings of the teacher.
+    """
+
+    def __init__(self, source: RunDirectory, settings: LabelSettings) -> None:
+        self._settings = settings
+        self._candidates = CandidateLists(source)
+        self._documents = DocumentTexts(source)
+        self._teacher: Teacher = make_teacher(settings)
+        # Shared by all shards in flight, so that the engine always has this many chains.
+        self._chains = asyncio.Semaphore(settings.concurrency or 1)
+
+    async def fill(self, queries: Sequence[Query]) -> FilledShard:
+        """Ranks every query; one that the teacher could not rank is a failed one."""
+        lists = self._candidates[[query.query_id for query in queries]]
+        chains = [
+            asyncio.create_task(self._rank(query, lists[query.query_id])) for query in queries
+        ]
+        try:
+            results = await asyncio.gather(*chains)
+        except EngineDead as error:
+            raise WorkerMustExit(str(error)) from error
+        finally:
+            for chain in chains:
+                chain.cancel()
+        ranked = [result for result in results if isinstance(result, QueryRanking)]
+        failed = {
+            query.query_id: result
+            for query, result in zip(queries, results, strict=True)
+            if isinstance(result, str)
+        }
+        return FilledShard(
+            tables={
+                "rankings": ranking_table([(r, lists[r.query_id]) for r in ranked]),
+                "windows": window_table(ranked),
+            },
+            failed=failed,
+            counts=label_counts(ranked),
+        )
+
+    async def close(self) -> None:
+        """Stops the engine."""
+        await self._teacher.close()
+
+    def facts(self) -> Mapping[str, JsonValue]:
+        """Returns the teacher's identity and provenance."""
+        return {"teacher": self._teacher.name, **self._teacher.facts()}
+
+    async def _rank(self, query: Query, candidates: CandidateList) -> QueryRanking | str:
+        async with self._chains:
+            texts = self._documents[candidates.doc_ids]
+            try:
+                return await rank_query(
+                    query,
+                    [texts[doc_id] for doc_id in candidates.doc_ids],
+                    self._teacher,
+                    window=self._settings.window,
+                    stride=self._settings.stride,
+                    passes=self._settings.passes,
+                )
+            except TeacherFailure as failure:
+                return f"{failure.outcome} after {failure.attempts} attempts: {failure.reason}"

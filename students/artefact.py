@@ -1,0 +1,67 @@
+"""The finished student: a plain Hugging Face folder that appears whole, with its card."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from rankgen.manifests.atomic import fsync_directory, fsync_file
+from rankgen.manifests.digest import sha256_of_file
+from rankgen.manifests.provenance import software
+from rankgen.students.cross_encoder import SETTINGS_FILE, CrossEncoder
+from rankgen.students.settings import TrainSettings
+from rankgen.students.student_card import student_card
+from rankgen.students.summary import TrainSummary
+
+# No loader opens a folder without it, so it is moved last: it says that the student is whole.
+LAST_FILE = "config.json"
+
+
+def finished_summary(out: Path) -> TrainSummary | None:
+    """Returns the summary of the student in `out`, or None where none is finished."""
+    path = out / SETTINGS_FILE
+    if not (out / LAST_FILE).is_file() or not path.is_file():
+        return None
+    figures = json.loads(path.read_text(encoding="utf-8"))["figures"]
+    return TrainSummary(out=out, was_finished=True, **figures)
+
+
+def publish_student(
+    encoder: CrossEncoder,
+    settings: TrainSettings,
+    facts: Mapping[str, object],
+    summary: TrainSummary,
+) -> None:
+    """Writes the student beside its place and moves it there, file by file, config.json last.
+
+    Args:
+        encoder: The student with the weights to publish.
+        settings: How it was trained.
+        facts: Recipe and digests of the data, as held for the output folder.
+        summary: What it reached.
+    """
+    draft = settings.out / ".rankgen" / "artefact"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    encoder.save(draft)
+    figures = summary.model_dump(mode="json", exclude={"out", "was_finished"})
+    record = {
+        "kind": "student",
+        "settings": settings.model_dump(mode="json"),
+        "facts": facts,
+        "figures": figures,
+        "software": software(),
+        "weights_sha256": {p.name: sha256_of_file(p) for p in sorted(draft.glob("*.safetensors"))},
+    }
+    (draft / SETTINGS_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    (draft / "README.md").write_text(student_card(settings, summary), encoding="utf-8")
+    names = sorted(path.name for path in draft.iterdir())
+    for name in names:
+        fsync_file(draft / name)
+    for name in sorted(names, key=lambda name: name == LAST_FILE):
+        os.replace(draft / name, settings.out / name)
+    fsync_directory(settings.out)
+    draft.rmdir()

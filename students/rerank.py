@@ -1,0 +1,56 @@
+"""A student's scores for the candidates of a run."""
+
+from __future__ import annotations
+
+import torch
+
+from rankgen.manifests.progress import Progress
+from rankgen.students.candidates import CandidateTexts
+from rankgen.students.cross_encoder import CrossEncoder
+from rankgen.students.scoring import score_pairs
+
+Scores = dict[str, dict[str, float]]
+
+
+def rerank(
+    encoder: CrossEncoder,
+    texts: CandidateTexts,
+    *,
+    device: torch.device,
+    is_bf16: bool = False,
+    chunk_tokens: int = 4096,
+    progress: Progress | None = None,
+) -> Scores:
+    """Scores every candidate of every query.
+
+    Args:
+        encoder: The student, on `device`.
+        texts: Candidates and their texts.
+        device: Where the student computes.
+        is_bf16: Whether matrix products are computed in bfloat16.
+        chunk_tokens: Tokens of one forward pass, padding included.
+        progress: Advanced by one for every pair.
+
+    Returns:
+        query id -> document id -> logit, higher is better, in the candidates' order.
+    """
+    queries = encoder.tokenise_queries(texts.queries)
+    passages = encoder.tokenise_passages(texts.documents)
+    names = [(row.query_id, doc_id) for row in texts.candidates for doc_id in row.doc_ids]
+    scores = score_pairs(
+        encoder,
+        [(queries[query_id], passages[doc_id]) for query_id, doc_id in names],
+        device=device,
+        is_bf16=is_bf16,
+        chunk_tokens=chunk_tokens,
+        progress=progress,
+    )
+    by_query: Scores = {row.query_id: {} for row in texts.candidates}
+    for (query_id, doc_id), score in zip(names, scores.tolist(), strict=True):
+        by_query[query_id][doc_id] = score
+    return by_query
+
+
+def pair_count(texts: CandidateTexts) -> int:
+    """Returns how many (query, passage) pairs there are to score."""
+    return sum(len(row.doc_ids) for row in texts.candidates)

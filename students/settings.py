@@ -1,0 +1,103 @@
+"""The settings of one training: frozen, complete, and written into the student they made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from rankgen.students.lists import SampleMode
+from rankgen.students.losses.terms import Reduction
+
+# Where a student runs and how often it reports changes nothing that it learns.
+NOT_THE_RECIPE = frozenset({"rankings", "validation", "validation_qrels", "out", "threads"})
+
+
+class TrainSettings(BaseModel):
+    """Everything `train_student` needs; defaults are those of arXiv 2405.07920, appendix C.
+
+    Attributes:
+        rankings: A folder that `rankgen label` wrote.
+        out: The folder of the student.
+        backbone: "minilm", a folder or a model id.
+        loss: A name in `rankgen.students.losses.LOSSES`.
+        reduction: How the terms of a step become one number.
+        depth: Only the teacher's best so many passages of a list; None takes all.
+        sample_size: Passages drawn anew from a list every time it is seen; None takes all.
+        sample_mode: `random`, or `spread` (the best and one of each stratum below it).
+        query_tokens: A query is cut after so many tokens.
+        passage_tokens: A passage is cut after so many tokens.
+        learning_rate: Of AdamW, after the warm-up.
+        head_learning_rate: Of the fresh head alone; None takes `learning_rate`.
+        weight_decay: Of AdamW.
+        schedule: `constant`, or `linear` decay to zero at the last step.
+        warmup_steps: Steps over which the learning rate rises from zero.
+        gradient_clip: Largest norm of the gradient; None does not clip.
+        queries_per_step: Lists whose gradients make one optimizer step.
+        epochs: Passes over the lists; not used when `max_steps` is given.
+        max_steps: Optimizer steps.
+        dropout: For every dropout of the model; None keeps the backbone's own.
+        frozen_layers: The lowest so many layers, and the embeddings, keep their weights.
+        precision: `fp32`, `bf16` (products only; loss and weights stay in 32 bits), or `auto`,
+            which is bf16 on a GPU that has it.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        chunk_tokens: Tokens of one forward pass, padding included; None chooses by device.
+        step_tokens: Tokens whose activations are held at once; lists beyond it are accumulated.
+        threads: CPU threads; None leaves it to torch.
+        seed: Of the head, the order of lists, the samples and the dropout.
+        validation: A candidates folder to re-rank during training.
+        validation_qrels: Its judgements.
+        validation_queries: At most so many validation queries (the first by id); None takes all.
+        validation_depth: Candidates re-ranked per validation query; None takes all.
+        validate_every: Steps between validations.
+        patience_steps: Stop when nDCG@10 has not risen for so many steps; None never stops early.
+        checkpoint_every: Steps between checkpoints.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rankings: Path
+    out: Path
+    backbone: str = "minilm"
+    loss: str = "ranknet"
+    reduction: Reduction = "per_query_mean"
+    depth: int | None = Field(default=None, ge=2)
+    sample_size: int | None = Field(default=None, ge=2)
+    sample_mode: SampleMode = "random"
+    query_tokens: int = Field(default=32, ge=1)
+    passage_tokens: int = Field(default=256, ge=1)
+    learning_rate: float = Field(default=1e-5, gt=0)
+    head_learning_rate: float | None = Field(default=None, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    schedule: Literal["constant", "linear"] = "constant"
+    warmup_steps: int = Field(default=0, ge=0)
+    gradient_clip: float | None = Field(default=None, gt=0)
+    queries_per_step: int = Field(default=32, ge=1)
+    epochs: float = Field(default=3.0, gt=0)
+    max_steps: int | None = Field(default=None, ge=1)
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+    frozen_layers: int = Field(default=0, ge=0)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    device: str = "auto"
+    chunk_tokens: int | None = Field(default=None, ge=1)
+    step_tokens: int | None = Field(default=None, ge=1)
+    threads: int | None = Field(default=None, ge=1)
+    seed: int = Field(default=42, ge=0)
+    validation: Path | None = None
+    validation_qrels: Path | None = None
+    validation_queries: int | None = Field(default=None, ge=1)
+    validation_depth: int | None = Field(default=None, ge=1)
+    validate_every: int = Field(default=50, ge=1)
+    patience_steps: int | None = Field(default=100, ge=1)
+    checkpoint_every: int = Field(default=100, ge=1)
+
+    @model_validator(mode="after")
+    def _validation_needs_both(self) -> Self:
+        if (self.validation is None) != (self.validation_qrels is None):
+            raise ValueError("validation needs both --validation and --validation-qrels")
+        return self
+
+    def recipe(self) -> dict[str, object]:
+        """Returns the settings that can change the student, as JSON values."""
+        return self.model_dump(mode="json", exclude=set(NOT_THE_RECIPE))

@@ -1,0 +1,163 @@
+"""One optimizer step: gradients of every list, accumulated exactly, then AdamW."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from rankgen.manifests.errors import IncompleteRun
+from rankgen.students.batches import TokenList, split_by_tokens
+from rankgen.students.cross_encoder import CrossEncoder
+from rankgen.students.hardware import Hardware
+from rankgen.students.losses.terms import ListLoss, reduction_weights
+from rankgen.students.scoring import forward_sorted
+from rankgen.students.settings import TrainSettings
+
+LAYER_NUMBER = re.compile(r"\.(?:layer|layers|block|h)\.(\d+)\.")
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one step saw.
+
+    Attributes:
+        loss: The reduced loss before the step.
+        pairs: Pairs scored.
+        learning_rate: Of the body of the model.
+    """
+
+    loss: float
+    pairs: int
+    learning_rate: float
+
+
+class Trainer:
+    """Owns the optimizer of one model.
+
+    Args:
+        encoder: The student, on the hardware's device.
+        loss: The loss of a list.
+        settings: The recipe.
+        hardware: Where it computes.
+        total_steps: Steps of the whole training, for the schedule.
+    """
+
+    def __init__(
+        self,
+        encoder: CrossEncoder,
+        loss: ListLoss,
+        settings: TrainSettings,
+        hardware: Hardware,
+        total_steps: int,
+    ) -> None:
+        self._encoder, self._loss = encoder, loss
+        self._settings, self._hardware, self._total_steps = settings, hardware, total_steps
+        freeze_lowest(encoder, settings.frozen_layers)
+        self.optimizer = make_optimizer(encoder, settings)
+
+    def run(self, step: int, lists: Sequence[TokenList]) -> StepReport:
+        """Takes step number `step`, counted from 0, on its lists.
+
+        The gradient is that of the reduced loss over all lists, in however many parts they are
+        computed; the dropout noise depends on seed and step alone.
+
+        Raises:
+            IncompleteRun: The loss is not a finite number; the model is as it was.
+        """
+        settings, model = self._settings, self._encoder.model
+        torch.manual_seed(settings.seed * 1_000_003 + step)
+        rate = self._set_learning_rate(step)
+        model.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        weights = self._list_weights(lists)
+        loss, start = 0.0, 0
+        for part in split_by_tokens(lists, self._hardware.step_tokens):
+            part_weights = weights[start : start + len(part)]
+            part_loss = self._part_loss(part, part_weights)
+            part_loss.backward()  # type: ignore[no-untyped-call]
+            loss += float(part_loss.detach())
+            start += len(part)
+        if not math.isfinite(loss):
+            names = ", ".join(ranked.query_id for ranked in lists[:8])
+            more = f" and {len(lists) - 8} more" if len(lists) > 8 else ""
+            raise IncompleteRun(
+                f"the loss of step {step + 1} is {loss} (queries {names}{more})",
+                "lower --learning-rate; the last checkpoint is kept",
+            )
+        if settings.gradient_clip is not None:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
+        self.optimizer.step()
+        return StepReport(loss, sum(len(ranked.pairs) for ranked in lists), rate)
+
+    def _list_weights(self, lists: Sequence[TokenList]) -> Tensor:
+        ranks, mask = ranks_and_mask([len(ranked.pairs) for ranked in lists])
+        counts = self._loss.terms(torch.zeros(ranks.shape), ranks, mask).counts
+        return reduction_weights(counts, self._settings.reduction)
+
+    def _part_loss(self, part: Sequence[TokenList], weights: Tensor) -> Tensor:
+        hardware = self._hardware
+        scores = forward_sorted(
+            self._encoder,
+            [pair for ranked in part for pair in ranked.pairs],
+            device=hardware.device,
+            is_bf16=hardware.is_bf16,
+            chunk_tokens=hardware.chunk_tokens,
+        )
+        sizes = [len(ranked.pairs) for ranked in part]
+        ranks, mask = ranks_and_mask(sizes)
+        padded = pad_sequence(list(torch.split(scores, sizes)), batch_first=True)
+        sums = self._loss.terms(padded, ranks.to(scores.device), mask.to(scores.device)).sums
+        return (sums * weights.to(sums)).sum()
+
+    def _set_learning_rate(self, step: int) -> float:
+        factor = rate_factor(step, self._total_steps, self._settings)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
+        return float(self.optimizer.param_groups[0]["lr"])
+
+
+def ranks_and_mask(sizes: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Returns the ranks 1, 2, ... and the mask of lists of these lengths, (lists, longest)."""
+    places = torch.arange(max(sizes)).expand(len(sizes), -1)
+    return (places + 1).float(), places < torch.tensor(sizes).unsqueeze(1)
+
+
+def rate_factor(step: int, total_steps: int, settings: TrainSettings) -> float:
+    """Returns the share of the learning rate that step number `step` (from 0) uses."""
+    warm = min(1.0, (step + 1) / (settings.warmup_steps + 1))
+    if settings.schedule == "constant":
+        return warm
+    return warm * (1 - step / total_steps)
+
+
+def make_optimizer(encoder: CrossEncoder, settings: TrainSettings) -> torch.optim.AdamW:
+    """Returns AdamW over the weights that are not frozen; the head may have its own rate."""
+    body: list[Tensor] = []
+    head: list[Tensor] = []
+    prefix = f"{encoder.model.base_model_prefix}."
+    for name, parameter in encoder.model.named_parameters():
+        if parameter.requires_grad:
+            (body if name.startswith(prefix) else head).append(parameter)
+    rates = (settings.learning_rate, settings.head_learning_rate or settings.learning_rate)
+    groups = [
+        {"params": parameters, "lr": rate, "initial_lr": rate}
+        for parameters, rate in zip((body, head), rates, strict=True)
+        if parameters
+    ]
+    return torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
+
+
+def freeze_lowest(encoder: CrossEncoder, layers: int) -> None:
+    """Keeps the embeddings and the lowest `layers` layers as they are; 0 freezes nothing."""
+    if layers == 0:
+        return
+    for name, parameter in encoder.model.named_parameters():
+        layer = LAYER_NUMBER.search(name)
+        if "embeddings" in name or (layer is not None and int(layer[1]) < layers):
+            parameter.requires_grad_(False)

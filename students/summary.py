@@ -1,0 +1,41 @@
+"""What a training reached, in numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+
+class TrainSummary(BaseModel):
+    """What a training reached.
+
+    Attributes:
+        out: The folder of the student.
+        steps: Optimizer steps taken.
+        best_step: The step whose weights were kept.
+        loss: Moving average of the loss at the last step.
+        validation: nDCG@10 at the best step; None without validation.
+        first_stage: nDCG@10 of the validation candidates as they came.
+        lists: Training lists.
+        skipped_lists: Lists with fewer than two passages.
+        pairs: Pairs seen.
+        seconds: Training time over all sessions.
+        is_stopped_early: Whether patience ended it before the last step.
+        was_finished: Whether the student was there already, so that nothing was done.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    out: Path
+    steps: int
+    best_step: int
+    loss: float
+    validation: float | None
+    first_stage: float | None
+    lists: int
+    skipped_lists: int
+    pairs: int
+    seconds: float
+    is_stopped_early: bool
+    was_finished: bool = False

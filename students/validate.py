@@ -1,0 +1,63 @@
+"""Validation during training: nDCG@10 of the student on candidates that it never learns from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.trec import read_qrels
+from rankgen.students.candidates import read_candidates
+from rankgen.students.cross_encoder import CrossEncoder
+from rankgen.students.measures import mean, per_query
+from rankgen.students.rerank import rerank
+
+MEASURE = "nDCG@10"
+
+
+class Validation:
+    """Re-ranks a fixed set of candidates whenever it is asked.
+
+    Args:
+        candidates: A folder that `rankgen retrieve` wrote.
+        qrels: Judgements of its queries; queries without a judgement are left out.
+        queries: At most so many queries, the first by id.
+        depth: Candidates a query; None takes all.
+
+    Raises:
+        UsageError: No query has both candidates and a judgement.
+    """
+
+    def __init__(
+        self, candidates: Path, qrels: Path, queries: int | None, depth: int | None
+    ) -> None:
+        judged = read_qrels(qrels)
+        self._texts = read_candidates(
+            RunDirectory(candidates), only=judged.keys(), queries=queries, depth=depth
+        )
+        if not self._texts.candidates:
+            raise UsageError(
+                f"no query of {candidates} is judged in {qrels}",
+                "check that both belong to the same collection",
+            )
+        self._qrels = {row.query_id: judged[row.query_id] for row in self._texts.candidates}
+
+    @property
+    def first_stage(self) -> float:
+        """nDCG@10 of the candidates as they came; what the student has to beat."""
+        ordered = {
+            row.query_id: dict(zip(row.doc_ids, row.scores, strict=True))
+            for row in self._texts.candidates
+        }
+        return mean(per_query(self._qrels, ordered, [MEASURE])[MEASURE])
+
+    def __call__(
+        self, encoder: CrossEncoder, *, device: torch.device, is_bf16: bool, chunk_tokens: int
+    ) -> float:
+        """Returns the student's nDCG@10, from 0 to 1."""
+        scores = rerank(
+            encoder, self._texts, device=device, is_bf16=is_bf16, chunk_tokens=chunk_tokens
+        )
+        return mean(per_query(self._qrels, scores, [MEASURE])[MEASURE])

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from rankgen.manifests.errors import UsageError
+from rankgen.retrieval.settings import RetrieverSettings, parse_retriever
+
+
+def test_bm25_has_pyserini_s_defaults() -> None:
+    settings = parse_retriever("bm25")
+    assert (settings.k1, settings.b, settings.depth) == (0.9, 0.4, 100)
+    assert settings.identity() == {"name": "bm25", "depth": 100, "k1": 0.9, "b": 0.4}
+
+
+def test_threads_and_paths_are_no_part_of_the_identity(tmp_path: Path) -> None:
+    assert parse_retriever("bm25", threads=8).identity() == parse_retriever("bm25").identity()
+    for name in ("one.trec", "two.trec"):
+        (tmp_path / name).write_text("q Q0 d 1 1 x\n")
+    one, two = (parse_retriever(f"recorded:{tmp_path / n}") for n in ("one.trec", "two.trec"))
+    assert one.identity() == two.identity()
+    (tmp_path / "two.trec").write_text("q Q0 d 1 2 x\n")
+    assert one.identity() != two.identity()
+
+
+def test_an_unknown_name_has_a_suggestion() -> None:
+    with pytest.raises(UsageError, match="there is no retriever 'bm52'") as caught:
+        parse_retriever("bm52")
+    assert caught.value.hint == "did you mean 'bm25'?"
+
+
+@pytest.mark.parametrize(
+    ("spec", "changed", "message"),
+    [
+        ("recorded", {}, "'recorded' needs a run"),
+        ("recorded:absent.trec", {}, "there is no run file absent.trec"),
+        ("bm25", {"depth": 0}, "the retriever's depth cannot be 0"),
+        ("bm25", {"b": 1.5}, "the retriever's b cannot be 1.5"),
+        ("bm25", {"k1": float("nan")}, "the retriever's k1 cannot be nan"),
+        ("bm25", {"order": "random"}, "the retriever's order cannot be 'random'"),
+    ],
+)
+def test_bad_settings_are_one_sentence(spec: str, changed: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_retriever(spec, **changed)  # type: ignore[arg-type]
+
+
+def test_settings_are_closed_and_consistent() -> None:
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        RetrieverSettings.model_validate({"name": "bm25", "k2": 1})
+    with pytest.raises(ValidationError, match="'bm25' takes none"):
+        RetrieverSettings(name="bm25", run=Path("x"))
