@@ -24,6 +24,11 @@ class CandidateTexts:
     queries: dict[str, str]
     documents: dict[str, str]
 
+    def cut(self, depth: int | None) -> CandidateTexts:
+        """Returns the best `depth` candidates of each query, by first-stage order."""
+        kept = (Candidates(q, ids[:depth], scores[:depth]) for q, ids, scores in self.candidates)
+        return CandidateTexts(tuple(kept), self.queries, self.documents)
+
 
 def read_candidates(
     run: RunDirectory,

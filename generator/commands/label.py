@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -80,54 +81,39 @@ def label(
     as_json: AsJson = False,
 ) -> None:
     """Have a teacher order every query's candidates."""
-    from rankgen.generator.label import LabelRunSettings
+    options = dict(locals())
+    as_json = bool(options.pop("as_json"))
+    is_dry = bool(options.pop("dry_run"))
+    rate = float(options.pop("tokens_per_second"))
+    if is_dry:
+        forecast_label(options, "label", rate, as_json=as_json)
+    else:
+        perform_label(options, "label", as_json=as_json)
+
+
+def forecast_label(
+    values: Mapping[str, object], where: str, tokens_per_second: float, *, as_json: bool = False
+) -> None:
+    """Prints what the command would cost."""
+    from rankgen.generator.commands.label_options import label_settings
+    from rankgen.generator.estimate import estimate
+
+    forecast = estimate(label_settings(values, where), tokens_per_second)
+    say(forecast.text(), forecast.model_dump(mode="json"), as_json=as_json)
+
+
+def perform_label(values: Mapping[str, object], where: str, *, as_json: bool = False) -> None:
+    """Runs the command with its options as values; see `LabelRunSettings`, `LabelSettings`."""
+    from rankgen.generator.commands.label_options import label_settings
     from rankgen.generator.label import label as run
-    from rankgen.generator.label_settings import LabelSettings
-    from rankgen.manifests.validation import validated
 
-    chosen = {
-        "teacher": teacher,
-        "model": model,
-        "revision": revision,
-        "engine": engine,
-        "base_url": base_url,
-        "api": api,
-        "prompt_profile": prompt_profile,
-        "tokenizer": tokenizer,
-        "window": window,
-        "stride": stride,
-        "passes": passes,
-        "context_size": context_size,
-        "max_output_tokens": max_output_tokens,
-        "dtype": dtype,
-        "concurrency": concurrency,
-        "on_malformed": on_malformed,
-    }
-    settings = validated(
-        LabelRunSettings,
-        {
-            "candidates": candidates,
-            "teacher": validated(LabelSettings, chosen, "label"),
-            "shards": shards,
-            "workers": workers,
-            "max_failed": max_failed,
-            "ray_address": ray_address,
-            "out": out,
-        },
-        "label",
-    )
-    if dry_run:
-        from rankgen.generator.estimate import estimate
-
-        forecast = estimate(settings, tokens_per_second)
-        say(forecast.text(), forecast.model_dump(mode="json"), as_json=as_json)
-        return
+    settings = label_settings(values, where)
     summary = run(settings)
     counts = summary.counts
     text = (
         f"{summary.queries:,} queries ranked in {counts['windows']:,} windows "
         f"({counts['queries_degraded']:,} degraded), {len(summary.quarantined)} quarantined, "
-        f"{summary.shards} shards ({summary.resumed_shards} from before) -> {out}"
+        f"{summary.shards} shards ({summary.resumed_shards} from before) -> {settings.out}"
     )
-    values = {"out": str(out), "queries": summary.queries, "shards": summary.shards}
-    say(text, {**values, **counts, "quarantined": summary.quarantined}, as_json=as_json)
+    result = {"out": str(settings.out), "queries": summary.queries, "shards": summary.shards}
+    say(text, {**result, **counts, "quarantined": summary.quarantined}, as_json=as_json)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -50,43 +50,24 @@ def retrieve(
     as_json: AsJson = False,
 ) -> None:
     """Find candidates for every query of a collection."""
-    from rankgen.generator.retrieve import RetrieveSettings
-    from rankgen.generator.retrieve import retrieve as run
-    from rankgen.manifests.validation import validated
-    from rankgen.retrieval.settings import parse_retriever
+    options = dict(locals())
+    as_json = bool(options.pop("as_json"))
+    perform_retrieve(options, "retrieve", as_json=as_json)
 
-    settings = validated(
-        RetrieveSettings,
-        {
-            "collection": collection,
-            "corpus": corpus,
-            "queries": queries,
-            "split": split,
-            "retriever": parse_retriever(
-                retriever,
-                depth=depth,
-                k1=k1,
-                b=b,
-                order=order,
-                missing=missing,
-                threads=threads or os.cpu_count() or 1,
-            ),
-            "sample": sample,
-            "seed": seed,
-            "shards": shards,
-            "max_failed": max_failed,
-            "ray_address": ray_address,
-            "out": out,
-        },
-        "retrieve",
-    )
+
+def perform_retrieve(values: Mapping[str, object], where: str, *, as_json: bool = False) -> None:
+    """Runs the command with its options as values; see `RetrieveOptions`."""
+    from rankgen.generator.commands.retrieve_options import retrieve_settings
+    from rankgen.generator.retrieve import retrieve as run
+
+    settings = retrieve_settings(values, where)
     summary, handle = run(settings)
     text = (
         f"{summary.queries:,} queries, {summary.counts['candidates']:,} candidates in "
-        f"{summary.shards} shards ({summary.resumed_shards} from before) -> {out}"
+        f"{summary.shards} shards ({summary.resumed_shards} from before) -> {settings.out}"
     )
     losses = None if handle.losses is None else handle.losses.model_dump()
     if losses is not None:
         text += "\nrecorded run: " + ", ".join(f"{k} {v:,}" for k, v in losses.items())
-    values = {"out": str(out), "queries": summary.queries, "shards": summary.shards}
-    say(text, {**values, **summary.counts, "losses": losses}, as_json=as_json)
+    result = {"out": str(settings.out), "queries": summary.queries, "shards": summary.shards}
+    say(text, {**result, **summary.counts, "losses": losses}, as_json=as_json)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 from collections.abc import Iterator
 
 from rankgen.manifests.errors import EnvironmentProblem
+
+# Not empty while `kept_session` is open.
+_KEPT: list[bool] = []
 
 
 @contextlib.contextmanager
@@ -43,7 +47,22 @@ def ray_session(address: str | None) -> Iterator[None]:
     try:
         yield
     finally:
-        ray.shutdown()
+        if not _KEPT:
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def kept_session() -> Iterator[None]:
+    """Lets the first `ray_session` inside the block serve all later ones; stops it at the end."""
+    _KEPT.append(True)
+    try:
+        yield
+    finally:
+        _KEPT.pop()
+        if "ray" in sys.modules:
+            import ray
+
+            ray.shutdown()
 
 
 def total_gpus() -> int:

@@ -15,8 +15,9 @@ asked once.
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rankgen.generator.engines.base import Engine, EnginePrompt, Generation
 from rankgen.generator.label_settings import LabelSettings, OnMalformed
@@ -176,8 +177,8 @@ class ListwiseTeacher:
         }
 
     def facts(self) -> Mapping[str, str]:
-        """Returns the engine's provenance."""
-        return self._engine.facts()
+        """Returns the engine's provenance and the version of what mends the texts."""
+        return {"ftfy": importlib.metadata.version("ftfy"), **self._engine.facts()}
 
 
 def _result(parsed: ParsedAnswer, generation: Generation) -> WindowResult:
@@ -193,6 +194,4 @@ def _result(parsed: ParsedAnswer, generation: Generation) -> WindowResult:
 
 
 def _with_usage(result: WindowResult, usage: TokenUsage) -> WindowResult:
-    from dataclasses import replace
-
     return replace(result, usage=usage)

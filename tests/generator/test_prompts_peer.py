@@ -18,7 +18,7 @@ from rankgen.manifests.records import Document, Query
 
 # rank_llm.rerank does not import under transformers 5 because of this one module; and the peer's
 # model is never loaded: only `create_prompt`, which is under test, runs.
-PEER = '''
+PEER = """
 import json, os, sys, types
 os.environ.setdefault("OPENAI_API_KEY", "none")
 sys.modules["rank_llm.rerank.listwise.rank_fid"] = types.SimpleNamespace(
@@ -59,7 +59,7 @@ for case in json.load(open(sys.argv[1])):
     answers.append([prompt, peer._tokenizer.encode(prompt),
                     peer.num_output_tokens(len(candidates))])
 json.dump(answers, open(sys.argv[2], "w"))
-'''
+"""
 
 TRICKY = [
     "plain words",

@@ -1,0 +1,94 @@
+"""`rankgen train-student`: rankings in, a Hugging Face cross-encoder out."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankgen.generator.commands.options import AsJson
+from rankgen.generator.commands.reporting import reported, say
+
+
+@reported
+def train_student(
+    rankings: Annotated[Path, typer.Option(help="The folder of a label run.")],
+    out: Annotated[Path, typer.Option(help="Folder of the student; repeat to resume.")],
+    backbone: Annotated[
+        str, typer.Option(help="Hugging Face id, folder, or minilm (ships with a package).")
+    ] = "google/electra-base-discriminator",
+    loss: Annotated[str, typer.Option(help="ranknet or lce.")] = "ranknet",
+    depth: Annotated[
+        int | None, typer.Option(help="The teacher's best passages of a list.", show_default="all")
+    ] = None,
+    sample_size: Annotated[
+        int | None, typer.Option(help="Passages drawn from a list.", show_default="all")
+    ] = None,
+    validation: Annotated[
+        Path | None, typer.Option(help="A retrieve run to re-rank while training.")
+    ] = None,
+    validation_qrels: Annotated[
+        Path | None, typer.Option(help="Its judgements (TREC or BEIR form).")
+    ] = None,
+    learning_rate: Annotated[float, typer.Option(help="Of AdamW.")] = 1e-5,
+    queries_per_step: Annotated[int, typer.Option(help="Lists in one optimizer step.")] = 32,
+    epochs: Annotated[float, typer.Option(help="Passes over the lists.")] = 3.0,
+    max_steps: Annotated[
+        int | None, typer.Option(help="Optimizer steps, instead of epochs.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Of the head, the order and the dropout.")] = 42,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any other setting, NAME=VALUE (see TrainSettings)."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a small re-ranker on a teacher's rankings."""
+    options = dict(locals())
+    as_json = bool(options.pop("as_json"))
+    more = parse_assignments(options.pop("sets") or [])
+    perform_train_student({**options, **more}, "train-student", as_json=as_json)
+
+
+def perform_train_student(
+    values: Mapping[str, object], where: str, *, as_json: bool = False
+) -> None:
+    """Runs the command with its options as values; see `TrainSettings`."""
+    from rankgen.manifests.validation import validated
+    from rankgen.students.settings import TrainSettings
+    from rankgen.students.train import train_student as run
+
+    summary = run(validated(TrainSettings, values, where))
+    was = "was trained before" if summary.was_finished else f"trained in {summary.seconds:,.0f} s"
+    figures = [f"loss {summary.loss:.4f}", f"best step {summary.best_step} of {summary.steps}"]
+    if summary.validation is not None:
+        figures.append(f"validation nDCG@10 {summary.validation:.4f}")
+    if summary.first_stage is not None:
+        figures.append(f"its first stage {summary.first_stage:.4f}")
+    text = f"student {was} on {summary.lists:,} lists: {', '.join(figures)} -> {summary.out}"
+    say(text, summary.model_dump(mode="json"), as_json=as_json)
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, object]:
+    """Returns name -> value of `NAME=VALUE` texts; a value is TOML or a bare word.
+
+    Raises:
+        UsageError: One of them has no `=`.
+    """
+    from rankgen.manifests.errors import UsageError
+
+    values: dict[str, object] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals:
+            raise UsageError(f"'{assignment}' is not NAME=VALUE", "for example --set dropout=0.0")
+        try:
+            values[name] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            values[name] = text
+    return values

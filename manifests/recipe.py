@@ -1,0 +1,165 @@
+"""Recipes: an experiment as an ordered list of commands, in TOML.
+
+A step is a command with its options, and publishes into `<out>/<step name>`. A value that starts
+with `@` names what an earlier step published: `@candidates`, or `@collection/qrels/test.tsv`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rankgen.manifests.errors import UsageError, did_you_mean
+from rankgen.manifests.recipes import shipped_recipes
+from rankgen.manifests.validation import validated
+
+REFERENCE = "@"
+TomlValue = str | int | float | bool | list[str]
+
+
+class Step(BaseModel):
+    """One command with its options.
+
+    Attributes:
+        name: The step's name and the folder it publishes into.
+        command: The command, such as "retrieve".
+        options: Option -> value, options as on the command line with `_` for `-`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    command: str
+    options: dict[str, TomlValue] = {}
+
+
+class Recipe(BaseModel):
+    """An experiment.
+
+    Attributes:
+        name: What it is called.
+        about: What it does, in a sentence or two.
+        out: The folder of all its steps.
+        steps: In order.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    about: str = ""
+    out: Path
+    steps: tuple[Step, ...] = Field(min_length=1)
+
+    def step_options(self, step: Step) -> dict[str, object]:
+        """Returns the step's options with `out` added and references turned into paths."""
+        resolved: dict[str, object] = {
+            key: [self._resolve(item) for item in value]
+            if isinstance(value, list)
+            else self._resolve(value)
+            for key, value in step.options.items()
+        }
+        return {**resolved, "out": self.out / step.name}
+
+    def _resolve(self, value: TomlValue) -> object:
+        if not isinstance(value, str) or not value.startswith(REFERENCE):
+            return value
+        return str(self.out / value.removeprefix(REFERENCE))
+
+
+def load_recipe(
+    named: str, commands: Sequence[str], overrides: Sequence[str] = (), out: Path | None = None
+) -> Recipe:
+    """Reads a recipe file, or a shipped recipe by its name, and applies overrides.
+
+    Args:
+        named: A path, or a name such as "quickstart".
+        commands: The commands that a step may have.
+        overrides: Each `STEP.OPTION=VALUE`, the value in TOML or a bare word.
+        out: Takes the place of the recipe's own `out`.
+
+    Raises:
+        UsageError: No such recipe, wrong TOML, an unknown key, command or step, or a reference to
+            something that is not an earlier step.
+    """
+    path = _recipe_path(named)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not TOML: {error}", "mend the file") from None
+    where = f"recipe {path.name}"
+    content["steps"] = [_step(raw, where) for raw in content.pop("step", [])]
+    if out is not None:
+        content["out"] = out
+    for override in overrides:
+        _apply(content, override)
+    recipe = validated(Recipe, content, where)
+    _check(recipe, commands, where)
+    return recipe
+
+
+def _step(raw: Mapping[str, TomlValue], where: str) -> dict[str, object]:
+    missing = [key for key in ("name", "command") if key not in raw]
+    if missing:
+        raise UsageError(f"{where}: a [[step]] has no {missing[0]}", f'add {missing[0]} = "…"')
+    options = {key: value for key, value in raw.items() if key not in ("name", "command")}
+    return {"name": raw["name"], "command": raw["command"], "options": options}
+
+
+def _recipe_path(named: str) -> Path:
+    shipped = shipped_recipes()
+    if named in shipped:
+        return shipped[named]
+    path = Path(named)
+    if not path.is_file():
+        raise UsageError(f"there is no recipe '{named}'", did_you_mean(named, shipped))
+    return path
+
+
+def _apply(content: dict[str, object], override: str) -> None:
+    target, equals, text = override.partition("=")
+    step_name, dot, option = target.partition(".")
+    if not equals or not dot or not option:
+        raise UsageError(
+            f"'{override}' is not STEP.OPTION=VALUE", "for example --set train.max_steps=100"
+        )
+    steps = content["steps"]
+    assert isinstance(steps, list)
+    by_name = {step["name"]: step for step in steps}
+    if step_name not in by_name:
+        raise UsageError(
+            f"'{override}' names no step of the recipe", did_you_mean(step_name, by_name)
+        )
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    by_name[step_name]["options"][option] = value
+
+
+def _check(recipe: Recipe, commands: Sequence[str], where: str) -> None:
+    earlier: list[str] = []
+    for step in recipe.steps:
+        if step.command not in commands:
+            raise UsageError(
+                f"{where}, step '{step.name}': there is no command '{step.command}'",
+                did_you_mean(step.command, commands),
+            )
+        if step.name in earlier:
+            raise UsageError(f"{where}: two steps are called '{step.name}'", "rename one")
+        for key, value in step.options.items():
+            for item in value if isinstance(value, list) else [value]:
+                _check_reference(item, earlier, f"{where}, step '{step.name}', {key}")
+        earlier.append(step.name)
+
+
+def _check_reference(value: TomlValue, earlier: Sequence[str], where: str) -> None:
+    if not isinstance(value, str) or not value.startswith(REFERENCE):
+        return
+    name = value.removeprefix(REFERENCE).split("/")[0]
+    if name not in earlier:
+        raise UsageError(
+            f"{where}: no earlier step is called '{name}'", did_you_mean(name, earlier)
+        )

@@ -1,0 +1,129 @@
+"""Paired two-sided t-tests between systems, with Bonferroni's and Holm's corrections."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+
+class PairedTest(BaseModel):
+    """The test of one pair of systems on one measure.
+
+    Attributes:
+        measure: Name of the measure.
+        a: Name of the first system.
+        b: Name of the second system.
+        mean_difference: Mean of b minus mean of a, over queries.
+        t: The statistic; None where it is undefined (one query, or no variance).
+        p: Two-sided p value; 1 for equal systems; None for a single query.
+        p_bonferroni: min(1, m p).
+        p_holm: Holm's step-down p value.
+        m: Number of tests that the corrections count: those of this measure.
+        queries: Number of paired queries.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    measure: str
+    a: str
+    b: str
+    mean_difference: float
+    t: float | None
+    p: float | None
+    p_bonferroni: float | None
+    p_holm: float | None
+    m: int
+    queries: int
+
+
+def t_test(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float | None, float | None]:
+    """Returns (t, two-sided p) of the paired differences b - a.
+
+    Without any difference p is 1. A constant difference has no variance: t is undefined and p is
+    0, the limit. With one query neither is defined.
+
+    Args:
+        a: Values of one system per query, shape (queries,).
+        b: Values of the other in the same order, shape (queries,).
+    """
+    difference = b - a
+    if not difference.any():
+        return None, 1.0
+    if len(difference) < 2:
+        return None, None
+    if np.ptp(difference) == 0:
+        return None, 0.0
+    from scipy import stats
+
+    result = stats.ttest_rel(b, a)
+    return float(result.statistic), float(result.pvalue)
+
+
+def bonferroni(p_values: Sequence[float]) -> list[float]:
+    """Returns min(1, m p) for each of the m p values."""
+    return [min(1.0, len(p_values) * p) for p in p_values]
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Returns Holm's step-down adjusted p values in the given order (Holm 1979)."""
+    m = len(p_values)
+    adjusted = [0.0] * m
+    highest = 0.0
+    for place, index in enumerate(sorted(range(m), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, (m - place) * p_values[index]))
+        adjusted[index] = highest
+    return adjusted
+
+
+def paired_tests(
+    measure: str,
+    values: Sequence[tuple[str, NDArray[np.float64]]],
+    pairs: Sequence[tuple[int, int]],
+) -> list[PairedTest]:
+    """Tests pairs of systems on one measure and corrects for their number.
+
+    Args:
+        measure: Name of the measure.
+        values: (system name, value per query); all in the same query order.
+        pairs: Which systems to compare, as indices into `values`.
+    """
+    raw = [t_test(values[i][1], values[j][1]) for i, j in pairs]
+    # An undefined p value stands for "no evidence" in the corrections.
+    defined = [1.0 if p is None else p for _, p in raw]
+    corrected = zip(bonferroni(defined), holm(defined), strict=True)
+    tests = []
+    for (i, j), (t, p), (p_bonferroni, p_holm) in zip(pairs, raw, corrected, strict=True):
+        difference = float(values[j][1].mean() - values[i][1].mean())
+        tests.append(
+            PairedTest(
+                measure=measure,
+                a=values[i][0],
+                b=values[j][0],
+                mean_difference=difference,
+                t=None if t is None or not math.isfinite(t) else t,
+                p=p,
+                p_bonferroni=None if p is None else p_bonferroni,
+                p_holm=None if p is None else p_holm,
+                m=len(pairs),
+                queries=len(values[i][1]),
+            )
+        )
+    return tests
+
+
+def bootstrap_interval(values: NDArray[np.float64], samples: int, seed: int) -> tuple[float, float]:
+    """Returns the percentile bootstrap interval (95 %) of the mean over queries.
+
+    Args:
+        values: One value a query, shape (queries,).
+        samples: Number of resamples.
+        seed: The same seed draws the same queries for every system.
+    """
+    draws = np.random.default_rng(seed).integers(0, len(values), size=(samples, len(values)))
+    means = values[draws].mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)

