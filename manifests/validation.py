@@ -27,7 +27,9 @@ def validated(model: type[Model], values: Mapping[str, object], where: str) -> M
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
-        raise _explained(model, error.errors()[0], where) from None
+        # A misspelt key often leaves the right one missing; the misspelling is what to tell.
+        errors = sorted(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+        raise _explained(model, errors[0], where) from None
 
 
 def _explained(model: type[BaseModel], error: ErrorDetails, where: str) -> UsageError:

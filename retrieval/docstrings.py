@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from rankgen.manifests.progress import progress
+
 # Not documentation of the library: its tests, applications, old copies and other people's packages.
 _LEFT_OUT = frozenset(
     {
@@ -46,23 +48,24 @@ class DocString(NamedTuple):
 
 
 def read_docstrings(library: Path | None = None) -> Iterator[DocString]:
-    """Yields the documentation strings of a library, by file name and then by position.
+    """Yields the documentation strings of a library, by module name and then by position.
 
     Args:
         library: A folder of Python files; None means the running interpreter's standard library.
     """
     root = Path(sysconfig.get_path("stdlib")) if library is None else library
-    for path in sorted(root.rglob("*.py")):
-        parts = path.relative_to(root).with_suffix("").parts
-        if _LEFT_OUT & set(parts[:-1]):
-            continue
-        try:
-            tree = ast.parse(path.read_bytes())
-        except (SyntaxError, ValueError):
-            # Some libraries ship deliberately broken files, for the tests of their parsers.
-            continue
-        names = parts[:-1] if parts[-1] == "__init__" else parts
-        yield from _docstrings_in(tree, ".".join(names))
+    modules = {path.relative_to(root).with_suffix("").parts: path for path in root.rglob("*.py")}
+    kept = sorted(parts for parts in modules if not _LEFT_OUT & set(parts[:-1]))
+    with progress("read Python's docs", len(kept)) as shown:
+        for parts in kept:
+            shown.advance()
+            try:
+                tree = ast.parse(modules[parts].read_bytes())
+            except (SyntaxError, ValueError):
+                # Some libraries ship deliberately broken files, for the tests of their parsers.
+                continue
+            names = parts[:-1] if parts[-1] == "__init__" else parts
+            yield from _docstrings_in(tree, ".".join(names))
 
 
 def summary_and_body(text: str) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from rankgen.retrieval.java import Java, find_java
 
 # Anserini gives each thread a file at a time.
 DOCUMENTS_PER_FILE = 50_000
+_SO_FAR = re.compile(r" ([\d,]+) documents indexed")
 _COUNTER = re.compile(r" - (indexed|unindexable|empty|skipped|errors): +([\d,]+)$")
 
 
@@ -114,7 +115,7 @@ def _run_anserini(
     command += [*settings.arguments(), "-input", str(corpus), "-index", str(index)]
     command += ["-threads", str(threads)]
     counters: dict[str, int] = {}
-    last = ""
+    last, done = "", 0
     with (
         progress(f"index {name}", summary.documents) as shown,
         subprocess.Popen(
@@ -125,18 +126,25 @@ def _run_anserini(
         try:
             for line in process.stdout:
                 last = line.strip() or last
+                if found := _SO_FAR.search(line):
+                    so_far = _number(found[1])
+                    shown.advance(so_far - done)
+                    done = so_far
                 if found := _COUNTER.search(line.rstrip()):
-                    counters[found[1]] = int(found[2].replace(",", ""))
+                    counters[found[1]] = _number(found[2])
             status = process.wait()
         finally:
             process.kill()
-        shown.advance(counters.get("indexed", 0))
     if status != 0 or "indexed" not in counters:
         raise EnvironmentProblem(
             f"Anserini could not index {name} (exit status {status}): {last}",
             "is there enough memory and space on the disk?",
         )
     _check_counters(counters, summary, name)
+
+
+def _number(text: str) -> int:
+    return int(text.replace(",", ""))
 
 
 def _check_counters(counters: dict[str, int], summary: CorpusSummary, name: str) -> None:

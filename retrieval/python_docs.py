@@ -23,7 +23,7 @@ from rankgen.retrieval.sampling import seeded_hash
 SPLITS = ("train", "validation", "test")
 # Of 20 queries 10 train, 4 validate and 6 test.
 _SPLIT_OF_TWENTY = ("train",) * 10 + ("validation",) * 4 + ("test",) * 6
-QUERY_SHARE = 0.45
+QUERY_SHARE = 0.5
 SUMMARY_WORDS = range(4, 31)
 LEAST_BODY_WORDS = 8
 MOST_BODY_WORDS = 100

@@ -11,7 +11,7 @@ from rankgen.generator.prompts.profiles import prompt_profile
 from rankgen.generator.teachers.base import Teacher
 from rankgen.generator.teachers.listwise import Decoding, ListwisePrompter, ListwiseTeacher
 from rankgen.generator.teachers.presets import split_teacher
-from rankgen.generator.tokenizer import load_tokenizer
+from rankgen.generator.tokenizer import BUNDLED, load_tokenizer
 
 
 def make_teacher(settings: LabelSettings) -> Teacher:
@@ -50,7 +50,9 @@ def make_prompter(settings: LabelSettings) -> ListwisePrompter:
     settings = settings.resolved()
     preset = settings.preset
     profile = prompt_profile(settings.prompt_profile or "")
-    tokenizer = load_tokenizer(settings.tokenizer or "", settings.revision, preset.chat_format)
+    name = settings.tokenizer or ""
+    revision = settings.revision if name == settings.model else None
+    tokenizer = load_tokenizer(name, revision, preset.chat_format)
     decoding = Decoding(
         exact_output=preset.exact_output,
         max_output_tokens=settings.max_output_tokens,
@@ -81,7 +83,9 @@ def _engine(settings: LabelSettings) -> Engine:
         VllmSettings(
             model=settings.model or "",
             revision=settings.revision,
-            tokenizer=None if settings.tokenizer == settings.model else settings.tokenizer,
+            tokenizer=None
+            if settings.tokenizer in (settings.model, BUNDLED)
+            else settings.tokenizer,
             context_size=settings.context_size or 4096,
             dtype=settings.dtype or "auto",
             seed=settings.seed,

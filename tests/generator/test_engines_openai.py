@@ -190,9 +190,8 @@ def test_a_fault_is_tried_again_and_never_an_answer(fault: Reply) -> None:
     with serving(behave) as server:
         assert ask(server).text == "[1] > [2]"  # type: ignore[attr-defined]
     assert len(server.requests) == 4
-    with serving(lambda request, seen: fault) as server:
-        with pytest.raises(TeacherFailure) as caught:
-            ask(server)
+    with serving(lambda request, seen: fault) as server, pytest.raises(TeacherFailure) as caught:
+        ask(server)
     assert caught.value.attempts == len(server.requests) == 8
     assert caught.value.outcome is WindowOutcome.ERROR
 
@@ -234,9 +233,11 @@ def test_waits_double_up_to_the_cap() -> None:
 )
 def test_a_refusal_is_not_tried_again(status: int, error: type[Exception]) -> None:
     body = '{"error": {"message": "no model m"}}'
-    with serving(lambda request, seen: Reply(status, body)) as server:
-        with pytest.raises(error, match="no model m") as caught:
-            ask(server)
+    with (
+        serving(lambda request, seen: Reply(status, body)) as server,
+        pytest.raises(error, match="no model m") as caught,
+    ):
+        ask(server)
     assert len(server.requests) == 1
     assert "\n" not in str(caught.value)
 
@@ -256,9 +257,11 @@ def test_no_server_is_an_environment_problem() -> None:
 
 
 def test_a_wrong_key_is_seen_at_the_start() -> None:
-    with serving(lambda r, s: answer("x"), models=Reply(401, "{}")) as server:
-        with pytest.raises(EnvironmentProblem, match="key"):
-            ask(server)
+    with (
+        serving(lambda r, s: answer("x"), models=Reply(401, "{}")) as server,
+        pytest.raises(EnvironmentProblem, match="key"),
+    ):
+        ask(server)
     assert not server.requests
 
 

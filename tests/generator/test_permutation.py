@@ -173,11 +173,11 @@ def _oracle(text: str, k: int, cut: bool) -> tuple[object, ...]:
     )
 
 
-_PIECES = st.sampled_from(
-    ["[1]", "[2]", "[3]", "[12]", "[0]", "[99]", " > ", ">", ", ", "\n", " ", "[", "]", "1", "20"]
-    + ["<think>", "</think>", "passage ", "Error code: 500", "[\uff11]", "[\u00b2]", "\u0663", "."]
-    + ["[ 2 ]", "[1", "[2\n]", "[-1]", "[1.5]", "</s>", "\u2028", "[04]", "[[1]]", "\x00"]
-)
+_BRACKETS = ["[1]", "[2]", "[3]", "[12]", "[0]", "[99]", "[ 2 ]", "[\uff11]", "[04]", "[[1]]"]
+_BROKEN = ["[", "]", "[1", "[2\n]", "[-1]", "[1.5]", "[\u00b2]", "1", "20", "\u0663"]
+_BETWEEN = [" > ", ">", ", ", "\n", " ", "\u2028", "\x00", "."]
+_WORDS = ["<think>", "</think>", "passage ", "Error code: 500", "</s>"]
+_PIECES = st.sampled_from([*_BRACKETS, *_BROKEN, *_BETWEEN, *_WORDS])
 _ANSWERS = st.one_of(
     st.text(max_size=60),
     st.lists(_PIECES, max_size=25).map("".join),

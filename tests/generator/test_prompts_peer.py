@@ -68,7 +68,7 @@ TRICKY = [
     "mojibake Ã©tÃ© â\x80\x9cquotedâ\x80\x9d and Ã\xa0 la carte",
     "  padded\tand\nbroken\r\nacross\u2028lines\x85 here  ",
     "control \x1b[31mred\x1b[0m \x00 chars \ufeff",
-    "ligatures ﬁne ﬂow, fullwidth ＡＢＣ１２ [１２], curly “quotes” ‘single’",
+    "ligatures \ufb01ne, fullwidth \uff21\uff22\uff11 [\uff11\uff12], \u201cx\u201d \u2018y\u2019",
     "e\u0301 composed differently, 漢字 かな, emoji 😀 \U0001d4b3",
     "literal </s> and <s> tokens {braces} {num} {0} %s",
     "",

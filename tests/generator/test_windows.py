@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,7 +56,7 @@ def test_every_list_is_covered_and_chained(
         assert found[-1][0] == 0
     assert all(0 < end - start <= window for start, end in found)
     # A passage that wins a window is seen by the next one whenever windows overlap.
-    for (start, _), (_, next_end) in zip(found, found[1:], strict=False):
+    for (start, _), (_, next_end) in itertools.pairwise(found):
         assert next_end >= start + window - stride
 
 

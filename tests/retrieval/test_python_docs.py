@@ -30,17 +30,24 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_it_has_the_size_of_the_quickstart(written: PythonDocsSummary) -> None:
-    assert written.passages == 3000
-    assert sum(written.queries.values()) == 1350
-    assert min(written.queries.values()) > 200
+    # How many strings serve hangs on the interpreter's version and packaging.
+    assert 2000 <= written.passages <= 3000
+    assert sum(written.queries.values()) == round(written.passages / 2)
+    assert min(written.queries.values()) > 150
 
 
 def test_it_is_the_same_each_time(written: PythonDocsSummary, tmp_path: Path) -> None:
     again = write_python_docs(tmp_path)
     assert files(tmp_path) == files(written.folder)
     assert again.queries == written.queries
-    other = write_python_docs(tmp_path / "other", seed=1)
-    assert files(other.folder) != files(written.folder)
+
+
+def test_the_seed_chooses_among_more_than_are_taken() -> None:
+    strings = [DocString(f"m.f{n}", f"This is the summary {n}.", f"{BODY} {n}") for n in range(50)]
+    taken = {seed: known_items(strings, 20, seed) for seed in (0, 1)}
+    assert known_items(reversed(strings), 20, 0) == taken[0]
+    assert taken[0] != taken[1]
+    assert [len(items) for items in taken.values()] == [20, 20]
 
 
 def test_no_query_stands_in_its_passage_and_every_answer_is_its_own(

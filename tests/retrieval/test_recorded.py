@@ -178,7 +178,7 @@ def test_losses_of_the_paper_s_colbert_run(test_data: Path, tmp_path: Path) -> N
     run = folder / "runs" / "first-stage.webis-colbertv2.trec"
     _, losses = searched(run, open_collection(str(folder)), tmp_path, depth=100)
     assert losses.duplicate_rows == losses.short_lists == losses.queries_without_lines == 0
-    # Counted once with awk over the file: ties within the top 100 by score.
+    # Counted apart with sort and awk over the run and the corpus.
     assert losses.tied_rows == 1764
     assert losses.top10_differences == 16
     assert losses.rows_without_document == 501

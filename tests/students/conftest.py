@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.schema import TABLES
 

@@ -8,6 +8,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
+
 from rankgen.manifests.errors import UsageError
 from rankgen.students.losses import LOSSES, make_loss
 from rankgen.students.losses.adr_mse import approximate_ranks
@@ -17,7 +19,6 @@ from rankgen.students.losses.terms import (
     reduced,
     reduction_weights,
 )
-from torch import Tensor
 
 NAMES = sorted(LOSSES)
 REDUCTIONS: tuple[Reduction, ...] = ("per_query_mean", "batch_pairs", "sum")
@@ -183,7 +184,7 @@ def test_tied_ranks_are_no_ranknet_pairs() -> None:
 
 
 def test_unknown_loss_suggests_the_near_one() -> None:
-    with pytest.raises(UsageError, match="no loss 'rank-nett'") as error:
+    with pytest.raises(UsageError, match="no loss 'rank_nett'") as error:
         make_loss("rank_nett")
     assert error.value.hint == "did you mean 'ranknet'?"
 

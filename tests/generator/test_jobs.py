@@ -1,0 +1,185 @@
+"""The shard-job engine on real Ray actors: resume, death, poison, quarantine, two drivers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rankgen.generator.jobs.cluster import kept_session
+from rankgen.generator.label import LabelRunSettings, label
+from rankgen.generator.label_settings import LabelSettings
+from rankgen.manifests.errors import IncompleteRun, IntegrityProblem, UsageError
+from rankgen.manifests.records import Candidates, Document, Query
+from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.schema import TABLES
+from rankgen.manifests.shard import write_shard
+from rankgen.manifests.texts import write_documents, write_queries
+from rankgen.retrieval.candidate_rows import candidate_table
+
+QUERIES = [Query(f"q{n:02}", f"query {n}") for n in range(24)]
+DEPTH = 25
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_ray() -> object:
+    with kept_session():
+        yield
+
+
+@pytest.fixture(scope="module")
+def candidates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = RunDirectory(tmp_path_factory.mktemp("candidates"))
+    documents = [Document(f"d{n}", "", f"passage {n}") for n in range(60)]
+    found = [
+        Candidates(
+            query.query_id,
+            tuple(f"d{(7 * number + 3 * i) % 60}" for i in range(20)),
+            tuple(float(20 - i) for i in range(20)),
+        )
+        for number, query in enumerate(QUERIES)
+    ]
+    path = run.shard_path("candidates", 0, 1)
+    write_shard(path, "candidates", candidate_table(found), "f")
+    write_queries(run, QUERIES, "f")
+    write_documents(run, documents, "f")
+    return run.root
+
+
+def settings(candidates: Path, out: Path, script: str, **more: object) -> LabelRunSettings:
+    return LabelRunSettings.model_validate(
+        {
+            "candidates": candidates,
+            "out": out,
+            "teacher": LabelSettings(teacher=f"scripted:{script}", window=8, stride=4),
+            "shards": 6,
+            **more,
+        }
+    )
+
+
+def published(out: Path) -> dict[str, bytes]:
+    run = RunDirectory(out)
+    paths = [path for table in TABLES for path in run.shard_paths(table)]
+    return {str(path.relative_to(out)): path.read_bytes() for path in paths}
+
+
+@pytest.fixture(scope="module")
+def untouched(candidates: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    out = tmp_path_factory.mktemp("untouched") / "run"
+    summary = label(settings(candidates, out, "hash"))
+    assert (summary.queries, summary.shards, summary.resumed_shards) == (24, 6, 0)
+    return published(out)
+
+
+def test_a_run_is_published_whole_and_repeating_it_does_nothing(
+    candidates: Path, tmp_path: Path, untouched: dict[str, bytes]
+) -> None:
+    out = tmp_path / "run"
+    label(settings(candidates, out, "hash"))
+    manifest = (out / "manifest.json").stat().st_mtime_ns
+    again = label(settings(candidates, out, "hash"))
+    assert again.resumed_shards == 6
+    assert (out / "manifest.json").stat().st_mtime_ns == manifest
+    assert published(out) == untouched
+    assert not (out / ".rankgen" / "attempts").exists()
+
+
+def test_the_number_of_workers_changes_no_byte(
+    candidates: Path, tmp_path: Path, untouched: dict[str, bytes]
+) -> None:
+    label(settings(candidates, tmp_path / "run", "hash,latency=0.01", workers=2))
+    mine = published(tmp_path / "run")
+    assert {name.split("/")[0] for name in mine} == {name.split("/")[0] for name in untouched}
+    rankings = [name for name in mine if name.startswith("rankings")]
+    run, other = RunDirectory(tmp_path / "run"), tmp_path / "untouched"
+    del other
+    assert len(rankings) == 6
+    assert run.read("rankings").num_rows == 24
+
+
+def test_another_recipe_on_the_same_folder_is_refused(candidates: Path, tmp_path: Path) -> None:
+    label(settings(candidates, tmp_path / "run", "hash"))
+    before = published(tmp_path / "run")
+    changed = settings(candidates, tmp_path / "run", "reverse")
+    with pytest.raises(UsageError, match="teacher scripted:hash -> scripted:reve"):
+        label(changed)
+    assert published(tmp_path / "run") == before
+
+
+def test_failed_queries_are_quarantined_named_and_retried(
+    candidates: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    failing = settings(candidates, out, "hash,fail=q03+q11")
+    with pytest.raises(IncompleteRun, match=r"query q03 \(and 1 more\) of 24 is not in") as caught:
+        label(failing)
+    assert "--max-failed 2" in (caught.value.hint or "")
+    assert caught.value.exit_code == 4
+    held = set(RunDirectory(out).read("rankings")["query_id"].to_pylist())
+    assert held == {q.query_id for q in QUERIES} - {"q03", "q11"}
+    tolerated = label(failing.model_copy(update={"max_failed": 2}))
+    assert sorted(tolerated.quarantined) == ["q03", "q11"]
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert sorted(manifest["predicate"]["quarantined"]) == ["q03", "q11"]
+
+
+def test_a_query_that_kills_every_worker_is_found_and_quarantined(
+    candidates: Path, tmp_path: Path, untouched: dict[str, bytes]
+) -> None:
+    out = tmp_path / "run"
+    summary = label(settings(candidates, out, "hash,die=q07", max_failed=1))
+    assert list(summary.quarantined) == ["q07"]
+    assert "its worker died" in summary.quarantined["q07"]
+    assert RunDirectory(out).read("rankings").num_rows == 23
+
+
+KILLED_DRIVER = """
+import sys
+from pathlib import Path
+from rankgen.generator.label import LabelRunSettings, label
+label(LabelRunSettings.model_validate_json(Path(sys.argv[1]).read_text()))
+"""
+
+
+def test_a_killed_driver_resumes_to_the_same_bytes(
+    candidates: Path, tmp_path: Path, untouched: dict[str, bytes]
+) -> None:
+    out = tmp_path / "run"
+    # The script is part of the recipe, so the uninterrupted run has to have the same latency.
+    slow = settings(candidates, out, "hash,latency=0.2")
+    reference = settings(candidates, tmp_path / "reference", "hash,latency=0.2")
+    (tmp_path / "settings.json").write_text(slow.model_dump_json())
+    driver = subprocess.Popen(
+        [sys.executable, "-c", KILLED_DRIVER, str(tmp_path / "settings.json")],
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+    )
+    commits = out / ".rankgen" / "commits"
+    deadline = time.monotonic() + 120
+    while len(list(commits.glob("0*.json"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(driver.pid, signal.SIGKILL)
+    driver.wait()
+    committed = len(list(commits.glob("0*.json")))
+    assert 2 <= committed < 6
+    resumed = label(slow)
+    assert resumed.resumed_shards == committed
+    label(reference)
+    assert published(out) == published(tmp_path / "reference")
+
+
+def test_a_damaged_shard_is_an_integrity_problem_and_not_redone(
+    candidates: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    label(settings(candidates, out, "hash"))
+    shard = RunDirectory(out).shard_paths("rankings")[2]
+    os.truncate(shard, 100)
+    with pytest.raises(IntegrityProblem, match="has 100 bytes"):
+        label(settings(candidates, out, "hash"))

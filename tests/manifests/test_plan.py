@@ -1,0 +1,89 @@
+"""Shards depend on query ids and their number alone; a plan is written once."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rankgen.manifests.errors import IntegrityProblem, UsageError
+from rankgen.manifests.plan import (
+    Plan,
+    assign_shards,
+    default_shards,
+    digest_of_queries,
+    open_plan,
+    planned_queries,
+    read_plan,
+)
+from rankgen.manifests.records import Query
+from rankgen.manifests.run_directory import RunDirectory
+
+QUERIES = [Query(str(n), f"text {n}") for n in range(250)]
+
+
+def make_plan(queries: list[Query], **recipe: int) -> Plan:
+    return Plan(
+        kind="label",
+        tables=("rankings", "windows"),
+        recipe=dict(recipe),
+        settings={},
+        shards=default_shards(len(queries)),
+        queries=len(queries),
+        queries_sha256=digest_of_queries(queries),
+    )
+
+
+@given(st.sets(st.text(min_size=1), min_size=1, max_size=60), st.integers(1, 12), st.randoms())
+def test_shards_partition_the_queries_whatever_their_order(
+    ids: set[str], shards: int, shuffled: random.Random
+) -> None:
+    ordered = sorted(ids)
+    split = assign_shards(ordered, shards)
+    shuffled.shuffle(ordered)
+    assert assign_shards(ordered, shards) == split
+    assert sorted(q for shard in split for q in shard) == sorted(ids)
+    sizes = [len(shard) for shard in split]
+    assert max(sizes) - min(sizes) <= 1
+    assert all(shard == sorted(shard) for shard in split)
+
+
+def test_membership_is_frozen_across_versions() -> None:
+    """These are published file names; a change of the rule would orphan every existing run."""
+    assert assign_shards([str(n) for n in range(6)], 3) == [["5", "3"][::-1], ["1", "4"], ["0", "2"]]
+
+
+def test_the_same_plan_opens_again_and_another_is_refused_with_the_difference(
+    tmp_path: Path,
+) -> None:
+    run = RunDirectory(tmp_path / "run")
+    plan = open_plan(run, make_plan(QUERIES, window=20), QUERIES)
+    assert open_plan(run, make_plan(QUERIES, window=20), QUERIES[::-1]) == plan
+    assert planned_queries(run, plan) == sorted(QUERIES)
+    with pytest.raises(UsageError, match=r"another recipe: window 20 -> 10") as caught:
+        open_plan(run, make_plan(QUERIES, window=10), QUERIES)
+    assert caught.value.exit_code == 2
+    with pytest.raises(UsageError, match="queries 250 -> 249"):
+        open_plan(run, make_plan(QUERIES[1:], window=20), QUERIES[1:])
+
+
+def test_a_folder_that_is_not_ours_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(UsageError, match="not empty and is not a run"):
+        open_plan(RunDirectory(tmp_path), make_plan(QUERIES), QUERIES)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+    with pytest.raises(UsageError, match="is not a run of rankgen"):
+        read_plan(RunDirectory(tmp_path))
+
+
+def test_a_damaged_plan_is_an_integrity_problem(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run")
+    plan = open_plan(run, make_plan(QUERIES), QUERIES)
+    run.plan.write_text(run.plan.read_text()[:-20])
+    with pytest.raises(IntegrityProblem, match="is damaged"):
+        read_plan(run)
+    next(run.state.glob("queries-*.parquet")).write_bytes(b"PAR1")
+    with pytest.raises(IntegrityProblem, match="missing or damaged"):
+        planned_queries(run, plan)
