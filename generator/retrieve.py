@@ -21,6 +21,7 @@ from rankgen.manifests.progress import progress
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.texts import write_documents, write_queries
+from rankgen.manifests.trec import write_qrels
 from rankgen.retrieval.candidate_rows import candidate_table
 from rankgen.retrieval.collection import Collection
 from rankgen.retrieval.open_collection import open_collection
@@ -213,6 +214,9 @@ def _publish_texts(
     for shard in run.shards("candidates", ["query_id", "doc_ids"]):
         kept.update(shard["query_id"].to_pylist())
         wanted.update(shard["doc_ids"].combine_chunks().flatten().to_pylist())
+    qrels = collection.qrels()
+    if qrels is not None:
+        write_qrels(run.root / "qrels.tsv", {q: qrels[q] for q in sorted(kept & qrels.keys())})
     write_queries(run, (q for q in queries if q.query_id in kept), plan.fingerprint)
     with progress("texts", len(wanted)) as shown:
 

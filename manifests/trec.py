@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from rankgen.manifests.atomic import whole_file
 from rankgen.manifests.errors import UsageError
 
 Qrels = dict[str, dict[str, int]]
@@ -124,10 +125,16 @@ def read_qrels(path: Path) -> Qrels:
     return qrels
 
 
+def write_qrels(path: Path, qrels: Qrels) -> None:
+    """Writes judgements in TREC form, in the order they are given."""
+    with whole_file(path) as draft, draft.open("w", encoding="utf-8", newline="\n") as file:
+        for query_id, judged in qrels.items():
+            for doc_id, grade in judged.items():
+                file.write(f"{query_id}\t0\t{doc_id}\t{grade}\n")
+
+
 def write_run(path: Path, rankings: Iterable[tuple[str, Iterable[str]]], tag: str) -> None:
     """Writes a run with strictly decreasing scores n, n-1, ... 1, so that no order is lost."""
-    from rankgen.manifests.atomic import whole_file
-
     with whole_file(path) as draft, draft.open("w", encoding="utf-8", newline="\n") as file:
         for query_id, doc_ids in rankings:
             ordered = list(doc_ids)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 from rankgen.manifests.digest import sha256_of_lines
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.progress import progress
 from rankgen.manifests.records import Document, Query
+from rankgen.manifests.trec import Qrels
 from rankgen.retrieval.distinct_ids import distinct_ids
 
 
@@ -47,11 +48,19 @@ class Collection:
         name: The collection's name in reports, such as "scifact".
         corpus: Where its documents come from.
         topics: Where its queries come from.
+        judgements: Reads its relevance judgements; None where it has none.
     """
 
-    def __init__(self, name: str, corpus: DocumentSource, topics: QuerySource) -> None:
+    def __init__(
+        self,
+        name: str,
+        corpus: DocumentSource,
+        topics: QuerySource,
+        judgements: Callable[[], Qrels] | None = None,
+    ) -> None:
         self.name = name
         self._corpus, self._topics = corpus, topics
+        self._judgements = judgements
         self._summary: CorpusSummary | None = None
 
     def documents(self) -> Iterator[Document]:
@@ -71,6 +80,14 @@ class Collection:
                 or there is no query at all.
         """
         return distinct_ids(self._located_queries, "query", self.name)
+
+    def qrels(self) -> Qrels | None:
+        """Returns the judgements that belong to the queries, or None where there are none.
+
+        Raises:
+            UsageError: They cannot be read.
+        """
+        return None if self._judgements is None else self._judgements()
 
     def summary(self) -> CorpusSummary:
         """Reads all documents once and returns their digest and counts; kept for later calls.

@@ -7,11 +7,13 @@ from typing import Protocol, cast
 
 from rankgen.manifests.errors import EnvironmentProblem, UsageError, did_you_mean
 from rankgen.manifests.records import Document, Query
+from rankgen.manifests.trec import Qrels
 
 
 class _Record(Protocol):
     doc_id: str
     query_id: str
+    relevance: int
 
     def default_text(self) -> str: ...
 
@@ -21,9 +23,13 @@ class _Dataset(Protocol):
 
     def has_queries(self) -> bool: ...
 
+    def has_qrels(self) -> bool: ...
+
     def docs_iter(self) -> Iterable[_Record]: ...
 
     def queries_iter(self) -> Iterable[_Record]: ...
+
+    def qrels_iter(self) -> Iterable[_Record]: ...
 
 
 class IrdsDocuments:
@@ -76,6 +82,22 @@ class IrdsQueries:
         for number, record in _records(self._id, self._dataset.queries_iter):
             where = f"irds:{self._id} query {number}"
             yield where, Query(str(record.query_id), str(record.default_text()))
+
+
+def irds_qrels(dataset_id: str) -> Callable[[], Qrels] | None:
+    """Returns a reader of the data set's judgements, or None when it has none."""
+    dataset = _load(dataset_id)
+    if not dataset.has_qrels():
+        return None
+
+    def read() -> Qrels:
+        qrels: Qrels = {}
+        for _, record in _records(dataset_id, dataset.qrels_iter):
+            judged = qrels.setdefault(str(record.query_id), {})
+            judged[str(record.doc_id)] = int(record.relevance)
+        return qrels
+
+    return read
 
 
 def _load(dataset_id: str) -> _Dataset:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.trec import read_qrels
 from rankgen.retrieval.collection import Collection, DocumentSource, QuerySource
-from rankgen.retrieval.irds import IrdsDocuments, IrdsQueries
+from rankgen.retrieval.irds import IrdsDocuments, IrdsQueries, irds_qrels
 from rankgen.retrieval.tabular import TabularDocuments, TabularQueries, table_in
 
 IRDS_PREFIX = "irds:"
@@ -44,7 +45,8 @@ def open_collection(
             TabularDocuments(_file(corpus)) if corpus else IrdsDocuments(dataset_id)
         )
         topics: QuerySource = TabularQueries(_file(queries)) if queries else IrdsQueries(dataset_id)
-        return Collection(spec, documents, topics)
+        judgements = None if queries else irds_qrels(dataset_id)
+        return Collection(spec, documents, topics, judgements)
     folder = Path(spec)
     if not (corpus and queries) and not (spec and folder.is_dir()):
         raise UsageError(
@@ -56,6 +58,7 @@ def open_collection(
         folder.resolve().name if spec else _file(corpus).stem,
         TabularDocuments(_file(corpus) if corpus else table_in(folder, "corpus")),
         TabularQueries(_file(queries) if queries else table_in(folder, "queries"), judged),
+        partial(read_qrels, folder / "qrels" / f"{split}.tsv") if split is not None else None,
     )
 
 

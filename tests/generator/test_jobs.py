@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from rankgen.generator.jobs.cluster import kept_session
 from rankgen.generator.label import LabelRunSettings, label
 from rankgen.generator.label_settings import LabelSettings
@@ -112,9 +113,7 @@ def test_another_recipe_on_the_same_folder_is_refused(candidates: Path, tmp_path
     assert published(tmp_path / "run") == before
 
 
-def test_failed_queries_are_quarantined_named_and_retried(
-    candidates: Path, tmp_path: Path
-) -> None:
+def test_failed_queries_are_quarantined_named_and_retried(candidates: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     failing = settings(candidates, out, "hash,fail=q03+q11")
     with pytest.raises(IncompleteRun, match=r"query q03 \(and 1 more\) of 24 is not in") as caught:

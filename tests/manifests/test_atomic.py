@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from rankgen.manifests.atomic import put_if_absent, whole_file, write_whole
 
 
@@ -32,8 +33,13 @@ def test_of_many_racers_one_wins(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_the_old_content(tmp_path: Path) -> None:
     target = tmp_path / "file"
     write_whole(target, b"old")
-    with pytest.raises(RuntimeError), whole_file(target) as draft:
-        draft.write_bytes(b"half of the new")
-        raise RuntimeError
+
+    def die_half_way() -> None:
+        with whole_file(target) as draft:
+            draft.write_bytes(b"half of the new")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        die_half_way()
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]

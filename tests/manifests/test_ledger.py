@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+
 from rankgen.manifests import ledger as ledger_module
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.ledger import Attempt, Ledger
@@ -78,7 +79,10 @@ KILL_POINTS: list[tuple[str, Callable[[pytest.MonkeyPatch], None]]] = [
     ("before hashing", lambda m: m.setattr(ledger_module, "sha256_of_file", _killed)),
     ("before the record", lambda m: m.setattr(ledger_module, "put_if_absent", _killed)),
     ("before the move", lambda m: m.setattr(ledger_module.os, "replace", _killed)),
-    ("before the directory's fsync", lambda m: m.setattr(ledger_module, "fsync_directory", _killed)),
+    (
+        "before the directory's fsync",
+        lambda m: m.setattr(ledger_module, "fsync_directory", _killed),
+    ),
     ("before the clean-up", lambda m: m.setattr(ledger_module.shutil, "rmtree", _killed)),
 ]
 

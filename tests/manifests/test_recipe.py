@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.recipe import load_recipe
 from rankgen.manifests.recipes import shipped_recipes
@@ -65,7 +66,7 @@ def test_wrong_recipes_are_explained(
 
 @pytest.mark.parametrize("override", ["depth=3", "found.depth", "fund.depth=3"])
 def test_wrong_overrides_are_explained(tmp_path: Path, override: str) -> None:
-    with pytest.raises(UsageError, match="is not STEP.OPTION=VALUE|names no step"):
+    with pytest.raises(UsageError, match=r"is not STEP\.OPTION=VALUE|names no step"):
         load_recipe(write(tmp_path, TEXT), COMMANDS, [override])
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from rankgen.manifests.run_directory import RunDirectory, read_shard
 from rankgen.manifests.schema import CANDIDATES
 from rankgen.manifests.shard import write_shard

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.trec import lines_of, read_qrels, read_run, trec_eval_order, write_run
 
@@ -36,7 +37,9 @@ def test_bad_runs_name_the_line(tmp_path: Path, content: str, message: str) -> N
 def test_judgements_in_both_forms(tmp_path: Path) -> None:
     (tmp_path / "trec").write_text("1 0 a 2\n1 0 b -1\n")
     (tmp_path / "beir").write_text("query-id\tcorpus-id\tscore\n1\ta\t2\n1\tb\t-1\n")
-    assert read_qrels(tmp_path / "trec") == read_qrels(tmp_path / "beir") == {"1": {"a": 2, "b": -1}}
+    assert (
+        read_qrels(tmp_path / "trec") == read_qrels(tmp_path / "beir") == {"1": {"a": 2, "b": -1}}
+    )
     (tmp_path / "bad").write_text("1 0 a high\n")
     with pytest.raises(UsageError, match="grade 'high' is not a whole number"):
         read_qrels(tmp_path / "bad")
