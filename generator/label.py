@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -22,8 +23,6 @@ from rankgen.manifests.records import Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.texts import link_texts
 
-CPUS_OF_A_SERVER_CLIENT = 1.0
-
 
 class LabelRunSettings(BaseModel):
     """Everything that `rankgen label` can be told.
@@ -34,6 +33,7 @@ class LabelRunSettings(BaseModel):
         shards: Number of shards; None takes as many as the candidates have.
         workers: Ray actors; None takes one a GPU, one a CPU for `minilm`, else one.
         max_failed: Queries without a ranking that are tolerated.
+        stall_seconds: A worker that finishes no window for so long is replaced.
         ray_address: A cluster, or None for this machine.
         out: The run's folder.
     """
@@ -45,6 +45,7 @@ class LabelRunSettings(BaseModel):
     shards: int | None = Field(default=None, ge=1)
     workers: int | None = Field(default=None, ge=1)
     max_failed: int = Field(default=0, ge=0)
+    stall_seconds: float = Field(default=1800.0, gt=0)
     ray_address: str | None = None
     out: Path
 
@@ -117,6 +118,9 @@ def _recipe(teacher: LabelSettings) -> dict[str, JsonValue]:
             raise UsageError(f"there is no run file {path}", "type recorded:FILE with a TREC run")
         recipe["teacher"] = preset.name
         recipe["run_sha256"] = sha256_of_file(path)
+    if preset.kind == "scripted":
+        # Its latency and its faults change no answer.
+        recipe["teacher"] = f"{preset.name}:{(argument or '').split(',')[0]}"
     if teacher.prompt_profile is not None:
         recipe["prompt_profile_sha256"] = prompt_profile(teacher.prompt_profile).sha256
     return recipe
@@ -126,13 +130,14 @@ def _pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int) ->
     """Sizes the pool: an engine takes a GPU (or the whole machine), other teachers one CPU."""
     preset = teacher.preset
     # Two shards at a time, so that one's last queries overlap the next one's first.
-    shards_in_flight = 2 if in_flight > 1 else 1
-    if teacher.engine == "vllm":
-        gpus = total_gpus()
-        workers = settings.workers or max(1, gpus // teacher.tensor_parallel)
-        if gpus:
-            return PoolSettings(workers, 1.0, float(teacher.tensor_parallel), shards_in_flight)
-        return PoolSettings(workers, max(1.0, total_cpus() / workers), 0.0, shards_in_flight)
-    default = total_cpus() if preset.kind == "embedding" else 1
-    workers = settings.workers or default
-    return PoolSettings(workers, CPUS_OF_A_SERVER_CLIENT, 0.0, shards_in_flight)
+    pool = PoolSettings(
+        shards_in_flight=2 if in_flight > 1 else 1, stall_seconds=settings.stall_seconds
+    )
+    if teacher.engine != "vllm":
+        workers = settings.workers or (total_cpus() if preset.kind == "embedding" else 1)
+        return replace(pool, workers=workers)
+    gpus = total_gpus()
+    workers = settings.workers or max(1, gpus // teacher.tensor_parallel)
+    if gpus:
+        return replace(pool, workers=workers, gpus=float(teacher.tensor_parallel))
+    return replace(pool, workers=workers, cpus=max(1.0, total_cpus() / workers))

@@ -10,11 +10,13 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from rankgen.generator.jobs.work import FilledShard, WorkerMustExit
+from rankgen.generator.journal import WindowJournal
 from rankgen.generator.label_rows import label_counts, ranking_table, window_table
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.generator.outcomes import EngineDead, QueryRanking, TeacherFailure
 from rankgen.generator.strategies.sliding import rank_query
 from rankgen.generator.teachers.base import Teacher
+from rankgen.generator.teachers.journaled import JournaledTeacher
 from rankgen.generator.teachers.registry import make_teacher
 from rankgen.manifests.candidate_lists import CandidateList, CandidateLists
 from rankgen.manifests.records import Query
@@ -54,12 +56,15 @@ class LabelWork:
         self._teacher: Teacher = make_teacher(settings)
         # Shared by all shards in flight, so that the engine always has this many chains.
         self._chains = asyncio.Semaphore(settings.concurrency or 1)
+        self._windows = 0
 
-    async def fill(self, queries: Sequence[Query]) -> FilledShard:
+    async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
         """Ranks every query; one that the teacher could not rank is a failed one."""
         lists = self._candidates[[query.query_id for query in queries]]
+        teacher = JournaledTeacher(self._teacher, WindowJournal(journal), self._count_window)
         chains = [
-            asyncio.create_task(self._rank(query, lists[query.query_id])) for query in queries
+            asyncio.create_task(self._rank(query, lists[query.query_id], teacher))
+            for query in queries
         ]
         try:
             results = await asyncio.gather(*chains)
@@ -68,6 +73,7 @@ class LabelWork:
         finally:
             for chain in chains:
                 chain.cancel()
+            await teacher.close()
         ranked = [result for result in results if isinstance(result, QueryRanking)]
         failed = {
             query.query_id: result
@@ -80,8 +86,12 @@ class LabelWork:
                 "windows": window_table(ranked),
             },
             failed=failed,
-            counts=label_counts(ranked),
+            counts=label_counts(ranked) | {"windows_replayed": teacher.replayed},
         )
+
+    def progress(self) -> int:
+        """Counts the windows of all shards, replayed ones included."""
+        return self._windows
 
     async def close(self) -> None:
         """Stops the engine."""
@@ -91,17 +101,22 @@ class LabelWork:
         """Returns the teacher's identity and provenance."""
         return {"teacher": self._teacher.name, **self._teacher.facts()}
 
-    async def _rank(self, query: Query, candidates: CandidateList) -> QueryRanking | str:
+    async def _rank(
+        self, query: Query, candidates: CandidateList, teacher: Teacher
+    ) -> QueryRanking | str:
         async with self._chains:
             texts = self._documents[candidates.doc_ids]
             try:
                 return await rank_query(
                     query,
                     [texts[doc_id] for doc_id in candidates.doc_ids],
-                    self._teacher,
+                    teacher,
                     window=self._settings.window,
                     stride=self._settings.stride,
                     passes=self._settings.passes,
                 )
             except TeacherFailure as failure:
                 return f"{failure.outcome} after {failure.attempts} attempts: {failure.reason}"
+
+    def _count_window(self) -> None:
+        self._windows += 1

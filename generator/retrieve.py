@@ -116,10 +116,13 @@ class RetrieveWork:
         self._searcher = searcher
         self._settings = settings
         self._depth = depth
+        self._searched = 0
 
-    async def fill(self, queries: Sequence[Query]) -> FilledShard:
+    async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
         """Searches; a query without any candidate is a failed one."""
+        del journal  # A search is sooner repeated than kept.
         found = self._searcher.search(queries, self._depth) if queries else []
+        self._searched += len(found)
         filled = [candidates for candidates in found if candidates.doc_ids]
         reason = f"{self._settings.name} found no candidates for it"
         return FilledShard(
@@ -130,6 +133,10 @@ class RetrieveWork:
                 "lists_shorter_than_depth": sum(len(c.doc_ids) < self._depth for c in filled),
             },
         )
+
+    def progress(self) -> int:
+        """Counts the queries that were searched."""
+        return self._searched
 
     async def close(self) -> None:
         """Has nothing to free."""

@@ -151,9 +151,10 @@ class Ledger:
             self._publish(record)
         return records
 
-    def discard_attempts(self) -> None:
-        """Removes the left-overs of attempts; only for a run whose every shard is committed."""
+    def discard_work_in_progress(self) -> None:
+        """Removes left-over attempts and journals, for a run whose every query is published."""
         shutil.rmtree(self._run.attempts, ignore_errors=True)
+        shutil.rmtree(self._run.journal, ignore_errors=True)
 
     def _publish(self, record: CommitRecord) -> None:
         for subject in record.subjects:

@@ -30,13 +30,17 @@ class RunDirectory:
         self.plan = self.state / "plan.json"
         self.commits = self.state / "commits"
         self.attempts = self.state / "attempts"
-        self.quarantine = self.state / "quarantine"
+        self.journal = self.state / "journal"
         self.events = self.state / "events"
         self.manifest = self.root / "manifest.json"
 
     def shard_path(self, table: str, shard: int, shards: int) -> Path:
         """Returns the public path of a shard, such as rankings/train-00003-of-00100.parquet."""
         return self.root / table / f"train-{shard:05d}-of-{shards:05d}.parquet"
+
+    def journal_of(self, shard: int) -> Path:
+        """Returns the folder for a shard's work in progress."""
+        return self.journal / f"{shard:05d}"
 
     def shard_paths(self, table: str) -> list[Path]:
         """Returns the published shards of a table, in order."""

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rankgen.students.choices import SampleMode
 from rankgen.students.encode import Pair, PairTemplate
-from rankgen.students.lists import RankedList, SampleMode, sample_positions
+from rankgen.students.lists import RankedList, sample_positions
 from rankgen.students.tokens import TokenStore
 
 

@@ -9,6 +9,9 @@ from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.records import Candidates
 from rankgen.manifests.run_directory import RunDirectory
 
+# Document id -> score by query id; higher is better.
+Scores = dict[str, dict[str, float]]
+
 
 @dataclass(frozen=True)
 class CandidateTexts:
@@ -23,6 +26,11 @@ class CandidateTexts:
     candidates: tuple[Candidates, ...]
     queries: dict[str, str]
     documents: dict[str, str]
+
+    @property
+    def pairs(self) -> int:
+        """How many (query, passage) pairs there are to score."""
+        return sum(len(row.doc_ids) for row in self.candidates)
 
     def cut(self, depth: int | None) -> CandidateTexts:
         """Returns the best `depth` candidates of each query, by first-stage order."""

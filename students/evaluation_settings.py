@@ -7,6 +7,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rankgen.students.choices import Precision
+
 
 class EvaluationSettings(BaseModel):
     """What is measured on what.
@@ -45,7 +47,7 @@ class EvaluationSettings(BaseModel):
     compare: Literal["all", "first"] = "all"
     depth: int | None = Field(default=None, ge=1)
     device: str = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Precision = "auto"
     chunk_tokens: int | None = Field(default=None, ge=1)
     threads: int | None = Field(default=None, ge=1)
     bootstrap_samples: int = Field(default=2000, ge=100)

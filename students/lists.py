@@ -5,15 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.run_directory import RunDirectory
-
-SampleMode = Literal["random", "spread"]
+from rankgen.students.choices import SampleMode
 
 
 class RankedList(NamedTuple):

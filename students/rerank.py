@@ -5,11 +5,9 @@ from __future__ import annotations
 import torch
 
 from rankgen.manifests.progress import Progress
-from rankgen.students.candidates import CandidateTexts
+from rankgen.students.candidates import CandidateTexts, Scores
 from rankgen.students.cross_encoder import CrossEncoder
 from rankgen.students.scoring import score_pairs
-
-Scores = dict[str, dict[str, float]]
 
 
 def rerank(
@@ -49,8 +47,3 @@ def rerank(
     for (query_id, doc_id), score in zip(names, scores.tolist(), strict=True):
         by_query[query_id][doc_id] = score
     return by_query
-
-
-def pair_count(texts: CandidateTexts) -> int:
-    """Returns how many (query, passage) pairs there are to score."""
-    return sum(len(row.doc_ids) for row in texts.candidates)

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from rankgen.students.lists import SampleMode
-from rankgen.students.losses.terms import Reduction
+from rankgen.students.choices import Precision, Reduction, SampleMode, Schedule
 
-# Where a student runs and how often it reports changes nothing that it learns.
-NOT_THE_RECIPE = frozenset({"rankings", "validation", "validation_qrels", "out", "threads"})
+# Where a student runs, in what pieces, and how often it is saved changes nothing that it learns.
+# Of the data, the digests count, not the paths.
+NOT_THE_RECIPE = frozenset(
+    {
+        "rankings",
+        "validation",
+        "validation_qrels",
+        "out",
+        "device",
+        "threads",
+        "chunk_tokens",
+        "step_tokens",
+        "checkpoint_every",
+    }
+)
 
 
 class TrainSettings(BaseModel):
@@ -31,6 +43,7 @@ class TrainSettings(BaseModel):
         learning_rate: Of AdamW, after the warm-up.
         head_learning_rate: Of the fresh head alone; None takes `learning_rate`.
         weight_decay: Of AdamW.
+        adam_beta2: Memory of AdamW's second moment; a short training with a high rate wants less.
         schedule: `constant`, or `linear` decay to zero at the last step.
         warmup_steps: Steps over which the learning rate rises from zero.
         gradient_clip: Largest norm of the gradient; None does not clip.
@@ -70,7 +83,8 @@ class TrainSettings(BaseModel):
     learning_rate: float = Field(default=1e-5, gt=0)
     head_learning_rate: float | None = Field(default=None, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
-    schedule: Literal["constant", "linear"] = "constant"
+    adam_beta2: float = Field(default=0.999, gt=0, lt=1)
+    schedule: Schedule = "constant"
     warmup_steps: int = Field(default=0, ge=0)
     gradient_clip: float | None = Field(default=None, gt=0)
     queries_per_step: int = Field(default=32, ge=1)
@@ -78,7 +92,7 @@ class TrainSettings(BaseModel):
     max_steps: int | None = Field(default=None, ge=1)
     dropout: float | None = Field(default=None, ge=0, lt=1)
     frozen_layers: int = Field(default=0, ge=0)
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Precision = "auto"
     device: str = "auto"
     chunk_tokens: int | None = Field(default=None, ge=1)
     step_tokens: int | None = Field(default=None, ge=1)

@@ -150,7 +150,9 @@ def make_optimizer(encoder: CrossEncoder, settings: TrainSettings) -> torch.opti
         for parameters, rate in zip((body, head), rates, strict=True)
         if parameters
     ]
-    return torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
+    return torch.optim.AdamW(
+        groups, betas=(0.9, settings.adam_beta2), weight_decay=settings.weight_decay, fused=True
+    )
 
 
 def freeze_lowest(encoder: CrossEncoder, layers: int) -> None:

@@ -21,6 +21,7 @@ SHOWN = (
     "schedule",
     "warmup_steps",
     "weight_decay",
+    "adam_beta2",
     "gradient_clip",
     "dropout",
     "frozen_layers",

@@ -10,10 +10,9 @@ from rankgen.manifests.digest import sha256_of_file, sha256_of_value
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.progress import progress
 from rankgen.manifests.run_directory import RunDirectory
-from rankgen.students.candidates import CandidateTexts, read_candidates
+from rankgen.students.candidates import CandidateTexts, Scores, read_candidates
 from rankgen.students.evaluation_settings import EvaluationSettings
 from rankgen.students.recipe_lock import tables_digest
-from rankgen.students.rerank import Scores, pair_count, rerank
 from rankgen.students.systems import System
 
 # Files of a student folder that can change a score.
@@ -69,6 +68,7 @@ def _score(student: str, settings: EvaluationSettings, texts: CandidateTexts) ->
     # torch and transformers load here, so that evaluating run files alone needs neither.
     from rankgen.students.cross_encoder import load_cross_encoder
     from rankgen.students.hardware import choose_hardware, place
+    from rankgen.students.rerank import rerank
 
     hardware = choose_hardware(
         settings.device,
@@ -79,7 +79,7 @@ def _score(student: str, settings: EvaluationSettings, texts: CandidateTexts) ->
     encoder = load_cross_encoder(student)
     place(encoder.model, hardware)
     reranked = texts.cut(settings.depth)
-    with progress(f"re-rank with {Path(student).name}", pair_count(reranked)) as shown:
+    with progress(f"re-rank with {Path(student).name}", reranked.pairs) as shown:
         scores = rerank(
             encoder,
             reranked,

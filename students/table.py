@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 
 from rankgen.students.evaluation import Evaluation
@@ -14,13 +14,13 @@ from rankgen.students.significance import PairedTest
 SIGNIFICANT = 0.05
 
 
-def evaluation_table(evaluation: Evaluation) -> Table:
+def evaluation_table(evaluation: Evaluation) -> Group:
     """Returns one row a system; the best mean of each measure is bold.
 
     A dagger marks a system that differs from the first one (Holm, p < 0.05).
     """
     measures = list(evaluation.systems[0].measures)
-    table = Table(box=box.SIMPLE_HEAD, caption=_caption(evaluation), caption_justify="left")
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("system", overflow="fold")
     table.add_column("kind")
     for measure in measures:
@@ -34,7 +34,7 @@ def evaluation_table(evaluation: Evaluation) -> Table:
             text = f"{value:.4f}{mark}"
             cells.append(f"[bold]{text}[/bold]" if value == best[measure] else text)
         table.add_row(_escaped(system.name), system.kind, *cells)
-    return table
+    return Group(table, _caption(evaluation))
 
 
 def format_table(evaluation: Evaluation, width: int = 100) -> str:

@@ -93,7 +93,8 @@ def run_job(job: ShardJob) -> JobSummary:
     if tasks or not job.run.manifest.exists():
         job.finish()
         write_manifest(job.run, plan, records)
-        ledger.discard_attempts()
+        if not any(record.quarantined for record in records.values()):
+            ledger.discard_work_in_progress()
     return _summary(job, records, resumed)
 
 

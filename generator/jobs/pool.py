@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from rankgen.generator.jobs.events import EventLog
 from rankgen.generator.jobs.interrupt import StopRequest
+from rankgen.generator.jobs.pulse import Pulse
 from rankgen.generator.jobs.work import ShardTask
 from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError
 from rankgen.manifests.ledger import Attempt
@@ -34,6 +35,7 @@ class PoolSettings:
             overlap the next one's first.
         tries: Deaths or exceptions after which a task is bisected.
         start_failures: Consecutive deaths while loading after which the job stops.
+        stall_seconds: A worker whose progress stands still for so long is killed; None never is.
     """
 
     workers: int = 1
@@ -42,6 +44,7 @@ class PoolSettings:
     shards_in_flight: int = 1
     tries: int = 3
     start_failures: int = 3
+    stall_seconds: float | None = None
 
 
 @dataclass
@@ -49,6 +52,7 @@ class _Slot:
     actor: ActorHandle[ShardWorker]
     ready: bool = False
     tasks: dict[ObjectRef[object], _Queued] = field(default_factory=dict)
+    pulse: Pulse = field(default_factory=Pulse)
 
 
 @dataclass
@@ -96,6 +100,7 @@ class Pool:
             self._open_slots()
             self._feed()
             yield from self._collect()
+            self._kill_stalled()
 
     def add(self, task: ShardTask) -> None:
         """Queues a task while `attempts` runs."""
@@ -125,6 +130,8 @@ class Pool:
             for slot in self._slots:
                 if self._queue and not self._stop.requested and self._has_room(slot):
                     queued = self._queue.popleft()
+                    if not slot.tasks:
+                        slot.pulse.reset()
                     slot.tasks[slot.actor.fill.remote(queued.task)] = queued
 
     def _has_room(self, slot: _Slot) -> bool:
@@ -132,6 +139,13 @@ class Pool:
         suspect = self._queue[0].failures > 0 or any(q.failures for q in slot.tasks.values())
         room = 1 if suspect else self._settings.shards_in_flight
         return slot.ready and len(slot.tasks) < room
+
+    def _kill_stalled(self) -> None:
+        limit = self._settings.stall_seconds
+        for slot in [slot for slot in self._slots if slot.tasks and limit is not None]:
+            seconds = slot.pulse.seconds_still(slot.actor)
+            if limit is not None and seconds > limit:
+                self._replace(slot, f"no progress for {seconds:.0f} s")
 
     def _collect(self) -> Iterator[tuple[ShardTask, Attempt]]:
         import ray

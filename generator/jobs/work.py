@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
@@ -38,12 +39,20 @@ class FilledShard:
 class ShardWork(Protocol):
     """Fills shards; lives in a worker process, made there once by a `WorkFactory`."""
 
-    async def fill(self, queries: Sequence[Query]) -> FilledShard:
+    async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
         """Returns rows for every query, or a reason why there are none.
+
+        Args:
+            queries: What to fill.
+            journal: The shard's own folder for work in progress; it outlives this process, and
+                what earlier attempts at the shard left in it may be used.
 
         Raises:
             WorkerMustExit: This process cannot serve any longer.
         """
+
+    def progress(self) -> int:
+        """Returns a number that grows whenever something was done; it standing still is a stall."""
 
     async def close(self) -> None:
         """Frees what the work holds."""

@@ -44,7 +44,7 @@ class ShardWorker:
         assert self._work is not None, "start() comes first"
         began = time.time()
         try:
-            filled = await self._work.fill(task.queries)
+            filled = await self._work.fill(task.queries, self._run.journal_of(task.shard))
         except WorkerMustExit:
             # Raising would keep a process with a dead engine in service.
             os._exit(1)
@@ -68,10 +68,9 @@ class ShardWorker:
             },
         )
 
-    async def stop(self) -> None:
-        """Closes the work."""
-        if self._work is not None:
-            await self._work.close()
+    async def progress(self) -> int:
+        """Returns the work's progress; a call that does not come back is a blocked process."""
+        return 0 if self._work is None else self._work.progress()
 
     def _merge_published(
         self, task: ShardTask, table: str, rows: pa.Table, done: set[str]

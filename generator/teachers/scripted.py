@@ -7,7 +7,8 @@ The script stands after the colon: `scripted:ORDER[,KEY=VALUE]...`, such as
   same pair on every machine, unrelated to the input order);
 - `latency`: seconds that each window takes;
 - `fail`: queries that always fail, joined by `+`;
-- `die`: queries at which the engine dies.
+- `die`: queries at which the engine dies;
+- `stall`: queries at which it never answers.
 """
 
 from __future__ import annotations
@@ -33,12 +34,14 @@ class Script:
         latency_s: Seconds that each window takes.
         failing: Ids of queries that cannot be ranked.
         deadly: Ids of queries that kill the engine.
+        stalling: Ids of queries that get no answer.
     """
 
     order: str
     latency_s: float = 0.0
     failing: frozenset[str] = frozenset()
     deadly: frozenset[str] = frozenset()
+    stalling: frozenset[str] = frozenset()
 
 
 def _hash_key(query: Query, document: Document, position: int) -> bytes:
@@ -62,19 +65,21 @@ def parse_script(text: str) -> Script:
     order, *options = text.split(",")
     if order not in _ORDERS:
         raise UsageError(f"there is no scripted order '{order}'", did_you_mean(order, _ORDERS))
-    values = {"latency": "0", "fail": "", "die": ""}
+    values = {"latency": "0", "fail": "", "die": "", "stall": ""}
     for option in options:
         key, equals, value = option.partition("=")
         if key not in values or not equals:
             raise UsageError(
-                f"a script has no option '{option}'", "known: latency=S, fail=ID+ID, die=ID+ID"
+                f"a script has no option '{option}'",
+                "known: latency=S, and fail=, die= or stall= with ID+ID",
             )
         values[key] = value
     try:
         latency = float(values["latency"])
     except ValueError:
         raise UsageError(f"'{values['latency']}' is no number of seconds", "latency=0.01") from None
-    return Script(order, latency, _ids(values["fail"]), _ids(values["die"]))
+    faults = (_ids(values[kind]) for kind in ("fail", "die", "stall"))
+    return Script(order, latency, *faults)
 
 
 def _ids(text: str) -> frozenset[str]:
@@ -108,6 +113,8 @@ class ScriptedTeacher:
             await asyncio.sleep(self._script.latency_s)
         if query.query_id in self._script.deadly:
             raise EngineDead(f"the script ends the engine at query {query.query_id}")
+        if query.query_id in self._script.stalling:
+            await asyncio.Event().wait()
         if query.query_id in self._script.failing:
             raise TeacherFailure(f"the script fails query {query.query_id}")
         keys = [self._key(query, passage, i) for i, passage in enumerate(passages)]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-Reduction = Literal["per_query_mean", "batch_pairs", "sum"]
+from rankgen.students.choices import Reduction
 
 
 class Terms(NamedTuple):

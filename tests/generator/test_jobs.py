@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from rankgen.generator.jobs.cluster import kept_session
+from rankgen.generator.journal import journalled_windows
 from rankgen.generator.label import LabelRunSettings, label
+from rankgen.generator.label_rows import validate_rankings
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.manifests.errors import IncompleteRun, IntegrityProblem, UsageError
 from rankgen.manifests.records import Candidates, Document, Query
@@ -21,6 +23,7 @@ from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.schema import TABLES
 from rankgen.manifests.shard import write_shard
 from rankgen.manifests.texts import write_documents, write_queries
+from rankgen.manifests.verify import verify_run
 from rankgen.retrieval.candidate_rows import candidate_table
 
 QUERIES = [Query(f"q{n:02}", f"query {n}") for n in range(24)]
@@ -94,14 +97,8 @@ def test_a_run_is_published_whole_and_repeating_it_does_nothing(
 def test_the_number_of_workers_changes_no_byte(
     candidates: Path, tmp_path: Path, untouched: dict[str, bytes]
 ) -> None:
-    label(settings(candidates, tmp_path / "run", "hash,latency=0.01", workers=2))
-    mine = published(tmp_path / "run")
-    assert {name.split("/")[0] for name in mine} == {name.split("/")[0] for name in untouched}
-    rankings = [name for name in mine if name.startswith("rankings")]
-    run, other = RunDirectory(tmp_path / "run"), tmp_path / "untouched"
-    del other
-    assert len(rankings) == 6
-    assert run.read("rankings").num_rows == 24
+    label(settings(candidates, tmp_path / "run", "hash", workers=2))
+    assert published(tmp_path / "run") == untouched
 
 
 def test_another_recipe_on_the_same_folder_is_refused(candidates: Path, tmp_path: Path) -> None:
@@ -167,10 +164,45 @@ def test_a_killed_driver_resumes_to_the_same_bytes(
     driver.wait()
     committed = len(list(commits.glob("0*.json")))
     assert 2 <= committed < 6
+    done = sum(map(journalled_windows, (out / ".rankgen" / "journal").iterdir()))
     resumed = label(slow)
     assert resumed.resumed_shards == committed
+    # Nothing that was journalled is asked again. (The orphaned worker may have journalled a few
+    # more windows after they were counted.)
+    whole = label(reference)
+    in_committed = committed * whole.counts["windows"] // 6
+    assert resumed.counts["windows"] == whole.counts["windows"]
+    assert resumed.counts["windows_replayed"] >= done - in_committed
+    assert published(out) == published(tmp_path / "reference")
+
+
+def test_two_drivers_on_one_folder_publish_each_query_once(
+    candidates: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    slow = settings(candidates, out, "hash,latency=0.05")
+    (tmp_path / "settings.json").write_text(slow.model_dump_json())
+    drivers = [
+        subprocess.Popen([sys.executable, "-c", KILLED_DRIVER, str(tmp_path / "settings.json")])
+        for _ in range(2)
+    ]
+    assert [driver.wait() for driver in drivers] == [0, 0]
+    reference = settings(candidates, tmp_path / "reference", "hash,latency=0.05")
     label(reference)
     assert published(out) == published(tmp_path / "reference")
+    held = RunDirectory(out).read("rankings")["query_id"].to_pylist()
+    assert sorted(held) == [query.query_id for query in QUERIES]
+    assert verify_run(RunDirectory(out), validate_rankings).problems == ()
+
+
+def test_a_worker_that_stalls_is_replaced_and_the_query_is_found(
+    candidates: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    stalling = settings(candidates, out, "hash,stall=q07", stall_seconds=3.0, max_failed=1)
+    summary = label(stalling)
+    assert list(summary.quarantined) == ["q07"]
+    assert "no progress for" in summary.quarantined["q07"]
 
 
 def test_a_damaged_shard_is_an_integrity_problem_and_not_redone(

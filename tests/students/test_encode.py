@@ -54,7 +54,8 @@ def assembled(tokenizer: PreTrainedTokenizerBase, query: str, passage: str) -> d
 def test_bert_pairs_equal_the_tokenizers_own(
     bert: PreTrainedTokenizerBase, query: str, passage: str
 ) -> None:
-    assert assembled(bert, query, passage) == dict(bert(query, passage))
+    own = bert([query], [passage])
+    assert assembled(bert, query, passage) == {name: rows[0] for name, rows in own.items()}
 
 
 def test_roberta_pairs_equal_the_tokenizers_own(roberta: PreTrainedTokenizerBase) -> None:
@@ -77,9 +78,9 @@ def test_long_texts_are_cut_each_on_its_own(bert: PreTrainedTokenizerBase) -> No
 
 def test_presets_are_gone(minilm: str) -> None:
     tokenizer = AutoTokenizer.from_pretrained(minilm)
-    assert len(tokenizer("short")["input_ids"]) == 128
-    assert len(without_presets(tokenizer)("short")["input_ids"]) == 3
-    assert len(tokenizer("word " * 300, verbose=False)["input_ids"]) == 302
+    assert len(tokenizer.backend_tokenizer.encode("short").ids) == 128
+    assert len(without_presets(tokenizer).backend_tokenizer.encode("short").ids) == 3
+    assert len(tokenizer.backend_tokenizer.encode("word " * 300).ids) == 302
 
 
 def test_padding_is_masked(bert: PreTrainedTokenizerBase) -> None:
@@ -92,10 +93,10 @@ def test_padding_is_masked(bert: PreTrainedTokenizerBase) -> None:
 
 def test_token_store_keeps_every_text(bert: PreTrainedTokenizerBase) -> None:
     words = random.Random(0)
-    texts = {f"d{n}": " ".join(words.choices(PASSAGE.split(), k=n)) for n in range(2000)}
+    texts = {f"d{n}": " ".join(words.choices(PASSAGE.split(), k=n % 40)) for n in range(1200)}
     store = tokenise(bert, texts, 20)
-    assert len(store) == 2000
-    for key in ("d0", "d1", "d1023", "d1024", "d1999"):
+    assert len(store) == 1200
+    for key in ("d0", "d1", "d1023", "d1024", "d1199"):
         assert store[key].tolist() == bert(texts[key], add_special_tokens=False)["input_ids"][:20]
 
 

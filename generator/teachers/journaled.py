@@ -1,0 +1,62 @@
+"""A teacher that asks its journal first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from rankgen.generator.journal import WindowJournal
+from rankgen.generator.outcomes import WindowResult
+from rankgen.generator.teachers.base import Teacher
+from rankgen.manifests.digest import canonical_json, sha256_of_lines
+from rankgen.manifests.records import Document, Query
+
+
+class JournaledTeacher:
+    """Wraps a teacher for one shard.
+
+    A window's key covers the teacher's identity (model, revision, prompt, tokenizer, sampling) and
+    the query and passages in order, which together determine the token ids that would be sent.
+
+    Args:
+        teacher: Asked for what the journal does not hold.
+        journal: The shard's journal.
+        on_window: Called after every window, asked or replayed.
+    """
+
+    def __init__(
+        self, teacher: Teacher, journal: WindowJournal, on_window: Callable[[], None]
+    ) -> None:
+        self._teacher = teacher
+        self._journal = journal
+        self._on_window = on_window
+        self._identity = canonical_json(dict(teacher.identity()))
+        self.name = teacher.name
+        self.default_window = teacher.default_window
+        self.default_stride = teacher.default_stride
+        self.replayed = 0
+
+    async def rank_window(self, query: Query, passages: Sequence[Document]) -> WindowResult:
+        """Replays the window, or asks the teacher and keeps the answer; failures are not kept."""
+        key = sha256_of_lines(
+            [self._identity, *query, *(part for passage in passages for part in passage)]
+        )
+        result = self._journal.find(key)
+        if result is None:
+            result = await self._teacher.rank_window(query, passages)
+            self._journal.append(key, result)
+        else:
+            self.replayed += 1
+        self._on_window()
+        return result
+
+    async def close(self) -> None:
+        """Closes the journal; the teacher serves other shards too."""
+        self._journal.close()
+
+    def identity(self) -> Mapping[str, object]:
+        """Is the teacher's."""
+        return self._teacher.identity()
+
+    def facts(self) -> Mapping[str, str]:
+        """Are the teacher's."""
+        return self._teacher.facts()

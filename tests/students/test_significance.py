@@ -1,0 +1,72 @@
+"""Tests and corrections against hand-computed values and scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from rankgen.students.significance import (
+    bonferroni,
+    bootstrap_interval,
+    holm,
+    paired_tests,
+    t_test,
+)
+
+A = np.array([0.1, 0.4, 0.3, 0.9, 0.5])
+B = np.array([0.3, 0.5, 0.2, 1.0, 0.9])
+
+
+def test_t_by_hand() -> None:
+    difference = B - A
+    by_hand = difference.mean() / (difference.std(ddof=1) / np.sqrt(5))
+    t, p = t_test(A, B)
+    assert t == pytest.approx(by_hand)
+    assert p == pytest.approx(2 * stats.t.sf(by_hand, df=4))
+
+
+def test_equal_systems_differ_by_nothing() -> None:
+    assert t_test(A, A.copy()) == (None, 1.0)
+
+
+def test_one_query_is_no_evidence() -> None:
+    assert t_test(np.array([0.1]), np.array([0.2])) == (None, None)
+    (test,) = paired_tests("P@1", [("a", A[:1]), ("b", B[:1])], [(0, 1)])
+    assert (test.p, test.p_holm, test.p_bonferroni, test.queries) == (None, None, None, 1)
+
+
+def test_a_constant_difference_has_no_t() -> None:
+    assert t_test(np.zeros(3), np.full(3, 0.5)) == (None, 0.0)
+
+
+def test_corrections_by_hand() -> None:
+    p_values = [0.04, 0.01, 0.03]
+    assert bonferroni(p_values) == pytest.approx([0.12, 0.03, 0.09])
+    # Sorted: .01 * 3, then max(.03, .03 * 2), then max(.06, .04 * 1).
+    assert holm(p_values) == pytest.approx([0.06, 0.03, 0.06])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_paired_tests_state_their_number() -> None:
+    values = [("a", A), ("b", B), ("c", A)]
+    tests = paired_tests("nDCG@10", values, [(0, 1), (0, 2), (1, 2)])
+    assert [(test.a, test.b, test.m) for test in tests] == [
+        ("a", "b", 3),
+        ("a", "c", 3),
+        ("b", "c", 3),
+    ]
+    assert tests[0].mean_difference == pytest.approx((B - A).mean())
+    assert tests[0].p is not None
+    assert tests[0].p_bonferroni == pytest.approx(min(1, 3 * tests[0].p))
+    assert tests[1].p_holm == 1
+
+
+def test_bootstrap_interval_holds_the_mean_and_is_seeded() -> None:
+    values = np.random.default_rng(0).random(200)
+    low, high = bootstrap_interval(values, 2000, seed=1)
+    half = 1.96 * values.std(ddof=1) / np.sqrt(200)
+    assert low == pytest.approx(values.mean() - half, abs=0.005)
+    assert high == pytest.approx(values.mean() + half, abs=0.005)
+    assert bootstrap_interval(values, 2000, seed=1) == (low, high)
