@@ -79,6 +79,8 @@ def _legend(evaluation: Evaluation) -> str:
 def _systems_table(evaluation: Evaluation, measures: list[str]) -> str:
     head = "".join(f'<th class="number">{escape(measure)}</th>' for measure in measures)
     best = {m: max(system.measures[m] for system in evaluation.systems) for m in measures}
+    has_missing = any(system.missing_queries for system in evaluation.systems)
+    missing = '<th class="number">queries missing</th>' if has_missing else ""
     rows = "".join(
         _row(
             [
@@ -86,7 +88,7 @@ def _systems_table(evaluation: Evaluation, measures: list[str]) -> str:
                 KIND_NAMES[system.kind],
                 *(_measure_cell(evaluation, system, measure, best) for measure in measures),
                 _change(evaluation, system, measures[0]),
-                str(system.missing_queries) if system.missing_queries else "",
+                *([str(system.missing_queries)] if has_missing else []),
             ],
             numbers_from=2,
         )
@@ -94,7 +96,7 @@ def _systems_table(evaluation: Evaluation, measures: list[str]) -> str:
     )
     return (
         f"<table><thead><tr><th>system</th><th>kind</th>{head}"
-        f'<th class="number">change</th><th class="number">queries missing</th></tr></thead>'
+        f'<th class="number">difference</th>{missing}</tr></thead>'
         f"<tbody>{rows}</tbody></table>"
     )
 
@@ -124,7 +126,8 @@ def _tests_section(tests: Iterable[PairedTest]) -> str:
         _row(
             [
                 escape(test.measure),
-                f"{escape(test.b)} <span class='dim'>against</span> {escape(test.a)}",
+                f"<span class='pair'>{escape(test.b)} <span class='dim'>against</span> "
+                f"{escape(test.a)}</span>",
                 f"{test.mean_difference:+.4f}",
                 "" if test.t is None else f"{test.t:.2f}",
                 _p(test.p),

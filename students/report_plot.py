@@ -6,7 +6,9 @@ from html import escape
 
 from rankgen.students.evaluation import Evaluation, SystemResult
 
-WIDTH, LABEL_WIDTH, VALUE_WIDTH = 900, 250, 70
+WIDTH, LABEL_WIDTH, VALUE_WIDTH = 900, 262, 70
+# As many characters as fit into the label's width in any common font.
+LONGEST_NAME = 30
 ROW_HEIGHT, TOP, BOTTOM = 34, 8, 30
 
 
@@ -48,17 +50,25 @@ def _row(system: SystemResult, measure: str, scale: _Scale, top: float) -> str:
     low, high = system.intervals[measure]
     start, end = sorted((scale(0.0), scale(value)))
     middle = top + ROW_HEIGHT / 2
-    name = system.name if len(system.name) <= 36 else f"{system.name[:17]}…{system.name[-18:]}"
     return (
         f"<g><title>{escape(system.name)}: {value:.4f}, 95 % interval {low:.4f} to {high:.4f}"
         f"</title>"
-        f'<text class="name" x="{LABEL_WIDTH - 12}" y="{middle + 4}">{escape(name)}</text>'
+        f'<text class="name" x="{LABEL_WIDTH - 12}" y="{middle + 4}">'
+        f"{escape(_short(system.name))}</text>"
         f'<rect class="{system.kind}" x="{start:.1f}" y="{top + 6}" '
         f'width="{end - start:.1f}" height="{ROW_HEIGHT - 12}" rx="3"/>'
         f'<path class="interval" d="M{scale(low):.1f} {middle}H{scale(high):.1f}'
         f'M{scale(low):.1f} {middle - 4}v8M{scale(high):.1f} {middle - 4}v8"/>'
         f'<text class="value" x="{WIDTH - 8}" y="{middle + 4}">{value:.4f}</text></g>'
     )
+
+
+def _short(name: str) -> str:
+    """Cuts the middle out of a long name: run files differ at both ends."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    half = (LONGEST_NAME - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"
 
 
 def _tick(value: float, scale: _Scale, height: float) -> str:

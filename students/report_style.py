@@ -46,12 +46,14 @@ svg .tick { text-anchor: middle; fill: var(--dim); font-size: 11px; }
 svg .grid { stroke: var(--line); stroke-width: 1; fill: none; }
 svg .interval { stroke: var(--ink); stroke-width: 1.4; fill: none; }
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
+td:nth-child(2) { white-space: nowrap; }
 th {
   padding: 7px 10px; border-bottom: 2px solid var(--line); color: var(--dim);
   font-size: 12px; font-weight: 600; text-align: left; white-space: nowrap;
 }
 td { padding: 7px 10px; border-bottom: 1px solid var(--line); vertical-align: baseline; }
 tbody tr:hover { background: var(--wash); }
+.pair { white-space: normal; }
 .number { text-align: right; white-space: nowrap; }
 small { color: var(--dim); font-size: 12px; }
 code { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
