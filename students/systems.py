@@ -44,7 +44,7 @@ def first_stage_system(candidates: Path) -> System:
     scores = {
         row.query_id: dict(zip(row.doc_ids, row.scores, strict=True)) for row in run.candidates()
     }
-    retriever = _recipe_value(run, "retriever") or candidates.name
+    retriever = _recipe_value(run, "retriever.name") or candidates.name
     return System(f"first-stage ({retriever})", "first-stage", str(candidates), scores)
 
 
@@ -87,10 +87,7 @@ def unique_names(systems: Iterable[System]) -> list[System]:
 def _recipe_value(run: RunDirectory, key: str) -> str | None:
     """Returns a value of the recipe that the run was planned with, where it says so plainly."""
     try:
-        recipe = json.loads(run.plan.read_text(encoding="utf-8"))["recipe"]
-        value = recipe[key]
+        value = json.loads(run.plan.read_text(encoding="utf-8"))["recipe"][key]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if isinstance(value, dict):
-        value = value.get("name")
     return value if isinstance(value, str) else None

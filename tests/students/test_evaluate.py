@@ -90,6 +90,23 @@ def test_teacher_is_scored_by_its_order(
     assert values == pytest.approx((1.0, 1 / math.log2(4)))
 
 
+def test_names_come_from_the_plans(
+    tmp_path: Path, candidates: Path, qrels: Path, write_rankings: Callable[..., Path]
+) -> None:
+    rankings = write_rankings("rankings", {"q1": ["a", "b"]}, QUERIES, DOCUMENTS)
+    for folder, recipe in (
+        (candidates, {"retriever.name": "recorded"}),
+        (rankings, {"teacher": "rankzephyr"}),
+    ):
+        (folder / ".rankgen").mkdir()
+        (folder / ".rankgen" / "plan.json").write_text(json.dumps({"recipe": recipe}))
+    evaluation = evaluate(
+        settings_of(tmp_path, qrels=qrels, candidates=candidates, rankings=[rankings])
+    )
+    names = [system.name for system in evaluation.systems]
+    assert names == ["first-stage (recorded)", "teacher (rankzephyr)"]
+
+
 @pytest.fixture
 def student(tiny_backbone: str, tmp_path: Path) -> Path:
     encoder = load_backbone(tiny_backbone, seed=2, query_tokens=16, passage_tokens=32, dropout=None)
