@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from rankgen.generator.jobs.cluster import total_cpus, total_gpus
 from rankgen.generator.jobs.job import JobSummary, ShardJob, run_job
-from rankgen.generator.jobs.pool import PoolSettings
+from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.label_rows import validate_rankings
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.generator.label_work import LabelFactory

@@ -19,7 +19,7 @@ from rankgen.generator.teachers.base import Teacher
 from rankgen.generator.teachers.journaled import JournaledTeacher
 from rankgen.generator.teachers.registry import make_teacher
 from rankgen.manifests.candidate_lists import CandidateList, CandidateLists
-from rankgen.manifests.records import Query
+from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.texts import DocumentTexts
 
@@ -52,7 +52,7 @@ class LabelWork:
     def __init__(self, source: RunDirectory, settings: LabelSettings) -> None:
         self._settings = settings
         self._candidates = CandidateLists(source)
-        self._documents = DocumentTexts(source)
+        self._documents = DocumentTexts(source) if settings.preset.reads_texts else None
         self._teacher: Teacher = make_teacher(settings)
         # Shared by all shards in flight, so that the engine always has this many chains.
         self._chains = asyncio.Semaphore(settings.concurrency or 1)
@@ -105,11 +105,10 @@ class LabelWork:
         self, query: Query, candidates: CandidateList, teacher: Teacher
     ) -> QueryRanking | str:
         async with self._chains:
-            texts = self._documents[candidates.doc_ids]
             try:
                 return await rank_query(
                     query,
-                    [texts[doc_id] for doc_id in candidates.doc_ids],
+                    self._passages(candidates.doc_ids),
                     teacher,
                     window=self._settings.window,
                     stride=self._settings.stride,
@@ -120,3 +119,9 @@ class LabelWork:
 
     def _count_window(self) -> None:
         self._windows += 1
+
+    def _passages(self, doc_ids: Sequence[str]) -> list[Document]:
+        if self._documents is None:
+            return [Document(doc_id, "", "") for doc_id in doc_ids]
+        texts = self._documents[doc_ids]
+        return [texts[doc_id] for doc_id in doc_ids]

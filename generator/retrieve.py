@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from rankgen.generator.jobs.job import JobSummary, ShardJob, run_job
-from rankgen.generator.jobs.pool import PoolSettings
+from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.jobs.work import FilledShard
 from rankgen.manifests.digest import sha256_of_lines
 from rankgen.manifests.errors import IntegrityProblem

@@ -7,10 +7,9 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from rankgen.manifests.atomic import fsync_directory, whole_file
-from rankgen.manifests.errors import IntegrityProblem
+from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.schema import DOCUMENTS, QUERIES
@@ -63,21 +62,22 @@ class DocumentTexts:
     def __init__(self, run: RunDirectory) -> None:
         self._where = run.root
         self._rows = run.read("documents").combine_chunks()
+        self._row_of = {doc_id: row for row, doc_id in enumerate(self._rows["doc_id"].to_pylist())}
 
     def __getitem__(self, doc_ids: Sequence[str]) -> dict[str, Document]:
         """Returns doc_id -> document.
 
         Raises:
-            IntegrityProblem: A document is not in the table.
+            UsageError: A document is not in the table.
         """
-        found = pc.index_in(pa.array(doc_ids, pa.string()), self._rows["doc_id"])
-        if found.null_count:
-            missing = doc_ids[found.is_null().to_pylist().index(True)]
-            raise IntegrityProblem(
-                f"{self._where} has no text of document {missing}",
-                f"see what else is wrong: rankgen verify {self._where}",
-            )
-        return {row["doc_id"]: Document(**row) for row in self._rows.take(found).to_pylist()}
+        for doc_id in doc_ids:
+            if doc_id not in self._row_of:
+                raise UsageError(
+                    f"{self._where} has no text of document {doc_id}; its collection lacks it",
+                    "retrieve again with --missing drop, or from the whole collection",
+                )
+        rows = self._rows.take([self._row_of[doc_id] for doc_id in doc_ids])
+        return {row["doc_id"]: Document(**row) for row in rows.to_pylist()}
 
 
 def _write_in_shards(

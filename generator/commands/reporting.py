@@ -16,6 +16,7 @@ from rankgen.manifests.errors import RankgenError
 
 Options = ParamSpec("Options")
 INTERRUPTED = 130
+FAULT = 1
 DEBUG_VARIABLE = "RANKGEN_DEBUG"
 
 
@@ -40,6 +41,15 @@ def reported(command: Callable[Options, None]) -> Callable[Options, None]:
             )
             problem.exit_code = 3
             raise typer.Exit(report_error(problem)) from None
+        except typer.Exit:
+            raise
+        except Exception as error:  # A fault of ours: still one sentence, never a wall of text.
+            fault = RankgenError(
+                f"unexpected {type(error).__name__}: {_last_line(error)}",
+                "repeat the command with --debug and report what it prints",
+            )
+            fault.exit_code = FAULT
+            raise typer.Exit(report_error(fault)) from None
 
     return run
 
@@ -62,6 +72,11 @@ def debug_wanted() -> bool:
 def say(text: str, values: Mapping[str, object], *, as_json: bool) -> None:
     """Prints a command's result on stdout: `text` for people, `values` with `--json`."""
     print(json.dumps(values, ensure_ascii=False) if as_json else text)
+
+
+def _last_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[-1] if lines else "no message"
 
 
 def _os_sentence(error: OSError) -> str:

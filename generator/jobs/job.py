@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, cast
 from rankgen.generator.jobs.cluster import ray_session
 from rankgen.generator.jobs.events import EventLog
 from rankgen.generator.jobs.interrupt import StopRequest, stop_on_signals
-from rankgen.generator.jobs.pool import Pool, PoolSettings
+from rankgen.generator.jobs.pool import Pool
+from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.jobs.work import ShardTask, WorkFactory
 from rankgen.generator.jobs.worker import ShardWorker
 from rankgen.manifests.errors import IncompleteRun
@@ -135,8 +136,10 @@ def _fill(
                 following = task.next()
                 if following is not None:
                     pool.add(following)
-    finally:
-        pool.close()
+    except BaseException:
+        pool.kill()
+        raise
+    pool.close()
     events.write("end")
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rankgen.generator.jobs.events import EventLog
 from rankgen.generator.jobs.interrupt import StopRequest
+from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.jobs.pulse import Pulse
 from rankgen.generator.jobs.work import ShardTask
 from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError
@@ -21,30 +22,7 @@ if TYPE_CHECKING:
     from rankgen.generator.jobs.worker import ShardWorker
 
 WAIT_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class PoolSettings:
-    """How many workers a job has and what it does when they die.
-
-    Attributes:
-        workers: Actors alive at a time.
-        cpus: CPUs that each reserves.
-        gpus: GPUs that each reserves.
-        shards_in_flight: Shards that each works on at a time, so that one shard's last queries
-            overlap the next one's first.
-        tries: Deaths or exceptions after which a task is bisected.
-        start_failures: Consecutive deaths while loading after which the job stops.
-        stall_seconds: A worker whose progress stands still for so long is killed; None never is.
-    """
-
-    workers: int = 1
-    cpus: float = 1.0
-    gpus: float = 0.0
-    shards_in_flight: int = 1
-    tries: int = 3
-    start_failures: int = 3
-    stall_seconds: float | None = None
+STOP_SECONDS = 20.0
 
 
 @dataclass
@@ -107,7 +85,16 @@ class Pool:
         self._queue.append(_Queued(task))
 
     def close(self) -> None:
-        """Stops every actor."""
+        """Lets every worker close its work, then ends it."""
+        import ray
+
+        stopping: list[Any] = [slot.actor.stop.remote() for slot in self._slots if slot.ready]
+        if stopping:
+            ray.wait(stopping, num_returns=len(stopping), timeout=STOP_SECONDS)
+        self.kill()
+
+    def kill(self) -> None:
+        """Ends every worker at once."""
         import ray
 
         for slot in self._slots:

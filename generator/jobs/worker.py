@@ -68,6 +68,11 @@ class ShardWorker:
             },
         )
 
+    async def stop(self) -> None:
+        """Closes the work, so that an engine's own processes end with this one."""
+        if self._work is not None:
+            await self._work.close()
+
     async def progress(self) -> int:
         """Returns the work's progress; a call that does not come back is a blocked process."""
         return 0 if self._work is None else self._work.progress()

@@ -24,7 +24,7 @@ class TeacherPreset:
         prompt_profile: Default prompt profile; None for teachers without prompts.
         chat_format: "zephyr", or "own" for the model's chat template.
         exact_output: The answer has exactly the tokens of a permutation (rank_llm's decoding).
-        needs_gpu: Whether a labelling actor should hold a GPU where there is one.
+        reads_texts: Whether it needs the passages' texts, or their ids are enough.
         what: One line for `--help`.
     """
 
@@ -38,7 +38,7 @@ class TeacherPreset:
     prompt_profile: str | None = None
     chat_format: str = "own"
     exact_output: bool = False
-    needs_gpu: bool = False
+    reads_texts: bool = True
 
 
 PRESETS: dict[str, TeacherPreset] = {
@@ -54,7 +54,6 @@ PRESETS: dict[str, TeacherPreset] = {
             prompt_profile="rank_llm-0.25",
             chat_format="zephyr",
             exact_output=True,
-            needs_gpu=True,
         ),
         TeacherPreset(
             "listwise",
@@ -63,7 +62,6 @@ PRESETS: dict[str, TeacherPreset] = {
             window=20,
             stride=10,
             prompt_profile="rank_llm-0.25",
-            needs_gpu=True,
         ),
         TeacherPreset(
             "minilm",
@@ -71,9 +69,19 @@ PRESETS: dict[str, TeacherPreset] = {
             "cosine of all-MiniLM-L6-v2 embeddings, no LLM and no download",
             model="all-MiniLM-L6-v2",
         ),
-        TeacherPreset("recorded", "recorded", "the order of a TREC run file", argument="RUN"),
         TeacherPreset(
-            "scripted", "scripted", "a made-up order, for tests of the machinery", argument="SCRIPT"
+            "recorded",
+            "recorded",
+            "the order of a TREC run file",
+            argument="RUN",
+            reads_texts=False,
+        ),
+        TeacherPreset(
+            "scripted",
+            "scripted",
+            "a made-up order, for tests of the machinery",
+            argument="SCRIPT",
+            reads_texts=False,
         ),
     )
 }

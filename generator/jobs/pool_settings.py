@@ -1,0 +1,29 @@
+"""How many workers a job has, and what it does when they die."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PoolSettings:
+    """How many workers a job has and what it does when they die.
+
+    Attributes:
+        workers: Actors alive at a time.
+        cpus: CPUs that each reserves.
+        gpus: GPUs that each reserves.
+        shards_in_flight: Shards that each works on at a time, so that one shard's last queries
+            overlap the next one's first.
+        tries: Deaths or exceptions after which a task is bisected.
+        start_failures: Consecutive deaths while loading after which the job stops.
+        stall_seconds: A worker whose progress stands still for so long is killed; None never is.
+    """
+
+    workers: int = 1
+    cpus: float = 1.0
+    gpus: float = 0.0
+    shards_in_flight: int = 1
+    tries: int = 3
+    start_failures: int = 3
+    stall_seconds: float | None = None
