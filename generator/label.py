@@ -30,6 +30,7 @@ class LabelRunSettings(BaseModel):
     Attributes:
         candidates: The folder of a retrieve run.
         teacher: The teacher and how it is asked.
+        only: Label only these queries; None labels all that have candidates.
         shards: Number of shards; None takes as many as the candidates have.
         workers: Ray actors; None takes one a GPU, one a CPU for `minilm`, else one.
         max_failed: Queries without a ranking that are tolerated.
@@ -42,6 +43,7 @@ class LabelRunSettings(BaseModel):
 
     candidates: Path
     teacher: LabelSettings
+    only: tuple[str, ...] | None = None
     shards: int | None = Field(default=None, ge=1)
     workers: int | None = Field(default=None, ge=1)
     max_failed: int = Field(default=0, ge=0)
@@ -90,7 +92,8 @@ def plan_labels(settings: LabelRunSettings) -> tuple[Plan, list[Query]]:
             "repeat its `rankgen retrieve` command, which resumes",
         )
     texts = source.texts("queries")
-    queries = [Query(query_id, texts[query_id]) for query_id in lists.query_ids]
+    query_ids = lists.query_ids if settings.only is None else settings.only
+    queries = [Query(query_id, texts[query_id]) for query_id in query_ids]
     plan = Plan(
         kind="label",
         tables=("rankings", "windows"),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from rankgen.manifests.atomic import put_if_absent
+from rankgen.manifests.atomic import write_whole
 from rankgen.manifests.digest import sha256_of_file, sha256_of_lines
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.run_directory import RunDirectory
@@ -23,29 +23,35 @@ def tables_digest(run: RunDirectory, tables: tuple[str, ...]) -> str:
     return sha256_of_lines(lines)
 
 
-def hold_recipe(path: Path, facts: Facts) -> None:
-    """Writes `facts` the first time and compares them ever after.
+def check_recipe(path: Path, facts: Facts) -> None:
+    """Compares the facts that work was begun with to those of now.
 
     Args:
-        path: Where the facts stand, below the output's .rankgen folder.
+        path: Where `write_recipe` put them, below the output's .rankgen folder.
         facts: JSON values: the recipe and the digests of the data.
 
     Raises:
-        UsageError: The folder holds work under other facts; the message shows which differ.
-        IntegrityProblem: The file cannot be read.
+        UsageError: They differ; the message shows in what.
+        IntegrityProblem: The file is missing or cannot be read.
     """
-    if put_if_absent(path, (json.dumps(facts, indent=2, sort_keys=True) + "\n").encode()):
-        return
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise IntegrityProblem(f"{path} is not JSON", "choose another --out") from None
+    except (OSError, ValueError):
+        raise IntegrityProblem(
+            f"{path} cannot be read, so nobody knows what made {path.parent.parent}",
+            "choose another --out",
+        ) from None
     differing = differences(held, facts)
     if differing:
         raise UsageError(
             f"{path.parent.parent} was begun with other settings: {'; '.join(differing)}",
             "choose another --out, or give the settings it was begun with",
         )
+
+
+def write_recipe(path: Path, facts: Facts) -> None:
+    """Writes down what the work in this folder is begun with."""
+    write_whole(path, (json.dumps(facts, indent=2, sort_keys=True) + "\n").encode())
 
 
 def differences(held: Facts, given: Facts) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
+from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.progress import Progress
 from rankgen.students.candidates import CandidateTexts, Scores
 from rankgen.students.cross_encoder import CrossEncoder
@@ -31,6 +33,9 @@ def rerank(
 
     Returns:
         query id -> document id -> logit, higher is better, in the candidates' order.
+
+    Raises:
+        IntegrityProblem: A score is NaN or infinite.
     """
     queries = encoder.tokenise_queries(texts.queries)
     passages = encoder.tokenise_passages(texts.documents)
@@ -43,6 +48,11 @@ def rerank(
         chunk_tokens=chunk_tokens,
         progress=progress,
     )
+    if not np.isfinite(scores).all():
+        raise IntegrityProblem(
+            "the student gives scores that are no finite numbers",
+            "train it again with a lower --learning-rate",
+        )
     by_query: Scores = {row.query_id: {} for row in texts.candidates}
     for (query_id, doc_id), score in zip(names, scores.tolist(), strict=True):
         by_query[query_id][doc_id] = score

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rankgen.manifests.progress import Progress, progress
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 BATCH_TEXTS = 1024
+# Fewer texts than this take no time worth a progress bar.
+MANY_TEXTS = 20_000
 
 
 @dataclass(frozen=True)
@@ -62,16 +67,23 @@ def tokenise(
     """
     keys, values = list(texts), list(texts.values())
     pieces: list[NDArray[np.int32]] = []
-    for start in range(0, len(values), BATCH_TEXTS):
-        encoded = tokenizer(
-            values[start : start + BATCH_TEXTS],
-            add_special_tokens=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,
-        )["input_ids"]
-        pieces.extend(np.asarray(ids[:max_tokens], dtype=np.int32) for ids in encoded)
+    with _progress_over(len(values)) as shown:
+        for start in range(0, len(values), BATCH_TEXTS):
+            encoded = tokenizer(
+                values[start : start + BATCH_TEXTS],
+                add_special_tokens=False,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+                verbose=False,
+            )["input_ids"]
+            pieces.extend(np.asarray(ids[:max_tokens], dtype=np.int32) for ids in encoded)
+            if shown is not None:
+                shown.advance(len(encoded))
     lengths = np.fromiter((len(piece) for piece in pieces), dtype=np.int64, count=len(pieces))
     offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
     ids = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int32)
     return TokenStore(ids, offsets, {key: number for number, key in enumerate(keys)})
+
+
+def _progress_over(texts: int) -> AbstractContextManager[Progress | None]:
+    return progress("tokenise", texts) if texts >= MANY_TEXTS else nullcontext()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from pathlib import Path
 
 from rankgen.manifests.digest import sha256_of_file
 from rankgen.manifests.progress import Progress, progress
@@ -16,7 +17,7 @@ from rankgen.students.hardware import Hardware, choose_hardware, place
 from rankgen.students.lists import TrainingLists, read_training_lists
 from rankgen.students.losses import make_loss
 from rankgen.students.metrics_log import MetricsLog
-from rankgen.students.recipe_lock import hold_recipe, tables_digest
+from rankgen.students.recipe_lock import check_recipe, tables_digest, write_recipe
 from rankgen.students.settings import TrainSettings
 from rankgen.students.step import Trainer
 from rankgen.students.summary import TrainSummary
@@ -41,9 +42,11 @@ def train_student(settings: TrainSettings) -> TrainSummary:
     rankings = RunDirectory(settings.rankings)
     lists = read_training_lists(rankings, settings.depth)
     facts = _facts(settings)
-    state_folder = settings.out / ".rankgen"
-    hold_recipe(state_folder / "recipe.json", facts)
+    recipe_path = settings.out / ".rankgen" / "recipe.json"
     finished = finished_summary(settings.out)
+    # Before its first checkpoint a training has nothing that another recipe could spoil.
+    if finished is not None or checkpoint_path(settings.out).exists():
+        check_recipe(recipe_path, facts)
     if finished is not None:
         return finished
     hardware = choose_hardware(
@@ -64,10 +67,16 @@ def train_student(settings: TrainSettings) -> TrainSummary:
     steps = _total_steps(settings, len(lists.lists))
     trainer = Trainer(encoder, loss, settings, hardware, steps)
     run = _TrainingRun(settings, encoder, trainer, hardware, lists, steps)
+    write_recipe(recipe_path, facts)
     summary = run.to_the_end()
     publish_student(encoder, settings, facts, summary)
-    run.checkpoint_path.unlink(missing_ok=True)
+    checkpoint_path(settings.out).unlink(missing_ok=True)
     return summary
+
+
+def checkpoint_path(out: Path) -> Path:
+    """Returns where the checkpoint of an unfinished training stands."""
+    return out / ".rankgen" / "checkpoint.pt"
 
 
 def _total_steps(settings: TrainSettings, lists: int) -> int:
@@ -102,10 +111,10 @@ class _TrainingRun:
     ) -> None:
         self._settings, self._encoder, self._trainer = settings, encoder, trainer
         self._hardware, self._lists, self._steps = hardware, lists, steps
-        self.checkpoint_path = settings.out / ".rankgen" / "checkpoint.pt"
+        self._checkpoint_path = checkpoint_path(settings.out)
         self._validation = self._open_validation()
         self._state = (
-            load_checkpoint(self.checkpoint_path, encoder.model, trainer.optimizer) or TrainState()
+            load_checkpoint(self._checkpoint_path, encoder.model, trainer.optimizer) or TrainState()
         )
         self._metrics = MetricsLog(settings.out / ".rankgen" / "metrics.jsonl", self._state.step)
 
@@ -125,7 +134,7 @@ class _TrainingRun:
         with progress("train student", self._steps, state.step) as shown:
             while state.step < self._steps and not self._is_out_of_patience():
                 self._one_step(draws, shown)
-        save_checkpoint(self.checkpoint_path, state, self._encoder.model, self._trainer.optimizer)
+        save_checkpoint(self._checkpoint_path, state, self._encoder.model, self._trainer.optimizer)
         if state.best_weights is not None:
             self._encoder.model.load_state_dict(state.best_weights)
         return self._summary()
@@ -148,10 +157,11 @@ class _TrainingRun:
         )
         is_last = state.step == self._steps
         if is_last or state.step % self._settings.validate_every == 0:
+            shown.note("validating")
             self._validate()
         if state.step % self._settings.checkpoint_every == 0 and not is_last:
             save_checkpoint(
-                self.checkpoint_path, state, self._encoder.model, self._trainer.optimizer
+                self._checkpoint_path, state, self._encoder.model, self._trainer.optimizer
             )
         shown.advance()
         shown.note(self._note())

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rankgen.generator.commands.options import AsJson
+from rankgen.generator.commands.options import AsJson, RayAddress
 from rankgen.generator.commands.reporting import reported, say
 
 
@@ -15,6 +15,10 @@ from rankgen.generator.commands.reporting import reported, say
 def verify(
     run: Annotated[Path, typer.Argument(help="The folder of a retrieve or label run.")],
     full: Annotated[bool, typer.Option("--full", help="Also re-read and check every row.")] = False,
+    relabel: Annotated[
+        int | None, typer.Option(help="Also have the teacher label so many queries again.", min=1)
+    ] = None,
+    ray_address: RayAddress = None,
     as_json: AsJson = False,
 ) -> None:
     """Check that a run holds exactly what was committed; exit code 5 if it does not."""
@@ -36,7 +40,7 @@ def verify(
             *found.problems,
         ]
     )
-    values = {
+    values: dict[str, object] = {
         "shards": found.shards,
         "planned_shards": found.plan.shards,
         "queries": found.queries,
@@ -44,6 +48,16 @@ def verify(
         "quarantined": found.quarantined,
         "problems": list(found.problems),
     }
+    if relabel is not None and not found.problems:
+        from rankgen.generator.relabel import relabel as label_again
+
+        agreement = label_again(directory, relabel, ray_address)
+        values["relabel"] = agreement.model_dump()
+        text += (
+            f"\nlabelled {agreement.queries} queries again: {agreement.flip_rate:.1%} changed, "
+            f"Kendall tau {agreement.kendall_tau:.4f}, "
+            f"top-10 overlap {agreement.top10_overlap:.1%} -> {agreement.kept}"
+        )
     say(text, values, as_json=as_json)
     if found.problems:
         raise typer.Exit(5)

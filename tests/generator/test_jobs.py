@@ -17,6 +17,7 @@ from rankgen.generator.journal import journalled_windows
 from rankgen.generator.label import LabelRunSettings, label
 from rankgen.generator.label_rows import validate_rankings
 from rankgen.generator.label_settings import LabelSettings
+from rankgen.generator.relabel import agreement, relabel
 from rankgen.manifests.errors import IncompleteRun, IntegrityProblem, UsageError
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run_directory import RunDirectory
@@ -203,6 +204,18 @@ def test_a_worker_that_stalls_is_replaced_and_the_query_is_found(
     summary = label(stalling)
     assert list(summary.quarantined) == ["q07"]
     assert "no progress for" in summary.quarantined["q07"]
+
+
+def test_relabelling_a_faithful_teacher_changes_nothing(candidates: Path, tmp_path: Path) -> None:
+    out = RunDirectory(tmp_path / "run")
+    label(settings(candidates, out.root, "hash"))
+    found = relabel(out, 5)
+    assert found.queries == 5
+    assert (found.flip_rate, found.kendall_tau, found.top10_overlap) == (0.0, 1.0, 1.0)
+    other = agreement({"q": list("abcdefghijkl")}, {"q": list("lbcdefghijka")})
+    assert (other.flip_rate, other.top10_overlap) == (1.0, 0.9)
+    # 21 of the 66 pairs, those with an end of the list, stand the other way round.
+    assert other.kendall_tau == pytest.approx(1 - 2 * 21 / 66)
 
 
 def test_a_damaged_shard_is_an_integrity_problem_and_not_redone(

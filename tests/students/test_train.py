@@ -121,6 +121,32 @@ def test_other_data_on_the_same_output_is_refused(
         train_student(settings_of(recipe, max_steps=1))
 
 
+def test_a_failed_start_binds_the_output_to_nothing(
+    recipe: dict[str, object], tmp_path: Path
+) -> None:
+    out = Path(str(recipe["out"]))
+    with pytest.raises(UsageError, match="cannot be loaded"):
+        train_student(settings_of(recipe, backbone=str(tmp_path / "no-such-model")))
+    assert not out.exists()
+    assert train_student(settings_of(recipe, max_steps=1)).steps == 1
+
+
+def test_another_recipe_may_not_take_over_a_checkpoint(
+    recipe: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dying(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(train, "publish_student", dying)
+    with pytest.raises(Killed):
+        train_student(settings_of(recipe, max_steps=1))
+    with pytest.raises(UsageError, match='loss: "ranknet" there, "lce" now'):
+        train_student(settings_of(recipe, max_steps=1, loss="lce"))
+    monkeypatch.undo()
+    summary = train_student(settings_of(recipe, max_steps=1))
+    assert (summary.steps, summary.was_finished) == (1, False)
+
+
 class Killed(Exception):
     """Stands for kill -9: nothing between the steps sees it coming."""
 
