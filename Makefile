@@ -31,6 +31,7 @@ format: $(INSTALLED)
 	@$(BIN)/ruff check --fix .
 
 bench: $(INSTALLED)
+	@mkdir -p benchmarks/results
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 
 $(INSTALLED): $(LOCK) pyproject.toml
