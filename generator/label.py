@@ -67,7 +67,7 @@ def label(settings: LabelRunSettings) -> JobSummary:
         run=run,
         plan=plan,
         queries=queries,
-        factory=LabelFactory(source.root.absolute(), teacher),
+        factory=LabelFactory(source.root.absolute(), teacher.anchored()),
         validate=validate_rankings,
         finish=lambda: link_texts(source, run),
         pool=lambda: _pool(settings, teacher, in_flight),

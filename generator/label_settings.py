@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -121,6 +122,8 @@ class LabelSettings(BaseModel):
             raise UsageError(
                 "the engine 'openai' needs a server", "--base-url http://localhost:8000/v1"
             )
+        if engine == "vllm" and model.startswith(("/", ".", "~")) and not Path(model).is_dir():
+            raise UsageError(f"there is no model folder {model}", "check --model")
         if engine == "vllm" and self.base_url is not None:
             raise UsageError("--base-url belongs to a server, not to vLLM", "--engine openai")
         profile = prompt_profile(self.prompt_profile or preset.prompt_profile or "")
@@ -149,6 +152,23 @@ class LabelSettings(BaseModel):
             raise UsageError(
                 f"the teacher '{self.teacher}' has no use for {option}", f"leave {option} out"
             )
+
+    def anchored(self) -> LabelSettings:
+        """Returns the settings with every local path made absolute, for another process."""
+        head, colon, argument = self.teacher.partition(":")
+        local = {
+            "model": self.model,
+            "tokenizer": self.tokenizer,
+            "teacher": argument if colon else None,
+        }
+        changes = {
+            name: str(Path(path).absolute())
+            for name, path in local.items()
+            if path is not None and Path(path).exists()
+        }
+        if "teacher" in changes:
+            changes["teacher"] = f"{head}:{changes['teacher']}"
+        return self.model_copy(update=changes)
 
     def identity(self) -> dict[str, object]:
         """Returns the resolved settings that change results, as JSON values; the fingerprint.

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from rankgen.manifests.atomic import put_if_absent, whole_file
+from rankgen.manifests.atomic import put_if_absent, whole_file, write_whole
 from rankgen.manifests.digest import canonical_json, sha256_of_lines, sha256_of_value
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.records import Query
@@ -89,6 +89,8 @@ def digest_of_queries(queries: Sequence[Query]) -> str:
 def open_plan(run: RunDirectory, plan: Plan, queries: Sequence[Query]) -> Plan:
     """Writes the plan of a new run, or checks that an existing run has the same one.
 
+    The plan of a run that holds no work yet is replaced.
+
     Raises:
         UsageError: The folder holds something that is no run of ours, or a run made by another
             recipe; the message shows the first differences.
@@ -96,9 +98,13 @@ def open_plan(run: RunDirectory, plan: Plan, queries: Sequence[Query]) -> Plan:
     if not run.plan.exists():
         _refuse_foreign_folder(run.root)
         _write_queries(run, plan, queries)
-        put_if_absent(run.plan, (canonical_json(plan.model_dump(mode="json")) + "\n").encode())
+        put_if_absent(run.plan, _text(plan))
     existing = read_plan(run)
     if existing.fingerprint != plan.fingerprint:
+        if _holds_no_work(run):
+            _write_queries(run, plan, queries)
+            write_whole(run.plan, _text(plan))
+            return read_plan(run)
         raise UsageError(
             f"{run.root} was made by another recipe: {describe_difference(existing, plan)}",
             "choose another --out, or repeat the command with the values it was made with",
@@ -162,6 +168,15 @@ def describe_difference(existing: Plan, wanted: Plan) -> str:
     if existing.queries_sha256 != wanted.queries_sha256:
         changes.append(f"queries {existing.queries} -> {wanted.queries} (other ids or texts)")
     return "; ".join(changes[:4]) or "another version of the schema"
+
+
+def _text(plan: Plan) -> bytes:
+    return (canonical_json(plan.model_dump(mode="json")) + "\n").encode()
+
+
+def _holds_no_work(run: RunDirectory) -> bool:
+    """Says whether a plan was made and then nothing, as when a model could not be loaded."""
+    return not any(run.commits.glob("*.json")) and not any(run.journal.glob("*/*.jsonl"))
 
 
 def _short(value: JsonValue) -> str:

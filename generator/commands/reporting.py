@@ -35,6 +35,10 @@ def reported(command: Callable[Options, None]) -> Callable[Options, None]:
         except KeyboardInterrupt:
             print("interrupted; repeat the command to resume", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            # The reader of our output is gone, as with `| head`; there is nobody left to tell.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(FAULT) from None
         except OSError as error:
             problem = RankgenError(
                 _os_sentence(error), "free space or fix permissions, then repeat"

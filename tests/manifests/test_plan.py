@@ -63,11 +63,21 @@ def test_the_same_plan_opens_again_and_another_is_refused_with_the_difference(
     plan = open_plan(run, make_plan(QUERIES, window=20), QUERIES)
     assert open_plan(run, make_plan(QUERIES, window=20), QUERIES[::-1]) == plan
     assert planned_queries(run, plan) == sorted(QUERIES)
+    run.commits.mkdir()
+    (run.commits / "00000.0.json").write_text("{}")
     with pytest.raises(UsageError, match=r"another recipe: window 20 -> 10") as caught:
         open_plan(run, make_plan(QUERIES, window=10), QUERIES)
     assert caught.value.exit_code == 2
     with pytest.raises(UsageError, match="queries 250 -> 249"):
         open_plan(run, make_plan(QUERIES[1:], window=20), QUERIES[1:])
+
+
+def test_a_plan_without_any_work_gives_way(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run")
+    open_plan(run, make_plan(QUERIES, window=20), QUERIES)
+    changed = open_plan(run, make_plan(QUERIES[1:], window=10), QUERIES[1:])
+    assert changed.recipe == {"window": 10}
+    assert planned_queries(run, read_plan(run)) == sorted(QUERIES[1:])
 
 
 def test_a_folder_that_is_not_ours_is_refused(tmp_path: Path) -> None:
