@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from rankgen.generator.jobs.cluster import total_cpus, total_gpus
+from rankgen.generator.jobs.cluster import cpus_of_nodes, total_cpus, total_gpus
 from rankgen.generator.jobs.job import JobSummary, ShardJob, run_job
 from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.label_rows import validate_rankings
@@ -23,6 +23,9 @@ from rankgen.manifests.records import Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.texts import link_texts
 
+# Beyond so many threads the interpreter's lock is what an embedder waits for.
+_EMBEDDING_CPUS = 8
+
 
 class LabelRunSettings(BaseModel):
     """Everything that `rankgen label` can be told.
@@ -32,7 +35,8 @@ class LabelRunSettings(BaseModel):
         teacher: The teacher and how it is asked.
         only: Label only these queries; None labels all that have candidates.
         shards: Number of shards; None takes as many as the candidates have.
-        workers: Ray actors; None takes one a GPU, one a CPU for `minilm`, else one.
+        workers: Ray actors; None takes one a GPU, one a node for `minilm` (more on nodes of many
+            cores), else one.
         max_failed: Queries without a ranking that are tolerated.
         stall_seconds: A worker that finishes no window for so long is replaced.
         ray_address: A cluster, or None for this machine.
@@ -130,15 +134,20 @@ def _recipe(teacher: LabelSettings) -> dict[str, JsonValue]:
 
 
 def _pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int) -> PoolSettings:
-    """Sizes the pool: an engine takes a GPU (or the whole machine), other teachers one CPU."""
+    """Sizes the pool: an engine takes a GPU (or the whole machine), an embedder up to eight CPUs, others one."""
     preset = teacher.preset
     # Two shards at a time, so that one's last queries overlap the next one's first.
     pool = PoolSettings(
         shards_in_flight=2 if in_flight > 1 else 1, stall_seconds=settings.stall_seconds
     )
+    if preset.kind == "embedding":
+        # Workers do not share embeddings, threads of one do.
+        nodes = cpus_of_nodes()
+        cpus = min(_EMBEDDING_CPUS, *nodes, max(1, sum(nodes) // (settings.workers or 1)))
+        workers = settings.workers or sum(count // cpus for count in nodes)
+        return replace(pool, workers=workers, cpus=cpus)
     if teacher.engine != "vllm":
-        workers = settings.workers or (total_cpus() if preset.kind == "embedding" else 1)
-        return replace(pool, workers=workers)
+        return replace(pool, workers=settings.workers or 1)
     gpus = total_gpus()
     workers = settings.workers or max(1, gpus // teacher.tensor_parallel)
     if gpus:

@@ -75,6 +75,15 @@ def total_cpus() -> int:
     return max(1, int(_resources().get("CPU", 1)))
 
 
+def cpus_of_nodes() -> list[int]:
+    """Returns the CPUs of every node that is alive and has some; never empty."""
+    import ray
+
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    counts = [int(node["Resources"].get("CPU", 0)) for node in nodes if node["Alive"]]
+    return [count for count in counts if count] or [1]
+
+
 def _resources() -> dict[str, float]:
     import ray
 

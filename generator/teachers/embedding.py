@@ -1,7 +1,8 @@
 """A sentence embedder as the teacher: cosine of query and passage, with no download and no GPU.
 
 The answer must not depend on what else is being labelled, so that an interrupted run ends byte for
-byte like an untouched one: every text is embedded alone, at its own length, by one thread.
+byte like an untouched one: every text is embedded alone, at its own length, by one thread. Other
+threads embed other texts meanwhile.
 """
 
 from __future__ import annotations
@@ -55,8 +56,11 @@ class EmbeddingTeacher:
                 f"the package {error.name} is not installed",
                 'pip install "rankgen-distill[students,offline]"',
             ) from None
+        # What the actor may use (Ray sets OMP_NUM_THREADS), or the machine's cores outside of Ray.
+        self._threads = torch.get_num_threads()
         # How sums are split over threads changes their last bits.
         torch.set_num_threads(1)
+        self._embedders = ThreadPoolExecutor(self._threads, thread_name_prefix="embed")
         self._tokenizer = AutoTokenizer.from_pretrained(str(self._folder))
         # The packaged tokenizer.json presets truncation at 128 and padding to a fixed length.
         self._tokenizer.backend_tokenizer.no_padding()
@@ -64,8 +68,8 @@ class EmbeddingTeacher:
         self._model = AutoModel.from_pretrained(str(self._folder), dtype=torch.float32).eval()
         self._digest = folder_digest(self._folder)
         self._remembered: OrderedDict[str, torch.Tensor] = OrderedDict()
-        # One thread also keeps the memory of embeddings free of races.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embed")
+        # One thread alone touches the tokenizer and the memory of embeddings.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rank")
 
     async def rank_window(self, query: Query, passages: Sequence[Document]) -> WindowResult:
         """Orders the window by cosine; see `Teacher.rank_window`."""
@@ -77,32 +81,38 @@ class EmbeddingTeacher:
 
     def scores(self, query: str, passages: Sequence[str]) -> list[float]:
         """Returns the cosine of the query with each passage, in -1 to 1."""
-        vector = self._embed(query)
+        vector, *known = self._vectors([query, *passages])
         # Row by row, so that a score does not depend on how many rows there are.
-        return [float((self._remember(passage) * vector).sum()) for passage in passages]
+        return [float((passage * vector).sum()) for passage in known]
 
-    def _remember(self, text: str) -> torch.Tensor:
-        known = self._remembered.get(text)
-        if known is None:
-            known = self._embed(text)
-            self._remembered[text] = known
-            if len(self._remembered) > _REMEMBERED:
-                self._remembered.popitem(last=False)
-        return known
+    def _vectors(self, texts: Sequence[str]) -> list[torch.Tensor]:
+        """Returns the texts' unit vectors, embedding those that are not remembered."""
+        fresh = [text for text in dict.fromkeys(texts) if text not in self._remembered]
+        ids = [
+            self._tokenizer(text, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
+            for text in fresh
+        ]
+        self._remembered.update(
+            zip(fresh, self._embedders.map(self._embed, ids), strict=True)
+        )
+        vectors = [self._remembered[text] for text in texts]
+        while len(self._remembered) > _REMEMBERED:
+            self._remembered.popitem(last=False)
+        return vectors
 
-    def _embed(self, text: str) -> torch.Tensor:
+    def _embed(self, encoded: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Returns the unit vector of one text: the mean over its first 256 tokens."""
         import torch
 
-        encoded = self._tokenizer(text, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
         with torch.inference_mode():
             states = self._model(**encoded).last_hidden_state[0]
             mean: torch.Tensor = states.mean(dim=0)
             return torch.nn.functional.normalize(mean, dim=0)
 
     async def close(self) -> None:
-        """Ends the thread."""
+        """Ends the threads."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+        self._embedders.shutdown(wait=False, cancel_futures=True)
 
     def identity(self) -> Mapping[str, object]:
         """Returns the digest of the weights and how texts are embedded."""
@@ -125,7 +135,7 @@ class EmbeddingTeacher:
             "torch": torch.__version__,
             "transformers": transformers.__version__,
             "device": "cpu",
-            "threads": str(torch.get_num_threads()),
+            "threads": str(self._threads),
         }
 
 
