@@ -134,7 +134,7 @@ def _recipe(teacher: LabelSettings) -> dict[str, JsonValue]:
 
 
 def _pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int) -> PoolSettings:
-    """Sizes the pool: an engine takes a GPU (or the whole machine), an embedder up to eight CPUs, others one."""
+    """Sizes the pool: an engine takes a GPU (or the machine), an embedder many CPUs, others one."""
     preset = teacher.preset
     # Two shards at a time, so that one's last queries overlap the next one's first.
     pool = PoolSettings(

@@ -92,9 +92,7 @@ class EmbeddingTeacher:
             self._tokenizer(text, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
             for text in fresh
         ]
-        self._remembered.update(
-            zip(fresh, self._embedders.map(self._embed, ids), strict=True)
-        )
+        self._remembered.update(zip(fresh, self._embedders.map(self._embed, ids), strict=True))
         vectors = [self._remembered[text] for text in texts]
         while len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)

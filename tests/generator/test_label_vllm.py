@@ -33,7 +33,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunDirectory, dict
     """Candidates with a grade word before real text, and doc_id -> place in the true order."""
     run = RunDirectory(tmp_path_factory.mktemp("graded"))
     grades = (FIXTURE / "grades.txt").read_text().split()
-    texts = sorted(doc.text for doc in read_docstrings() if len(doc.text.split()) > WORDS)
+    texts = sorted(doc.body for doc in read_docstrings() if len(doc.body.split()) > WORDS)
     truth: dict[str, int] = {}
     documents: list[Document] = []
     found: list[Candidates] = []
