@@ -18,4 +18,13 @@ def quickstart(
     ),
 ) -> None:
     """Retrieve, label, train and evaluate on Python's own documentation, in some minutes."""
+    from rankgen.students.artefact import finished_summary
+
     run_recipe("quickstart", [], out)
+    student = finished_summary(out / "student")
+    if student is not None and student.best_step == student.steps:
+        print(
+            f"The student's validation was best at its last step ({student.steps}, after "
+            f"{student.seconds:,.0f} s): more training should help. Try\n"
+            f"  rankgen run quickstart --set student.max_steps={4 * student.steps} --out longer"
+        )

@@ -152,7 +152,7 @@ class Pool:
 
         slot = self._starting.pop(ref)
         try:
-            process: int = ray.get(cast("ObjectRef[int]", ref))
+            process, node = ray.get(cast("ObjectRef[tuple[int, str]]", ref))
         except ray.exceptions.RayTaskError as error:
             raise _own_error(error) or _surprise("a worker could not start", error) from error
         except ray.exceptions.RayError as error:
@@ -168,7 +168,7 @@ class Pool:
             return
         slot.ready = True
         self._start_failures = 0
-        self._events.write("worker ready", process=process)
+        self._events.write("worker ready", process=process, node=node)
 
     def _finish_task(self, ref: ObjectRef[object]) -> Iterator[tuple[ShardTask, Attempt]]:
         import ray

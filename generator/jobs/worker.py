@@ -34,10 +34,12 @@ class ShardWorker:
         self._factory = factory
         self._work: ShardWork | None = None
 
-    async def start(self) -> int:
-        """Loads the work and returns the process id."""
+    async def start(self) -> tuple[int, str]:
+        """Loads the work and returns the process id and Ray's id of the node."""
+        import ray
+
         self._work = self._factory()
-        return os.getpid()
+        return os.getpid(), ray.get_runtime_context().get_node_id()
 
     async def fill(self, task: ShardTask) -> Attempt:
         """Fills the task's queries and writes the shard's attempt files."""

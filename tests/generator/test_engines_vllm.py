@@ -72,7 +72,6 @@ def random_mistral(folder: Path) -> None:
     _bundled_fast().save_pretrained(folder)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_vllm_writes_what_transformers_writes_and_dies_honestly(tmp_path: Path) -> None:
     import torch

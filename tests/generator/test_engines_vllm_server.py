@@ -74,7 +74,6 @@ def graded(count: int) -> list[Document]:
     return [Document(f"d{i}", "", f"{words[i]} some caf\u00e9 text [3] {i}") for i in order]
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_chat_and_completions_read_the_same_prompt(server: str) -> None:
     documents = graded(30)

