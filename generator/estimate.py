@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from rankgen.generator.label import LabelRunSettings, plan_labels
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.generator.teachers.registry import make_prompter
+from rankgen.generator.tokenizer import BUNDLED
 from rankgen.generator.windows import call_count, spans
 from rankgen.manifests.candidate_lists import CandidateLists
 from rankgen.manifests.ledger import Ledger
@@ -86,7 +87,7 @@ def estimate(settings: LabelRunSettings, tokens_per_second: float) -> Estimate:
     Raises:
         RankgenError: As the run itself would raise before its first call.
     """
-    teacher = settings.teacher.resolved()
+    teacher = _counting_offline(settings.teacher.resolved())
     plan, queries = plan_labels(settings)
     source = RunDirectory(settings.candidates)
     lengths = [
@@ -112,6 +113,14 @@ def estimate(settings: LabelRunSettings, tokens_per_second: float) -> Estimate:
         gpu_hours=tokens / tokens_per_second / SECONDS_PER_HOUR,
         tokens_per_second=tokens_per_second,
     )
+
+
+def _counting_offline(teacher: LabelSettings) -> LabelSettings:
+    """RankZephyr's own tokenizer is at hand, so that its costs need no download."""
+    preset = teacher.preset
+    if preset.name == BUNDLED and teacher.tokenizer == preset.model:
+        return teacher.model_copy(update={"tokenizer": BUNDLED})
+    return teacher
 
 
 def _tokens(

@@ -11,7 +11,7 @@ from collections import Counter
 from pydantic import JsonValue
 
 from rankgen.manifests.atomic import write_whole
-from rankgen.manifests.digest import sha256_of_file
+from rankgen.manifests.digest import canonical_json, sha256_of_file
 from rankgen.manifests.ledger import CommitRecord
 from rankgen.manifests.plan import Plan
 from rankgen.manifests.run_directory import RunDirectory
@@ -29,6 +29,8 @@ DISTRIBUTIONS = (
     "pyarrow",
     "pyserini",
 )
+# Who made a shard and when is in its commit record; the manifest says with what.
+PER_SHARD_FACTS = ("worker", "began", "seconds")
 
 
 def software() -> dict[str, str]:
@@ -60,7 +62,7 @@ def write_manifest(run: RunDirectory, plan: Plan, records: dict[int, CommitRecor
         "quarantined": dict(quarantined),
         "software": dict(software()),
         "machine": {"system": platform.platform(), "cpus": os.cpu_count()},
-        "workers": [record.facts for record in records.values()],
+        "environments": _environments(records),
     }
     statement = {
         "_type": STATEMENT_TYPE,
@@ -71,6 +73,15 @@ def write_manifest(run: RunDirectory, plan: Plan, records: dict[int, CommitRecor
     text = json.dumps(statement, indent=2, ensure_ascii=False) + "\n"
     write_whole(run.root / "README.md", _card(run, plan, counts, quarantined).encode())
     write_whole(run.manifest, text.encode())
+
+
+def _environments(records: dict[int, CommitRecord]) -> list[JsonValue]:
+    """Returns with what the shards were made: distinct facts, each with its shards."""
+    shards: dict[str, list[int]] = {}
+    for shard, record in records.items():
+        facts = {k: v for k, v in record.facts.items() if k not in PER_SHARD_FACTS}
+        shards.setdefault(canonical_json(facts), []).append(shard)
+    return [{**json.loads(facts), "made_shards": list(made)} for facts, made in shards.items()]
 
 
 def _subjects(

@@ -28,6 +28,8 @@ class RunStatus:
         counts: Totals over the committed shards.
         queries_per_second: Rate over the commits of the run's last hour; None before two commits.
         seconds_left: Estimate from that rate; None when it is unknown.
+        seconds_silent: Since a driver last wrote an event (a living one beats every half minute);
+            None before the first.
         finished: Whether the manifest is written.
     """
 
@@ -41,6 +43,7 @@ class RunStatus:
     counts: dict[str, int]
     queries_per_second: float | None
     seconds_left: float | None
+    seconds_silent: float | None
     finished: bool
 
 
@@ -72,8 +75,14 @@ def run_status(run: RunDirectory) -> RunStatus:
         counts=dict(sorted(counts.items())),
         queries_per_second=rate,
         seconds_left=left / rate if rate else None,
+        seconds_silent=_seconds_silent(run),
         finished=run.manifest.exists(),
     )
+
+
+def _seconds_silent(run: RunDirectory) -> float | None:
+    changed = [path.stat().st_mtime for path in run.events.glob("*.jsonl")]
+    return max(0.0, time.time() - max(changed)) if changed else None
 
 
 def _rate(records: dict[int, CommitRecord], planned: list[list[str]]) -> float | None:

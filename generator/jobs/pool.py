@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rankgen.generator.jobs.worker import ShardWorker
 
 WAIT_SECONDS = 0.5
+HEARTBEAT_SECONDS = 30.0
 STOP_SECONDS = 20.0
 
 
@@ -64,6 +66,7 @@ class Pool:
         self._slots: list[_Slot] = []
         self._starting: dict[ObjectRef[object], _Slot] = {}
         self._start_failures = 0
+        self._next_beat = 0.0
 
     def attempts(self, tasks: Iterable[ShardTask]) -> Iterator[tuple[ShardTask, Attempt]]:
         """Yields (task, attempt); a task may be a part of one that had to be bisected.
@@ -79,6 +82,7 @@ class Pool:
             self._feed()
             yield from self._collect()
             self._kill_stalled()
+            self._beat()
 
     def add(self, task: ShardTask) -> None:
         """Queues a task while `attempts` runs."""
@@ -129,10 +133,24 @@ class Pool:
 
     def _kill_stalled(self) -> None:
         limit = self._settings.stall_seconds
-        for slot in [slot for slot in self._slots if slot.tasks and limit is not None]:
+        for slot in [slot for slot in self._slots if slot.tasks]:
             seconds = slot.pulse.seconds_still(slot.actor)
             if limit is not None and seconds > limit:
                 self._replace(slot, f"no progress for {seconds:.0f} s")
+
+    def _beat(self) -> None:
+        """Writes now and then what lives and moves, so that silence means a dead driver."""
+        if time.monotonic() < self._next_beat:
+            return
+        self._next_beat = time.monotonic() + HEARTBEAT_SECONDS
+        self._events.write(
+            "heartbeat",
+            ready=sum(slot.ready for slot in self._slots),
+            starting=len(self._starting),
+            running=sum(len(slot.tasks) for slot in self._slots),
+            queued=len(self._queue),
+            progress=sum(slot.pulse.progress for slot in self._slots),
+        )
 
     def _collect(self) -> Iterator[tuple[ShardTask, Attempt]]:
         import ray

@@ -22,6 +22,11 @@ class Pulse:
         self._changed = self._asked = time.monotonic()
         self._question: ObjectRef[int] | None = None
 
+    @property
+    def progress(self) -> int:
+        """The worker's progress as last heard: windows or queries since it started."""
+        return max(self._progress, 0)
+
     def reset(self) -> None:
         """Starts the clock anew: the worker was idle and has just been given work."""
         self._changed = time.monotonic()
