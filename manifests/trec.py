@@ -30,17 +30,18 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
     Raises:
         UsageError: The file is missing or is not UTF-8.
     """
+    number = 0
     try:
-        with path.open(encoding="utf-8", newline="\n") as file:
+        with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                yield number, line.removesuffix("\n").removesuffix("\r")
+                yield number, line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
     except FileNotFoundError:
         raise UsageError(f"there is no file {path}", "check the path") from None
     except IsADirectoryError:
         raise UsageError(f"{path} is a directory, not a file", "name a file in it") from None
     except UnicodeDecodeError as error:
         raise UsageError(
-            f"{path} is not UTF-8 text ({error.reason} at byte {error.start})",
+            f"{path} line {number} is not UTF-8 text ({error.reason} at its byte {error.start + 1})",
             "convert it, for example with iconv",
         ) from None
 
