@@ -40,8 +40,9 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
     except IsADirectoryError:
         raise UsageError(f"{path} is a directory, not a file", "name a file in it") from None
     except UnicodeDecodeError as error:
+        where = f"{error.reason} at its byte {error.start + 1}"
         raise UsageError(
-            f"{path} line {number} is not UTF-8 text ({error.reason} at its byte {error.start + 1})",
+            f"{path} line {number} is not UTF-8 text ({where})",
             "convert it, for example with iconv",
         ) from None
 
