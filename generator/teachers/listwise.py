@@ -177,8 +177,12 @@ class ListwiseTeacher:
         }
 
     def facts(self) -> Mapping[str, str]:
-        """Returns the engine's provenance and the version of what mends the texts."""
-        return {"ftfy": importlib.metadata.version("ftfy"), **self._engine.facts()}
+        """Returns the engine's provenance, the tokenizer's and that of what mends the texts."""
+        return {
+            "ftfy": importlib.metadata.version("ftfy"),
+            "tokenizer_sha256": self._prompter.tokenizer.sha256,
+            **self._engine.facts(),
+        }
 
 
 def _result(parsed: ParsedAnswer, generation: Generation) -> WindowResult:

@@ -1,0 +1,87 @@
+"""A run keeps the commit of its model, and a model folder is what is in it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from rankgen.generator.label import LabelRunSettings, plan_labels
+from rankgen.generator.label_settings import LabelSettings
+from rankgen.generator.teachers.revision import with_pinned_revision
+from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.manifests.plan import open_plan
+from rankgen.manifests.records import Candidates, Document, Query
+from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.shard import write_shard
+from rankgen.manifests.texts import write_documents, write_queries
+from rankgen.retrieval.candidate_rows import candidate_table
+
+MODEL = Path(__file__).parents[1] / "fixtures" / "tiny_ranker" / "model"
+OLD, NEW = "a" * 40, "b" * 40
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache of a machine without network that has fetched some/model at OLD."""
+    from huggingface_hub import constants
+
+    cache = tmp_path / "hub"
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    folder = cache / "models--some--model"
+    for commit in (OLD, NEW):
+        shutil.copytree(MODEL, folder / "snapshots" / commit)
+    point_main_to(folder, OLD)
+    return folder
+
+
+def point_main_to(folder: Path, commit: str) -> None:
+    (folder / "refs").mkdir(exist_ok=True)
+    (folder / "refs" / "main").write_text(commit)
+
+
+@pytest.fixture
+def candidates(tmp_path: Path) -> Path:
+    run = RunDirectory(tmp_path / "candidates")
+    found = [Candidates("q", ("d",), (1.0,))]
+    write_shard(run.shard_path("candidates", 0, 1), "candidates", candidate_table(found), "f")
+    write_queries(run, [Query("q", "text")], "f")
+    write_documents(run, [Document("d", "", "text")], "f")
+    return run.root
+
+
+def test_a_run_goes_on_with_the_commit_it_began_with(
+    hub: Path, candidates: Path, tmp_path: Path
+) -> None:
+    teacher = LabelSettings(teacher="rankzephyr", model="some/model").resolved()
+    run = RunDirectory(tmp_path / "run")
+    first = with_pinned_revision(teacher, run)
+    assert first.revision == OLD
+    settings = LabelRunSettings(candidates=candidates, teacher=first, out=run.root)
+    open_plan(run, *plan_labels(settings))
+    point_main_to(hub, NEW)
+    assert with_pinned_revision(teacher, run).revision == OLD
+    assert with_pinned_revision(teacher, RunDirectory(tmp_path / "other")).revision == NEW
+
+
+def test_a_model_that_is_not_to_be_had_is_one_sentence(hub: Path, tmp_path: Path) -> None:
+    teacher = LabelSettings(teacher="rankzephyr", model="some/other").resolved()
+    with pytest.raises(EnvironmentProblem, match="some/other is no folder and cannot be fetched"):
+        with_pinned_revision(teacher, RunDirectory(tmp_path / "run"))
+
+
+def test_a_folder_may_move_but_not_change(candidates: Path, tmp_path: Path) -> None:
+    def fingerprint(model: Path) -> str:
+        teacher = LabelSettings(teacher="rankzephyr", model=str(model))
+        settings = LabelRunSettings(candidates=candidates, teacher=teacher, out=tmp_path / "run")
+        return plan_labels(settings)[0].fingerprint
+
+    moved = shutil.copytree(MODEL, tmp_path / "moved")
+    before = fingerprint(moved)
+    assert before == fingerprint(MODEL)
+    with (moved / "model.safetensors").open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\x01")
+    assert fingerprint(moved) != before
