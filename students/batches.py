@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rankgen.students.choices import SampleMode
 from rankgen.students.encode import Pair, PairTemplate
@@ -20,11 +21,13 @@ class TokenList(NamedTuple):
         query_id: Whose list it is, for messages.
         pairs: (query ids, passage ids) of each passage.
         tokens: Tokens of all its pairs, special tokens included.
+        positions: Where the passages stand in the teacher's whole list, from 0, increasing.
     """
 
     query_id: str
     pairs: list[Pair]
     tokens: int
+    positions: NDArray[np.int64]
 
 
 class StepLists:
@@ -79,7 +82,7 @@ class StepLists:
         query = self._queries[ranked.query_id]
         pairs = [(query, self._passages[ranked.doc_ids[position]]) for position in positions]
         tokens = sum(self._template.length(*pair) for pair in pairs)
-        return TokenList(ranked.query_id, pairs, tokens)
+        return TokenList(ranked.query_id, pairs, tokens, positions)
 
 
 def split_by_tokens(lists: Sequence[TokenList], step_tokens: int) -> Iterator[list[TokenList]]:

@@ -8,3 +8,10 @@ Reduction = Literal["per_query_mean", "batch_pairs", "sum"]
 SampleMode = Literal["random", "spread"]
 Schedule = Literal["constant", "linear"]
 Precision = Literal["auto", "fp32", "bf16"]
+# Pairs that count: those a window showed, also those that follow from them, or all.
+Evidence = Literal["seen", "implied", "all"]
+EVIDENCE_WEIGHTS: dict[Evidence, tuple[float, float, float]] = {
+    "seen": (1.0, 0.0, 0.0),
+    "implied": (1.0, 1.0, 0.0),
+    "all": (1.0, 1.0, 1.0),
+}

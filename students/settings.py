@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from rankgen.students.choices import Precision, Reduction, SampleMode, Schedule
+from rankgen.students.choices import (
+    EVIDENCE_WEIGHTS,
+    Evidence,
+    Precision,
+    Reduction,
+    SampleMode,
+    Schedule,
+)
 
 # Where a student runs, in what pieces, and how often it is saved changes nothing that it learns.
 # Of the data, the digests count, not the paths.
@@ -33,8 +41,11 @@ class TrainSettings(BaseModel):
         rankings: A folder that `rankgen label` wrote.
         out: The folder of the student.
         backbone: "minilm", a folder or a model id.
-        loss: A name in `rankgen.students.losses.LOSSES`.
+        loss: A name in `rankgen.students.losses.LOSSES`, or several: "ranknet:1,lce:0.5".
         reduction: How the terms of a step become one number.
+        evidence: Which pairs count in losses over pairs: those that the teacher saw in one window
+            (`seen`), also those that follow from them (`implied`), or `all`.
+        evidence_weights: Of a seen, an implied and an unseen pair, instead of `evidence`.
         depth: Only the teacher's best so many passages of a list; None takes all.
         sample_size: Passages drawn anew from a list every time it is seen; None takes all.
         sample_mode: `random`, or `spread` (the best and one of each stratum below it).
@@ -75,6 +86,8 @@ class TrainSettings(BaseModel):
     backbone: str = "minilm"
     loss: str = "ranknet"
     reduction: Reduction = "per_query_mean"
+    evidence: Evidence = "all"
+    evidence_weights: tuple[float, float, float] | None = None
     depth: int | None = Field(default=None, ge=2)
     sample_size: int | None = Field(default=None, ge=2)
     sample_mode: SampleMode = "random"
@@ -111,6 +124,18 @@ class TrainSettings(BaseModel):
         if (self.validation is None) != (self.validation_qrels is None):
             raise ValueError("validation needs both --validation and --validation-qrels")
         return self
+
+    @model_validator(mode="after")
+    def _evidence_weighs_something(self) -> Self:
+        weights = self.pair_weights
+        if not all(0 <= weight < math.inf for weight in weights) or not any(weights):
+            raise ValueError("evidence_weights are three numbers from 0, not all of them 0")
+        return self
+
+    @property
+    def pair_weights(self) -> tuple[float, float, float]:
+        """Weight of a seen, an implied and an unseen pair."""
+        return self.evidence_weights or EVIDENCE_WEIGHTS[self.evidence]
 
     def recipe(self) -> dict[str, object]:
         """Returns the settings that can change the student, as JSON values."""

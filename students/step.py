@@ -14,8 +14,10 @@ from torch.nn.utils.rnn import pad_sequence
 from rankgen.manifests.errors import IncompleteRun
 from rankgen.students.batches import TokenList, split_by_tokens
 from rankgen.students.cross_encoder import CrossEncoder
+from rankgen.students.evidence import PairEvidence
 from rankgen.students.hardware import Hardware
-from rankgen.students.losses.terms import ListLoss, reduction_weights
+from rankgen.students.losses import LossPart, Targets
+from rankgen.students.losses.terms import reduction_weights
 from rankgen.students.scoring import forward_sorted
 from rankgen.students.settings import TrainSettings
 
@@ -42,21 +44,23 @@ class Trainer:
 
     Args:
         encoder: The student, on the hardware's device.
-        loss: The loss of a list.
+        loss: The loss of a list, as parts that are reduced by themselves and added up.
         settings: The recipe.
         hardware: Where it computes.
         total_steps: Steps of the whole training, for the schedule.
+        evidence: Weighs the pairs of a list; None weighs every pair 1.
     """
 
     def __init__(
         self,
         encoder: CrossEncoder,
-        loss: ListLoss,
+        loss: Sequence[LossPart],
         settings: TrainSettings,
         hardware: Hardware,
         total_steps: int,
+        evidence: PairEvidence | None = None,
     ) -> None:
-        self._encoder, self._loss = encoder, loss
+        self._encoder, self._loss, self._evidence = encoder, tuple(loss), evidence
         self._settings, self._hardware, self._total_steps = settings, hardware, total_steps
         freeze_lowest(encoder, settings.frozen_layers)
         self.optimizer = make_optimizer(encoder, settings)
@@ -75,11 +79,12 @@ class Trainer:
         rate = self._set_learning_rate(step)
         model.train()
         self.optimizer.zero_grad(set_to_none=True)
-        weights = self._list_weights(lists)
+        targets = self._targets(lists)
+        weights = self._list_weights(targets)
         loss, start = 0.0, 0
         for part in split_by_tokens(lists, self._hardware.step_tokens):
-            part_weights = weights[start : start + len(part)]
-            part_loss = self._part_loss(part, part_weights)
+            rows = slice(start, start + len(part))
+            part_loss = self._part_loss(part, targets_of(targets, rows), weights[:, rows])
             part_loss.backward()  # type: ignore[no-untyped-call]
             loss += float(part_loss.detach())
             start += len(part)
@@ -95,12 +100,28 @@ class Trainer:
         self.optimizer.step()
         return StepReport(loss, sum(len(ranked.pairs) for ranked in lists), rate)
 
-    def _list_weights(self, lists: Sequence[TokenList]) -> Tensor:
+    def _targets(self, lists: Sequence[TokenList]) -> Targets:
         ranks, mask = ranks_and_mask([len(ranked.pairs) for ranked in lists])
-        counts = self._loss.terms(torch.zeros(ranks.shape), ranks, mask).counts
-        return reduction_weights(counts, self._settings.reduction)
+        if self._evidence is None:
+            return Targets(ranks, mask)
+        weights = torch.zeros(*ranks.shape, ranks.shape[1])
+        for row, ranked in enumerate(lists):
+            own = self._evidence.weights(ranked.query_id, ranked.positions)
+            weights[row, : len(own), : len(own)] = torch.from_numpy(own)
+        return Targets(ranks, mask, pair_weights=weights)
 
-    def _part_loss(self, part: Sequence[TokenList], weights: Tensor) -> Tensor:
+    def _list_weights(self, targets: Targets) -> Tensor:
+        """Returns the weight of every list under every part of the loss, (parts, lists)."""
+        nothing = torch.zeros(targets.ranks.shape)
+        reduction = self._settings.reduction
+        return torch.stack(
+            [
+                part.weight * reduction_weights(part.loss.terms(nothing, targets).counts, reduction)
+                for part in self._loss
+            ]
+        )
+
+    def _part_loss(self, part: Sequence[TokenList], targets: Targets, weights: Tensor) -> Tensor:
         hardware = self._hardware
         scores = forward_sorted(
             self._encoder,
@@ -110,9 +131,9 @@ class Trainer:
             chunk_tokens=hardware.chunk_tokens,
         )
         sizes = [len(ranked.pairs) for ranked in part]
-        ranks, mask = ranks_and_mask(sizes)
         padded = pad_sequence(list(torch.split(scores, sizes)), batch_first=True)
-        sums = self._loss.terms(padded, ranks.to(scores.device), mask.to(scores.device)).sums
+        there = on_device(targets, scores.device)
+        sums = torch.stack([of.loss.terms(padded, there).sums for of in self._loss])
         return (sums * weights.to(sums)).sum()
 
     def _set_learning_rate(self, step: int) -> float:
@@ -126,6 +147,27 @@ def ranks_and_mask(sizes: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Returns the ranks 1, 2, ... and the mask of lists of these lengths, (lists, longest)."""
     places = torch.arange(max(sizes)).expand(len(sizes), -1)
     return (places + 1).float(), places < torch.tensor(sizes).unsqueeze(1)
+
+
+def targets_of(targets: Targets, rows: slice) -> Targets:
+    """Returns the targets of some lists of a step, cut to the longest of them."""
+    longest = int(targets.mask[rows].sum(dim=1).max())
+    weights = targets.pair_weights
+    return Targets(
+        targets.ranks[rows, :longest],
+        targets.mask[rows, :longest],
+        pair_weights=None if weights is None else weights[rows, :longest, :longest],
+    )
+
+
+def on_device(targets: Targets, device: torch.device) -> Targets:
+    """Returns the targets of a step where its scores are."""
+    weights = targets.pair_weights
+    return Targets(
+        targets.ranks.to(device),
+        targets.mask.to(device),
+        pair_weights=None if weights is None else weights.to(device),
+    )
 
 
 def rate_factor(step: int, total_steps: int, settings: TrainSettings) -> float:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rankgen.manifests.digest import sha256_of_file
+from rankgen.manifests.errors import UsageError
 from rankgen.manifests.progress import Progress, progress
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.students.artefact import finished_summary, publish_student
 from rankgen.students.batches import StepLists
 from rankgen.students.checkpoint import TrainState, load_checkpoint, save_checkpoint, weights_of
+from rankgen.students.choices import EVIDENCE_WEIGHTS
 from rankgen.students.cross_encoder import CrossEncoder, load_backbone
+from rankgen.students.evidence import PairEvidence, read_evidence
 from rankgen.students.hardware import Hardware, choose_hardware, place
 from rankgen.students.lists import TrainingLists, read_training_lists
-from rankgen.students.losses import make_loss
+from rankgen.students.losses import LOSSES, LossPart, parse_loss
 from rankgen.students.metrics_log import MetricsLog
 from rankgen.students.recipe_lock import check_recipe, tables_digest, write_recipe
 from rankgen.students.settings import TrainSettings
@@ -38,7 +42,8 @@ def train_student(settings: TrainSettings) -> TrainSummary:
         IncompleteRun: The loss became NaN or infinite.
         IntegrityProblem: Texts are missing, or the checkpoint is damaged.
     """
-    loss = make_loss(settings.loss)
+    loss = parse_loss(settings.loss)
+    evidence = _evidence(settings, loss)
     rankings = RunDirectory(settings.rankings)
     lists = read_training_lists(rankings, settings.depth)
     facts = _facts(settings)
@@ -65,7 +70,7 @@ def train_student(settings: TrainSettings) -> TrainSummary:
     )
     place(encoder.model, hardware)
     steps = _total_steps(settings, len(lists.lists))
-    trainer = Trainer(encoder, loss, settings, hardware, steps)
+    trainer = Trainer(encoder, loss, settings, hardware, steps, evidence)
     run = _TrainingRun(settings, encoder, trainer, hardware, lists, steps)
     write_recipe(recipe_path, facts)
     summary = run.to_the_end()
@@ -79,6 +84,19 @@ def checkpoint_path(out: Path) -> Path:
     return out / ".rankgen" / "checkpoint.pt"
 
 
+def _evidence(settings: TrainSettings, loss: Sequence[LossPart]) -> PairEvidence | None:
+    """Returns the weights of the pairs, or None where every pair weighs 1."""
+    if settings.pair_weights == EVIDENCE_WEIGHTS["all"]:
+        return None
+    if not any(part.loss.weighs_pairs for part in loss):
+        able = sorted(name for name, known in LOSSES.items() if known.weighs_pairs)
+        raise UsageError(
+            f"the loss '{settings.loss}' has no pairs that evidence could weigh",
+            f"use --evidence all, or one of {', '.join(able)}",
+        )
+    return read_evidence(RunDirectory(settings.rankings), settings.pair_weights)
+
+
 def _total_steps(settings: TrainSettings, lists: int) -> int:
     if settings.max_steps is not None:
         return settings.max_steps
@@ -87,7 +105,9 @@ def _total_steps(settings: TrainSettings, lists: int) -> int:
 
 def _facts(settings: TrainSettings) -> dict[str, object]:
     """Returns what makes this training the same as another: the recipe and its data's digests."""
-    tables = ("rankings", "queries", "documents")
+    tables: tuple[str, ...] = ("rankings", "queries", "documents")
+    if settings.pair_weights != EVIDENCE_WEIGHTS["all"]:
+        tables = ("rankings", "windows", "queries", "documents")
     facts: dict[str, object] = dict(settings.recipe())
     facts["rankings_sha256"] = tables_digest(RunDirectory(settings.rankings), tables)
     if settings.validation is not None and settings.validation_qrels is not None:

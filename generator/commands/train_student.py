@@ -20,7 +20,17 @@ def train_student(
     backbone: Annotated[
         str, typer.Option(help="Hugging Face id, folder, or minilm (ships with a package).")
     ] = "google/electra-base-discriminator",
-    loss: Annotated[str, typer.Option(help="ranknet or lce.")] = "ranknet",
+    loss: Annotated[
+        str,
+        typer.Option(
+            help="ranknet, adr-mse, lce, softmax-ce, listnet, listmle, p-listmle, lambda, "
+            "margin-mse, kl, or several with weights: ranknet:1,lce:0.5."
+        ),
+    ] = "ranknet",
+    evidence: Annotated[
+        str,
+        typer.Option(help="Pairs that count: seen in one window, implied by those, or all."),
+    ] = "all",
     depth: Annotated[
         int | None, typer.Option(help="The teacher's best passages of a list.", show_default="all")
     ] = None,

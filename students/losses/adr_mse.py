@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from rankgen.students.losses.terms import Terms, average_ranks, safe_scores
+from rankgen.students.losses.listnet import check_positive
+from rankgen.students.losses.terms import Targets, Terms, average_ranks, safe_scores
 
 
-def approximate_ranks(scores: Tensor, mask: Tensor, alpha: float) -> Tensor:
+def approximate_ranks(
+    scores: Tensor, mask: Tensor, alpha: float, weights: Tensor | None = None
+) -> Tensor:
     """Returns 1 + sum over j != i of sigmoid(alpha (s_j - s_i)), the smooth rank of each document.
 
     Source: Qin, Liu and Li 2010, equation 8. The ranks of a list of n sum to n(n+1)/2.
@@ -17,31 +23,59 @@ def approximate_ranks(scores: Tensor, mask: Tensor, alpha: float) -> Tensor:
         scores: Higher is better, shape (batch, n).
         mask: True where a document stands, shape (batch, n).
         alpha: Sharpness; the ranks become exact as it grows.
+        weights: Of every pair, shape (batch, n, n); None weighs each 1.
     """
     above = torch.sigmoid(alpha * (scores.unsqueeze(1) - scores.unsqueeze(2)))
-    others = ~torch.eye(scores.shape[1], dtype=torch.bool, device=scores.device)
-    return 1 + (above * (mask.unsqueeze(1) & others)).sum(dim=2)
+    return 1 + (above * _others(mask, weights, scores)).sum(dim=2)
 
 
+def evidenced_ranks(targets: Targets, like: Tensor) -> Tensor:
+    """Returns 1 + the weight of the pairs that a document loses, half of it where it is tied.
+
+    With every weight 1 these are the ranks 1 to n, ties averaged.
+
+    Args:
+        targets: The teacher's ranks and pair weights.
+        like: Gives the type of the result.
+    """
+    ranks = targets.ranks
+    lost = (ranks.unsqueeze(1) < ranks.unsqueeze(2)).to(like.dtype)
+    lost += 0.5 * (ranks.unsqueeze(1) == ranks.unsqueeze(2)).to(like.dtype)
+    return 1 + (lost * _others(targets.mask, targets.pair_weights, like)).sum(dim=2)
+
+
+@dataclass(frozen=True)
 class AdrMse:
     """(r_i - approximate rank of i)^2 / log2(r_i + 1), ties in the target averaged.
+
+    With pair weights both ranks count each pair with its weight, so a pair of weight 0 pulls
+    nothing; the discount stays that of the whole order.
 
     Args:
         alpha: Sharpness of the approximate ranks; 1 in the paper.
     """
 
-    name = "adr-mse"
+    alpha: float = 1.0
+    name: ClassVar[str] = "adr-mse"
+    weighs_pairs: ClassVar[bool] = True
 
-    def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = alpha
+    def __post_init__(self) -> None:
+        check_positive("alpha", self.alpha)
 
-    def terms(self, scores: Tensor, ranks: Tensor, mask: Tensor) -> Terms:
-        """Returns the summed discounted errors and the number of documents a query."""
+    def terms(self, scores: Tensor, targets: Targets) -> Terms:
+        """Returns the summed discounted errors and the number of documents with a pair."""
+        mask, weights = targets.mask, targets.pair_weights
         wide = safe_scores(scores, mask)
-        target = average_ranks(ranks, mask).to(wide.dtype)
-        error = (target - approximate_ranks(wide, mask, self.alpha)) ** 2
+        error = evidenced_ranks(targets, wide) - approximate_ranks(wide, mask, self.alpha, weights)
+        ranks = average_ranks(targets.ranks, mask).to(wide.dtype)
         # Rank 1 has discount 1; padding would have log2(1) = 0 in the denominator.
-        discounted = error / torch.log2(torch.where(mask, target, torch.ones_like(target)) + 1)
-        counts = mask.sum(dim=1)
-        counted = counts > 1
-        return Terms((discounted * mask).sum(dim=1) * counted, counts * counted)
+        discounted = error**2 / torch.log2(torch.where(mask, ranks, torch.ones_like(ranks)) + 1)
+        counted = mask & (_others(mask, weights, wide).sum(dim=2) > 0)
+        return Terms((discounted * counted).sum(dim=1), counted.sum(dim=1))
+
+
+def _others(mask: Tensor, weights: Tensor | None, like: Tensor) -> Tensor:
+    """Returns the weight of j for i: 0 at padding and for i itself, shape (batch, n, n)."""
+    distinct = ~torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
+    both = (mask.unsqueeze(1) & mask.unsqueeze(2) & distinct).to(like.dtype)
+    return both if weights is None else both * weights.to(like)

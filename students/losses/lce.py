@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from rankgen.students.losses.terms import Terms, safe_scores
+from rankgen.students.losses.terms import Targets, Terms, masked_log_softmax, safe_scores
 
 
+@dataclass(frozen=True)
 class Lce:
     """-log softmax(s) at the top-ranked passage; several at the top share the target evenly."""
 
-    name = "lce"
+    name: ClassVar[str] = "lce"
+    weighs_pairs: ClassVar[bool] = False
 
-    def terms(self, scores: Tensor, ranks: Tensor, mask: Tensor) -> Terms:
+    def terms(self, scores: Tensor, targets: Targets) -> Terms:
         """Returns the cross entropy of each query and the count 1, or 0 for a list of one."""
+        mask = targets.mask
         wide = safe_scores(scores, mask)
-        lowest = torch.finfo(wide.dtype).min
-        log_softmax = torch.log_softmax(torch.where(mask, wide, lowest), dim=1)
-        last = torch.where(mask, ranks.to(wide.dtype), torch.inf)
-        best = (last == last.amin(dim=1, keepdim=True)) & mask
+        ranks = torch.where(mask, targets.ranks.to(wide.dtype), torch.inf)
+        best = ((ranks == ranks.amin(dim=1, keepdim=True)) & mask).to(wide.dtype)
         target = best / best.sum(dim=1, keepdim=True).clamp(min=1)
-        # A padded position has target 0, yet 0 * (lowest - ...) could be a NaN in the gradient.
-        kept = torch.where(best, log_softmax, torch.zeros_like(log_softmax))
         counted = mask.sum(dim=1) > 1
-        return Terms(-(target * kept).sum(dim=1) * counted, counted.to(torch.int64))
+        sums = -(target * masked_log_softmax(wide, mask)).sum(dim=1) * counted
+        return Terms(sums, counted.to(torch.int64))

@@ -1,8 +1,8 @@
-"""What every loss returns, and the reductions: sums and counts a query, weights from counts."""
+"""What every loss sees and returns, and the reductions: sums and counts, weights from counts."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -10,12 +10,31 @@ from torch import Tensor
 from rankgen.students.choices import Reduction
 
 
+class Targets(NamedTuple):
+    """What the teacher says about a batch of lists.
+
+    Attributes:
+        ranks: The teacher's ranks, lower is better, equal for ties, shape (batch, n).
+        mask: True where a document stands, False at padding, shape (batch, n), bool.
+        teacher_scores: The teacher's scores, higher is better, shape (batch, n); None where the
+            teacher gave an order alone, as rankings of schema version 1 do.
+        pair_weights: Weight of every pair, symmetric, from 0, shape (batch, n, n); None weighs
+            every pair 1.
+    """
+
+    ranks: Tensor
+    mask: Tensor
+    teacher_scores: Tensor | None = None
+    pair_weights: Tensor | None = None
+
+
 class Terms(NamedTuple):
     """The parts of a loss before any reduction.
 
     Attributes:
         sums: The summed terms of each query, shape (batch,), differentiable.
-        counts: How many terms each query has, shape (batch,); a function of ranks and mask only.
+        counts: How many terms each query has, or their summed weights, shape (batch,); a
+            function of the targets only.
     """
 
     sums: Tensor
@@ -23,17 +42,22 @@ class Terms(NamedTuple):
 
 
 class ListLoss(Protocol):
-    """A loss over ranked lists."""
+    """A loss over ranked lists.
 
-    name: str
+    Attributes:
+        name: As the command line calls it.
+        weighs_pairs: Whether `Targets.pair_weights` changes it.
+    """
 
-    def terms(self, scores: Tensor, ranks: Tensor, mask: Tensor) -> Terms:
+    name: ClassVar[str]
+    weighs_pairs: ClassVar[bool]
+
+    def terms(self, scores: Tensor, targets: Targets) -> Terms:
         """Returns the sums and counts of each query.
 
         Args:
             scores: The student's scores, higher is better, shape (batch, n).
-            ranks: The teacher's ranks, lower is better, equal for ties, shape (batch, n).
-            mask: True where a document stands, False at padding, shape (batch, n), bool.
+            targets: What the teacher says about the same documents.
         """
 
 
@@ -52,10 +76,12 @@ def reduction_weights(counts: Tensor, reduction: Reduction) -> Tensor:
     counts = counts.to(torch.float64)
     if reduction == "sum":
         return torch.ones_like(counts)
-    if reduction == "batch_pairs":
-        return torch.ones_like(counts) / counts.sum().clamp(min=1)
     with_terms = (counts > 0).to(counts.dtype)
-    return with_terms / counts.clamp(min=1) / with_terms.sum().clamp(min=1)
+    if reduction == "batch_pairs":
+        total = counts.sum()
+        return torch.ones_like(counts) / torch.where(total > 0, total, torch.ones_like(total))
+    own = torch.where(counts > 0, counts, torch.ones_like(counts))
+    return with_terms / own / with_terms.sum().clamp(min=1)
 
 
 def reduced(terms: Terms, reduction: Reduction) -> Tensor:
@@ -85,3 +111,10 @@ def average_ranks(ranks: Tensor, mask: Tensor) -> Tensor:
     better = ((ranks.unsqueeze(1) < ranks.unsqueeze(2)) & real).sum(dim=2)
     equal = ((ranks.unsqueeze(1) == ranks.unsqueeze(2)) & real).sum(dim=2)
     return better + (equal + 1) / 2
+
+
+def masked_log_softmax(logits: Tensor, mask: Tensor) -> Tensor:
+    """Returns log softmax over the documents of each list, with zeros at padding."""
+    lowest = torch.finfo(logits.dtype).min
+    log_softmax = torch.log_softmax(torch.where(mask, logits, lowest), dim=1)
+    return torch.where(mask, log_softmax, torch.zeros_like(log_softmax))

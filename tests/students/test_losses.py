@@ -15,6 +15,7 @@ from rankgen.students.losses import LOSSES, make_loss
 from rankgen.students.losses.adr_mse import approximate_ranks
 from rankgen.students.losses.terms import (
     Reduction,
+    Targets,
     average_ranks,
     reduced,
     reduction_weights,
@@ -35,7 +36,7 @@ def loss_of(
     mask: Tensor | None = None,
     reduction: Reduction = "per_query_mean",
 ) -> Tensor:
-    terms = make_loss(name).terms(scores, ranks, whole(scores) if mask is None else mask)
+    terms = make_loss(name).terms(scores, Targets(ranks, whole(scores) if mask is None else mask))
     return reduced(terms, reduction)
 
 
@@ -75,7 +76,7 @@ def test_adr_mse_vanishes_for_the_right_order_at_a_sharp_alpha() -> None:
     from rankgen.students.losses.adr_mse import AdrMse
 
     scores, ranks = torch.tensor([[3.0, 2.0, 1.0]]), torch.tensor([[1.0, 2.0, 3.0]])
-    terms = AdrMse(alpha=100).terms(scores, ranks, whole(scores))
+    terms = AdrMse(alpha=100).terms(scores, Targets(ranks, whole(scores)))
     assert terms.sums.item() == pytest.approx(0, abs=1e-9)
 
 
@@ -179,7 +180,7 @@ def test_ties_share_the_mean_of_their_places() -> None:
 
 def test_tied_ranks_are_no_ranknet_pairs() -> None:
     scores, ranks = torch.tensor([[0.3, 0.1]]), torch.tensor([[1.0, 1.0]])
-    assert make_loss("ranknet").terms(scores, ranks, whole(scores)).counts.item() == 0
+    assert make_loss("ranknet").terms(scores, Targets(ranks, whole(scores))).counts.item() == 0
     assert loss_of("ranknet", scores, ranks).item() == 0
 
 
