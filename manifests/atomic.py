@@ -1,20 +1,42 @@
-"""File writes that are whole or absent: temporary file, fsync, then one atomic step."""
+"""File writes that are whole or absent, on a disk and in an object store.
+
+On a disk: temporary file, fsync, then one atomic step. In a store: see `object_store`.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from rankgen.manifests.object_store import (
+    append_to_object,
+    copy_object,
+    create_object,
+    download,
+    is_remote,
+    read_objects,
+    remove_objects,
+    upload,
+    write_object,
+)
 
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`; on success it is fsynced and takes its place.
+    """Yields a temporary local path; on success it is fsynced and takes the place of `path`.
 
     When the block raises, the temporary file is removed and `path` is as it was.
     """
+    if is_remote(path):
+        with tempfile.TemporaryDirectory(prefix="rankgen-") as folder:
+            yield Path(folder) / path.name
+            upload(Path(folder) / path.name, path)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = _draft_of(path)
     try:
@@ -28,6 +50,9 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Replaces `path` by `content`; a reader sees the old bytes or the new, never a part."""
+    if is_remote(path):
+        write_object(path, content)
+        return
     with whole_file(path) as draft:
         draft.write_bytes(content)
 
@@ -36,8 +61,11 @@ def put_if_absent(path: Path, content: bytes) -> bool:
     """Creates `path` with `content` unless it exists; of any number of racers one wins.
 
     Returns:
-        True if this call created the file, False if it was there already.
+        True if this call created the file, False if it was there already. In an object store a
+        file with exactly this content counts as created; see `object_store.create_object`.
     """
+    if is_remote(path):
+        return create_object(path, content)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = _draft_of(path)
     try:
@@ -51,6 +79,77 @@ def put_if_absent(path: Path, content: bytes) -> bool:
         return True
     finally:
         draft.unlink(missing_ok=True)
+
+
+def publish(source: Path, public: Path) -> bool:
+    """Makes a finished file visible under its public name; repeating it is harmless.
+
+    On a disk the file moves. In a store it is copied and `source` stays, so that whoever copied an
+    older file over `public` can put the newer one back.
+
+    Returns:
+        True if this call changed `public`.
+
+    Raises:
+        FileNotFoundError: There is no `source` (any more).
+    """
+    if is_remote(public):
+        return copy_object(source, public)
+    public.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(source, public)
+    fsync_directory(public.parent)
+    return True
+
+
+def share_file(source: Path, public: Path) -> None:
+    """Makes a finished file also visible as `public`: a hard link where possible, else a copy."""
+    if is_remote(public):
+        if is_remote(source):
+            copy_object(source, public)
+        else:
+            upload(source, public)
+        return
+    public.parent.mkdir(parents=True, exist_ok=True)
+    if is_remote(source):
+        with whole_file(public) as draft:
+            download(source, draft)
+        return
+    try:
+        os.link(source, public)
+    except FileExistsError:
+        return
+    except OSError:  # Another device, or no hard links there.
+        with whole_file(public) as draft:
+            shutil.copyfile(source, draft)
+    fsync_directory(public.parent)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Adds a line to a small file that nobody else writes; not synced, for it is no data."""
+    content = (line + "\n").encode()
+    if is_remote(path):
+        append_to_object(path, content)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        file.write(content)
+
+
+def read_files(paths: Sequence[Path]) -> list[bytes]:
+    """Returns the bytes of several files of one run."""
+    if paths and is_remote(paths[0]):
+        return read_objects(paths)
+    return [path.read_bytes() for path in paths]
+
+
+def remove_tree(path: Path) -> None:
+    """Removes a file or a folder with all it holds, as far as it can."""
+    if is_remote(path):
+        remove_objects(path)
+    elif path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def fsync_file(path: Path) -> None:

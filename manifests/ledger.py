@@ -1,9 +1,10 @@
 """The commit ledger: a shard exists when its record does, and never before.
 
 Order of a commit: the attempt's files are written and fsynced, re-opened and validated, hashed; the
-record is created put-if-absent (the only truth); the files are moved to their public names. A kill
-before the record leaves garbage under `.rankgen/attempts`; a kill after it leaves a move that
-`settle` finishes. Work may run twice; each query is published once.
+record is created put-if-absent (the only truth); the files are moved to their public names (in an
+object store, which cannot move, copied). A kill before the record leaves garbage under
+`.rankgen/attempts`; a kill after it leaves a move that `settle` finishes. Work may run twice; each
+query is published once.
 
 A shard that was committed without some failed queries may be committed again with them, as the next
 revision of the same shard; the highest revision is the valid one.
@@ -11,18 +12,17 @@ revision of the same shard; the highest revision is the valid one.
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from rankgen.manifests.atomic import fsync_directory, put_if_absent
+from rankgen.manifests.atomic import publish, put_if_absent, read_files, remove_tree
 from rankgen.manifests.digest import canonical_json, sha256_of_file
 from rankgen.manifests.errors import IntegrityProblem
+from rankgen.manifests.object_store import is_remote
 from rankgen.manifests.run_directory import RunDirectory, read_shard
 
 Validate = Callable[[Mapping[str, pa.Table], Sequence[str], Mapping[str, str]], None]
@@ -102,7 +102,12 @@ class Ledger:
             shard, revision = _numbers_of(path)
             if revision >= latest.get(shard, (-1, path))[0]:
                 latest[shard] = (revision, path)
-        return {shard: self._read(path) for shard, (_, path) in sorted(latest.items())}
+        paths = {shard: path for shard, (_, path) in sorted(latest.items())}
+        contents = read_files(list(paths.values()))
+        return {
+            shard: self._parsed(path, content)
+            for (shard, path), content in zip(paths.items(), contents, strict=True)
+        }
 
     def commit(self, attempt: Attempt, planned: Sequence[str], validate: Validate) -> bool:
         """Validates an attempt, records it and publishes its files.
@@ -119,6 +124,11 @@ class Ledger:
             IntegrityProblem: The attempt's files cannot be read or are not valid.
         """
         folder = self._run.attempts / attempt.name
+        path = self._record_path(attempt.shard, attempt.revision)
+        if path.exists():
+            # Another driver may have finished the whole run and removed our attempt with its own.
+            remove_tree(folder)
+            return False
         tables = {t: read_shard(folder / f"{t}.parquet", t) for t in self._tables}
         validate(tables, planned, attempt.quarantined)
         record = CommitRecord(
@@ -134,10 +144,11 @@ class Ledger:
             facts=attempt.facts,
         )
         content = (canonical_json(record.model_dump(mode="json")) + "\n").encode()
-        won = put_if_absent(self._record_path(attempt.shard, attempt.revision), content)
+        won = put_if_absent(path, content)
         if won:
             self._publish(record)
-        shutil.rmtree(folder, ignore_errors=True)
+        if not won or not is_remote(folder):
+            remove_tree(folder)
         return won
 
     def settle(self) -> dict[int, CommitRecord]:
@@ -153,20 +164,29 @@ class Ledger:
 
     def discard_work_in_progress(self) -> None:
         """Removes left-over attempts and journals, for a run whose every query is published."""
-        shutil.rmtree(self._run.attempts, ignore_errors=True)
-        shutil.rmtree(self._run.journal, ignore_errors=True)
+        remove_tree(self._run.attempts)
+        remove_tree(self._run.journal)
 
     def _publish(self, record: CommitRecord) -> None:
+        copied = False
         for subject in record.subjects:
             public = self._run.shard_path(subject.table, record.shard, self._shards)
-            source = self._run.root / subject.attempt
-            public.parent.mkdir(parents=True, exist_ok=True)
             try:
-                os.replace(source, public)
-                fsync_directory(public.parent)
+                copied |= publish(self._run.root / subject.attempt, public)
             except FileNotFoundError:
-                # Moved before, by us or by another driver on the same run.
+                # Published before, by us or by another driver on the same run.
                 self._check_size(public, subject)
+        if copied and is_remote(self._run.root):
+            # A slow copy can land on that of a later revision, committed meanwhile by another
+            # driver. Its record was there before its copy, so looking again now finds it.
+            newest = self._newest(record)
+            if newest.revision > record.revision:
+                self._publish(newest)
+
+    def _newest(self, record: CommitRecord) -> CommitRecord:
+        paths = self._run.commits.glob(f"{record.shard:05d}.*.json")
+        path = max(paths, key=_numbers_of)
+        return self._parsed(path, path.read_bytes())
 
     def _check_size(self, public: Path, subject: Subject) -> None:
         found = public.stat().st_size if public.exists() else None
@@ -193,9 +213,9 @@ class Ledger:
     def _record_path(self, shard: int, revision: int) -> Path:
         return self._run.commits / f"{shard:05d}.{revision}.json"
 
-    def _read(self, path: Path) -> CommitRecord:
+    def _parsed(self, path: Path, content: bytes) -> CommitRecord:
         try:
-            record = CommitRecord.model_validate_json(path.read_bytes())
+            record = CommitRecord.model_validate_json(content)
         except ValidationError as error:
             raise IntegrityProblem(
                 f"{path} is damaged: {error.errors()[0]['msg']}",

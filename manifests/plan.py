@@ -19,6 +19,7 @@ from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.records import Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.schema import SCHEMA_VERSION
+from rankgen.manifests.shard import read_parquet
 
 QUERIES_PER_SHARD = 100
 
@@ -38,7 +39,7 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["retrieve", "label"]
+    kind: Literal["retrieve", "label", "rerank"]
     tables: tuple[str, ...]
     recipe: dict[str, JsonValue]
     settings: dict[str, JsonValue]
@@ -96,7 +97,7 @@ def open_plan(run: RunDirectory, plan: Plan, queries: Sequence[Query]) -> Plan:
             recipe; the message shows the first differences.
     """
     if not run.plan.exists():
-        _refuse_foreign_folder(run.root)
+        refuse_foreign_folder(run)
         _write_queries(run, plan, queries)
         put_if_absent(run.plan, _text(plan))
     existing = read_plan(run)
@@ -110,6 +111,24 @@ def open_plan(run: RunDirectory, plan: Plan, queries: Sequence[Query]) -> Plan:
             "choose another --out, or repeat the command with the values it was made with",
         )
     return existing
+
+
+def refuse_foreign_folder(run: RunDirectory) -> None:
+    """Checks that the folder is new, empty or a run.
+
+    Raises:
+        UsageError: It holds something that is no run of ours, or is a file.
+    """
+    root = run.root
+    if run.plan.exists():
+        return
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"{root} is a file", "name a folder with --out")
+    if root.is_dir() and any(entry.name != ".rankgen" for entry in root.iterdir()):
+        raise UsageError(
+            f"{root} exists, is not empty and is not a run of rankgen",
+            "name a new folder with --out",
+        )
 
 
 def read_plan(run: RunDirectory) -> Plan:
@@ -143,7 +162,7 @@ def planned_queries(run: RunDirectory, plan: Plan) -> list[Query]:
     """
     path = _queries_path(run, plan)
     try:
-        rows = pq.read_table(path).to_pylist()
+        rows = read_parquet(path).to_pylist()
     except (OSError, pa.ArrowException):
         raise IntegrityProblem(
             f"{path} is missing or damaged", "restore it from a copy of the run"
@@ -196,13 +215,3 @@ def _write_queries(run: RunDirectory, plan: Plan, queries: Sequence[Query]) -> N
     )
     with whole_file(_queries_path(run, plan)) as draft:
         pq.write_table(table, draft, compression="zstd")
-
-
-def _refuse_foreign_folder(root: Path) -> None:
-    if root.exists() and not root.is_dir():
-        raise UsageError(f"{root} is a file", "name a folder with --out")
-    if root.is_dir() and any(entry.name != ".rankgen" for entry in root.iterdir()):
-        raise UsageError(
-            f"{root} exists, is not empty and is not a run of rankgen",
-            "name a new folder with --out",
-        )

@@ -10,22 +10,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from rankgen.manifests.errors import IntegrityProblem, UsageError
+from rankgen.manifests.object_store import open_root
 from rankgen.manifests.records import Candidates
 from rankgen.manifests.schema import TABLES
+from rankgen.manifests.shard import read_parquet
 
 
 class RunDirectory:
     """The paths of one run.
 
     Args:
-        root: The folder that the user named with `--out`.
+        root: The folder that the user named with `--out`, on a disk or `s3://bucket/folder`.
     """
 
     def __init__(self, root: Path | str) -> None:
-        self.root = Path(root)
+        self.root = open_root(root)
         self.state = self.root / ".rankgen"
         self.plan = self.state / "plan.json"
         self.commits = self.state / "commits"
@@ -99,7 +100,7 @@ def read_shard(path: Path, table: str, columns: list[str] | None = None) -> pa.T
         IntegrityProblem: The file cannot be read or its columns are not the schema's.
     """
     try:
-        read = pq.read_table(path, columns=columns, partitioning=None)
+        read = read_parquet(path, columns)
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
         raise IntegrityProblem(

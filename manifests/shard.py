@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rankgen.manifests.atomic import fsync_directory, fsync_file
+from rankgen.manifests.object_store import is_remote, read_object
 from rankgen.manifests.schema import ROW_GROUP_ROWS, SCHEMA_VERSION, TABLES
 
 SORT_KEYS: dict[str, list[tuple[str, str]]] = {
@@ -27,7 +28,7 @@ def write_shard(path: Path, table: str, rows: pa.Table, fingerprint: str) -> Non
     """Writes `rows`, sorted, to `path` and fsyncs it; the bytes depend on the arguments alone.
 
     Args:
-        path: Must not be visible to readers yet; see `ledger`.
+        path: A local file that is not visible to readers yet; see `ledger`.
         table: A name in `TABLES`.
         rows: Has the table's schema.
         fingerprint: The plan's, stored in the footer with the schema version.
@@ -51,3 +52,15 @@ def write_shard(path: Path, table: str, rows: pa.Table, fingerprint: str) -> Non
     )
     fsync_file(path)
     fsync_directory(path.parent)
+
+
+def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Reads a Parquet file as it is; a remote one by one request.
+
+    Raises:
+        OSError: It cannot be reached.
+        pa.ArrowException: It is no Parquet file.
+    """
+    if is_remote(path):
+        return pq.read_table(pa.BufferReader(read_object(path)), columns=columns)
+    return pq.read_table(path, columns=columns, partitioning=None)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
-from rankgen.manifests.atomic import fsync_directory, whole_file
+from rankgen.manifests.atomic import share_file, whole_file
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run_directory import RunDirectory
@@ -35,21 +33,12 @@ def write_documents(run: RunDirectory, documents: Iterable[Document], fingerprin
 
 
 def link_texts(source: RunDirectory, target: RunDirectory) -> None:
-    """Makes the texts of `source` part of `target` too: hard links, or copies across devices."""
+    """Makes the texts of `source` part of `target` too: hard links where possible, or copies."""
     for table in ("queries", "documents"):
         for path in source.shard_paths(table):
             public = target.root / table / path.name
-            if public.exists():
-                continue
-            public.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.link(path, public)
-            except FileExistsError:
-                continue
-            except OSError:
-                with whole_file(public) as draft:
-                    shutil.copyfile(path, draft)
-            fsync_directory(public.parent)
+            if not public.exists():
+                share_file(path, public)
 
 
 class DocumentTexts:

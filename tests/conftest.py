@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from s3fs import S3FileSystem
 
 DATA_VARIABLE = "RANKGEN_TEST_DATA"
 
@@ -20,3 +26,34 @@ def test_data() -> Path:
     if not folder.is_dir():
         pytest.fail(f"{DATA_VARIABLE}={named} is not a folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The URL of an S3 server that answers in this process, over HTTP."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def s3_bucket(s3_endpoint: str) -> Iterator[str]:
+    """The URL of a new bucket; this process and those it starts find the server and may write."""
+    from s3fs import S3FileSystem
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
+        patch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        bucket = f"runs-{uuid.uuid4().hex}"
+        # An instance keeps the server that it was made with.
+        S3FileSystem.clear_instance_cache()
+        store: S3FileSystem = S3FileSystem()
+        store.mkdir(bucket)
+        yield f"s3://{bucket}"
+        S3FileSystem.clear_instance_cache()

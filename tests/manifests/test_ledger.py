@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from rankgen.manifests import ledger as ledger_module
+from rankgen.manifests.atomic import publish
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.ledger import Attempt, Ledger
 from rankgen.manifests.run_directory import RunDirectory
@@ -78,16 +79,18 @@ KILL_POINTS: list[tuple[str, Callable[[pytest.MonkeyPatch], None]]] = [
     ("before validation", lambda m: m.setattr(ledger_module, "read_shard", _killed)),
     ("before hashing", lambda m: m.setattr(ledger_module, "sha256_of_file", _killed)),
     ("before the record", lambda m: m.setattr(ledger_module, "put_if_absent", _killed)),
-    ("before the move", lambda m: m.setattr(ledger_module.os, "replace", _killed)),
-    (
-        "before the directory's fsync",
-        lambda m: m.setattr(ledger_module, "fsync_directory", _killed),
-    ),
-    ("before the clean-up", lambda m: m.setattr(ledger_module.shutil, "rmtree", _killed)),
+    ("before the move", lambda m: m.setattr(ledger_module, "publish", _killed)),
+    ("after the move", lambda m: m.setattr(ledger_module, "publish", _published_and_killed)),
+    ("before the clean-up", lambda m: m.setattr(ledger_module, "remove_tree", _killed)),
 ]
 
 
 def _killed(*args: object, **kwargs: object) -> None:
+    raise Killed
+
+
+def _published_and_killed(source: Path, public: Path) -> None:
+    publish(source, public)
     raise Killed
 
 
