@@ -1,8 +1,9 @@
 """The window journal: answers are kept as they come, so that a kill costs only what is in flight.
 
-One folder a shard, one append-only file a writer, one JSON line a window: its key, its result and a
-checksum. A line that a kill tore off at the end of a file is ignored; any other damaged line is an
-integrity problem, for the data after it cannot be trusted either.
+One folder a shard, one JSON line a window: its key, its result and a checksum. On a disk there is
+one append-only file a writer; an object store cannot append, so there every batch of lines is an
+object of its own. A line that a kill tore off at the end of a file is ignored; any other damaged
+line is an integrity problem, for the data after it cannot be trusted either.
 """
 
 from __future__ import annotations
@@ -10,15 +11,21 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 import time
 import uuid
 import zlib
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+from typing import Protocol
 
 from rankgen.generator.outcomes import TokenUsage, WindowOutcome, WindowResult
+from rankgen.manifests.atomic import read_files, write_whole
 from rankgen.manifests.errors import IntegrityProblem
+from rankgen.manifests.object_store import is_remote
 
 SYNC_SECONDS = 0.5
 
@@ -34,41 +41,104 @@ class WindowJournal:
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._known: dict[str, WindowResult] = {}
-        for path in sorted(folder.glob("*.jsonl")):
-            self._known |= dict(_read(path))
-        writer = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
-        # Unbuffered: what was appended outlives this process, fsync or not.
-        self._file = (folder / writer).open("ab", buffering=0)
-        self._synced = time.monotonic()
+        self._known: dict[str, WindowResult] = dict(_read(folder))
+        writer = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._lines: _Lines
+        if is_remote(folder):
+            self._lines = _Segments(folder, writer)
+        else:
+            self._lines = _AppendedFile(folder / f"{writer}.jsonl")
 
     def find(self, key: str) -> WindowResult | None:
         """Returns the result that is journalled under `key`."""
         return self._known.get(key)
 
     def append(self, key: str, result: WindowResult) -> None:
-        """Adds a result; forces the file to the disk every half a second at most."""
+        """Adds a result; forces the file to the disk, or uploads, every half a second at most."""
         self._known[key] = result
         body = json.dumps({"key": key, **asdict(result)}, ensure_ascii=True)
-        self._file.write(f"{zlib.crc32(body.encode()):08x} {body}\n".encode())
+        self._lines.append(f"{zlib.crc32(body.encode()):08x} {body}\n".encode())
+
+    def close(self) -> None:
+        """Makes all that was appended safe."""
+        self._lines.close()
+
+
+class _Lines(Protocol):
+    def append(self, line: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _AppendedFile:
+    """A local file, forced to the disk every half a second at most."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Unbuffered: what was appended outlives this process, fsync or not.
+        self._file = path.open("ab", buffering=0)
+        self._synced = time.monotonic()
+
+    def append(self, line: bytes) -> None:
+        self._file.write(line)
         if time.monotonic() - self._synced >= SYNC_SECONDS:
             os.fsync(self._file.fileno())
             self._synced = time.monotonic()
 
     def close(self) -> None:
-        """Forces the file to the disk and closes it."""
         os.fsync(self._file.fileno())
         self._file.close()
 
 
+class _Segments:
+    """Objects of half a second's lines each, uploaded by a thread so that no window waits."""
+
+    def __init__(self, folder: Path, writer: str) -> None:
+        self._folder = folder
+        self._writer = writer
+        self._written = 0
+        self._lock = threading.Lock()
+        self._waiting: list[bytes] = []
+        self._closing = threading.Event()
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._uploads: deque[Future[None]] = deque()
+
+    def append(self, line: bytes) -> None:
+        with self._lock:
+            self._waiting.append(line)
+            if len(self._waiting) > 1:
+                return
+            while self._uploads and self._uploads[0].done():
+                self._uploads.popleft().result()  # Raises what went wrong in the thread.
+            self._uploads.append(self._thread.submit(self._write_segment))
+
+    def close(self) -> None:
+        self._closing.set()
+        self._thread.shutdown()
+        for upload in self._uploads:
+            upload.result()
+
+    def _write_segment(self) -> None:
+        self._closing.wait(SYNC_SECONDS)
+        with self._lock:
+            lines, self._waiting = self._waiting, []
+        write_whole(self._folder / f"{self._writer}-{self._written:06d}.jsonl", b"".join(lines))
+        self._written += 1
+
+
 def journalled_windows(folder: Path) -> int:
     """Returns the number of whole lines in a shard's journal, over all writers."""
-    return sum(1 for path in folder.glob("*.jsonl") for _ in _read(path))
+    return sum(1 for _ in _read(folder))
 
 
-def _read(path: Path) -> Iterator[tuple[str, WindowResult]]:
-    lines = path.read_bytes().split(b"\n")
+def _read(folder: Path) -> Iterator[tuple[str, WindowResult]]:
+    paths = sorted(folder.glob("*.jsonl"))
+    for path, content in zip(paths, read_files(paths), strict=True):
+        yield from _whole_lines(path, content)
+
+
+def _whole_lines(path: Path, content: bytes) -> Iterator[tuple[str, WindowResult]]:
+    lines = content.split(b"\n")
     torn = lines.pop()  # Empty when the last line is whole.
     del torn
     for number, line in enumerate(lines, start=1):

@@ -21,6 +21,7 @@ from rankgen.manifests.errors import UsageError
 from rankgen.manifests.plan import Plan, default_shards, digest_of_queries
 from rankgen.manifests.records import Query
 from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run_path import RunPath
 from rankgen.manifests.texts import link_texts
 
 # Beyond so many threads the interpreter's lock is what an embedder waits for.
@@ -45,7 +46,7 @@ class LabelRunSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    candidates: Path
+    candidates: RunPath
     teacher: LabelSettings
     only: tuple[str, ...] | None = None
     shards: int | None = Field(default=None, ge=1)
@@ -53,7 +54,7 @@ class LabelRunSettings(BaseModel):
     max_failed: int = Field(default=0, ge=0)
     stall_seconds: float = Field(default=1800.0, gt=0)
     ray_address: str | None = None
-    out: Path
+    out: RunPath
 
 
 def label(settings: LabelRunSettings) -> JobSummary:

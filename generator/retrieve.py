@@ -20,6 +20,7 @@ from rankgen.manifests.plan import Plan, default_shards, digest_of_queries
 from rankgen.manifests.progress import progress
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run_path import RunPath
 from rankgen.manifests.texts import write_documents, write_queries
 from rankgen.manifests.trec import write_qrels
 from rankgen.retrieval.candidate_rows import candidate_table
@@ -60,7 +61,7 @@ class RetrieveSettings(BaseModel):
     shards: int | None = Field(default=None, ge=1)
     max_failed: int = Field(default=0, ge=0)
     ray_address: str | None = None
-    out: Path
+    out: RunPath
 
 
 def retrieve(settings: RetrieveSettings) -> tuple[JobSummary, RetrieverHandle]:

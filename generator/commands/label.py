@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rankgen.generator.commands.options import AsJson, MaxFailed, RayAddress, Shards
+from rankgen.generator.commands.options import (
+    RUN_METAVAR,
+    AsJson,
+    MaxFailed,
+    Out,
+    RayAddress,
+    Shards,
+)
 from rankgen.generator.commands.reporting import reported, say
 
 
 @reported
 def label(
-    candidates: Annotated[Path, typer.Option(help="The folder of a retrieve run.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run; repeat the command to resume.")],
+    candidates: Annotated[
+        str, typer.Option(help="The folder of a retrieve run.", metavar=RUN_METAVAR)
+    ],
+    out: Out,
     teacher: Annotated[
         str, typer.Option(help="rankzephyr, listwise (with --model), minilm or recorded:RUN.")
     ],

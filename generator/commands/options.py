@@ -6,6 +6,15 @@ from typing import Annotated
 
 import typer
 
+# Runs are named by texts, not by `Path`, which would turn s3://bucket into s3:/bucket.
+RUN_METAVAR = "FOLDER|s3://…"
+Out = Annotated[
+    str,
+    typer.Option(help="Folder of the run; repeat the command to resume.", metavar=RUN_METAVAR),
+]
+Run = Annotated[
+    str, typer.Argument(help="The folder of a retrieve or label run.", metavar=RUN_METAVAR)
+]
 Shards = Annotated[
     int | None,
     typer.Option(help="Number of shards.", show_default="one for about a hundred queries"),

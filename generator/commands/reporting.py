@@ -13,6 +13,7 @@ from typing import ParamSpec
 import typer
 
 from rankgen.manifests.errors import RankgenError
+from rankgen.manifests.object_store import store_problem
 
 Options = ParamSpec("Options")
 INTERRUPTED = 130
@@ -47,7 +48,11 @@ def reported(command: Callable[Options, None]) -> Callable[Options, None]:
             raise typer.Exit(report_error(problem)) from None
         except typer.Exit:
             raise
-        except Exception as error:  # A fault of ours: still one sentence, never a wall of text.
+        except Exception as error:
+            unusable = store_problem(error)
+            if unusable is not None:
+                raise typer.Exit(report_error(unusable)) from None
+            # A fault of ours: still one sentence, never a wall of text.
             fault = RankgenError(
                 f"unexpected {type(error).__name__}: {_last_line(error)}",
                 "repeat the command with --debug and report what it prints",

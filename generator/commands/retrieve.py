@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from rankgen.generator.commands.options import AsJson, MaxFailed, RayAddress, Shards
+from rankgen.generator.commands.options import AsJson, MaxFailed, Out, RayAddress, Shards
 from rankgen.generator.commands.reporting import reported, say
 
 
 @reported
 def retrieve(
-    out: Annotated[Path, typer.Option(help="Folder of the run; repeat the command to resume.")],
+    out: Out,
     collection: Annotated[
         str,
         typer.Option(help="A folder (BEIR's layout, or corpus.* and queries.*), or irds:ID."),

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from rankgen.generator.retrieve import RetrieveSettings
+from rankgen.manifests.run_path import RunPath
 from rankgen.manifests.validation import validated
 from rankgen.retrieval.settings import parse_retriever
 
@@ -18,7 +19,7 @@ class RetrieveOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    out: Path
+    out: RunPath
     collection: str = ""
     corpus: Path | None = None
     queries: Path | None = None

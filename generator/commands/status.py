@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rankgen.generator.commands.options import AsJson
+from rankgen.generator.commands.options import AsJson, Run
 from rankgen.generator.commands.reporting import reported, say
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ ALIVE_SECONDS = 90.0
 
 @reported
 def status(
-    run: Annotated[Path, typer.Argument(help="The folder of a retrieve or label run.")],
+    run: Run,
     watch: Annotated[
         bool, typer.Option("--watch", help="Look again every few seconds until it is finished.")
     ] = False,
@@ -43,7 +42,7 @@ def status(
     say(_text(run, found), asdict(found), as_json=as_json)
 
 
-def _text(run: Path, found: RunStatus) -> str:
+def _text(run: str, found: RunStatus) -> str:
     state = "unfinished; repeat its command to resume"
     if found.finished:
         state = "finished"

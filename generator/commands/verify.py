@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rankgen.generator.commands.options import AsJson, RayAddress
+from rankgen.generator.commands.options import AsJson, RayAddress, Run
 from rankgen.generator.commands.reporting import reported, say
 
 
 @reported
 def verify(
-    run: Annotated[Path, typer.Argument(help="The folder of a retrieve or label run.")],
+    run: Run,
     full: Annotated[bool, typer.Option("--full", help="Also re-read and check every row.")] = False,
     relabel: Annotated[
         int | None, typer.Option(help="Also have the teacher label so many queries again.", min=1)

@@ -7,6 +7,7 @@ import os
 import socket
 import time
 
+from rankgen.manifests.atomic import append_line
 from rankgen.manifests.run_directory import RunDirectory
 
 
@@ -18,11 +19,9 @@ class EventLog:
     """
 
     def __init__(self, run: RunDirectory) -> None:
-        run.events.mkdir(parents=True, exist_ok=True)
         self._path = run.events / f"{socket.gethostname()}-{os.getpid()}.jsonl"
 
     def write(self, event: str, **values: str | int | float | None) -> None:
         """Appends one event with the time, in seconds since 1970."""
         line = json.dumps({"time": round(time.time(), 3), "event": event, **values})
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        append_line(self._path, line)

@@ -16,11 +16,12 @@ from rankgen.generator.jobs.work import ShardTask, WorkFactory
 from rankgen.generator.jobs.worker import ShardWorker
 from rankgen.manifests.errors import IncompleteRun
 from rankgen.manifests.ledger import CommitRecord, Ledger, Validate
-from rankgen.manifests.plan import Plan, assign_shards, open_plan
+from rankgen.manifests.plan import Plan, assign_shards, open_plan, refuse_foreign_folder
 from rankgen.manifests.progress import Progress, progress
 from rankgen.manifests.provenance import write_manifest
 from rankgen.manifests.records import Query
 from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.store_probe import StoreToken, probed_store
 
 if TYPE_CHECKING:
     from ray.actor import ActorHandle
@@ -77,9 +78,16 @@ def run_job(job: ShardJob) -> JobSummary:
 
     Raises:
         UsageError: The folder belongs to another recipe.
+        EnvironmentProblem: The folder's store cannot hold a run, or a node does not share it.
         IncompleteRun: Too many queries are quarantined, or a signal stopped the run.
         IntegrityProblem: Committed files are damaged.
     """
+    refuse_foreign_folder(job.run)
+    with probed_store(job.run) as token:
+        return _run_probed(job, token)
+
+
+def _run_probed(job: ShardJob, token: StoreToken) -> JobSummary:
     plan = open_plan(job.run, job.plan, job.queries)
     ledger = Ledger(job.run, plan.fingerprint, plan.shards, plan.tables)
     records = ledger.settle()
@@ -87,7 +95,7 @@ def run_job(job: ShardJob) -> JobSummary:
     tasks = _missing(job, plan, records)
     if tasks:
         with stop_on_signals() as stop, ray_session(job.ray_address):
-            _fill(job, plan, ledger, tasks, records, stop)
+            _fill(job, plan, ledger, tasks, records, stop, token)
         if stop.requested:
             raise KeyboardInterrupt
         records = ledger.settle()
@@ -120,11 +128,12 @@ def _fill(
     tasks: Sequence[ShardTask],
     records: dict[int, CommitRecord],
     stop: StopRequest,
+    token: StoreToken,
 ) -> None:
     settings = job.pool()
     events = EventLog(job.run)
     planned = assign_shards((query.query_id for query in job.queries), plan.shards)
-    pool = Pool(lambda: _make_actor(job, plan, settings), settings, events, stop)
+    pool = Pool(lambda: _make_actor(job, plan, settings, token), settings, events, stop)
     published = sum(len(planned[s]) - len(r.quarantined) for s, r in records.items())
     events.write("start", shards_left=len(tasks), workers=settings.workers)
     try:
@@ -149,7 +158,9 @@ def _show(shown: Progress, task: ShardTask, quarantined: int) -> None:
         shown.note(f"{quarantined} quarantined in shard {task.shard}")
 
 
-def _make_actor(job: ShardJob, plan: Plan, settings: PoolSettings) -> ActorHandle[ShardWorker]:
+def _make_actor(
+    job: ShardJob, plan: Plan, settings: PoolSettings, token: StoreToken
+) -> ActorHandle[ShardWorker]:
     import ray
 
     actor = ray.remote(ShardWorker).options(
@@ -160,7 +171,7 @@ def _make_actor(job: ShardJob, plan: Plan, settings: PoolSettings) -> ActorHandl
         max_concurrency=max(2, settings.shards_in_flight + 1),
     )
     root = job.run.root.absolute()
-    handle = actor.remote(root, plan.fingerprint, plan.shards, job.factory)
+    handle = actor.remote(root, plan.fingerprint, plan.shards, job.factory, token)
     return cast("ActorHandle[ShardWorker]", handle)
 
 

@@ -12,9 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rankgen.generator.jobs.work import ShardTask, ShardWork, WorkerMustExit, WorkFactory
+from rankgen.manifests.atomic import whole_file
 from rankgen.manifests.ledger import Attempt
 from rankgen.manifests.run_directory import RunDirectory, read_shard
 from rankgen.manifests.shard import write_shard
+from rankgen.manifests.store_probe import StoreToken, find_token
 
 
 class ShardWorker:
@@ -25,19 +27,29 @@ class ShardWorker:
         fingerprint: The plan's fingerprint.
         shards: The number of planned shards.
         factory: Makes the work.
+        token: What the driver left in the run's store.
     """
 
-    def __init__(self, root: Path, fingerprint: str, shards: int, factory: WorkFactory) -> None:
+    def __init__(
+        self, root: Path, fingerprint: str, shards: int, factory: WorkFactory, token: StoreToken
+    ) -> None:
         self._run = RunDirectory(root)
         self._fingerprint = fingerprint
         self._shards = shards
         self._factory = factory
+        self._token = token
         self._work: ShardWork | None = None
 
     async def start(self) -> tuple[int, str]:
-        """Loads the work and returns the process id and Ray's id of the node."""
+        """Loads the work and returns the process id and Ray's id of the node.
+
+        Raises:
+            EnvironmentProblem: This node does not see the run's store.
+        """
         import ray
 
+        address = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+        find_token(self._token, f"{socket.gethostname()} ({address})")
         self._work = self._factory()
         return os.getpid(), ray.get_runtime_context().get_node_id()
 
@@ -55,7 +67,8 @@ class ShardWorker:
         for table, rows in filled.tables.items():
             merged = self._merge_published(task, table, rows, done)
             path = self._run.attempts / name / f"{table}.parquet"
-            write_shard(path, table, merged, self._fingerprint)
+            with whole_file(path) as draft:
+                write_shard(draft, table, merged, self._fingerprint)
         return Attempt(
             shard=task.shard,
             revision=task.revision,
