@@ -21,7 +21,37 @@ def rerank(
     chunk_tokens: int = 4096,
     progress: Progress | None = None,
 ) -> Scores:
-    """Scores every candidate of every query.
+    """Scores every candidate of every query; see `raw_scores`.
+
+    Raises:
+        IntegrityProblem: A score is NaN or infinite.
+    """
+    scores = raw_scores(
+        encoder,
+        texts,
+        device=device,
+        is_bf16=is_bf16,
+        chunk_tokens=chunk_tokens,
+        progress=progress,
+    )
+    if not all(np.isfinite(list(own.values())).all() for own in scores.values()):
+        raise IntegrityProblem(
+            "the student gives scores that are no finite numbers",
+            "train it again with a lower --learning-rate",
+        )
+    return scores
+
+
+def raw_scores(
+    encoder: CrossEncoder,
+    texts: CandidateTexts,
+    *,
+    device: torch.device,
+    is_bf16: bool = False,
+    chunk_tokens: int = 4096,
+    progress: Progress | None = None,
+) -> Scores:
+    """Scores every candidate of every query, whatever the scores are.
 
     Args:
         encoder: The student, on `device`.
@@ -33,9 +63,6 @@ def rerank(
 
     Returns:
         query id -> document id -> logit, higher is better, in the candidates' order.
-
-    Raises:
-        IntegrityProblem: A score is NaN or infinite.
     """
     queries = encoder.tokenise_queries(texts.queries)
     passages = encoder.tokenise_passages(texts.documents)
@@ -48,11 +75,6 @@ def rerank(
         chunk_tokens=chunk_tokens,
         progress=progress,
     )
-    if not np.isfinite(scores).all():
-        raise IntegrityProblem(
-            "the student gives scores that are no finite numbers",
-            "train it again with a lower --learning-rate",
-        )
     by_query: Scores = {row.query_id: {} for row in texts.candidates}
     for (query_id, doc_id), score in zip(names, scores.tolist(), strict=True):
         by_query[query_id][doc_id] = score

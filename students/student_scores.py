@@ -6,17 +6,15 @@ import json
 from pathlib import Path
 
 from rankgen.manifests.atomic import write_whole
-from rankgen.manifests.digest import sha256_of_file, sha256_of_value
+from rankgen.manifests.digest import sha256_of_value
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.progress import progress
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.students.candidates import CandidateTexts, Scores, read_candidates
 from rankgen.students.evaluation_settings import EvaluationSettings
 from rankgen.students.recipe_lock import tables_digest
+from rankgen.students.student_identity import student_identity
 from rankgen.students.systems import System
-
-# Files of a student folder that can change a score.
-SCORING_FILES = ("*.safetensors", "*.bin", "*.json", "*.txt", "*.model")
 
 
 def student_system(
@@ -50,11 +48,9 @@ def student_system(
 
 
 def _key(student: str, settings: EvaluationSettings, candidates: Path) -> str:
-    folder = Path(student)
-    files = sorted({path for pattern in SCORING_FILES for path in folder.glob(pattern)})
     return sha256_of_value(
         {
-            "student": {path.name: sha256_of_file(path) for path in files} or student,
+            "student": student_identity(student),
             "candidates": tables_digest(
                 RunDirectory(candidates), ("candidates", "queries", "documents")
             ),

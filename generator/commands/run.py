@@ -12,6 +12,7 @@ import typer
 from rankgen.generator.commands.evaluate import perform_evaluate
 from rankgen.generator.commands.label import forecast_label, perform_label
 from rankgen.generator.commands.reporting import reported
+from rankgen.generator.commands.rerank import perform_rerank
 from rankgen.generator.commands.retrieve import perform_retrieve
 from rankgen.generator.commands.train_student import perform_train_student
 
@@ -94,5 +95,6 @@ COMMANDS: dict[str, Callable[[Mapping[str, object], str], None]] = {
     "retrieve": perform_retrieve,
     "label": perform_label,
     "train-student": perform_train_student,
+    "rerank": perform_rerank,
     "evaluate": perform_evaluate,
 }

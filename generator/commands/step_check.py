@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from rankgen.generator.commands.label_options import label_settings
 from rankgen.generator.commands.python_docs import PythonDocsOptions
+from rankgen.generator.commands.rerank_options import RerankSettings
 from rankgen.generator.commands.retrieve_options import retrieve_settings
 from rankgen.manifests.validation import validated
 from rankgen.students.evaluation_settings import EvaluationSettings
@@ -24,6 +25,8 @@ def check_step(command: str, values: Mapping[str, object], where: str) -> None:
         label_settings(values, where).teacher.resolved()
     elif command == "train-student":
         validated(TrainSettings, values, where)
+    elif command == "rerank":
+        validated(RerankSettings, values, where)
     elif command == "evaluate":
         validated(EvaluationSettings, values, where)
     elif command == "python-docs":

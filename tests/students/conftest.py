@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from rankgen.manifests.digest import sha256_of_lines
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.schema import TABLES
 
@@ -59,7 +60,7 @@ def write_candidates(tmp_path: Path) -> WriteRun:
                 "query_id": query_id,
                 "doc_ids": [doc_id for doc_id, _ in pairs],
                 "retrieval_scores": [score for _, score in pairs],
-                "candidates_sha256": "0" * 64,
+                "candidates_sha256": sha256_of_lines(doc_id for doc_id, _ in pairs),
             }
             for query_id, pairs in sorted(lists.items())
         ]

@@ -1,0 +1,114 @@
+"""`rankgen rerank`: candidates in, the same candidates in a student's order out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankgen.generator.commands.options import AsJson, MaxFailed, RayAddress, Shards
+from rankgen.generator.commands.reporting import reported, say
+
+
+@reported
+def rerank(
+    student: Annotated[str, typer.Option(help="Folder or id of a cross-encoder.")],
+    candidates: Annotated[str, typer.Option(help="The folder of a retrieve run.")],
+    out: Annotated[str, typer.Option(help="Folder of the run; repeat the command to resume.")],
+    depth: Annotated[
+        int | None, typer.Option(help="Candidates that are scored.", show_default="all")
+    ] = None,
+    ties: Annotated[
+        str,
+        typer.Option(
+            help="Of equal scores first: the better of the first stage (first-stage), or the "
+            "greater document id, as in trec_eval (doc-id)."
+        ),
+    ] = "first-stage",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    chunk_tokens: Annotated[
+        int | None, typer.Option(help="Tokens of one forward pass.", show_default="by device")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="CPU threads of a worker.", show_default="its CPUs")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Ray actors.", show_default="one a GPU, or one a node")
+    ] = None,
+    shards: Shards = None,
+    max_failed: MaxFailed = 0,
+    ray_address: RayAddress = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have a student order every query's candidates."""
+    options = dict(locals())
+    as_json = bool(options.pop("as_json"))
+    perform_rerank(options, "rerank", as_json=as_json)
+
+
+def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = False) -> None:
+    """Runs the command with its options as values; see `RerankSettings`."""
+    from rankgen.generator.commands.rerank_options import RerankSettings
+    from rankgen.generator.rerank import TREC_RUN, RerankRun
+    from rankgen.generator.rerank import rerank as run
+    from rankgen.manifests.digest import sha256_of_value
+    from rankgen.manifests.errors import UsageError
+    from rankgen.manifests.validation import validated
+    from rankgen.students.list_reranker import StudentOpener
+    from rankgen.students.student_identity import student_identity
+
+    settings = validated(RerankSettings, values, where)
+    folder = Path(settings.student)
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        raise UsageError(
+            f"{folder} holds no finished student (it has no config.json)",
+            "name the folder that was given to `rankgen train-student --out`",
+        )
+    # Ray's workers may stand in another folder.
+    student = str(folder.absolute()) if folder.is_dir() else settings.student
+    opener = StudentOpener(
+        student,
+        depth=settings.depth,
+        ties=settings.ties,
+        device=settings.device,
+        precision=settings.precision,
+        chunk_tokens=settings.chunk_tokens,
+        threads=settings.threads,
+    )
+    summary = run(
+        RerankRun(
+            candidates=settings.candidates,
+            out=settings.out,
+            opener=opener,
+            recipe={
+                "student": sha256_of_value(student_identity(student)),
+                "depth": settings.depth,
+                "ties": settings.ties,
+                "precision": settings.precision,
+            },
+            settings=settings.model_dump(mode="json"),
+            tag=folder.name or settings.student,
+            is_on_gpu=settings.device != "cpu",
+            shards=settings.shards,
+            workers=settings.workers,
+            max_failed=settings.max_failed,
+            ray_address=settings.ray_address,
+        )
+    )
+    text = (
+        f"{summary.queries:,} queries, {summary.counts['candidates']:,} candidates in "
+        f"{summary.shards} shards ({summary.resumed_shards} from before) -> "
+        f"{settings.out / TREC_RUN}"
+    )
+    result: dict[str, object] = {
+        "out": str(settings.out),
+        "queries": summary.queries,
+        "quarantined": summary.quarantined,
+        "shards": summary.shards,
+        "resumed_shards": summary.resumed_shards,
+        **summary.counts,
+    }
+    say(text, result, as_json=as_json)

@@ -1,0 +1,233 @@
+"""The rerank job: candidates in, the same candidates in a student's order out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+from pydantic import JsonValue
+
+from rankgen.generator.jobs.cluster import cpus_of_nodes, total_gpus
+from rankgen.generator.jobs.job import JobSummary, ShardJob, run_job
+from rankgen.generator.jobs.pool_settings import PoolSettings
+from rankgen.generator.jobs.work import FilledShard
+from rankgen.generator.retrieve import validate_candidates
+from rankgen.manifests.atomic import whole_file
+from rankgen.manifests.candidate_lists import CandidateLists
+from rankgen.manifests.errors import IntegrityProblem, UsageError
+from rankgen.manifests.plan import Plan, default_shards, digest_of_queries
+from rankgen.manifests.records import Candidates, Query
+from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.texts import DocumentTexts, link_texts
+from rankgen.retrieval.candidate_rows import candidate_table
+
+TREC_RUN = "run.trec"
+
+
+class Reranker(Protocol):
+    """Orders lists of candidates."""
+
+    def rerank(
+        self,
+        lists: Sequence[Candidates],
+        queries: Mapping[str, str],
+        documents: Mapping[str, str],
+        count: Callable[[int], None],
+    ) -> tuple[list[Candidates], dict[str, str]]:
+        """Returns the lists in order, scores strictly decreasing, and query id -> failure.
+
+        Args:
+            lists: First-stage candidates.
+            queries: Text by query id.
+            documents: "title text" by document id.
+            count: To be told how many more pairs were scored; may be called from a thread.
+        """
+
+    def facts(self) -> Mapping[str, JsonValue]:
+        """Returns with what it scores."""
+
+
+@dataclass(frozen=True)
+class RerankRun:
+    """What a rerank run does.
+
+    Attributes:
+        candidates: The folder of a retrieve run (or of an earlier rerank run).
+        out: The run's folder.
+        opener: Loads the student in a worker; pickled.
+        recipe: Every value that changes the scores.
+        settings: Every value that the run was started with, for the record.
+        tag: Name of the system in the TREC run.
+        is_on_gpu: Whether each worker takes a GPU where the cluster has some.
+        shards: Number of shards; None takes about a hundred queries in each.
+        workers: Ray actors; None takes one a GPU, or one a node.
+        max_failed: Queries without an order that are tolerated.
+        ray_address: A cluster, or None for this machine.
+        stall_seconds: A worker that scores nothing for so long is replaced.
+    """
+
+    candidates: Path
+    out: Path
+    opener: Callable[[], Reranker]
+    recipe: Mapping[str, JsonValue]
+    settings: Mapping[str, JsonValue]
+    tag: str
+    is_on_gpu: bool = True
+    shards: int | None = None
+    workers: int | None = None
+    max_failed: int = 0
+    ray_address: str | None = None
+    stall_seconds: float = 1800.0
+
+
+def rerank(wanted: RerankRun) -> JobSummary:
+    """Has a student order every query's candidates and publishes them like candidates.
+
+    The table `candidates` holds the new order with strictly decreasing scores; `run.trec` is the
+    same as a TREC run, and the texts are linked, so that every command takes the folder where it
+    takes candidates.
+
+    Raises:
+        RankgenError: See `run_job`; also candidates that are no finished run.
+    """
+    source, run = RunDirectory(wanted.candidates), RunDirectory(wanted.out)
+    lists = CandidateLists(source)
+    if not source.has_table("documents"):
+        raise UsageError(
+            f"{source.root} is not finished (it has no documents yet)",
+            "repeat its `rankgen retrieve` command, which resumes",
+        )
+    texts = source.texts("queries")
+    queries = [Query(query_id, texts[query_id]) for query_id in lists.query_ids]
+    plan = Plan(
+        kind="rerank",
+        tables=("candidates",),
+        recipe={"candidates_sha256": lists.digest(), **wanted.recipe},
+        settings=dict(wanted.settings),
+        shards=wanted.shards or default_shards(len(queries)),
+        queries=len(queries),
+        queries_sha256=digest_of_queries(queries),
+    )
+    job = ShardJob(
+        run=run,
+        plan=plan,
+        queries=queries,
+        factory=RerankFactory(source.root.absolute(), wanted.opener),
+        validate=validate_reranked,
+        finish=lambda: _publish(source, run, wanted.tag),
+        pool=lambda: _pool(wanted),
+        max_failed=wanted.max_failed,
+        ray_address=wanted.ray_address,
+    )
+    return run_job(job)
+
+
+@dataclass(frozen=True)
+class RerankFactory:
+    """Opens a student and the candidates in a worker process."""
+
+    candidates: Path
+    opener: Callable[[], Reranker]
+
+    def __call__(self) -> RerankWork:
+        """Loads the model."""
+        return RerankWork(RunDirectory(self.candidates), self.opener())
+
+
+class RerankWork:
+    """Fills shards with re-ranked candidates.
+
+    Args:
+        source: The candidates with their texts.
+        reranker: Orders them.
+    """
+
+    def __init__(self, source: RunDirectory, reranker: Reranker) -> None:
+        self._lists, self._documents = CandidateLists(source), DocumentTexts(source)
+        self._reranker, self._scored = reranker, 0
+
+    async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
+        """Scores in a thread, so that the process still answers when it is asked how it does."""
+        del journal  # A shard is some minutes of scoring at most, and is sooner repeated than kept.
+        if not queries:
+            return FilledShard(tables={"candidates": candidate_table([])}, failed={})
+        held = self._lists[[query.query_id for query in queries]]
+        lists = [
+            Candidates(row.query_id, tuple(row.doc_ids), tuple(row.retrieval_scores))
+            for row in (held[query.query_id] for query in queries)
+        ]
+        texts = self._documents[sorted({doc_id for row in lists for doc_id in row.doc_ids})]
+        ordered, failed = await asyncio.to_thread(
+            self._reranker.rerank,
+            lists,
+            {query.query_id: query.text for query in queries},
+            {doc_id: document.contents for doc_id, document in texts.items()},
+            self._count,
+        )
+        return FilledShard(
+            tables={"candidates": candidate_table(ordered)},
+            failed=failed,
+            counts={"candidates": sum(len(row.doc_ids) for row in ordered)},
+        )
+
+    def progress(self) -> int:
+        """Counts the pairs that were scored."""
+        return self._scored
+
+    async def close(self) -> None:
+        """Has nothing to free."""
+
+    def facts(self) -> Mapping[str, JsonValue]:
+        """Returns with what the scores are made."""
+        return self._reranker.facts()
+
+    def _count(self, pairs: int) -> None:
+        self._scored += pairs
+
+
+def validate_reranked(
+    tables: Mapping[str, pa.Table], planned: Sequence[str], quarantined: Mapping[str, str]
+) -> None:
+    """Checks an attempt as candidates are checked, and that no two scores of a query are tied.
+
+    Raises:
+        IntegrityProblem: Something is wrong.
+    """
+    validate_candidates(tables, planned, quarantined)
+    for row in tables["candidates"].to_pylist():
+        narrow = np.asarray(row["retrieval_scores"], dtype=np.float32)
+        if not (np.diff(narrow) < 0).all():
+            raise IntegrityProblem(
+                f"the scores of query {row['query_id']} do not strictly decrease",
+                "repeat the command to try again",
+            )
+
+
+def _publish(source: RunDirectory, run: RunDirectory, tag: str) -> None:
+    link_texts(source, run)
+    name = "-".join(tag.split()) or "student"
+    with (
+        whole_file(run.root / TREC_RUN) as draft,
+        draft.open("w", encoding="utf-8", newline="\n") as file,
+    ):
+        for row in run.candidates():
+            pairs = zip(row.doc_ids, row.scores, strict=True)
+            for rank, (doc_id, score) in enumerate(pairs, start=1):
+                file.write(f"{row.query_id} Q0 {doc_id} {rank} {score!r} {name}\n")
+
+
+def _pool(wanted: RerankRun) -> PoolSettings:
+    """Sizes the pool: a student takes a GPU, or the CPUs of a node."""
+    gpus = total_gpus() if wanted.is_on_gpu else 0
+    if gpus:
+        workers = wanted.workers or gpus
+        return PoolSettings(workers=workers, gpus=1.0, stall_seconds=wanted.stall_seconds)
+    nodes = cpus_of_nodes()
+    workers = wanted.workers or len(nodes)
+    cpus = max(1, min(*nodes, sum(nodes) // workers))
+    return PoolSettings(workers=workers, cpus=float(cpus), stall_seconds=wanted.stall_seconds)
