@@ -11,6 +11,7 @@ from rankgen.generator.commands.evaluate import evaluate
 from rankgen.generator.commands.label import label
 from rankgen.generator.commands.quickstart import quickstart
 from rankgen.generator.commands.reporting import DEBUG_VARIABLE
+from rankgen.generator.commands.reproduce import reproduce
 from rankgen.generator.commands.rerank import rerank
 from rankgen.generator.commands.retrieve import retrieve
 from rankgen.generator.commands.run import run
@@ -30,6 +31,7 @@ app.command("label")(label)
 app.command("train-student")(train_student)
 app.command("rerank")(rerank)
 app.command("evaluate")(evaluate)
+app.command("reproduce")(reproduce)
 app.command("run")(run)
 app.command("quickstart")(quickstart)
 app.command("status")(status)
