@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rankgen.manifests.digest import sha256_of_lines
+from rankgen.manifests.digest import sha256_of_columns, sha256_of_lines
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.run_directory import RunDirectory, read_shard
 
@@ -35,9 +35,10 @@ class CandidateLists:
         self._run = run
         self._paths = run.shard_paths("candidates")
         self._shard_of: dict[str, int] = {}
-        for number, shard in enumerate(run.shards("candidates", ["query_id"])):
-            for query_id in shard["query_id"].to_pylist():
-                self._shard_of[query_id] = number
+        parts = list(run.shards("candidates", ["query_id", "candidates_sha256"]))
+        for number, part in enumerate(parts):
+            self._shard_of |= dict.fromkeys(part["query_id"].to_pylist(), number)
+        self._digests = pa.concat_tables(parts)
 
     @property
     def query_ids(self) -> list[str]:
@@ -46,12 +47,8 @@ class CandidateLists:
 
     def digest(self) -> str:
         """Returns the digest of every list of every query, whatever the number of shards."""
-        digests: dict[str, str] = {}
-        for shard in self._run.shards("candidates", ["query_id", "candidates_sha256"]):
-            digests |= zip(
-                shard["query_id"].to_pylist(), shard["candidates_sha256"].to_pylist(), strict=True
-            )
-        return sha256_of_lines(part for pair in sorted(digests.items()) for part in pair)
+        ordered = self._digests.sort_by("query_id")
+        return sha256_of_columns(ordered["query_id"], ordered["candidates_sha256"])
 
     def __getitem__(self, query_ids: Iterable[str]) -> Mapping[str, CandidateList]:
         """Returns query_id -> candidates.

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from rankgen.manifests.atomic import put_if_absent, whole_file, write_whole
-from rankgen.manifests.digest import canonical_json, sha256_of_lines, sha256_of_value
+from rankgen.manifests.digest import canonical_json, sha256_of_columns, sha256_of_value
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.records import Query
 from rankgen.manifests.run_directory import RunDirectory
@@ -83,8 +83,10 @@ def assign_shards(query_ids: Iterable[str], shards: int) -> list[list[str]]:
 
 def digest_of_queries(queries: Sequence[Query]) -> str:
     """Returns the digest of ids and texts, independent of their order."""
-    ordered = sorted(queries)
-    return sha256_of_lines(part for query in ordered for part in query)
+    ids, texts = ([query[field] for query in queries] for field in (0, 1))
+    table = pa.table({"query_id": pa.array(ids, pa.string()), "text": pa.array(texts, pa.string())})
+    ordered = table.sort_by("query_id")
+    return sha256_of_columns(ordered["query_id"], ordered["text"])
 
 
 def open_plan(run: RunDirectory, plan: Plan, queries: Sequence[Query]) -> Plan:
