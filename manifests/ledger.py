@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,6 +25,9 @@ from rankgen.manifests.digest import canonical_json, sha256_of_file
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.object_store import is_remote
 from rankgen.manifests.run_directory import RunDirectory, read_shard
+
+# In a store every shard is some requests, and a run has thousands of shards.
+SETTLE_THREADS = 16
 
 Validate = Callable[[Mapping[str, pa.Table], Sequence[str], Mapping[str, str]], None]
 
@@ -158,8 +162,9 @@ class Ledger:
             IntegrityProblem: A committed file is missing or has another size.
         """
         records = self.records()
-        for record in records.values():
-            self._publish(record)
+        with ThreadPoolExecutor(SETTLE_THREADS) as pool:
+            # Reading the results raises what went wrong.
+            list(pool.map(self._publish, records.values()))
         return records
 
     def discard_work_in_progress(self) -> None:

@@ -31,8 +31,13 @@ def open_root(named: Path | str) -> Path:
     """
     if not isinstance(named, str) or "://" not in named:
         return Path(named) if isinstance(named, str) else named
-    if not named.startswith(SCHEME) or not named.removeprefix(SCHEME).partition("/")[0]:
-        raise UsageError(f"{named} is no place for a run", "name a folder or s3://BUCKET/FOLDER")
+    bucket, _, folder = named.removeprefix(SCHEME).partition("/")
+    # The store's client would take these characters for patterns, versions or queries.
+    if not named.startswith(SCHEME) or not bucket or set(folder) & set("*?[]#"):
+        raise UsageError(
+            f"{named} is no place for a run",
+            "name a folder or s3://BUCKET/FOLDER, without any of * ? [ ] #",
+        )
     try:
         import s3fs  # noqa: F401  # UPath imports it too late to explain its absence.
         from upath import UPath

@@ -96,6 +96,11 @@ def load_recipe(
     for override in overrides:
         _apply(content, override)
     recipe = validated(Recipe, content, where)
+    if recipe.out.parts[:1] == ("s3:",):
+        raise UsageError(
+            f"{where}: its steps cannot share a folder on S3",
+            "choose a folder on a disk, or give the commands one by one",
+        )
     _check(recipe, commands, where)
     return recipe
 

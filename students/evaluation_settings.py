@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rankgen.manifests.run_path import RunPath
 from rankgen.students.choices import Precision
 
 
@@ -31,16 +32,17 @@ class EvaluationSettings(BaseModel):
         chunk_tokens: Tokens of one forward pass, padding included; None chooses by device.
         threads: CPU threads; None leaves it to torch.
         bootstrap_samples: Resamples of the queries for the 95 % intervals of the means.
-        seed: Of the bootstrap.
+        randomisation_samples: Sign patterns of the randomisation tests.
+        seed: Of the bootstrap and the randomisation tests.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     qrels: Path
     out: Path
-    candidates: Path | None = None
+    candidates: RunPath | None = None
     students: tuple[str, ...] = ()
-    rankings: tuple[Path, ...] = ()
+    rankings: tuple[RunPath, ...] = ()
     runs: tuple[Path, ...] = ()
     measures: tuple[str, ...] = Field(default=("nDCG@10",), min_length=1)
     queries: Literal["qrels", "candidates"] = "qrels"
@@ -51,6 +53,7 @@ class EvaluationSettings(BaseModel):
     chunk_tokens: int | None = Field(default=None, ge=1)
     threads: int | None = Field(default=None, ge=1)
     bootstrap_samples: int = Field(default=2000, ge=100)
+    randomisation_samples: int = Field(default=10_000, ge=100)
     seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")

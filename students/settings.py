@@ -8,6 +8,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rankgen.manifests.run_path import RunPath
 from rankgen.students.choices import (
     EVIDENCE_WEIGHTS,
     Evidence,
@@ -81,7 +82,7 @@ class TrainSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    rankings: Path
+    rankings: RunPath
     out: Path
     backbone: str = "minilm"
     loss: str = "ranknet"
@@ -111,7 +112,7 @@ class TrainSettings(BaseModel):
     step_tokens: int | None = Field(default=None, ge=1)
     threads: int | None = Field(default=None, ge=1)
     seed: int = Field(default=42, ge=0)
-    validation: Path | None = None
+    validation: RunPath | None = None
     validation_qrels: Path | None = None
     validation_queries: int | None = Field(default=None, ge=1)
     validation_depth: int | None = Field(default=None, ge=1)

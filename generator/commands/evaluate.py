@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rankgen.generator.commands.options import AsJson
+from rankgen.generator.commands.options import RUN_METAVAR, AsJson
 from rankgen.generator.commands.reporting import reported, say
 
 
@@ -17,13 +17,15 @@ def evaluate(
     qrels: Annotated[Path, typer.Option(help="Judgements, TREC or BEIR form.")],
     out: Annotated[Path, typer.Option(help="Folder of the report.")],
     candidates: Annotated[
-        Path | None, typer.Option(help="A retrieve run; students re-rank it.")
+        str | None,
+        typer.Option(help="A retrieve run; students re-rank it.", metavar=RUN_METAVAR),
     ] = None,
     student: Annotated[
         list[str] | None, typer.Option(help="Folder or id of a cross-encoder; repeatable.")
     ] = None,
     rankings: Annotated[
-        list[Path] | None, typer.Option(help="Folder of a label run; repeatable.")
+        list[str] | None,
+        typer.Option(help="Folder of a label run; repeatable.", metavar=RUN_METAVAR),
     ] = None,
     run: Annotated[list[Path] | None, typer.Option(help="A TREC run; repeatable.")] = None,
     measure: Annotated[

@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
-from rankgen.generator.commands.options import AsJson
+from rankgen.generator.commands.options import RUN_METAVAR, AsJson
 from rankgen.generator.commands.reporting import reported, say
 
 
 @reported
 def train_student(
-    rankings: Annotated[Path, typer.Option(help="The folder of a label run.")],
+    rankings: Annotated[str, typer.Option(help="The folder of a label run.", metavar=RUN_METAVAR)],
     out: Annotated[Path, typer.Option(help="Folder of the student; repeat to resume.")],
     backbone: Annotated[
         str, typer.Option(help="Hugging Face id, folder, or minilm (ships with a package).")
@@ -38,7 +38,8 @@ def train_student(
         int | None, typer.Option(help="Passages drawn from a list.", show_default="all")
     ] = None,
     validation: Annotated[
-        Path | None, typer.Option(help="A retrieve run to re-rank while training.")
+        str | None,
+        typer.Option(help="A retrieve run to re-rank while training.", metavar=RUN_METAVAR),
     ] = None,
     validation_qrels: Annotated[
         Path | None, typer.Option(help="Its judgements (TREC or BEIR form).")

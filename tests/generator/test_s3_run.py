@@ -94,13 +94,22 @@ def answered(*arguments: str, code: int = 0) -> dict[str, object]:
     return values
 
 
-def test_a_run_on_s3_has_the_bytes_of_a_local_one(
-    s3_bucket: str, candidates: str, local: dict[str, bytes]
-) -> None:
-    out = f"{s3_bucket}/labelled"
+def label_command(candidates: str, out: str) -> list[str]:
     command = ["label", "--candidates", candidates, "--out", out, "--shards", "4"]
-    command += ["--teacher", "scripted:hash", "--window", "8", "--stride", "4"]
-    assert answered(*command)["out"] == out
+    return [*command, "--teacher", "scripted:hash", "--window", "8", "--stride", "4"]
+
+
+@pytest.fixture(scope="module")
+def labelled(s3_bucket: str, candidates: str) -> str:
+    out = f"{s3_bucket}/labelled"
+    assert answered(*label_command(candidates, out))["out"] == out
+    return out
+
+
+def test_a_run_on_s3_has_the_bytes_of_a_local_one(
+    labelled: str, candidates: str, local: dict[str, bytes]
+) -> None:
+    out = labelled
     assert published(out) == local
     run = RunDirectory(out)
     assert sorted(path.name for path in run.state.iterdir() if path != run.events) == [
@@ -115,25 +124,25 @@ def test_a_run_on_s3_has_the_bytes_of_a_local_one(
     assert [json.loads(events[0])["event"], json.loads(events[-1])["event"]] == ["start", "end"]
     # Repeating the command does nothing, and the run can be looked at and checked.
     changed = run.manifest.stat().st_mtime
-    answered(*command)
+    answered(*label_command(candidates, out))
     assert run.manifest.stat().st_mtime == changed
     assert answered("status", out)["finished"] is True
     assert answered("verify", "--full", out)["problems"] == []
 
 
-def test_texts_and_rankings_cross_between_a_disk_and_s3(
-    s3_bucket: str, candidates: str, local: dict[str, bytes], tmp_path: Path
+def test_a_run_on_a_disk_may_have_its_candidates_on_s3(
+    candidates: str, local: dict[str, bytes], tmp_path: Path
 ) -> None:
     label(settings(candidates, tmp_path / "run", "hash"))
     assert published(tmp_path / "run") == local
-    write_candidates(RunDirectory(tmp_path / "candidates"))
-    label(settings(tmp_path / "candidates", f"{s3_bucket}/from-disk", "hash"))
-    assert published(f"{s3_bucket}/from-disk") == local
 
 
-def test_verify_finds_a_changed_and_a_lost_object(s3_bucket: str, candidates: str) -> None:
-    out = f"{s3_bucket}/damaged"
-    label(settings(candidates, out, "hash"))
+def test_verify_finds_a_changed_and_a_lost_object(labelled: str) -> None:
+    out = f"{labelled}-damaged"
+    store = open_root(labelled)
+    for path in store.glob("**/*"):
+        if path.is_file():
+            write_whole(open_root(out) / str(path.relative_to(store)), path.read_bytes())
     shards = RunDirectory(out).shard_paths("rankings")
     content = shards[1].read_bytes()
     write_whole(shards[1], content[:-1] + bytes([content[-1] ^ 1]))
@@ -225,6 +234,29 @@ def test_retrieving_into_s3_gives_the_local_bytes(s3_bucket: str, tmp_path: Path
     assert published(out) == published(tmp_path / "run")
     assert (open_root(out) / "qrels.tsv").read_bytes() == (tmp_path / "run/qrels.tsv").read_bytes()
     assert answered("verify", "--full", out)["problems"] == []
+
+
+def test_an_evaluation_reads_runs_on_s3(labelled: str, candidates: str, tmp_path: Path) -> None:
+    qrels = tmp_path / "qrels.txt"
+    qrels.write_text("".join(f"{q.query_id} 0 d{n} 1\n" for n, q in enumerate(QUERIES)))
+    command = [
+        "evaluate",
+        "--qrels",
+        str(qrels),
+        "--rankings",
+        labelled,
+        "--candidates",
+        candidates,
+    ]
+    systems = answered(*command, "--out", str(tmp_path / "report"))["systems"]
+    assert isinstance(systems, list)
+    assert [system["kind"] for system in systems] == ["first-stage", "teacher"]
+
+
+def test_a_recipe_on_s3_is_refused(s3_bucket: str) -> None:
+    result = CliRunner().invoke(app, ["run", "quickstart", "--out", f"{s3_bucket}/all"])
+    assert result.exit_code == 2
+    assert "cannot share a folder on S3" in result.stderr
 
 
 def test_a_folder_of_something_else_and_no_run_are_refused(

@@ -48,7 +48,7 @@ def root(s3_bucket: str, request: pytest.FixtureRequest) -> Path:
 
 
 def test_only_folders_and_s3_are_places_for_a_run(s3_bucket: str, tmp_path: Path) -> None:
-    for wrong in ("gs://bucket/run", "s3://", "s3:///run"):
+    for wrong in ("gs://bucket/run", "s3://", "s3:///run", "s3://bucket/run*"):
         with pytest.raises(UsageError, match="is no place for a run"):
             open_root(wrong)
     assert open_root(str(tmp_path)) == tmp_path
