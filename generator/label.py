@@ -14,7 +14,9 @@ from rankgen.generator.label_rows import validate_rankings
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.generator.label_work import LabelFactory
 from rankgen.generator.prompts.profiles import prompt_profile
+from rankgen.generator.teachers.model_folder import model_identity
 from rankgen.generator.teachers.presets import split_teacher
+from rankgen.generator.teachers.revision import with_pinned_revision
 from rankgen.manifests.candidate_lists import CandidateLists
 from rankgen.manifests.digest import sha256_of_file
 from rankgen.manifests.errors import UsageError
@@ -63,10 +65,11 @@ def label(settings: LabelRunSettings) -> JobSummary:
     Raises:
         RankgenError: See `run_job`; also wrong settings, or candidates that are no run.
     """
-    teacher = settings.teacher.resolved()
+    run = RunDirectory(settings.out)
+    teacher = with_pinned_revision(settings.teacher.resolved(), run)
+    settings = settings.model_copy(update={"teacher": teacher})
     source = RunDirectory(settings.candidates)
     plan, queries = plan_labels(settings)
-    run = RunDirectory(settings.out)
     in_flight = teacher.concurrency or 1
     job = ShardJob(
         run=run,
@@ -119,6 +122,10 @@ def _recipe(teacher: LabelSettings) -> dict[str, JsonValue]:
             recipe[key] = value
         else:
             raise TypeError(f"{key}={value!r} has no place in a recipe")
+    for key in ("model", "tokenizer"):
+        if isinstance(value := recipe.get(key), str):
+            # A folder is what is in it: it may move, and must not change.
+            recipe[key] = model_identity(value)
     preset, argument = split_teacher(teacher.teacher)
     if preset.kind == "recorded":
         path = Path(argument or "")
