@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rankgen.generator.jobs.cluster import ray_session, total_cpus
 from rankgen.generator.label import LabelRunSettings, label
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.manifests.records import Candidates, Document, Query
@@ -30,6 +31,16 @@ def make_candidates(root: Path) -> Path:
     write_queries(run, queries, "f")
     write_documents(run, [Document(doc_id, "", "") for doc_id in ids], "f")
     return root
+
+
+def test_a_local_run_joins_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    assert not ray.is_initialized()
+    with ray_session(None):
+        assert total_cpus() >= 1
+    assert not ray.is_initialized()
 
 
 def test_a_node_dies_and_another_joins(tmp_path: Path) -> None:
