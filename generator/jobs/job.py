@@ -21,6 +21,7 @@ from rankgen.manifests.progress import Progress, progress
 from rankgen.manifests.provenance import write_manifest
 from rankgen.manifests.records import Query
 from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.storage_faults import named_storage_faults
 from rankgen.manifests.store_probe import StoreToken, probed_store
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def run_job(job: ShardJob) -> JobSummary:
         IntegrityProblem: Committed files are damaged.
     """
     refuse_foreign_folder(job.run)
-    with probed_store(job.run) as token:
+    with named_storage_faults(job.run.root), probed_store(job.run) as token:
         return _run_probed(job, token)
 
 
@@ -94,7 +95,8 @@ def _run_probed(job: ShardJob, token: StoreToken) -> JobSummary:
     resumed = len(records)
     tasks = _missing(job, plan, records)
     if tasks:
-        with stop_on_signals() as stop, ray_session(job.ray_address):
+        # Ray takes SIGTERM for itself when it starts, and would abort.
+        with ray_session(job.ray_address), stop_on_signals() as stop:
             _fill(job, plan, ledger, tasks, records, stop, token)
         if stop.requested:
             raise KeyboardInterrupt
@@ -102,8 +104,9 @@ def _run_probed(job: ShardJob, token: StoreToken) -> JobSummary:
     if tasks or not job.run.manifest.exists():
         job.finish()
         write_manifest(job.run, plan, records)
-        if not any(record.quarantined for record in records.values()):
-            ledger.discard_work_in_progress()
+    # Also where a kill after the manifest has left some of it.
+    if not any(record.quarantined for record in records.values()):
+        ledger.discard_work_in_progress()
     return _summary(job, records, resumed)
 
 

@@ -16,6 +16,7 @@ from rankgen.manifests.atomic import whole_file
 from rankgen.manifests.ledger import Attempt
 from rankgen.manifests.run_directory import RunDirectory, read_shard
 from rankgen.manifests.shard import write_shard
+from rankgen.manifests.storage_faults import named_storage_faults
 from rankgen.manifests.store_probe import StoreToken, find_token
 
 
@@ -54,9 +55,18 @@ class ShardWorker:
         return os.getpid(), ray.get_runtime_context().get_node_id()
 
     async def fill(self, task: ShardTask) -> Attempt:
-        """Fills the task's queries and writes the shard's attempt files."""
+        """Fills the task's queries and writes the shard's attempt files.
+
+        Raises:
+            EnvironmentProblem: The disk is full or refuses writing; trying again is no use.
+        """
+        with named_storage_faults(self._run.state):
+            return await self._fill(task)
+
+    async def _fill(self, task: ShardTask) -> Attempt:
         assert self._work is not None, "start() comes first"
-        began = time.time()
+        # The duration is not the difference of two times of day: clocks jump.
+        began, clock = time.time(), time.monotonic()
         try:
             filled = await self._work.fill(task.queries, self._run.journal_of(task.shard))
         except WorkerMustExit:
@@ -79,7 +89,7 @@ class ShardWorker:
                 **self._work.facts(),
                 "worker": f"{socket.gethostname()}-{os.getpid()}",
                 "began": round(began, 3),
-                "seconds": round(time.time() - began, 3),
+                "seconds": round(time.monotonic() - clock, 3),
             },
         )
 

@@ -1,0 +1,50 @@
+"""Faults of the disk as problems of the environment: it is full, read-only, forbidden or broken."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from rankgen.manifests.errors import EnvironmentProblem
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_CLOSED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_BROKEN = frozenset({errno.EIO, errno.ESTALE})
+
+
+@contextlib.contextmanager
+def named_storage_faults(folder: Path) -> Iterator[None]:
+    """Turns a fault of the disk into one sentence; trying again would meet the same fault.
+
+    Args:
+        folder: Named when the fault itself names no file.
+
+    Raises:
+        EnvironmentProblem: The disk under `folder` cannot be used.
+    """
+    try:
+        yield
+    except OSError as error:
+        problem = storage_problem(error, folder)
+        if problem is None:
+            raise
+        raise problem from error
+
+
+def storage_problem(error: OSError, folder: Path) -> EnvironmentProblem | None:
+    """Returns the problem that a disk's fault is; None for any other error, as of a network."""
+    if error.errno in _FULL:
+        hint = "free some space there, then repeat the command to resume"
+    elif error.errno in _CLOSED:
+        hint = "make it writable for this user, then repeat the command to resume"
+    elif error.errno in _BROKEN:
+        hint = "repair the disk or its mount, then repeat the command to resume"
+    else:
+        return None
+    where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else folder
+    said = os.strerror(error.errno)
+    return EnvironmentProblem(f"{where} cannot be used on {socket.gethostname()}: {said}", hint)
