@@ -284,11 +284,14 @@ def test_an_address_without_http_is_refused() -> None:
         normal_base_url("localhost:8000")
 
 
-def listwise(server: Server, teacher: str, retry: RetryPolicy, **more: object) -> ListwiseTeacher:
+def listwise(
+    server: Server, teacher: str, retry: RetryPolicy, timeout_s: float = 600.0, **more: object
+) -> ListwiseTeacher:
     settings = LabelSettings.model_validate(
         {"teacher": teacher, "model": "m", "base_url": server.url, **more}
     ).resolved()
-    engine = OpenAIServer(ServerSettings(base_url=server.url, model="m"), retry)
+    spoken = ServerSettings(base_url=server.url, model="m", timeout_s=timeout_s)
+    engine = OpenAIServer(spoken, retry)
     return ListwiseTeacher(settings, make_prompter(settings), engine)
 
 
@@ -303,12 +306,16 @@ def reversing(n: int) -> str:
 
 
 def label(
-    server: Server, lists: Sequence[int], teacher: str = "listwise", **more: object
+    server: Server,
+    lists: Sequence[int],
+    teacher: str = "listwise",
+    retry: RetryPolicy = QUICK,
+    **more: object,
 ) -> list[QueryRanking | BaseException]:
     """Labels one query for each list length, all at once."""
 
     async def run() -> list[QueryRanking | BaseException]:
-        made = listwise(server, teacher, QUICK, **more)
+        made = listwise(server, teacher, retry, **more)  # type: ignore[arg-type]
         chains = [
             rank_query(
                 Query(f"q{i}", f"question {i}"),
@@ -362,6 +369,45 @@ def test_a_server_that_fails_often_gives_the_fault_free_labels(teacher: str) -> 
     assert len(server.requests) > 1.1 * calls
 
 
+def test_each_fault_with_probability_a_tenth_changes_no_label() -> None:
+    """500, 429, resets and stalls, each drawn from a seed with probability 0.1 at every call."""
+    faults = {
+        "500": Reply(500, '{"error": {"message": "Error code 500: [3] > [2] of 7 workers"}}'),
+        "429": Reply(429, '{"error": {"message": "rate limit [20] > [10], retry in 1"}}'),
+        "reset": Reply(body=None),
+        "stall": Reply(body=reversing(20), stall_s=2.0),
+    }
+    injected: Counter[str] = Counter()
+
+    def ordering(request: dict[str, object]) -> Reply:
+        """Orders by a digest of prompt and id, so that a wrong window shows in the labels."""
+        ids = range(1, numbered(request) + 1)
+        prompt = json.dumps(request["messages"], sort_keys=True)
+        seeded = random.Random(hashlib.sha256(prompt.encode()).digest())
+        return answer(" > ".join(f"[{i}]" for i in seeded.sample(ids, len(ids))))
+
+    def failing(request: dict[str, object], seen: int) -> Reply:
+        key = f"20260 {seen} {json.dumps(request, sort_keys=True)}"
+        dice = random.Random(hashlib.sha256(key.encode()).digest()).random()
+        if dice >= 0.4:
+            return ordering(request)
+        name = list(faults)[int(dice * 10)]
+        injected[name] += 1
+        return faults[name]
+
+    lengths = [60, 45, 33, 20] * 6
+    with serving(lambda request, seen: ordering(request)) as server:
+        expected = label(server, lengths)
+    patient = RetryPolicy(attempts=30, base_s=0.002, cap_s=0.01)
+    with serving(failing) as server:
+        found = label(server, lengths, retry=patient, timeout_s=0.8)
+    # Orders and the evidence of every window.
+    assert found == expected
+    assert all(isinstance(r, QueryRanking) and r.status == "complete" for r in found)
+    calls = len(server.requests)
+    assert all(0.04 * calls < injected[name] < 0.2 * calls for name in faults), injected
+
+
 @pytest.mark.parametrize("policy", ["repair", "retry", "quarantine"])
 def test_bad_answers_follow_the_policy(policy: str) -> None:
     """Queries 0-3: clean; always prose; always a duplicate; prose once, then clean."""
@@ -403,6 +449,44 @@ def test_bad_answers_follow_the_policy(policy: str) -> None:
     assert isinstance(once, QueryRanking)
     assert once.status == "complete"
     assert once.windows[0].result.usage.prompt == 14
+
+
+@pytest.mark.parametrize("policy", ["repair", "retry", "quarantine"])
+def test_cut_and_garbled_answers_follow_the_policy(policy: str) -> None:
+    """Queries 0-3: cut twice, then whole; always cut; the body of a 500; bytes that are no text."""
+
+    def behave(request: dict[str, object], seen: int) -> Reply:
+        content = str(request["messages"][1]["content"])  # type: ignore[index]
+        query = int(re.findall(r"question (\d+)", content)[0])
+        if query == 2:
+            return answer('{"error": {"code": 500, "message": "3 of 20 failed"}}')
+        if query == 3:
+            return answer("\ufffd\x00\ud7ff[ ] > [\u00b2] \u2028]")
+        if query == 0 and seen == 3:
+            return answer(reversing(20))
+        return answer(f"[{seen}] > [7] > [1", "length")
+
+    with serving(behave) as server:
+        cut, always, http, garbled = label(server, [20] * 4, on_malformed=policy)
+    for failure in (http, garbled):
+        assert isinstance(failure, TeacherFailure)
+        assert failure.outcome is WindowOutcome.MALFORMED
+        assert failure.attempts == (1 if policy == "quarantine" else 3)
+    if policy == "quarantine":
+        for failure in (cut, always):
+            assert isinstance(failure, TeacherFailure)
+            assert failure.outcome is WindowOutcome.TRUNCATED
+        return
+    assert isinstance(cut, QueryRanking)
+    assert isinstance(always, QueryRanking)
+    assert always.windows[0].result.outcome is WindowOutcome.TRUNCATED
+    assert always.windows[0].result.missing == 18
+    if policy == "repair":
+        assert cut.windows[0].result.outcome is WindowOutcome.TRUNCATED
+        assert len(server.requests) == 1 + 1 + 3 + 3
+    else:
+        assert cut.status == "complete"
+        assert len(server.requests) == 3 * 4
 
 
 def test_a_cut_answer_is_truncated_not_ok() -> None:

@@ -176,7 +176,13 @@ def _oracle(text: str, k: int, cut: bool) -> tuple[object, ...]:
 _BRACKETS = ["[1]", "[2]", "[3]", "[12]", "[0]", "[99]", "[ 2 ]", "[\uff11]", "[04]", "[[1]]"]
 _BROKEN = ["[", "]", "[1", "[2\n]", "[-1]", "[1.5]", "[\u00b2]", "1", "20", "\u0663"]
 _BETWEEN = [" > ", ">", ", ", "\n", " ", "\u2028", "\x00", "."]
-_WORDS = ["<think>", "</think>", "passage ", "Error code: 500", "</s>"]
+_WORDS = ["<think>", "</think>", "passage ", "</s>", "Here are the 8 passages: "]
+_HTTP_500 = [
+    "Error code: 500 - {'error': {'message': '3 of [2] > 7 workers', 'code': 500}}",
+    "<html><body><h1>500 Internal Server Error</h1>[nginx/1.25]</body></html>",
+]
+_WORDS += _HTTP_500
+_CHAIN = st.permutations(range(1, 9)).map(lambda p: " > ".join(f"[{i}]" for i in p))
 _PIECES = st.sampled_from([*_BRACKETS, *_BROKEN, *_BETWEEN, *_WORDS])
 _ANSWERS = st.one_of(
     st.text(max_size=60),
@@ -186,6 +192,16 @@ _ANSWERS = st.one_of(
         lambda p: st.integers(0, 120).map(lambda cut: " > ".join(f"[{i}]" for i in p)[:cut])
     ),
     st.permutations(range(1, 8)).map(lambda p: " > ".join(f"[{i}]" for i in p)),
+    # Whole answers with something around them: thoughts, politeness, an error's body.
+    st.tuples(
+        st.sampled_from(["<think>", "<think>[2] > [1]</think>", "</think>", *_WORDS, ""]),
+        _CHAIN,
+        st.sampled_from(["", "\n", "</s>", ", as asked.", *_HTTP_500]),
+    ).map("".join),
+    # Answers in other digits: fullwidth, Arabic-Indic and, which are none, superscript.
+    st.tuples(_CHAIN, st.sampled_from([0xFF10, 0x0660, 0x2070])).map(
+        lambda pair: "".join(chr(pair[1] + int(c)) if c.isdigit() else c for c in pair[0])
+    ),
 )
 
 
