@@ -127,7 +127,9 @@ def _tests(
     tests: list[PairedTest] = []
     for measure in measures:
         vectors = [(name, _vector(by_measure[measure])) for name, by_measure in values.items()]
-        tests += paired_tests(measure, vectors, pairs)
+        tests += paired_tests(
+            measure, vectors, pairs, settings.randomisation_samples, settings.seed
+        )
     return tests
 
 

@@ -133,17 +133,19 @@ def _tests_section(tests: Iterable[PairedTest]) -> str:
                 _p(test.p),
                 _p(test.p_bonferroni),
                 _p(test.p_holm),
+                _p(test.p_randomisation),
             ],
             numbers_from=2,
         )
         for test in shown
     )
-    return f"""<section><h2>Paired t-tests</h2>
-<p class="note">Two-sided, over {shown[0].queries:,} queries; corrected for the m = {shown[0].m}
-tests of each measure.</p>
+    return f"""<section><h2>Paired tests</h2>
+<p class="note">Two-sided t-tests over {shown[0].queries:,} queries, corrected for the
+m = {shown[0].m} tests of each measure, and the p value of the randomisation test, uncorrected.</p>
 <table><thead><tr><th>measure</th><th>systems</th><th class="number">difference</th>
 <th class="number">t</th><th class="number">p</th><th class="number">Bonferroni</th>
-<th class="number">Holm</th></tr></thead><tbody>{rows}</tbody></table></section>"""
+<th class="number">Holm</th><th class="number">randomisation</th></tr></thead>
+<tbody>{rows}</tbody></table></section>"""
 
 
 def _p(value: float | None) -> str:

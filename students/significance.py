@@ -1,4 +1,4 @@
-"""Paired two-sided t-tests between systems, with Bonferroni's and Holm's corrections."""
+"""Paired two-sided tests between systems: t with Bonferroni and Holm, and randomisation."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ class PairedTest(BaseModel):
         p: Two-sided p value; 1 for equal systems; None for a single query.
         p_bonferroni: min(1, m p).
         p_holm: Holm's step-down p value.
+        p_randomisation: Two-sided p value of the randomisation test, without correction; None for
+            a single query.
         m: Number of tests that the corrections count: those of this measure.
         queries: Number of paired queries.
     """
@@ -36,6 +38,7 @@ class PairedTest(BaseModel):
     p: float | None
     p_bonferroni: float | None
     p_holm: float | None
+    p_randomisation: float | None
     m: int
     queries: int
 
@@ -63,6 +66,40 @@ def t_test(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float | None
     return float(result.statistic), float(result.pvalue)
 
 
+def randomisation_test(
+    a: NDArray[np.float64], b: NDArray[np.float64], samples: int, seed: int
+) -> float | None:
+    """Returns the two-sided p value of Fisher's randomisation test (Smucker et al. 2007).
+
+    Under the null hypothesis either system could have given either value of a query, so the sign of
+    every difference is drawn anew. Up to `samples` sign patterns all are counted exactly; beyond,
+    so many are drawn, and the pattern that was observed counts as one of them.
+
+    Args:
+        a: Values of one system per query, shape (queries,).
+        b: Values of the other in the same order, shape (queries,).
+        samples: Sign patterns to draw.
+        seed: Of the draw.
+    """
+    difference = b - a
+    difference = difference[difference != 0]
+    if len(b) < 2:
+        return None
+    # Rounding must not make equal sums unequal.
+    observed = abs(difference.sum()) * (1 - 1e-12) - 1e-15
+    if 2 ** min(len(difference), 62) <= samples:
+        patterns = np.arange(2 ** len(difference))[:, None] >> np.arange(len(difference)) & 1
+        sums = (1 - 2 * patterns) @ difference
+        return float((np.abs(sums) >= observed).mean())
+    generator = np.random.default_rng(seed)
+    extreme = 0
+    for start in range(0, samples, 1000):
+        size = (min(1000, samples - start), len(difference))
+        signs = 1 - 2 * generator.integers(0, 2, size=size, dtype=np.int8)
+        extreme += int((np.abs(signs @ difference) >= observed).sum())
+    return (extreme + 1) / (samples + 1)
+
+
 def bonferroni(p_values: Sequence[float]) -> list[float]:
     """Returns min(1, m p) for each of the m p values."""
     return [min(1.0, len(p_values) * p) for p in p_values]
@@ -83,6 +120,8 @@ def paired_tests(
     measure: str,
     values: Sequence[tuple[str, NDArray[np.float64]]],
     pairs: Sequence[tuple[int, int]],
+    samples: int = 10_000,
+    seed: int = 0,
 ) -> list[PairedTest]:
     """Tests pairs of systems on one measure and corrects for their number.
 
@@ -90,6 +129,8 @@ def paired_tests(
         measure: Name of the measure.
         values: (system name, value per query); all in the same query order.
         pairs: Which systems to compare, as indices into `values`.
+        samples: Sign patterns of the randomisation tests.
+        seed: Of the randomisation tests.
     """
     raw = [t_test(values[i][1], values[j][1]) for i, j in pairs]
     # An undefined p value stands for "no evidence" in the corrections.
@@ -108,6 +149,7 @@ def paired_tests(
                 p=p,
                 p_bonferroni=None if p is None else p_bonferroni,
                 p_holm=None if p is None else p_holm,
+                p_randomisation=randomisation_test(values[i][1], values[j][1], samples, seed),
                 m=len(pairs),
                 queries=len(values[i][1]),
             )

@@ -11,6 +11,7 @@ from rankgen.students.significance import (
     bootstrap_interval,
     holm,
     paired_tests,
+    randomisation_test,
     t_test,
 )
 
@@ -70,3 +71,31 @@ def test_bootstrap_interval_holds_the_mean_and_is_seeded() -> None:
     assert low == pytest.approx(values.mean() - half, abs=0.005)
     assert high == pytest.approx(values.mean() + half, abs=0.005)
     assert bootstrap_interval(values, 2000, seed=1) == (low, high)
+
+
+def test_randomisation_counts_every_pattern_of_few_queries() -> None:
+    a, b = np.zeros(3), np.array([0.1, 0.2, 0.3])
+    # Of the 8 sign patterns only all + and all - reach a sum of 0.6.
+    assert randomisation_test(a, b, 1000, seed=0) == 0.25
+    # 0.1 + 0.2 - 0.3 = 0: every pattern is as extreme.
+    assert randomisation_test(a, np.array([0.1, 0.2, -0.3]), 1000, seed=0) == 1
+    assert randomisation_test(a, a, 1000, seed=0) == 1
+    assert randomisation_test(np.zeros(1), np.ones(1), 1000, seed=0) is None
+
+
+def test_randomisation_by_sampling_agrees_with_scipy_and_is_seeded() -> None:
+    generator = np.random.default_rng(1)
+    a = generator.random(40)
+    b = a + generator.normal(0.05, 0.15, 40)
+    found = randomisation_test(a, b, 20_000, seed=3)
+    peer = stats.permutation_test(
+        (b - a,), np.mean, permutation_type="samples", n_resamples=20_000, rng=generator
+    )
+    assert found == pytest.approx(peer.pvalue, abs=0.01)
+    assert randomisation_test(a, b, 20_000, seed=3) == found
+    assert randomisation_test(b, a, 20_000, seed=3) == found
+
+
+def test_a_certain_difference_is_never_p_zero() -> None:
+    found = randomisation_test(np.zeros(50), np.ones(50), 999, seed=0)
+    assert found == 0.001
