@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 Reduction = Literal["per_query_mean", "batch_pairs", "sum"]
-SampleMode = Literal["random", "spread"]
+SampleMode = Literal["random", "spread", "best"]
 Schedule = Literal["constant", "linear"]
 Precision = Literal["auto", "fp32", "bf16"]
 # Pairs that count: those a window showed, also those that follow from them, or all.

@@ -104,14 +104,18 @@ def sample_positions(
     Args:
         length: Passages in the list.
         size: How many to draw; None, or a size of at least `length`, takes all.
-        mode: `random` draws uniformly; `spread` always takes the best passage and draws one
-            from each of size - 1 equal strata of the rest, so that far ranks are always compared.
+        mode: `random` draws uniformly; `best` takes the best passage and draws the rest uniformly;
+            `spread` takes the best passage and draws one from each of size - 1 equal strata of the
+            rest, so that far ranks are always compared.
         generator: The source of randomness.
     """
     if size is None or size >= length:
         return np.arange(length)
     if mode == "random":
         return np.sort(generator.choice(length, size=size, replace=False))
+    if mode == "best":
+        rest = 1 + generator.choice(length - 1, size=size - 1, replace=False)
+        return np.array([0, *np.sort(rest)], dtype=np.int64)
     edges = np.linspace(1, length, size).astype(np.int64)
     drawn = [int(generator.integers(low, high)) for low, high in itertools.pairwise(edges)]
     return np.array([0, *drawn], dtype=np.int64)

@@ -49,7 +49,8 @@ class TrainSettings(BaseModel):
         evidence_weights: Of a seen, an implied and an unseen pair, instead of `evidence`.
         depth: Only the teacher's best so many passages of a list; None takes all.
         sample_size: Passages drawn anew from a list every time it is seen; None takes all.
-        sample_mode: `random`, or `spread` (the best and one of each stratum below it).
+        sample_mode: `random`, `best` (the best and others at random), or `spread` (the best and one
+            of each stratum below it).
         query_tokens: A query is cut after so many tokens.
         passage_tokens: A passage is cut after so many tokens.
         learning_rate: Of AdamW, after the warm-up.

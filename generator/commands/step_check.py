@@ -8,9 +8,9 @@ from rankgen.generator.commands.label_options import label_settings
 from rankgen.generator.commands.python_docs import PythonDocsOptions
 from rankgen.generator.commands.rerank_options import RerankSettings
 from rankgen.generator.commands.retrieve_options import retrieve_settings
+from rankgen.generator.commands.train_student import train_settings
 from rankgen.manifests.validation import validated
 from rankgen.students.evaluation_settings import EvaluationSettings
-from rankgen.students.settings import TrainSettings
 
 
 def check_step(command: str, values: Mapping[str, object], where: str) -> None:
@@ -24,7 +24,7 @@ def check_step(command: str, values: Mapping[str, object], where: str) -> None:
     elif command == "label":
         label_settings(values, where).teacher.resolved()
     elif command == "train-student":
-        validated(TrainSettings, values, where)
+        train_settings(values, where)
     elif command == "rerank":
         validated(RerankSettings, values, where)
     elif command == "evaluate":

@@ -5,16 +5,20 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rankgen.generator.commands.options import RUN_METAVAR, AsJson
 from rankgen.generator.commands.reporting import reported, say
 
+if TYPE_CHECKING:
+    from rankgen.students.settings import TrainSettings
+
 
 @reported
 def train_student(
+    context: typer.Context,
     rankings: Annotated[str, typer.Option(help="The folder of a label run.", metavar=RUN_METAVAR)],
     out: Annotated[Path, typer.Option(help="Folder of the student; repeat to resume.")],
     backbone: Annotated[
@@ -31,6 +35,13 @@ def train_student(
         str,
         typer.Option(help="Pairs that count: seen in one window, implied by those, or all."),
     ] = "all",
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="Settings of a published recipe: paper-labels, paper-single, paper-two-stage or "
+            "authors-config; options given beside it take their places."
+        ),
+    ] = None,
     depth: Annotated[
         int | None, typer.Option(help="The teacher's best passages of a list.", show_default="all")
     ] = None,
@@ -61,20 +72,27 @@ def train_student(
 ) -> None:
     """Train a small re-ranker on a teacher's rankings."""
     options = dict(locals())
-    as_json = bool(options.pop("as_json"))
-    more = parse_assignments(options.pop("sets") or [])
+    for name in ("context", "as_json", "sets"):
+        options.pop(name)
+    if preset is not None:
+        # What the user did not type must not take the place of what the preset says.
+        options = {name: value for name, value in options.items() if _was_typed(context, name)}
+    more = parse_assignments(sets or [])
     perform_train_student({**options, **more}, "train-student", as_json=as_json)
+
+
+def _was_typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def perform_train_student(
     values: Mapping[str, object], where: str, *, as_json: bool = False
 ) -> None:
-    """Runs the command with its options as values; see `TrainSettings`."""
-    from rankgen.manifests.validation import validated
-    from rankgen.students.settings import TrainSettings
+    """Runs the command with its options as values; see `train_settings`."""
     from rankgen.students.train import train_student as run
 
-    summary = run(validated(TrainSettings, values, where))
+    summary = run(train_settings(values, where))
     was = "was trained before" if summary.was_finished else f"trained in {summary.seconds:,.0f} s"
     figures = [f"loss {summary.loss:.4f}", f"best step {summary.best_step} of {summary.steps}"]
     if summary.validation is not None:
@@ -83,6 +101,23 @@ def perform_train_student(
         figures.append(f"its first stage {summary.first_stage:.4f}")
     text = f"student {was} on {summary.lists:,} lists: {', '.join(figures)} -> {summary.out}"
     say(text, summary.model_dump(mode="json"), as_json=as_json)
+
+
+def train_settings(values: Mapping[str, object], where: str) -> TrainSettings:
+    """Returns the settings that the options stand for; `preset` names what the others change.
+
+    Raises:
+        UsageError: An option or the preset is unknown, or a value is wrong or missing.
+    """
+    from rankgen.manifests.validation import validated
+    from rankgen.students.presets import with_preset
+    from rankgen.students.settings import TrainSettings
+
+    given = dict(values)
+    preset = given.pop("preset", None)
+    if preset is not None:
+        given = with_preset(str(preset), given)
+    return validated(TrainSettings, given, where)
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, object]:

@@ -1,0 +1,92 @@
+"""Published training recipes by name; a setting given beside a preset takes its place.
+
+Source: arXiv 2405.07920, appendix C, and its authors' released configurations. Appendix C takes 7
+negatives in the first stage, where the body of the text says up to 99.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rankgen.manifests.errors import UsageError, did_you_mean
+
+Values = Mapping[str, object]
+
+# AdamW 1e-5 without warm-up, decay or clipping, 32 and 256 tokens, 32 queries a step, seed 42.
+_COMMON: Values = {
+    "learning_rate": 1e-5,
+    "weight_decay": 0.01,
+    "schedule": "constant",
+    "warmup_steps": 0,
+    "gradient_clip": None,
+    "queries_per_step": 32,
+    "query_tokens": 32,
+    "passage_tokens": 256,
+    "seed": 42,
+}
+_FROM_SCRATCH: Values = {"backbone": "google/electra-base-discriminator"}
+# Stop when nDCG@10 has not risen for 100 steps; the epochs are a bound that is never reached. How
+# often to validate the paper does not say.
+_UNTIL_NO_BETTER: Values = {
+    "loss": "ranknet",
+    "depth": 100,
+    "sample_size": None,
+    "epochs": 1000.0,
+    "validate_every": 10,
+    "patience_steps": 100,
+}
+
+PRESETS: dict[str, Values] = {
+    "paper-labels": {
+        **_COMMON,
+        **_FROM_SCRATCH,
+        "loss": "lce",
+        "depth": 200,
+        "sample_size": 8,
+        "sample_mode": "best",
+        "max_steps": 20_000,
+        "patience_steps": None,
+    },
+    "paper-single": {**_COMMON, **_FROM_SCRATCH, **_UNTIL_NO_BETTER},
+    "paper-two-stage": {**_COMMON, **_UNTIL_NO_BETTER},
+    "authors-config": {
+        **_COMMON,
+        "loss": "ranknet",
+        "depth": 100,
+        "sample_size": None,
+        "epochs": 3.0,
+        "patience_steps": None,
+    },
+}
+
+# What a preset cannot know, and what to type.
+NEEDED: dict[str, dict[str, str]] = {
+    "paper-labels": {},
+    "paper-single": {"validation": "add --validation and --validation-qrels (DL21 and DL22 there)"},
+    "paper-two-stage": {
+        "backbone": "add --backbone with the student of the first stage (--preset paper-labels)",
+        "validation": "add --validation and --validation-qrels (DL21 and DL22 there)",
+    },
+    "authors-config": {
+        "backbone": "add --backbone with the student of the first stage, or "
+        "google/electra-base-discriminator"
+    },
+}
+
+
+def with_preset(name: str, given: Values) -> dict[str, object]:
+    """Returns the settings of a preset with those given in their places.
+
+    Args:
+        name: One of `PRESETS`.
+        given: Settings that the user gave.
+
+    Raises:
+        UsageError: There is no such preset, or it needs a setting that was not given.
+    """
+    if name not in PRESETS:
+        raise UsageError(f"there is no preset '{name}'", did_you_mean(name, PRESETS))
+    for needed, hint in NEEDED[name].items():
+        if given.get(needed) is None:
+            raise UsageError(f"the preset '{name}' needs {needed}", hint)
+    return {**PRESETS[name], **given}

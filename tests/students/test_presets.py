@@ -1,0 +1,109 @@
+"""Presets: complete, overridable, and what they need is asked for before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from rankgen.generator.cli import app
+from rankgen.generator.commands.train_student import train_settings
+from rankgen.manifests.errors import UsageError
+from rankgen.students.cross_encoder import load_backbone
+from rankgen.students.lists import sample_positions
+from rankgen.students.presets import NEEDED, PRESETS, with_preset
+
+EVERYTHING: dict[str, object] = {
+    "rankings": Path("r"),
+    "out": Path("o"),
+    "backbone": "first-stage-student",
+    "validation": Path("v"),
+    "validation_qrels": Path("q"),
+}
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_every_preset_is_valid_and_gives_way_to_what_is_given(name: str) -> None:
+    settings = train_settings({**EVERYTHING, "preset": name}, "here")
+    assert (settings.learning_rate, settings.queries_per_step) == (1e-5, 32)
+    assert settings.backbone == "first-stage-student"
+    changed = train_settings({**EVERYTHING, "preset": name, "learning_rate": 2e-5}, "here")
+    assert changed == settings.model_copy(update={"learning_rate": 2e-5})
+
+
+def test_the_papers_settings() -> None:
+    single = train_settings({**EVERYTHING, "preset": "paper-single"}, "here")
+    assert (single.loss, single.depth, single.patience_steps) == ("ranknet", 100, 100)
+    labels = train_settings({**EVERYTHING, "preset": "paper-labels"}, "here")
+    assert (labels.loss, labels.sample_size, labels.max_steps) == ("lce", 8, 20_000)
+    authors = train_settings({**EVERYTHING, "preset": "authors-config"}, "here")
+    assert (authors.epochs, authors.patience_steps) == (3.0, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"), [(name, needed) for name, needs in NEEDED.items() for needed in needs]
+)
+def test_what_a_preset_cannot_know_is_asked_for(name: str, needed: str) -> None:
+    given = {key: value for key, value in EVERYTHING.items() if key != needed}
+    with pytest.raises(UsageError, match=f"the preset '{name}' needs {needed}"):
+        with_preset(name, given)
+
+
+def test_a_misspelt_preset() -> None:
+    with pytest.raises(UsageError) as error:
+        with_preset("paper-singel", EVERYTHING)
+    assert str(error.value.hint).startswith("did you mean 'paper-single'")
+
+
+def test_the_best_and_others_at_random() -> None:
+    drawn = [sample_positions(20, 8, "best", np.random.default_rng(seed)) for seed in range(300)]
+    for positions in drawn:
+        assert positions[0] == 0
+        assert len(set(positions.tolist())) == 8
+        assert (np.diff(positions) > 0).all()
+    counts = np.bincount(np.concatenate(drawn), minlength=20)[1:]
+    # 7 of 19, 300 times: 110 each on average, with a deviation of 8.
+    assert abs(counts - 300 * 7 / 19).max() < 40
+
+
+def test_two_stages_on_the_command_line(
+    write_rankings: Callable[..., Path],
+    write_candidates: Callable[..., Path],
+    tiny_backbone: str,
+    tmp_path: Path,
+) -> None:
+    documents = {f"d{i}": f"passage number {i} of many" for i in range(12)}
+    queries = {f"q{i}": f"which number is {i}" for i in range(4)}
+    rankings = write_rankings("rankings", {q: list(documents) for q in queries}, queries, documents)
+    lists = {q: [(d, float(-i)) for i, d in enumerate(documents)] for q in queries}
+    candidates = write_candidates("candidates", lists, queries, documents)
+    qrels = tmp_path / "qrels"
+    qrels.write_text("".join(f"{query} 0 d0 1\n" for query in queries))
+    first = tmp_path / "first"
+    command = ["train-student", "--rankings", rankings, "--device", "cpu", "--precision", "fp32"]
+    command += ["--max-steps", 1, "--queries-per-step", 2]
+    done = run(*command, "--preset", "paper-labels", "--backbone", tiny_backbone, "--out", first)
+    assert done.exit_code == 0, done.output
+    second = tmp_path / "second"
+    command += ["--preset", "paper-two-stage", "--out", second, "--learning-rate", 1e-12]
+    command += ["--validation", candidates, "--validation-qrels", qrels]
+    refused = run(*command)
+    assert refused.exit_code == 2
+    assert "the preset 'paper-two-stage' needs backbone" in refused.stderr
+    done = run(*command, "--backbone", first)
+    assert done.exit_code == 0, done.output
+    # The second stage starts from the first one's weights, its head included.
+    before, after = (load_file(folder / "model.safetensors") for folder in (first, second))
+    for name, tensor in before.items():
+        torch.testing.assert_close(after[name], tensor, atol=1e-6, rtol=0)
+    fresh = load_backbone(tiny_backbone, seed=7, query_tokens=8, passage_tokens=16, dropout=0.0)
+    assert not torch.allclose(before["classifier.weight"], fresh.model.classifier.weight, atol=1e-3)
+
+
+def run(*arguments: object):  # type: ignore[no-untyped-def]  # click's result type is private
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
