@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from rankgen.generator.jobs.cluster import total_gpus
 from rankgen.generator.jobs.job import JobSummary, ShardJob, run_job
 from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.jobs.work import FilledShard
@@ -83,7 +84,7 @@ def retrieve(settings: RetrieveSettings) -> tuple[JobSummary, RetrieverHandle]:
     handle = prepare(settings.retriever, collection, queries=queries)
     queries = _asked(settings, handle, queries)
     run = RunDirectory(settings.out)
-    plan = _plan(settings, collection, queries)
+    plan = _plan(settings, handle, collection, queries)
     job = ShardJob(
         run=run,
         plan=plan,
@@ -91,7 +92,7 @@ def retrieve(settings: RetrieveSettings) -> tuple[JobSummary, RetrieverHandle]:
         factory=RetrieveFactory(handle, settings.retriever.depth),
         validate=validate_candidates,
         finish=lambda: _publish_texts(run, plan, collection, queries),
-        pool=lambda: PoolSettings(cpus=_cpus(settings.retriever)),
+        pool=lambda: _pool(settings.retriever),
         max_failed=settings.max_failed,
         ray_address=settings.ray_address,
     )
@@ -183,7 +184,12 @@ def _asked(
     return queries
 
 
-def _plan(settings: RetrieveSettings, collection: Collection, queries: Sequence[Query]) -> Plan:
+def _plan(
+    settings: RetrieveSettings,
+    handle: RetrieverHandle,
+    collection: Collection,
+    queries: Sequence[Query],
+) -> Plan:
     identity = settings.retriever.identity()
     recipe: dict[str, JsonValue] = {
         "collection": collection.name,
@@ -192,11 +198,14 @@ def _plan(settings: RetrieveSettings, collection: Collection, queries: Sequence[
         "seed": settings.seed if settings.sample is not None else None,
         **{f"retriever.{key}": _json(value) for key, value in identity.items()},
     }
+    recorded: dict[str, JsonValue] = (
+        {} if handle.losses is None else {"recorded_run": handle.losses.model_dump()}
+    )
     return Plan(
         kind="retrieve",
         tables=("candidates",),
         recipe=recipe,
-        settings=settings.model_dump(mode="json"),
+        settings=settings.model_dump(mode="json") | recorded,
         shards=settings.shards or default_shards(len(queries)),
         queries=len(queries),
         queries_sha256=digest_of_queries(queries),
@@ -209,8 +218,13 @@ def _json(value: object) -> JsonValue:
     raise TypeError(f"{value!r} has no place in a recipe")
 
 
-def _cpus(settings: RetrieverSettings) -> float:
-    return float(min(settings.threads, os.cpu_count() or 1))
+def _pool(settings: RetrieverSettings) -> PoolSettings:
+    """One worker of many threads, and for ColBERT one a GPU where the cluster has any."""
+    cpus = float(min(settings.threads, os.cpu_count() or 1))
+    gpus = total_gpus() if settings.name == "colbert" else 0
+    if not gpus:
+        return PoolSettings(cpus=cpus)
+    return PoolSettings(workers=gpus, cpus=1.0, gpus=1.0)
 
 
 def _publish_texts(

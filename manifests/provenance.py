@@ -28,6 +28,7 @@ DISTRIBUTIONS = (
     "ray",
     "pyarrow",
     "pyserini",
+    "colbert-ai",
 )
 # Who made a shard and when is in its commit record; the manifest says with what.
 PER_SHARD_FACTS = ("worker", "began", "seconds")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rankgen.manifests.digest import sha256_of_value
@@ -16,7 +16,7 @@ from rankgen.retrieval.settings import RetrieverSettings, existing_run
 
 
 class RecordedSearcher:
-    """Replays the lists that `prepare_run` wrote.
+    """Replays the lists that `prepare_run` or `prepare_fusion` wrote.
 
     Args:
         lists: The Parquet file of the lists.
@@ -98,7 +98,13 @@ def prepare_run(
     identity = sha256_of_value(settings.identity() | {"dropped": sorted(dropped)})
     entry = cached_folder(
         cache / "recorded" / identity[:32],
-        lambda draft: _write_lists(lists, draft / "lists.parquet"),
+        lambda draft: write_lists(
+            {
+                query_id: ([row.doc_id for row in rows], [row.score for row in rows])
+                for query_id, rows in lists.items()
+            },
+            draft / "lists.parquet",
+        ),
     )
     return entry / "lists.parquet", tally.losses(without_lines)
 
@@ -117,14 +123,15 @@ def _documents_absent(
     return frozenset(wanted)
 
 
-def _write_lists(lists: dict[str, list[RunRow]], path: Path) -> None:
+def write_lists(lists: Mapping[str, tuple[list[str], list[float]]], path: Path) -> None:
+    """Writes query_id -> (document ids, scores) as `RecordedSearcher` reads it."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     columns = {
         "query_id": list(lists),
-        "doc_ids": [[row.doc_id for row in rows] for rows in lists.values()],
-        "scores": [[row.score for row in rows] for rows in lists.values()],
+        "doc_ids": [doc_ids for doc_ids, _ in lists.values()],
+        "scores": [scores for _, scores in lists.values()],
     }
     schema = pa.schema(
         [

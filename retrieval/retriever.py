@@ -21,8 +21,9 @@ class RetrieverHandle(BaseModel):
     Attributes:
         settings: The settings it was prepared with.
         corpus_sha256: The digest of the documents; None where none is needed ("recorded").
-        index: BM25's Lucene index.
-        lists: The cut lists of "recorded".
+        index: BM25's Lucene index, or ColBERT's PLAID index.
+        checkpoint: ColBERT's encoder on this machine.
+        lists: The cut lists of "recorded" and "fuse".
         losses: What the recorded run lacks.
     """
 
@@ -31,6 +32,7 @@ class RetrieverHandle(BaseModel):
     settings: RetrieverSettings
     corpus_sha256: str | None = None
     index: Path | None = None
+    checkpoint: Path | None = None
     lists: Path | None = None
     losses: RunLosses | None = None
 
@@ -50,11 +52,27 @@ def prepare(
         queries: The queries that will be asked; None means all of the collection's.
 
     Raises:
-        UsageError: The collection or the run cannot be read.
-        EnvironmentProblem: Java or Pyserini is missing, or indexing fails.
+        UsageError: The collection, the checkpoint or the run cannot be read.
+        EnvironmentProblem: Java, Pyserini or colbert-ai is missing, or indexing fails.
         IntegrityProblem: The index does not hold the collection.
     """
     root = (cache_root() if cache is None else cache).resolve()
+    if settings.name == "colbert":
+        from rankgen.retrieval.colbert_checkpoint import find_checkpoint
+        from rankgen.retrieval.colbert_index import plaid_index
+
+        checkpoint = find_checkpoint(settings.checkpoint)
+        return RetrieverHandle(
+            settings=settings,
+            corpus_sha256=collection.digest(),
+            index=plaid_index(collection, checkpoint, root, settings.threads),
+            checkpoint=checkpoint.folder,
+        )
+    if settings.name == "fuse":
+        from rankgen.retrieval.fuse import prepare_fusion
+
+        lists = prepare_fusion(settings, collection, root)
+        return RetrieverHandle(settings=settings, lists=lists)
     if settings.run is None:
         from rankgen.retrieval.index import lucene_index
 
@@ -71,10 +89,14 @@ def open_searcher(handle: RetrieverHandle) -> Searcher:
     """Opens a prepared first stage in this process; call it once in each worker.
 
     Raises:
-        EnvironmentProblem: Java or Pyserini is missing.
+        EnvironmentProblem: Java, Pyserini or colbert-ai is missing.
         IntegrityProblem: The index cannot be opened.
     """
     settings = handle.settings
+    if handle.index is not None and handle.checkpoint is not None:
+        from rankgen.retrieval.colbert import ColbertSearcher
+
+        return ColbertSearcher(handle.index, handle.checkpoint, settings.threads)
     if handle.index is not None:
         from rankgen.retrieval.bm25 import Bm25Searcher
 

@@ -9,10 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from rankgen.manifests.digest import sha256_of_file
 from rankgen.manifests.errors import UsageError, did_you_mean
+from rankgen.retrieval.fusion import Fusion
 from rankgen.retrieval.run_order import Order
 
 RECORDED_PREFIX = "recorded:"
-RETRIEVERS = ("bm25", "recorded")
+FUSE_PREFIX = "fuse:"
+RETRIEVERS = ("bm25", "colbert", "fuse", "recorded")
+COLBERT_V2 = "colbert-ir/colbertv2.0"
 
 
 class RetrieverSettings(BaseModel):
@@ -24,31 +27,49 @@ class RetrieverSettings(BaseModel):
         k1: BM25's term frequency saturation; Pyserini's default.
         b: BM25's length normalisation, 0 to 1; Pyserini's default.
         threads: Threads for indexing and searching; no result depends on it.
+        checkpoint: The encoder of "colbert": a folder or a name on the Hugging Face Hub.
         run: The TREC run of "recorded".
         order: How "recorded" orders the run; see `rankgen.retrieval.run_order.ordered`.
         missing: Whether "recorded" keeps or drops documents that the collection lacks.
+        inputs: The retrieve runs that "fuse" makes one list of: folders, or `s3://bucket/folder`.
+        fusion: How; see `rankgen.retrieval.fusion.fused`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Literal["bm25", "recorded"] = "bm25"
+    name: Literal["bm25", "colbert", "fuse", "recorded"] = "bm25"
     depth: int = Field(default=100, ge=1)
     k1: float = Field(default=0.9, ge=0, allow_inf_nan=False)
     b: float = Field(default=0.4, ge=0, le=1)
     threads: int = Field(default=1, ge=1)
+    checkpoint: str = COLBERT_V2
     run: Path | None = None
     order: Order = "score"
     missing: Literal["keep", "drop"] = "keep"
+    inputs: tuple[str, ...] = ()
+    fusion: Fusion = "rrf"
 
     @model_validator(mode="after")
     def _run_belongs_to_recorded(self) -> Self:
         if (self.run is not None) != (self.name == "recorded"):
-            raise ValueError("'recorded' needs a run, and 'bm25' takes none")
+            raise ValueError(f"'recorded' needs a run, and '{self.name}' takes none")
+        if (len(self.inputs) > 1) != (self.name == "fuse"):
+            raise ValueError(f"'fuse' needs at least two runs, and '{self.name}' takes none")
         return self
 
     def identity(self) -> dict[str, object]:
-        """Returns the settings that a result depends on; a run file stands as its digest."""
+        """Returns the settings that a result depends on; files stand as their digests."""
         common: dict[str, object] = {"name": self.name, "depth": self.depth}
+        if self.name == "colbert":
+            from rankgen.retrieval.colbert_checkpoint import find_checkpoint
+            from rankgen.retrieval.colbert_index import RESIDUAL_BITS
+
+            checkpoint = find_checkpoint(self.checkpoint)
+            return common | {"checkpoint_sha256": checkpoint.sha256, "bits": RESIDUAL_BITS}
+        if self.name == "fuse":
+            from rankgen.retrieval.fuse import digest_of_inputs
+
+            return common | {"fusion": self.fusion, "inputs_sha256": digest_of_inputs(self.inputs)}
         if self.run is None:
             return common | {"k1": self.k1, "b": self.b}
         digest = sha256_of_file(existing_run(self.run))
@@ -62,27 +83,35 @@ def parse_retriever(
     k1: float = 0.9,
     b: float = 0.4,
     threads: int = 1,
+    checkpoint: str = COLBERT_V2,
     order: str = "score",
     missing: str = "keep",
+    fusion: str = "rrf",
 ) -> RetrieverSettings:
-    """Returns the settings of `bm25` or `recorded:RUN`.
+    """Returns the settings of `bm25`, `colbert`, `recorded:RUN` or `fuse:RUN,RUN`.
 
     Raises:
         UsageError: The name is unknown, the run file is missing or a value is out of range.
     """
     run: Path | None = None
+    inputs: tuple[str, ...] = ()
     name = spec
     if spec.startswith(RECORDED_PREFIX):
         name, run = "recorded", existing_run(Path(spec.removeprefix(RECORDED_PREFIX)))
+    elif spec.startswith(FUSE_PREFIX) or spec == "fuse":
+        name, inputs = "fuse", tuple(spec.removeprefix(FUSE_PREFIX).split(","))
+        if len(inputs) < 2:
+            raise UsageError("the retriever 'fuse' needs at least two runs", "type fuse:RUN,RUN")
     elif spec == "recorded":
         raise UsageError("the retriever 'recorded' needs a run", "type recorded:FILE")
     elif spec not in RETRIEVERS:
         raise UsageError(f"there is no retriever '{spec}'", did_you_mean(spec, RETRIEVERS))
+    if Path(checkpoint).is_dir():
+        checkpoint = str(Path(checkpoint).resolve())
     values = {"depth": depth, "k1": k1, "b": b, "threads": threads, "order": order}
+    values |= {"name": name, "run": run, "missing": missing, "checkpoint": checkpoint}
     try:
-        return RetrieverSettings.model_validate(
-            {"name": name, "run": run, "missing": missing, **values}
-        )
+        return RetrieverSettings.model_validate({**values, "inputs": inputs, "fusion": fusion})
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "retriever"

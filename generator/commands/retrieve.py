@@ -28,7 +28,15 @@ def retrieve(
     split: Annotated[
         str | None, typer.Option(help="Only the queries that the folder's qrels/SPLIT.tsv judges.")
     ] = None,
-    retriever: Annotated[str, typer.Option(help="bm25, or recorded:RUN (a TREC run).")] = "bm25",
+    retriever: Annotated[
+        str,
+        typer.Option(
+            help="bm25, colbert, recorded:RUN (a TREC run), or fuse:DIR,DIR (retrieve runs)."
+        ),
+    ] = "bm25",
+    checkpoint: Annotated[
+        str, typer.Option(help="ColBERT's checkpoint: a folder, or a name on the Hugging Face Hub.")
+    ] = "colbert-ir/colbertv2.0",
     depth: Annotated[int, typer.Option(help="Candidates a query.")] = 100,
     k1: Annotated[float, typer.Option(help="BM25's k1.")] = 0.9,
     b: Annotated[float, typer.Option(help="BM25's b.")] = 0.4,
@@ -39,6 +47,9 @@ def retrieve(
     missing: Annotated[
         str, typer.Option(help="Recorded documents that the collection lacks: keep or drop.")
     ] = "keep",
+    fusion: Annotated[
+        str, typer.Option(help="How runs are fused: rrf (reciprocal ranks), or union (in turns).")
+    ] = "rrf",
     sample: Annotated[int | None, typer.Option(help="Take this many queries only.")] = None,
     seed: Annotated[int, typer.Option(help="Chooses the sample.")] = 0,
     threads: Annotated[
@@ -68,6 +79,7 @@ def perform_retrieve(values: Mapping[str, object], where: str, *, as_json: bool 
     )
     losses = None if handle.losses is None else handle.losses.model_dump()
     if losses is not None:
-        text += "\nrecorded run: " + ", ".join(f"{k} {v:,}" for k, v in losses.items())
+        text += f"\nrecorded run, in the order of its {handle.settings.order} column: "
+        text += ", ".join(f"{key.replace('_', ' ')} {count:,}" for key, count in losses.items())
     result = {"out": str(settings.out), "queries": summary.queries, "shards": summary.shards}
     say(text, {**result, **summary.counts, "losses": losses}, as_json=as_json)

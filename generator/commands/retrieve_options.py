@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from rankgen.generator.retrieve import RetrieveSettings
 from rankgen.manifests.run_path import RunPath
 from rankgen.manifests.validation import validated
-from rankgen.retrieval.settings import parse_retriever
+from rankgen.retrieval.settings import COLBERT_V2, parse_retriever
 
 
 class RetrieveOptions(BaseModel):
@@ -25,11 +25,13 @@ class RetrieveOptions(BaseModel):
     queries: Path | None = None
     split: str | None = None
     retriever: str = "bm25"
+    checkpoint: str = COLBERT_V2
     depth: int = 100
     k1: float = 0.9
     b: float = 0.4
     order: str = "score"
     missing: str = "keep"
+    fusion: str = "rrf"
     sample: int | None = None
     seed: int = 0
     threads: int | None = None
@@ -50,10 +52,12 @@ def retrieve_settings(values: Mapping[str, object], where: str) -> RetrieveSetti
         depth=options.depth,
         k1=options.k1,
         b=options.b,
+        checkpoint=options.checkpoint,
         order=options.order,
         missing=options.missing,
+        fusion=options.fusion,
         threads=options.threads or os.cpu_count() or 1,
     )
-    of_retriever = {"retriever", "depth", "k1", "b", "order", "missing", "threads"}
-    rest = options.model_dump(exclude=of_retriever)
+    of_retriever = {"retriever", "depth", "k1", "b", "checkpoint", "order", "missing", "fusion"}
+    rest = options.model_dump(exclude=of_retriever | {"threads"})
     return validated(RetrieveSettings, {**rest, "retriever": retriever}, where)

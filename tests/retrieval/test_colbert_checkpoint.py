@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from rankgen.manifests.errors import UsageError
+from rankgen.retrieval.colbert_checkpoint import find_checkpoint
+from rankgen.retrieval.settings import parse_retriever
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """What looks like a ColBERT checkpoint, as far as names and shapes go."""
+    (tmp_path / "config.json").write_text('{"model_type": "bert", "hidden_size": 8}')
+    (tmp_path / "artifact.metadata").write_text('{"dim": 4}')
+    save_file({"linear.weight": np.zeros((4, 8), np.float32)}, tmp_path / "model.safetensors")
+    return tmp_path
+
+
+def test_the_digest_follows_the_files_and_not_the_place(folder: Path, tmp_path: Path) -> None:
+    found = find_checkpoint(str(folder))
+    assert found.folder == folder.resolve()
+    again = parse_retriever("colbert", checkpoint=str(folder)).identity()
+    assert again == {
+        "name": "colbert",
+        "depth": 100,
+        "checkpoint_sha256": found.sha256,
+        "bits": 2,
+    }
+    (folder / "artifact.metadata").write_text('{"dim": 4, "query_maxlen": 16}')
+    assert find_checkpoint(str(folder)).sha256 != found.sha256
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("config.json", None, "has no config.json with model.safetensors or pytorch_model.bin"),
+        ("model.safetensors", None, "has no config.json with model.safetensors"),
+        ("config.json", "{", "config.json of .* is not JSON"),
+        ("config.json", '{"auto_map": {}}', "brings code of its own"),
+        ("artifact.metadata", '{"dim": 128}', "it has vectors of 4, not of 128"),
+        ("artifact.metadata", "[]", "artifact.metadata of .* is not a JSON object"),
+        ("model.safetensors", "not weights", "model.safetensors of .* cannot be read"),
+    ],
+)
+def test_a_broken_checkpoint(folder: Path, file: str, content: str | None, message: str) -> None:
+    (folder / file).unlink()
+    if content is not None:
+        (folder / file).write_text(content)
+    with pytest.raises(UsageError, match=message) as caught:
+        find_checkpoint(str(folder))
+    assert "\n" not in caught.value.message
+
+
+def test_another_model_is_not_taken_for_colbert(folder: Path) -> None:
+    save_file({"classifier.weight": np.zeros((1, 8))}, folder / "model.safetensors")
+    with pytest.raises(UsageError, match=r"is not a ColBERT checkpoint.*no projection"):
+        find_checkpoint(str(folder))
+
+
+def test_a_folder_that_is_not_there() -> None:
+    with pytest.raises(UsageError, match=r"there is no checkpoint folder './no/such/folder'"):
+        find_checkpoint("./no/such/folder")
+
+
+def test_weights_as_pytorch_saves_them(folder: Path) -> None:
+    import torch
+
+    (folder / "model.safetensors").unlink()
+    torch.save({"linear.weight": torch.zeros(4, 8)}, folder / "pytorch_model.bin")
+    assert len(find_checkpoint(str(folder)).sha256) == 64
+    assert json.loads((folder / "config.json").read_text())["model_type"] == "bert"

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from rankgen.generator.cli import app
+from rankgen.manifests.candidate_lists import CandidateLists
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.run_directory import RunDirectory
+from rankgen.retrieval.fusion import fused
+from rankgen.retrieval.settings import parse_retriever
+
+LISTS = st.lists(st.lists(st.sampled_from("abcdefgh"), unique=True), max_size=4)
+
+
+def test_reciprocal_ranks_by_hand() -> None:
+    order, scores = fused([["a", "b", "c"], ["c", "d"]], "rrf", 10)
+    assert order == ["c", "a", "d", "b"]
+    assert scores == pytest.approx([1 / 63 + 1 / 61, 1 / 61, 1 / 62, 1 / 62])
+
+
+def test_the_union_takes_turns() -> None:
+    assert fused([["a", "b", "c"], ["c", "d"]], "union", 10)[0] == ["a", "c", "b", "d"]
+    assert fused([["a", "b"], []], "union", 1) == (["a"], [1.0])
+
+
+@given(LISTS, st.sampled_from(["rrf", "union"]), st.integers(1, 9))
+def test_a_fused_list_holds_each_document_once_and_its_cut_is_a_prefix(
+    lists: list[list[str]], fusion: str, depth: int
+) -> None:
+    whole, scores = fused(lists, fusion, 100)  # type: ignore[arg-type]
+    assert sorted(whole) == sorted({doc_id for doc_ids in lists for doc_id in doc_ids})
+    assert scores == sorted(scores, reverse=True)
+    assert fused(lists, fusion, depth)[0] == whole[:depth]  # type: ignore[arg-type]
+    if fusion == "rrf":
+        assert fused(lists[::-1], "rrf", 100)[0] == whole
+
+
+def retrieve(*options: object) -> str:
+    result = CliRunner().invoke(app, ["retrieve", *(str(option) for option in options)])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.mark.timeout(600)
+def test_the_command_fuses_runs_and_refuses_those_of_another_corpus(tmp_path: Path) -> None:
+    folder = tmp_path / "collection"
+    folder.mkdir()
+    (folder / "corpus.tsv").write_text("".join(f"{d}\ttext {d}\n" for d in "abcd"))
+    (folder / "queries.tsv").write_text("q1\tone\nq2\ttwo\nq3\tthree\n")
+    runs = {
+        "one": "q1 Q0 a 1 3 x\nq1 Q0 b 2 2 x\nq2 Q0 d 1 1 x\n",
+        "two": "q1 Q0 b 1 3 x\nq1 Q0 c 2 2 x\n",
+    }
+    for name, lines in runs.items():
+        (tmp_path / f"{name}.trec").write_text(lines)
+        recorded = f"recorded:{tmp_path / name}.trec"
+        said = retrieve("--collection", folder, "--retriever", recorded, "--out", tmp_path / name)
+        assert "recorded run, in the order of its score column: queries 3, " in said
+    manifest = json.loads((tmp_path / "two" / "manifest.json").read_text())["predicate"]
+    assert manifest["settings"]["recorded_run"]["queries_without_lines"] == 2
+    fuse = f"fuse:{tmp_path / 'one'},{tmp_path / 'two'}"
+    retrieve("--collection", folder, "--retriever", fuse, "--out", tmp_path / "fused")
+    lists = CandidateLists(RunDirectory(tmp_path / "fused"))[["q1", "q2"]]
+    assert lists["q1"].doc_ids == ["b", "a", "c"]
+    assert lists["q2"].doc_ids == ["d"]
+    retrieve(
+        *("--collection", folder, "--retriever", fuse, "--fusion", "union", "--depth", 2),
+        *("--out", tmp_path / "union"),
+    )
+    assert CandidateLists(RunDirectory(tmp_path / "union"))[["q1"]]["q1"].doc_ids == ["a", "b"]
+    (folder / "corpus.tsv").write_text("".join(f"{d}\tother {d}\n" for d in "abcd"))
+    command = ["retrieve", "--collection", str(folder), "--retriever", fuse]
+    refused = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "other")])
+    assert refused.exit_code == 2
+    assert "was retrieved from another corpus" in refused.stderr
+
+
+def test_what_cannot_be_fused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'fuse' needs at least two runs"):
+        parse_retriever("fuse")
+    with pytest.raises(UsageError, match="'fuse' needs at least two runs"):
+        parse_retriever(f"fuse:{tmp_path}")
+    with pytest.raises(UsageError, match="fusion cannot be 'sum'"):
+        parse_retriever("fuse:a,b", fusion="sum")
