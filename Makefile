@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 INSTALLED := .venv/installed-$(subst /,-,$(LOCK))
 
-.PHONY: quickstart test test-all lint format bench clean-venv
+.PHONY: quickstart test test-all lint format bench soak clean-venv
 
 quickstart: $(INSTALLED)
 	@$(BIN)/rankgen quickstart
@@ -32,7 +32,11 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@mkdir -p benchmarks/results
-	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+	@for file in $(filter-out benchmarks/kill_points.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+
+# Fifty label runs killed at seeded points and resumed: some twenty minutes.
+soak: $(INSTALLED)
+	@$(BIN)/python benchmarks/kill_points.py 50
 
 $(INSTALLED): $(LOCK) pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv

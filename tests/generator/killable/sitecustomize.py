@@ -1,0 +1,129 @@
+"""Loaded at the start of every Python process of a run that is to be killed; see `killed_runs`.
+
+The file that KILL_POINT names says what to write down (processes, windows asked, file-system steps)
+and before which step of which role the process kills itself. Nothing in the program knows of it.
+"""
+
+import contextlib
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import signal
+import sys
+
+TEACHER = "rankgen.generator.teachers.scripted"
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+
+def role():
+    said = " ".join(sys.orig_argv)
+    if "default_worker.py" in said:
+        return "worker"
+    return "driver" if " label " in said else "other"
+
+
+def append(path, line):
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(descriptor, (line + "\n").encode())
+    os.close(descriptor)
+
+
+class Steps:
+    """Counts the steps in the run's folder by name; dies before the one that it was told."""
+
+    def __init__(self, told, mine):
+        self.told, self.mine = told, mine
+        self.root = told["root"] + "/"
+        self.seen = {}
+        self.armed = told["role"] == mine and not os.path.exists(told["marker"])
+
+    def __call__(self, event, arguments):
+        if event == "open" or event.startswith("os."):
+            with contextlib.suppress(TypeError, ValueError):
+                self.hear(event, arguments)
+
+    def hear(self, event, arguments):
+        path, verb = os.fspath(arguments[0]), event.partition(".")[2]
+        if event == "open":
+            if arguments[2] & WRITING:
+                verb = "write"
+            elif arguments[1] is None:
+                verb = "sync"  # Only what is about to be synced is opened without a file object.
+            else:
+                return
+        elif event in ("os.link", "os.rename"):
+            path = os.fspath(arguments[1])
+        elif event in ("os.remove", "os.rmdir"):
+            if arguments[1] >= 0:
+                path = os.path.join(os.readlink(f"/proc/self/fd/{arguments[1]}"), path)
+        elif event != "os.mkdir":
+            return
+        if isinstance(path, str) and path.startswith(self.root):
+            self.step(f"{verb} {named(path[len(self.root) :])}", path)
+
+    def step(self, name, path):
+        self.seen[name] = self.seen.get(name, 0) + 1
+        if self.told["steps"]:
+            append(self.told["steps"], f"{self.mine}\t{name}")
+        if self.armed and (name, self.seen[name]) == (self.told["step"], self.told["occurrence"]):
+            die(self.told, path)
+
+
+def named(path):
+    path = re.sub(r"[^/]*\.jsonl", "*.jsonl", path)
+    return re.sub(r"\d{5}", "N", re.sub(r"[0-9a-f]{32}", "H", path))
+
+
+def die(told, path):
+    try:
+        marker = os.open(told["marker"], os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    except FileExistsError:
+        return
+    os.write(marker, str(os.getpid()).encode())
+    if told["torn"] and os.path.isfile(path):
+        # What was written but not synced may be lost with the machine.
+        os.truncate(path, os.path.getsize(path) // 2)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class TeacherFinder:
+    """Has the scripted teacher write down every window that it is asked for."""
+
+    def __init__(self, calls):
+        self.calls = calls
+
+    def find_spec(self, name, path=None, target=None):
+        if name != TEACHER:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        execute = spec.loader.exec_module
+
+        def exec_module(module):
+            execute(module)
+            self.listen(module.ScriptedTeacher)
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+    def listen(self, teacher):
+        ask = teacher.rank_window
+
+        async def rank_window(this, query, passages):
+            parts = [query.query_id, *(passage.doc_id for passage in passages)]
+            key = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+            append(self.calls, f"{os.getpid()} {key}")
+            return await ask(this, query, passages)
+
+        teacher.rank_window = rank_window
+
+
+if "KILL_POINT" in os.environ:
+    with open(os.environ["KILL_POINT"], encoding="utf-8") as file:
+        _told = json.load(file)
+    append(_told["processes"], f"{os.getpid()} {role()}")
+    sys.meta_path.insert(0, TeacherFinder(_told["calls"]))
+    if role() != "other":
+        sys.addaudithook(Steps(_told, role()))
