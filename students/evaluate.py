@@ -113,6 +113,7 @@ def _result(
         },
         missing_queries=len(qrels.keys() - system.scores.keys()),
         source=system.source,
+        cost=system.cost,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from rankgen.students.cost import Cost
 from rankgen.students.significance import PairedTest
 
 Kind = Literal["run", "first-stage", "teacher", "student"]
@@ -21,6 +22,7 @@ class SystemResult(BaseModel):
         intervals: 95 % bootstrap interval of each mean.
         missing_queries: Judged queries for which the system has no list; they count 0.
         source: The file or folder it came from.
+        cost: Of a student, where it was asked for.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +33,7 @@ class SystemResult(BaseModel):
     intervals: dict[str, tuple[float, float]]
     missing_queries: int
     source: str
+    cost: Cost | None = None
 
 
 class Evaluation(BaseModel):

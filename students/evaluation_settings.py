@@ -27,6 +27,7 @@ class EvaluationSettings(BaseModel):
             only the judged queries that the candidates hold.
         compare: Test every pair of systems, or each system against the first.
         depth: Candidates that a student re-ranks; those below keep the first stage's order.
+        cost: Also time every student on queries of 100 passages.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         precision: `fp32`, `bf16` or `auto`.
         chunk_tokens: Tokens of one forward pass, padding included; None chooses by device.
@@ -48,6 +49,7 @@ class EvaluationSettings(BaseModel):
     queries: Literal["qrels", "candidates"] = "qrels"
     compare: Literal["all", "first"] = "all"
     depth: int | None = Field(default=None, ge=1)
+    cost: bool = False
     device: str = "auto"
     precision: Precision = "auto"
     chunk_tokens: int | None = Field(default=None, ge=1)

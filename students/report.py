@@ -81,6 +81,8 @@ def _systems_table(evaluation: Evaluation, measures: list[str]) -> str:
     best = {m: max(system.measures[m] for system in evaluation.systems) for m in measures}
     has_missing = any(system.missing_queries for system in evaluation.systems)
     missing = '<th class="number">queries missing</th>' if has_missing else ""
+    has_cost = any(system.cost for system in evaluation.systems)
+    cost = '<th class="number">parameters</th><th class="number">ms/query</th>' if has_cost else ""
     rows = "".join(
         _row(
             [
@@ -89,6 +91,7 @@ def _systems_table(evaluation: Evaluation, measures: list[str]) -> str:
                 *(_measure_cell(evaluation, system, measure, best) for measure in measures),
                 _change(evaluation, system, measures[0]),
                 *([str(system.missing_queries)] if has_missing else []),
+                *(_cost_cells(system) if has_cost else []),
             ],
             numbers_from=2,
         )
@@ -96,9 +99,15 @@ def _systems_table(evaluation: Evaluation, measures: list[str]) -> str:
     )
     return (
         f"<table><thead><tr><th>system</th><th>kind</th>{head}"
-        f'<th class="number">difference</th>{missing}</tr></thead>'
+        f'<th class="number">difference</th>{missing}{cost}</tr></thead>'
         f"<tbody>{rows}</tbody></table>"
     )
+
+
+def _cost_cells(system: SystemResult) -> list[str]:
+    if system.cost is None:
+        return ["", ""]
+    return [f"{system.cost.parameters:,}", f"{system.cost.ms_per_query:,.1f}"]
 
 
 def _measure_cell(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rankgen.manifests.atomic import write_whole
 from rankgen.manifests.digest import sha256_of_value
@@ -11,10 +12,15 @@ from rankgen.manifests.errors import UsageError
 from rankgen.manifests.progress import progress
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.students.candidates import CandidateTexts, Scores, read_candidates
+from rankgen.students.cost import MOST_QUERIES, Cost, measure_cost
 from rankgen.students.evaluation_settings import EvaluationSettings
 from rankgen.students.recipe_lock import tables_digest
 from rankgen.students.student_identity import student_identity
 from rankgen.students.systems import System
+
+if TYPE_CHECKING:
+    from rankgen.students.cross_encoder import CrossEncoder
+    from rankgen.students.hardware import Hardware
 
 
 def student_system(
@@ -44,7 +50,8 @@ def student_system(
         write_whole(kept, json.dumps(known).encode())
     name = Path(student).name or student
     scores = {query: known[query] for query in sorted(queries & known.keys())}
-    return System(name, "student", student, scores)
+    cost = _cost(student, settings, candidates, queries) if settings.cost else None
+    return System(name, "student", student, scores, cost)
 
 
 def _key(student: str, settings: EvaluationSettings, candidates: Path) -> str:
@@ -60,11 +67,10 @@ def _key(student: str, settings: EvaluationSettings, candidates: Path) -> str:
     )
 
 
-def _score(student: str, settings: EvaluationSettings, texts: CandidateTexts) -> Scores:
+def _loaded(student: str, settings: EvaluationSettings) -> tuple[CrossEncoder, Hardware]:
     # torch and transformers load here, so that evaluating run files alone needs neither.
     from rankgen.students.cross_encoder import load_cross_encoder
     from rankgen.students.hardware import choose_hardware, place
-    from rankgen.students.rerank import rerank
 
     hardware = choose_hardware(
         settings.device,
@@ -74,6 +80,21 @@ def _score(student: str, settings: EvaluationSettings, texts: CandidateTexts) ->
     )
     encoder = load_cross_encoder(student)
     place(encoder.model, hardware)
+    return encoder, hardware
+
+
+def _cost(
+    student: str, settings: EvaluationSettings, candidates: Path, queries: frozenset[str]
+) -> Cost:
+    encoder, hardware = _loaded(student, settings)
+    texts = read_candidates(RunDirectory(candidates), only=queries, queries=MOST_QUERIES)
+    return measure_cost(encoder, texts, hardware)
+
+
+def _score(student: str, settings: EvaluationSettings, texts: CandidateTexts) -> Scores:
+    from rankgen.students.rerank import rerank
+
+    encoder, hardware = _loaded(student, settings)
     reranked = texts.cut(settings.depth)
     with progress(f"re-rank with {Path(student).name}", reranked.pairs) as shown:
         scores = rerank(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.trec import read_run
+from rankgen.students.cost import Cost
 from rankgen.students.evaluation import Kind
 from rankgen.students.measures import ScoredRun
 
@@ -21,12 +22,14 @@ class System(NamedTuple):
         kind: What gave the order.
         source: The file, folder or model id.
         scores: document id -> score by query id; higher is better.
+        cost: Of a student that was timed.
     """
 
     name: str
     kind: Kind
     source: str
     scores: ScoredRun
+    cost: Cost | None = None
 
 
 def run_system(path: Path) -> System:

@@ -25,6 +25,9 @@ def evaluation_table(evaluation: Evaluation) -> Group:
     table.add_column("kind")
     for measure in measures:
         table.add_column(measure, justify="right")
+    has_cost = any(system.cost for system in evaluation.systems)
+    for head in ("parameters", "ms/query") if has_cost else ():
+        table.add_column(head, justify="right")
     best = {m: max(system.measures[m] for system in evaluation.systems) for m in measures}
     for system in evaluation.systems:
         cells = []
@@ -33,6 +36,9 @@ def evaluation_table(evaluation: Evaluation) -> Group:
             mark = "†" if differs_from_first(evaluation, system.name, measure) else " "
             text = f"{value:.4f}{mark}"
             cells.append(f"[bold]{text}[/bold]" if value == best[measure] else text)
+        if has_cost:
+            cost = system.cost
+            cells += [f"{cost.parameters:,}", f"{cost.ms_per_query:.1f}"] if cost else ["", ""]
         table.add_row(_escaped(system.name), system.kind, *cells)
     return Group(table, _caption(evaluation))
 

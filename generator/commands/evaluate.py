@@ -40,6 +40,9 @@ def evaluate(
     depth: Annotated[
         int | None, typer.Option(help="Candidates that a student re-ranks.", show_default="all")
     ] = None,
+    cost: Annotated[
+        bool, typer.Option("--cost", help="Also time each student on queries of 100 passages.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     as_json: AsJson = False,
@@ -56,6 +59,7 @@ def evaluate(
         "queries": queries,
         "compare": compare,
         "depth": depth,
+        "cost": cost,
         "device": device,
         "precision": precision,
     }

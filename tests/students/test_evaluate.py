@@ -153,6 +153,32 @@ def test_candidates_below_the_depth_keep_their_order(
     assert reranked.measures == first_stage.measures
 
 
+def test_cost_of_a_student(
+    tmp_path: Path, qrels: Path, candidates: Path, tiny_backbone: str
+) -> None:
+    encoder = load_backbone(tiny_backbone, seed=1, query_tokens=8, passage_tokens=16, dropout=None)
+    encoder.save(tmp_path / "student")
+    values = {"qrels": qrels, "candidates": candidates, "students": [str(tmp_path / "student")]}
+    first, student = evaluate(settings_of(tmp_path, **values, cost=True, device="cpu")).systems
+    assert first.cost is None
+    assert student.cost is not None
+    assert student.cost.parameters == sum(p.numel() for p in encoder.model.parameters())
+    assert (student.cost.passages, student.cost.queries, student.cost.device) == (100, 2, "cpu")
+    assert 0 < student.cost.ms_per_query < 60_000
+    evaluation = evaluate(settings_of(tmp_path, **values, cost=True, device="cpu"))
+    assert f"{student.cost.parameters:,}" in format_table(evaluation)
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert f"{student.cost.parameters:,}" in page
+    assert "ms/query" not in format_table(evaluate(settings_of(tmp_path, **values, device="cpu")))
+
+
+def test_judged_at_k_is_a_measure(tmp_path: Path, qrels: Path) -> None:
+    run = run_file(tmp_path / "some.trec", "q1 Q0 a 1 3 t\nq1 Q0 z 2 2 t\nq2 Q0 c 1 1 t\n")
+    evaluation = evaluate(settings_of(tmp_path, qrels=qrels, runs=[run], measures=["Judged@2"]))
+    # q1 has one judged of two; of the single passage of q2 all are judged.
+    assert evaluation.per_query["some"]["Judged@2"] == pytest.approx((0.5, 1.0))
+
+
 def test_json_contract_and_files(tmp_path: Path, qrels: Path) -> None:
     first = run_file(tmp_path / "one.trec", "q1 Q0 a 1 5 t\nq2 Q0 c 1 5 t\n")
     second = run_file(tmp_path / "two.trec", "q1 Q0 b 1 5 t\nq2 Q0 a 1 5 t\nq2 Q0 c 2 4 t\n")
