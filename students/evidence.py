@@ -18,6 +18,9 @@ from rankgen.manifests.run_directory import RunDirectory
 # What is known of a pair, as the values of `pair_levels`.
 SEEN, IMPLIED, UNSEEN = 0, 1, 2
 
+# A list of 100 takes 10 kB; later epochs need not read the windows of so many lists again.
+KEPT_LISTS = 20_000
+
 WINDOW_COLUMNS = ["query_id", "pass_index", "window_index", "start", "end", "permutation"]
 
 
@@ -82,11 +85,15 @@ def pair_levels(size: int, windows: Sequence[Window]) -> NDArray[np.uint8]:
 
 
 def _closure(above: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Returns reachability in a graph whose edges all lead from a lower index to a higher one."""
-    reached = above.copy()
-    for row in range(len(above) - 2, -1, -1):
-        reached[row] |= reached[above[row]].any(axis=0)
-    return reached
+    """Returns reachability along edges; every round doubles the length of the chains it knows."""
+    reached = above
+    while True:
+        # Counts of ways are sums of at most n ones, exact in 32-bit floats, and fast.
+        steps = reached.astype(np.float32)
+        longer: NDArray[np.bool_] = reached | (steps @ steps > 0)
+        if np.array_equal(longer, reached):
+            return reached
+        reached = longer
 
 
 class PairEvidence:
@@ -106,6 +113,7 @@ class PairEvidence:
     ) -> None:
         self._windows, self._sizes = windows, sizes
         self._weights = np.array(weights, dtype=np.float32)
+        self._levels: dict[str, NDArray[np.uint8]] = {}
 
     def weights(self, query_id: str, positions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Returns the weight of every pair of a sample of a list.
@@ -117,7 +125,11 @@ class PairEvidence:
         Returns:
             Symmetric, shape (n, n).
         """
-        levels = pair_levels(self._sizes[query_id], self._windows[query_id])
+        levels = self._levels.get(query_id)
+        if levels is None:
+            levels = pair_levels(self._sizes[query_id], self._windows[query_id])
+            if len(self._levels) < KEPT_LISTS:
+                self._levels[query_id] = levels
         weights: NDArray[np.float32] = self._weights[levels[np.ix_(positions, positions)]]
         return weights
 
