@@ -18,13 +18,23 @@ class Bm25Searcher:
         k1: Term frequency saturation, at least 0.
         b: Length normalisation, 0 to 1.
         threads: Search threads.
+        rm3: Whether queries are expanded with RM3, as Pyserini sets it (10 terms of 10 documents).
+        language: The index's language.
 
     Raises:
         EnvironmentProblem: Java or Pyserini is missing.
         IntegrityProblem: The folder is not a readable index.
     """
 
-    def __init__(self, index: Path, k1: float, b: float, threads: int) -> None:
+    def __init__(
+        self,
+        index: Path,
+        k1: float,
+        b: float,
+        threads: int,
+        rm3: bool = False,
+        language: str = "en",
+    ) -> None:
         import_pyserini()
         from jnius import JavaException
         from pyserini.search.lucene import LuceneSearcher
@@ -36,6 +46,11 @@ class Bm25Searcher:
                 f"the index {index} cannot be opened: {error}", f"remove it: rm -r {index.parent}"
             ) from None
         self._searcher.set_bm25(k1, b)
+        if language != "en":
+            self._searcher.set_language(language)
+        if rm3:
+            # The filter keeps English terms only.
+            self._searcher.set_rm3(filter_terms=language == "en")
         self._threads = threads
 
     def search(self, queries: Sequence[Query], depth: int) -> list[Candidates]:

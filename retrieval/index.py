@@ -47,7 +47,7 @@ class IndexSettings(BaseModel):
         return [*fixed, *stored, "-stemmer", self.stemmer, "-language", self.language]
 
 
-def lucene_index(collection: Collection, cache: Path, threads: int) -> Path:
+def lucene_index(collection: Collection, cache: Path, threads: int, language: str = "en") -> Path:
     """Returns the folder of the collection's Lucene index, building it if the cache lacks it.
 
     It is what `python -m pyserini.index.lucene --collection JsonCollection` makes of the same
@@ -57,6 +57,7 @@ def lucene_index(collection: Collection, cache: Path, threads: int) -> Path:
         collection: The documents.
         cache: The cache's root folder.
         threads: Indexing threads.
+        language: Whose analyzer splits and stems the text, such as "de".
 
     Raises:
         EnvironmentProblem: Java or Pyserini is missing, or Anserini fails.
@@ -64,7 +65,7 @@ def lucene_index(collection: Collection, cache: Path, threads: int) -> Path:
         UsageError: The collection's documents cannot be read.
     """
     java = find_java()
-    settings = IndexSettings(anserini=java.anserini.name)
+    settings = IndexSettings(anserini=java.anserini.name, language=language)
     summary = collection.summary()
     stamp: dict[str, object] = {"corpus": summary._asdict(), "settings": settings.model_dump()}
     name = f"{summary.digest[:16]}-{sha256_of_value(settings.model_dump())[:16]}"

@@ -76,7 +76,7 @@ def prepare(
     if settings.run is None:
         from rankgen.retrieval.index import lucene_index
 
-        index = lucene_index(collection, root, settings.threads)
+        index = lucene_index(collection, root, settings.threads, settings.language)
         return RetrieverHandle(settings=settings, corpus_sha256=collection.digest(), index=index)
     from rankgen.retrieval.recorded import prepare_run
 
@@ -100,7 +100,9 @@ def open_searcher(handle: RetrieverHandle) -> Searcher:
     if handle.index is not None:
         from rankgen.retrieval.bm25 import Bm25Searcher
 
-        return Bm25Searcher(handle.index, settings.k1, settings.b, settings.threads)
+        return Bm25Searcher(
+            handle.index, settings.k1, settings.b, settings.threads, settings.rm3, settings.language
+        )
     if handle.lists is None:
         raise ValueError("the handle holds neither an index nor lists")
     from rankgen.retrieval.recorded import RecordedSearcher

@@ -15,6 +15,13 @@ from rankgen.retrieval.run_order import Order
 RECORDED_PREFIX = "recorded:"
 FUSE_PREFIX = "fuse:"
 RETRIEVERS = ("bm25", "colbert", "fuse", "recorded")
+# Those that Anserini has analyzers for; it would split any other language at white space.
+# fmt: off
+Language = Literal[
+    "ar", "bn", "da", "de", "en", "es", "fa", "fi", "fr", "hi", "hu", "id", "it",
+    "ja", "ko", "nl", "no", "pl", "pt", "ru", "sv", "te", "th", "tr", "uk", "zh",
+]
+# fmt: on
 COLBERT_V2 = "colbert-ir/colbertv2.0"
 
 
@@ -26,6 +33,8 @@ class RetrieverSettings(BaseModel):
         depth: Candidates a query, at least 1.
         k1: BM25's term frequency saturation; Pyserini's default.
         b: BM25's length normalisation, 0 to 1; Pyserini's default.
+        rm3: Whether BM25's queries are expanded with RM3, as Pyserini sets it.
+        language: The texts' language, for BM25's analyzer.
         threads: Threads for indexing and searching; no result depends on it.
         checkpoint: The encoder of "colbert": a folder or a name on the Hugging Face Hub.
         run: The TREC run of "recorded".
@@ -41,6 +50,8 @@ class RetrieverSettings(BaseModel):
     depth: int = Field(default=100, ge=1)
     k1: float = Field(default=0.9, ge=0, allow_inf_nan=False)
     b: float = Field(default=0.4, ge=0, le=1)
+    rm3: bool = False
+    language: Language = "en"
     threads: int = Field(default=1, ge=1)
     checkpoint: str = COLBERT_V2
     run: Path | None = None
@@ -71,7 +82,10 @@ class RetrieverSettings(BaseModel):
 
             return common | {"fusion": self.fusion, "inputs_sha256": digest_of_inputs(self.inputs)}
         if self.run is None:
-            return common | {"k1": self.k1, "b": self.b}
+            # Runs of before there were these settings keep their fingerprints.
+            added: dict[str, object] = {"rm3": True} if self.rm3 else {}
+            added |= {"language": self.language} if self.language != "en" else {}
+            return common | {"k1": self.k1, "b": self.b} | added
         digest = sha256_of_file(existing_run(self.run))
         return common | {"run_sha256": digest, "order": self.order, "missing": self.missing}
 
@@ -82,6 +96,8 @@ def parse_retriever(
     depth: int = 100,
     k1: float = 0.9,
     b: float = 0.4,
+    rm3: bool = False,
+    language: str = "en",
     threads: int = 1,
     checkpoint: str = COLBERT_V2,
     order: str = "score",
@@ -109,7 +125,14 @@ def parse_retriever(
     if Path(checkpoint).is_dir():
         checkpoint = str(Path(checkpoint).resolve())
     values = {"depth": depth, "k1": k1, "b": b, "threads": threads, "order": order}
-    values |= {"name": name, "run": run, "missing": missing, "checkpoint": checkpoint}
+    values |= {
+        "rm3": rm3,
+        "language": language,
+        "name": name,
+        "run": run,
+        "missing": missing,
+        "checkpoint": checkpoint,
+    }
     try:
         return RetrieverSettings.model_validate({**values, "inputs": inputs, "fusion": fusion})
     except ValidationError as error:

@@ -40,6 +40,10 @@ def retrieve(
     depth: Annotated[int, typer.Option(help="Candidates a query.")] = 100,
     k1: Annotated[float, typer.Option(help="BM25's k1.")] = 0.9,
     b: Annotated[float, typer.Option(help="BM25's b.")] = 0.4,
+    rm3: Annotated[bool, typer.Option("--rm3", help="Expand BM25's queries with RM3.")] = False,
+    language: Annotated[
+        str, typer.Option(help="The texts' language, for BM25: en, de, zh …")
+    ] = "en",
     order: Annotated[
         str,
         typer.Option(help="How a recorded run is ordered: score (as trec_eval does), or rank."),

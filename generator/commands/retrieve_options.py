@@ -29,6 +29,8 @@ class RetrieveOptions(BaseModel):
     depth: int = 100
     k1: float = 0.9
     b: float = 0.4
+    rm3: bool = False
+    language: str = "en"
     order: str = "score"
     missing: str = "keep"
     fusion: str = "rrf"
@@ -52,6 +54,8 @@ def retrieve_settings(values: Mapping[str, object], where: str) -> RetrieveSetti
         depth=options.depth,
         k1=options.k1,
         b=options.b,
+        rm3=options.rm3,
+        language=options.language,
         checkpoint=options.checkpoint,
         order=options.order,
         missing=options.missing,
@@ -59,5 +63,5 @@ def retrieve_settings(values: Mapping[str, object], where: str) -> RetrieveSetti
         threads=options.threads or os.cpu_count() or 1,
     )
     of_retriever = {"retriever", "depth", "k1", "b", "checkpoint", "order", "missing", "fusion"}
-    rest = options.model_dump(exclude=of_retriever | {"threads"})
+    rest = options.model_dump(exclude=of_retriever | {"rm3", "language", "threads"})
     return validated(RetrieveSettings, {**rest, "retriever": retriever}, where)

@@ -60,6 +60,23 @@ for handle, queries, out in json.loads(sys.argv[1]):
 """
 
 
+ONE_INDEX = """
+import json, sys
+import jnius_config
+jnius_config.set_classpath(sys.argv[1])
+import jnius
+from pyserini.search.lucene import LuceneSearcher
+found = []
+for index, language, rm3, queries in json.loads(sys.argv[2]):
+    searcher = LuceneSearcher(index)
+    searcher.set_language(language)
+    if rm3:
+        searcher.set_rm3(filter_terms=language == "en")
+    found.append([[(hit.docid, hit.score) for hit in searcher.search(q, 100)] for q in queries])
+open(sys.argv[3], "w").write(json.dumps(found))
+"""
+
+
 def run_script(script: str, *arguments: str) -> None:
     java = find_java()
     environment = os.environ | {"JAVA_HOME": str(java.home), "JVM_PATH": str(java.library)}
@@ -179,3 +196,29 @@ def test_another_corpus_has_another_index_and_a_damaged_one_is_refused(
     (first.index.parent / "index.json").unlink()
     with pytest.raises(IntegrityProblem, match="damaged or another corpus's"):
         prepare(settings, open_collection(str(small)), tmp_path)
+
+
+def test_rm3_and_another_language_are_pyserini_s(tmp_path: Path) -> None:
+    folder = tmp_path / "german"
+    folder.mkdir()
+    texts = ["die Häuser am Fluss", "ein Haus", "der Fluss und das Boot", "ein Boot im Hafen", ""]
+    corpus = [{"_id": f"d{n}", "title": "", "text": text} for n, text in enumerate(texts)]
+    queries = [{"_id": "q0", "text": "Haus"}, {"_id": "q1", "text": "Fluss"}]
+    for stem, records in (("corpus", corpus), ("queries", queries)):
+        lines = "".join(json.dumps(record) + "\n" for record in records)
+        (folder / f"{stem}.jsonl").write_text(lines)
+    asked, peer = [], []
+    for language, rm3 in (("en", False), ("en", True), ("de", False), ("de", True)):
+        settings = parse_retriever("bm25", language=language, rm3=rm3)
+        handle = prepare(settings, open_collection(str(folder)), tmp_path / "cache")
+        asked.append((handle, folder / "queries.jsonl", tmp_path / f"{language}{rm3}.json"))
+        peer.append((str(handle.index), language, rm3, [query["text"] for query in queries]))
+    run_script(ONE_INDEX, str(find_java().anserini), json.dumps(peer), str(tmp_path / "peer.json"))
+    theirs = json.loads((tmp_path / "peer.json").read_text())
+    ours = [[list(map(list, hits)) for hits in lists.values()] for lists in our_lists(asked)]
+    assert ours == theirs
+    english, expanded, german, _ = ([doc_id for doc_id, _ in lists[0]] for lists in theirs)
+    assert english == ["d1"]
+    assert sorted(german) == ["d0", "d1"], "the German analyzer knows the plural"
+    assert theirs[0] != theirs[1], "RM3 changes something"
+    assert expanded[0] == "d1"

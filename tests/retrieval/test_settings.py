@@ -25,6 +25,11 @@ def test_threads_and_paths_are_no_part_of_the_identity(tmp_path: Path) -> None:
     assert one.identity() != two.identity()
 
 
+def test_defaults_of_later_settings_are_no_part_of_the_identity() -> None:
+    settings = parse_retriever("bm25", rm3=True, language="de").identity()
+    assert settings == parse_retriever("bm25").identity() | {"rm3": True, "language": "de"}
+
+
 def test_an_unknown_name_has_a_suggestion() -> None:
     with pytest.raises(UsageError, match="there is no retriever 'bm52'") as caught:
         parse_retriever("bm52")
@@ -39,6 +44,7 @@ def test_an_unknown_name_has_a_suggestion() -> None:
         ("bm25", {"depth": 0}, "the retriever's depth cannot be 0"),
         ("bm25", {"b": 1.5}, "the retriever's b cannot be 1.5"),
         ("bm25", {"k1": float("nan")}, "the retriever's k1 cannot be nan"),
+        ("bm25", {"language": "xx"}, "the retriever's language cannot be 'xx'"),
         ("bm25", {"order": "random"}, "the retriever's order cannot be 'random'"),
     ],
 )
