@@ -9,7 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rankgen.manifests.digest import sha256_of_columns, sha256_of_lines
+from rankgen.manifests.column_digest import sha256_of_columns
+from rankgen.manifests.digest import sha256_of_lines
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.run_directory import RunDirectory, read_shard
 

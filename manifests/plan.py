@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from rankgen.manifests.atomic import put_if_absent, whole_file, write_whole
-from rankgen.manifests.digest import canonical_json, sha256_of_columns, sha256_of_value
+from rankgen.manifests.column_digest import sha256_of_columns
+from rankgen.manifests.digest import canonical_json, sha256_of_value
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.records import Query
 from rankgen.manifests.run_directory import RunDirectory
