@@ -9,6 +9,7 @@ import typer
 
 from rankgen.generator.commands.evaluate import evaluate
 from rankgen.generator.commands.label import label
+from rankgen.generator.commands.negatives import negatives
 from rankgen.generator.commands.quickstart import quickstart
 from rankgen.generator.commands.reporting import DEBUG_VARIABLE
 from rankgen.generator.commands.reproduce import reproduce
@@ -28,6 +29,7 @@ app = typer.Typer(
 
 app.command("retrieve")(retrieve)
 app.command("label")(label)
+app.command("negatives")(negatives)
 app.command("train-student")(train_student)
 app.command("rerank")(rerank)
 app.command("evaluate")(evaluate)

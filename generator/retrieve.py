@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +79,7 @@ def retrieve(settings: RetrieveSettings) -> tuple[JobSummary, RetrieverHandle]:
         corpus=settings.corpus,
         queries=settings.queries,
         split=settings.split,
+        index=settings.retriever.index,
     )
     queries = list(collection.queries())
     handle = prepare(settings.retriever, collection, queries=queries)
@@ -242,10 +243,9 @@ def _publish_texts(
     write_queries(run, (q for q in queries if q.query_id in kept), plan.fingerprint)
     with progress("texts", len(wanted)) as shown:
 
-        def referenced() -> Iterable[Document]:
-            for document in collection.documents():
-                if document.doc_id in wanted:
-                    shown.advance()
-                    yield document
+        def counted() -> Iterator[Document]:
+            for document in collection.chosen(wanted):
+                shown.advance()
+                yield document
 
-        write_documents(run, referenced(), plan.fingerprint)
+        write_documents(run, counted(), plan.fingerprint)

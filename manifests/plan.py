@@ -40,7 +40,7 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["retrieve", "label", "rerank"]
+    kind: Literal["retrieve", "label", "rerank", "negatives"]
     tables: tuple[str, ...]
     recipe: dict[str, JsonValue]
     settings: dict[str, JsonValue]

@@ -1,11 +1,12 @@
 """Recipes: an experiment as an ordered list of commands, in TOML.
 
-A step is a command with its options, and publishes into `<out>/<step name>`. A value that starts
-with `@` names what an earlier step published: `@candidates`, or `@collection/qrels/test.tsv`.
+A step is a command with its options, and publishes into `<out>/<step name>`. A value may name what
+an earlier step published: `@candidates`, `@collection/qrels/test.tsv`, or `fuse:@bm25,@colbert`.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,8 @@ from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.recipes import shipped_recipes
 from rankgen.manifests.validation import validated
 
-REFERENCE = "@"
+# At the start of a value, of its argument, or of one of several arguments.
+REFERENCE = re.compile(r"(?:^|(?<=[:,]))@([^,]+)")
 TomlValue = str | int | float | bool | list[str]
 
 
@@ -64,9 +66,9 @@ class Recipe(BaseModel):
         return {**resolved, "out": self.out / step.name}
 
     def _resolve(self, value: TomlValue) -> object:
-        if not isinstance(value, str) or not value.startswith(REFERENCE):
+        if not isinstance(value, str):
             return value
-        return str(self.out / value.removeprefix(REFERENCE))
+        return REFERENCE.sub(lambda found: str(self.out / found[1]), value)
 
 
 def load_recipe(
@@ -161,10 +163,11 @@ def _check(recipe: Recipe, commands: Sequence[str], where: str) -> None:
 
 
 def _check_reference(value: TomlValue, earlier: Sequence[str], where: str) -> None:
-    if not isinstance(value, str) or not value.startswith(REFERENCE):
+    if not isinstance(value, str):
         return
-    name = value.removeprefix(REFERENCE).split("/")[0]
-    if name not in earlier:
-        raise UsageError(
-            f"{where}: no earlier step is called '{name}'", did_you_mean(name, earlier)
-        )
+    for found in REFERENCE.finditer(value):
+        name = found[1].split("/")[0]
+        if name not in earlier:
+            raise UsageError(
+                f"{where}: no earlier step is called '{name}'", did_you_mean(name, earlier)
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 SCHEMA_VERSION = 1
+NOT_RETRIEVED = 0
 
 
 def _required(name: str, kind: pa.DataType) -> pa.Field:
@@ -27,7 +28,8 @@ RANKINGS = pa.schema(
         _required("query_id", pa.string()),
         # Teacher order, best first: rank = position + 1; a permutation of the candidates.
         _required("doc_ids", pa.list_(pa.string())),
-        # 1-based first-stage position and first-stage score of each document, aligned.
+        # 1-based first-stage position and first-stage score of each document, aligned; of a
+        # relevant passage that `rankgen negatives` found elsewhere NOT_RETRIEVED and 0.0.
         _required("retrieval_positions", pa.list_(pa.int32())),
         _required("retrieval_scores", pa.list_(pa.float64())),
         # "complete", or "degraded" when at least one window was repaired.

@@ -18,7 +18,7 @@ class RunStatus:
     """The state of a run.
 
     Attributes:
-        kind: "retrieve" or "label".
+        kind: "retrieve", "label", "rerank" or "negatives".
         fingerprint: The plan's fingerprint.
         queries: Planned queries.
         published: Queries in committed shards.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 import pyarrow as pa
 
@@ -52,6 +53,11 @@ class DocumentTexts:
         self._where = run.root
         self._rows = run.read("documents").combine_chunks()
         self._row_of = {doc_id: row for row, doc_id in enumerate(self._rows["doc_id"].to_pylist())}
+
+    @property
+    def doc_ids(self) -> AbstractSet[str]:
+        """The documents that have a text."""
+        return self._row_of.keys()
 
     def __getitem__(self, doc_ids: Sequence[str]) -> dict[str, Document]:
         """Returns doc_id -> document.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from rankgen.manifests.digest import sha256_of_lines
 from rankgen.manifests.errors import UsageError
@@ -18,6 +19,17 @@ class DocumentSource(Protocol):
 
     def documents(self) -> Iterator[tuple[str, Document]]:
         """Yields (where it stands, document) in the source's own order, the same each time."""
+
+
+@runtime_checkable
+class LookedUp(Protocol):
+    """A source that knows its digest without a pass and finds documents by id."""
+
+    def digest(self) -> str:
+        """Returns what changes when any document does, as 64 hexadecimal digits."""
+
+    def chosen(self, doc_ids: Iterable[str]) -> Iterator[Document]:
+        """Yields the documents with these ids, as far as it has them."""
 
 
 class QuerySource(Protocol):
@@ -111,7 +123,24 @@ class Collection:
 
     def digest(self) -> str:
         """Returns the SHA-256 of the ordered documents, as 64 hexadecimal digits."""
-        return self.summary().digest
+        return (
+            self._corpus.digest() if isinstance(self._corpus, LookedUp) else self.summary().digest
+        )
+
+    @property
+    def is_looked_up(self) -> bool:
+        """Whether documents are found by id, in an index that holds them."""
+        return isinstance(self._corpus, LookedUp)
+
+    def chosen(self, doc_ids: AbstractSet[str]) -> Iterator[Document]:
+        """Yields the documents with these ids, as far as there are any.
+
+        Raises:
+            UsageError: See `documents`.
+        """
+        if isinstance(self._corpus, LookedUp):
+            return self._corpus.chosen(sorted(doc_ids))
+        return (document for document in self.documents() if document.doc_id in doc_ids)
 
     def queries_digest(self) -> str:
         """Returns the SHA-256 of the ordered queries (id and text), as 64 hexadecimal digits."""

@@ -73,6 +73,13 @@ def prepare(
 
         lists = prepare_fusion(settings, collection, root)
         return RetrieverHandle(settings=settings, lists=lists)
+    if settings.index is not None:
+        from rankgen.retrieval.stored_index import check_index, find_index
+
+        index = find_index(settings.index)
+        if not collection.is_looked_up:
+            check_index(index, collection)
+        return RetrieverHandle(settings=settings, corpus_sha256=collection.digest(), index=index)
     if settings.run is None:
         from rankgen.retrieval.index import lucene_index
 

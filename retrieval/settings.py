@@ -36,6 +36,7 @@ class RetrieverSettings(BaseModel):
         rm3: Whether BM25's queries are expanded with RM3, as Pyserini sets it.
         language: The texts' language, for BM25's analyzer.
         threads: Threads for indexing and searching; no result depends on it.
+        index: An existing Lucene index for BM25: a folder or a prebuilt one's name; None builds it.
         checkpoint: The encoder of "colbert": a folder or a name on the Hugging Face Hub.
         run: The TREC run of "recorded".
         order: How "recorded" orders the run; see `rankgen.retrieval.run_order.ordered`.
@@ -53,6 +54,7 @@ class RetrieverSettings(BaseModel):
     rm3: bool = False
     language: Language = "en"
     threads: int = Field(default=1, ge=1)
+    index: str | None = None
     checkpoint: str = COLBERT_V2
     run: Path | None = None
     order: Order = "score"
@@ -66,6 +68,8 @@ class RetrieverSettings(BaseModel):
             raise ValueError(f"'recorded' needs a run, and '{self.name}' takes none")
         if (len(self.inputs) > 1) != (self.name == "fuse"):
             raise ValueError(f"'fuse' needs at least two runs, and '{self.name}' takes none")
+        if self.index is not None and self.name != "bm25":
+            raise ValueError(f"an index is searched by 'bm25', not by '{self.name}'")
         return self
 
     def identity(self) -> dict[str, object]:
@@ -85,6 +89,10 @@ class RetrieverSettings(BaseModel):
             # Runs of before there were these settings keep their fingerprints.
             added: dict[str, object] = {"rm3": True} if self.rm3 else {}
             added |= {"language": self.language} if self.language != "en" else {}
+            if self.index is not None:
+                from rankgen.retrieval.stored_index import digest_of_index, find_index
+
+                added |= {"index_sha256": digest_of_index(find_index(self.index))}
             return common | {"k1": self.k1, "b": self.b} | added
         digest = sha256_of_file(existing_run(self.run))
         return common | {"run_sha256": digest, "order": self.order, "missing": self.missing}
@@ -99,6 +107,7 @@ def parse_retriever(
     rm3: bool = False,
     language: str = "en",
     threads: int = 1,
+    index: str | None = None,
     checkpoint: str = COLBERT_V2,
     order: str = "score",
     missing: str = "keep",
@@ -122,6 +131,8 @@ def parse_retriever(
         raise UsageError("the retriever 'recorded' needs a run", "type recorded:FILE")
     elif spec not in RETRIEVERS:
         raise UsageError(f"there is no retriever '{spec}'", did_you_mean(spec, RETRIEVERS))
+    if index is not None and Path(index).is_dir():
+        index = str(Path(index).resolve())
     if Path(checkpoint).is_dir():
         checkpoint = str(Path(checkpoint).resolve())
     values = {"depth": depth, "k1": k1, "b": b, "threads": threads, "order": order}
@@ -132,6 +143,7 @@ def parse_retriever(
         "run": run,
         "missing": missing,
         "checkpoint": checkpoint,
+        "index": index,
     }
     try:
         return RetrieverSettings.model_validate({**values, "inputs": inputs, "fusion": fusion})

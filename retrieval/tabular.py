@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Document, Query
-from rankgen.retrieval.rows import Row, read_rows, unit_of
+from rankgen.retrieval.rows import read_rows, unit_of
 
 SUFFIXES = (".jsonl", ".tsv", ".parquet")
 DOCUMENT_ID_NAMES = ("_id", "doc_id", "docid", "id", "pid", "docno")
@@ -35,13 +35,7 @@ class TabularDocuments:
         columns = {2: ("_id", "text"), 3: ("_id", "title", "text")}
         for row in read_rows(self._path, columns, DOCUMENT_ID_NAMES):
             where = f"{self._path} {unit_of(self._path)} {row.number}"
-            title = _string(where, "title", row.fields.get("title"))
-            yield (
-                where,
-                Document(
-                    _identity(where, row, DOCUMENT_ID_NAMES), title, _text(where, row, TEXT_NAMES)
-                ),
-            )
+            yield where, document_of(where, row.fields)
 
 
 class TabularQueries:
@@ -60,9 +54,29 @@ class TabularQueries:
         """Yields (file and line, query); see `QuerySource`."""
         for row in read_rows(self._path, {2: ("_id", "text")}, QUERY_ID_NAMES):
             where = f"{self._path} {unit_of(self._path)} {row.number}"
-            query_id = _identity(where, row, QUERY_ID_NAMES)
-            if self._only is None or query_id in self._only:
-                yield where, Query(query_id, _text(where, row, QUERY_TEXT_NAMES))
+            if self._only is None or _identity(where, row.fields, QUERY_ID_NAMES) in self._only:
+                yield where, query_of(where, row.fields)
+
+
+def document_of(where: str, fields: Mapping[str, object]) -> Document:
+    """Reads one row of documents.
+
+    Args:
+        where: Where it stands, for messages.
+        fields: Column name -> value; see `TabularDocuments`.
+
+    Raises:
+        UsageError: It has no id or no text, or one of another type.
+    """
+    title = _string(where, "title", fields.get("title"))
+    identity = _identity(where, fields, DOCUMENT_ID_NAMES)
+    return Document(identity, title, _text(where, fields, TEXT_NAMES))
+
+
+def query_of(where: str, fields: Mapping[str, object]) -> Query:
+    """Reads one row of queries; see `document_of`."""
+    identity = _identity(where, fields, QUERY_ID_NAMES)
+    return Query(identity, _text(where, fields, QUERY_TEXT_NAMES))
 
 
 def table_in(folder: Path, stem: str) -> Path:
@@ -82,9 +96,9 @@ def table_in(folder: Path, stem: str) -> Path:
     return found[0]
 
 
-def _identity(where: str, row: Row, names: tuple[str, ...]) -> str:
-    name = _present(row.fields, names)
-    value = row.fields[name] if name else None
+def _identity(where: str, fields: Mapping[str, object], names: tuple[str, ...]) -> str:
+    name = _present(fields, names)
+    value = fields[name] if name else None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if value is None or not isinstance(value, str):
@@ -92,14 +106,14 @@ def _identity(where: str, row: Row, names: tuple[str, ...]) -> str:
     return _string(where, str(name), value)
 
 
-def _text(where: str, row: Row, names: tuple[str, ...]) -> str:
-    name = _present(row.fields, names)
+def _text(where: str, fields: Mapping[str, object], names: tuple[str, ...]) -> str:
+    name = _present(fields, names)
     if name is None:
         raise UsageError(
             f"{where} has no text: none of its fields is called " + ", ".join(names),
             f"write the field {names[0]}; it may be empty",
         )
-    return _string(where, name, row.fields[name])
+    return _string(where, name, fields[name])
 
 
 def _present(fields: Mapping[str, object], names: tuple[str, ...]) -> str | None:

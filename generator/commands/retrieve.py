@@ -34,6 +34,13 @@ def retrieve(
             help="bm25, colbert, recorded:RUN (a TREC run), or fuse:DIR,DIR (retrieve runs)."
         ),
     ] = "bm25",
+    index: Annotated[
+        str | None,
+        typer.Option(
+            help="An existing Lucene index for BM25: a folder, or a prebuilt one's name such as "
+            "msmarco-v1-passage. Its texts are taken wherever no --corpus is."
+        ),
+    ] = None,
     checkpoint: Annotated[
         str, typer.Option(help="ColBERT's checkpoint: a folder, or a name on the Hugging Face Hub.")
     ] = "colbert-ir/colbertv2.0",

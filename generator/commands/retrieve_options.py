@@ -25,6 +25,7 @@ class RetrieveOptions(BaseModel):
     queries: Path | None = None
     split: str | None = None
     retriever: str = "bm25"
+    index: str | None = None
     checkpoint: str = COLBERT_V2
     depth: int = 100
     k1: float = 0.9
@@ -56,6 +57,7 @@ def retrieve_settings(values: Mapping[str, object], where: str) -> RetrieveSetti
         b=options.b,
         rm3=options.rm3,
         language=options.language,
+        index=options.index,
         checkpoint=options.checkpoint,
         order=options.order,
         missing=options.missing,
@@ -63,5 +65,5 @@ def retrieve_settings(values: Mapping[str, object], where: str) -> RetrieveSetti
         threads=options.threads or os.cpu_count() or 1,
     )
     of_retriever = {"retriever", "depth", "k1", "b", "checkpoint", "order", "missing", "fusion"}
-    rest = options.model_dump(exclude=of_retriever | {"rm3", "language", "threads"})
+    rest = options.model_dump(exclude=of_retriever | {"rm3", "language", "index", "threads"})
     return validated(RetrieveSettings, {**rest, "retriever": retriever}, where)

@@ -11,6 +11,7 @@ import typer
 
 from rankgen.generator.commands.evaluate import perform_evaluate
 from rankgen.generator.commands.label import forecast_label, perform_label
+from rankgen.generator.commands.negatives import perform_negatives
 from rankgen.generator.commands.reporting import reported
 from rankgen.generator.commands.rerank import perform_rerank
 from rankgen.generator.commands.retrieve import perform_retrieve
@@ -95,6 +96,7 @@ COMMANDS: dict[str, Callable[[Mapping[str, object], str], None]] = {
     "retrieve": perform_retrieve,
     "label": perform_label,
     "train-student": perform_train_student,
+    "negatives": perform_negatives,
     "rerank": perform_rerank,
     "evaluate": perform_evaluate,
 }

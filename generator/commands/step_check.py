@@ -9,6 +9,7 @@ from rankgen.generator.commands.python_docs import PythonDocsOptions
 from rankgen.generator.commands.rerank_options import RerankSettings
 from rankgen.generator.commands.retrieve_options import retrieve_settings
 from rankgen.generator.commands.train_student import train_settings
+from rankgen.generator.negatives import NegativesSettings
 from rankgen.manifests.validation import validated
 from rankgen.students.evaluation_settings import EvaluationSettings
 
@@ -25,6 +26,8 @@ def check_step(command: str, values: Mapping[str, object], where: str) -> None:
         label_settings(values, where).teacher.resolved()
     elif command == "train-student":
         train_settings(values, where)
+    elif command == "negatives":
+        validated(NegativesSettings, values, where)
     elif command == "rerank":
         validated(RerankSettings, values, where)
     elif command == "evaluate":

@@ -45,6 +45,15 @@ def test_references_become_paths_and_overrides_apply(tmp_path: Path) -> None:
     assert moved.step_options(second)["qrels"] == f"{tmp_path}/found/qrels.tsv"
 
 
+def test_references_stand_in_arguments_too(tmp_path: Path) -> None:
+    fused = '[[step]]\nname = "both"\ncommand = "retrieve"\nretriever = "fuse:@found,@report"\n'
+    recipe = load_recipe(write(tmp_path, TEXT + fused), COMMANDS)
+    assert recipe.step_options(recipe.steps[2])["retriever"] == "fuse:runs/found,runs/report"
+    wrong = write(tmp_path, TEXT + fused.replace("@report", "@reprot"))
+    with pytest.raises(UsageError, match="no earlier step is called 'reprot'"):
+        load_recipe(wrong, COMMANDS)
+
+
 @pytest.mark.parametrize(
     ("change", "message", "hint"),
     [

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from pyserini_apart import run_script
 
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.trec import read_qrels
@@ -75,21 +73,6 @@ for index, language, rm3, queries in json.loads(sys.argv[2]):
     found.append([[(hit.docid, hit.score) for hit in searcher.search(q, 100)] for q in queries])
 open(sys.argv[3], "w").write(json.dumps(found))
 """
-
-
-def run_script(script: str, *arguments: str) -> None:
-    java = find_java()
-    environment = os.environ | {"JAVA_HOME": str(java.home), "JVM_PATH": str(java.library)}
-    environment["OPENAI_API_KEY"] = "unused"
-    done = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-        env=environment,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def write_pyserini_input(corpus: Path, folder: Path) -> None:

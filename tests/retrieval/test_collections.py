@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rankgen.manifests.errors import UsageError
+from rankgen.manifests.errors import EnvironmentProblem, UsageError
 from rankgen.manifests.records import Document, Query
 from rankgen.retrieval import distinct_ids as distinct_ids_module
 from rankgen.retrieval.collection import Collection
@@ -82,6 +83,50 @@ def test_all_formats_give_the_same_collection(tmp_path: Path) -> None:
         assert list(other.queries()) == QUERIES
         assert other.digest() == beir.digest()
         assert other.queries_digest() == beir.queries_digest()
+
+
+def test_a_zip_file_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANKGEN_CACHE", str(tmp_path / "cache"))
+    beir_folder(tmp_path / "packed" / "mine")
+    archive = Path(shutil.make_archive(str(tmp_path / "mine"), "zip", tmp_path / "packed"))
+    for _ in range(2):
+        collection = open_collection(str(archive))
+        assert collection.name == "mine"
+        assert list(collection.documents()) == DOCUMENTS
+    assert len(list((tmp_path / "cache" / "unpacked").iterdir())) == 1
+    archive.write_bytes(archive.read_bytes()[:200])
+    with pytest.raises(UsageError, match="no sound zip file"):
+        open_collection(str(archive))
+
+
+def test_a_hugging_face_data_set_in_beir_s_layout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    folder = beir_folder(tmp_path / "mine")
+    judged = as_json({"query-id": "q1", "corpus-id": "d2", "score": 1})
+    write_lines(folder / "test.jsonl", [judged])
+    names = {"corpus": "corpus", "queries": "queries", "qrels": "test"}
+    files = {"corpus": "corpus.jsonl", "queries": "queries.jsonl", "qrels": "test.jsonl"}
+    lines = ["---", "configs:"]
+    for name, split in names.items():
+        lines += [f"- config_name: {name}", "  data_files:", f"  - split: {split}"]
+        lines += [f"    path: {files[name]}"]
+    (folder / "README.md").write_text("\n".join([*lines, "---", ""]))
+    collection = open_collection(f"hf:{folder}")
+    assert list(collection.documents()) == DOCUMENTS
+    assert list(collection.queries()) == QUERIES
+    judged_only = open_collection(f"hf:{folder}", split="test")
+    assert judged_only.qrels() == {"q1": {"d2": 1}}
+    assert [query.query_id for query in judged_only.queries()] == ["q1"]
+    with pytest.raises(UsageError, match="no judgements called 'dev'"):
+        list(open_collection(f"hf:{folder}", split="dev").queries())
+
+
+def test_a_data_set_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(EnvironmentProblem, match="cannot be obtained"):
+        list(open_collection("hf:nobody/nothing").documents())
 
 
 def test_named_files_replace_those_of_the_folder(tmp_path: Path) -> None:

@@ -1,0 +1,163 @@
+"""The negatives job: candidates and judgements in, lists for the LCE loss out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rankgen.generator.jobs.job import JobSummary, ShardJob, run_job
+from rankgen.generator.jobs.pool_settings import PoolSettings
+from rankgen.generator.negatives_work import NegativesFactory, validate_lists
+from rankgen.manifests.candidate_lists import CandidateLists
+from rankgen.manifests.digest import sha256_of_lines
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.plan import Plan, default_shards, digest_of_queries
+from rankgen.manifests.records import Document, Query
+from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run_path import RunPath
+from rankgen.manifests.texts import DocumentTexts, write_documents, write_queries
+from rankgen.manifests.trec import read_qrels
+from rankgen.retrieval.collection import Collection
+from rankgen.retrieval.negatives import positives_of
+from rankgen.retrieval.open_collection import open_collection
+
+
+class NegativesSettings(BaseModel):
+    """Everything that `rankgen negatives` can be told.
+
+    Attributes:
+        candidates: The folder of a retrieve run.
+        qrels: Judgements in TREC or BEIR form.
+        collection: Where relevant passages are that the first stage did not return: a folder,
+            `irds:ID` or `hf:NAME`; None leaves them out.
+        depth: Negatives come from the best so many candidates.
+        count: Negatives of a query, at most; a list of fewer is kept.
+        grade: The lowest grade of a relevant passage.
+        seed: Of the draws.
+        shards: Number of shards; None takes about a hundred queries in each.
+        ray_address: A cluster, or None for this machine.
+        out: The run's folder.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    candidates: RunPath
+    qrels: Path
+    collection: str | None = None
+    depth: int = Field(default=200, ge=1)
+    count: int = Field(default=99, ge=1)
+    grade: int = Field(default=1, ge=1)
+    seed: int = Field(default=0, ge=0)
+    shards: int | None = Field(default=None, ge=1)
+    ray_address: str | None = None
+    out: RunPath
+
+
+@dataclass(frozen=True)
+class NegativesSummary:
+    """What was published, and what was left out.
+
+    Attributes:
+        job: The shards.
+        unjudged: Queries with candidates but without a relevant passage.
+        without_text: Queries whose relevant passages are neither candidates nor in a collection.
+    """
+
+    job: JobSummary
+    unjudged: int
+    without_text: int
+
+
+def negatives(settings: NegativesSettings) -> NegativesSummary:
+    """Publishes rankings of one relevant passage and then hard negatives, for the LCE loss.
+
+    Raises:
+        UsageError: The candidates are no finished run, or no query has a relevant passage.
+        RankgenError: See `run_job`.
+    """
+    source, run = RunDirectory(settings.candidates), RunDirectory(settings.out)
+    lists = CandidateLists(source)
+    if not source.has_table("documents"):
+        raise UsageError(
+            f"{source.root} is not finished (it has no documents yet)",
+            "repeat its `rankgen retrieve` command, which resumes",
+        )
+    collection = None if settings.collection is None else open_collection(settings.collection)
+    judged = positives_of(read_qrels(settings.qrels), settings.grade)
+    asked = {query_id: judged[query_id] for query_id in lists.query_ids if query_id in judged}
+    positives = _with_texts(asked, source, collection)
+    if not positives:
+        raise UsageError(
+            f"no query of {source.root} has a relevant passage in {settings.qrels} whose text is "
+            "at hand",
+            "name the collection's judgements, or the collection itself: --collection",
+        )
+    texts = source.texts("queries")
+    queries = [Query(query_id, texts[query_id]) for query_id in positives]
+    plan = Plan(
+        kind="negatives",
+        tables=("rankings",),
+        recipe={
+            "candidates_sha256": lists.digest(),
+            "positives_sha256": sha256_of_lines(
+                part for query_id in positives for part in (query_id, *positives[query_id])
+            ),
+            **{key: getattr(settings, key) for key in ("depth", "count", "grade", "seed")},
+        },
+        settings=settings.model_dump(mode="json"),
+        shards=settings.shards or default_shards(len(queries)),
+        queries=len(queries),
+        queries_sha256=digest_of_queries(queries),
+    )
+    factory = NegativesFactory(
+        source.root.absolute(), positives, settings.depth, settings.count, settings.seed
+    )
+    job = ShardJob(
+        run=run,
+        plan=plan,
+        queries=queries,
+        factory=factory,
+        validate=validate_lists,
+        finish=lambda: _publish_texts(source, run, plan, collection),
+        pool=PoolSettings,
+        ray_address=settings.ray_address,
+    )
+    return NegativesSummary(
+        run_job(job), len(lists.query_ids) - len(asked), len(asked) - len(positives)
+    )
+
+
+def _with_texts(
+    judged: Mapping[str, Sequence[str]], source: RunDirectory, collection: Collection | None
+) -> dict[str, tuple[str, ...]]:
+    """Returns the relevant passages whose text is at hand, without queries that have none."""
+    held = set(source.read("documents", ["doc_id"])["doc_id"].to_pylist())
+    wanted = {doc_id for doc_ids in judged.values() for doc_id in doc_ids} - held
+    if collection is not None and wanted:
+        held.update(document.doc_id for document in collection.chosen(wanted))
+    found = {q: tuple(d for d in doc_ids if d in held) for q, doc_ids in judged.items()}
+    return {query_id: doc_ids for query_id, doc_ids in found.items() if doc_ids}
+
+
+def _publish_texts(
+    source: RunDirectory, run: RunDirectory, plan: Plan, collection: Collection | None
+) -> None:
+    """Writes the texts of the lists' queries and passages."""
+    kept: set[str] = set()
+    wanted: set[str] = set()
+    for shard in run.shards("rankings", ["query_id", "doc_ids"]):
+        kept.update(shard["query_id"].to_pylist())
+        wanted.update(shard["doc_ids"].combine_chunks().flatten().to_pylist())
+    texts = source.texts("queries")
+    write_queries(run, (Query(q, texts[q]) for q in kept), plan.fingerprint)
+
+    def documents() -> Iterator[Document]:
+        retrieved = DocumentTexts(source)
+        yield from retrieved[sorted(wanted & retrieved.doc_ids)].values()
+        if collection is not None:
+            yield from collection.chosen(wanted - retrieved.doc_ids)
+
+    write_documents(run, documents(), plan.fingerprint)
