@@ -90,7 +90,7 @@ def split_by_tokens(lists: Sequence[TokenList], step_tokens: int) -> Iterator[li
 
     Args:
         lists: The lists of one step.
-        step_tokens: The most tokens of a part; a longer list stands alone.
+        step_tokens: The most tokens of a part; a longer list stands alone (see score_cache.py).
     """
     part: list[TokenList] = []
     held = 0

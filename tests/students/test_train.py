@@ -197,8 +197,11 @@ def test_accumulation_gives_the_gradient_of_the_whole_step(
     lists = read_training_lists(RunDirectory(settings.rankings), None)
     ragged = [one._replace(doc_ids=one.doc_ids[: 2 + i % 4]) for i, one in enumerate(lists.lists)]
     gradients = []
-    for step_tokens in (1, 60, 10**9):
-        hardware = choose_hardware("cpu", "fp32", step_tokens=step_tokens)
+    # Below the tokens of a list its scores are cached, in one chunk or several.
+    for step_tokens, chunk_tokens in ((1, 10**9), (1, 30), (60, 10**9), (10**9, 10**9)):
+        hardware = choose_hardware(
+            "cpu", "fp32", step_tokens=step_tokens, chunk_tokens=chunk_tokens
+        )
         encoder = load_backbone(
             settings.backbone, seed=3, query_tokens=8, passage_tokens=16, dropout=0.0
         )
@@ -221,6 +224,34 @@ def test_accumulation_gives_the_gradient_of_the_whole_step(
     assert gradients[0].norm() > 1e-4
     for other in gradients[1:]:
         assert (other - gradients[0]).norm() < 1e-4 * gradients[0].norm()
+
+
+def test_a_list_that_does_not_fit_sees_the_same_dropout(recipe: dict[str, object]) -> None:
+    settings = settings_of(recipe, dropout=0.3)
+    lists = read_training_lists(RunDirectory(settings.rankings), None)
+    gradients, losses = [], []
+    for step_tokens in (1, 10**9):
+        hardware = choose_hardware("cpu", "fp32", step_tokens=step_tokens, chunk_tokens=30)
+        encoder = load_backbone(
+            settings.backbone, seed=3, query_tokens=8, passage_tokens=16, dropout=0.3
+        )
+        draws = StepLists(
+            lists.lists,
+            encoder.tokenise_queries(lists.queries),
+            encoder.tokenise_passages(lists.documents),
+            encoder.template,
+            queries_per_step=1,
+            sample_size=None,
+            sample_mode="random",
+            seed=3,
+        )
+        trainer = Trainer(encoder, parse_loss("ranknet"), settings, hardware, 1, None)
+        losses.append(trainer.run(0, draws.of_step(0)).loss)
+        gradients.append(
+            torch.cat([p.grad.flatten() for p in encoder.model.parameters() if p.grad is not None])
+        )
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    assert (gradients[0] - gradients[1]).norm() < 1e-5 * gradients[1].norm()
 
 
 def halves_of(lists: Sequence[RankedList]) -> PairEvidence:
