@@ -21,7 +21,9 @@ from rankgen.students.losses.terms import reduction_weights
 from rankgen.students.score_cache import backward_by_chunks
 from rankgen.students.scoring import forward_sorted
 from rankgen.students.settings import TrainSettings
+from rankgen.students.team import Team
 
+ALONE = Team()
 LAYER_NUMBER = re.compile(r"\.(?:layer|layers|block|h)\.(\d+)\.")
 
 
@@ -50,6 +52,7 @@ class Trainer:
         hardware: Where it computes.
         total_steps: Steps of the whole training, for the schedule.
         evidence: Weighs the pairs of a list; None weighs every pair 1.
+        team: Who else trains this model.
     """
 
     def __init__(
@@ -60,8 +63,10 @@ class Trainer:
         hardware: Hardware,
         total_steps: int,
         evidence: PairEvidence | None = None,
+        team: Team = ALONE,
     ) -> None:
         self._encoder, self._loss, self._evidence = encoder, tuple(loss), evidence
+        self._team = team
         self._settings, self._hardware, self._total_steps = settings, hardware, total_steps
         freeze_lowest(encoder, settings.frozen_layers)
         self.optimizer = make_optimizer(encoder, settings)
@@ -69,24 +74,28 @@ class Trainer:
     def run(self, step: int, lists: Sequence[TokenList]) -> StepReport:
         """Takes step number `step`, counted from 0, on its lists.
 
-        The gradient is that of the reduced loss over all lists, in however many parts they are
-        computed; the dropout noise depends on seed and step alone.
+        The gradient is that of the reduced loss over all lists, in however many parts and by
+        however many members of the team they are computed. The dropout noise depends on seed and
+        step, and on the place in the team.
 
         Raises:
             IncompleteRun: The loss is not a finite number; the model is as it was.
         """
-        settings, model = self._settings, self._encoder.model
-        torch.manual_seed(settings.seed * 1_000_003 + step)
+        settings, model, team = self._settings, self._encoder.model, self._team
+        torch.manual_seed((settings.seed * 1_000_003 + step) * team.size + team.rank)
         rate = self._set_learning_rate(step)
         model.train()
         self.optimizer.zero_grad(set_to_none=True)
         targets = self._targets(lists)
         weights = self._list_weights(targets)
+        own = team.own(len(lists))
         loss, start = 0.0, 0
-        for part in split_by_tokens(lists, self._hardware.step_tokens):
-            rows = slice(start, start + len(part))
+        for part in split_by_tokens([lists[row] for row in own], self._hardware.step_tokens):
+            rows = own[start : start + len(part)]
             loss += self._backward(part, targets_of(targets, rows), weights[:, rows])
             start += len(part)
+        loss = team.sum(loss, self._hardware.device)
+        team.sum_gradients([p for p in model.parameters() if p.requires_grad])
         if not math.isfinite(loss):
             names = ", ".join(ranked.query_id for ranked in lists[:8])
             more = f" and {len(lists) - 8} more" if len(lists) > 8 else ""
@@ -167,14 +176,15 @@ def ranks_and_mask(sizes: Sequence[int]) -> tuple[Tensor, Tensor]:
     return (places + 1).float(), places < torch.tensor(sizes).unsqueeze(1)
 
 
-def targets_of(targets: Targets, rows: slice) -> Targets:
+def targets_of(targets: Targets, rows: Sequence[int]) -> Targets:
     """Returns the targets of some lists of a step, cut to the longest of them."""
-    longest = int(targets.mask[rows].sum(dim=1).max())
+    chosen = list(rows)
+    longest = int(targets.mask[chosen].sum(dim=1).max())
     weights = targets.pair_weights
     return Targets(
-        targets.ranks[rows, :longest],
-        targets.mask[rows, :longest],
-        pair_weights=None if weights is None else weights[rows, :longest, :longest],
+        targets.ranks[chosen, :longest],
+        targets.mask[chosen, :longest],
+        pair_weights=None if weights is None else weights[chosen, :longest, :longest],
     )
 
 

@@ -8,6 +8,7 @@ from rankgen.generator.commands.label_options import label_settings
 from rankgen.generator.commands.python_docs import PythonDocsOptions
 from rankgen.generator.commands.rerank_options import RerankSettings
 from rankgen.generator.commands.retrieve_options import retrieve_settings
+from rankgen.generator.commands.team_options import split_team_options
 from rankgen.generator.commands.train_student import train_settings
 from rankgen.generator.negatives import NegativesSettings
 from rankgen.manifests.validation import validated
@@ -25,7 +26,7 @@ def check_step(command: str, values: Mapping[str, object], where: str) -> None:
     elif command == "label":
         label_settings(values, where).teacher.resolved()
     elif command == "train-student":
-        train_settings(values, where)
+        train_settings(split_team_options(values, where)[1], where)
     elif command == "negatives":
         validated(NegativesSettings, values, where)
     elif command == "rerank":

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rankgen.generator.commands.options import RUN_METAVAR, AsJson
+from rankgen.generator.commands.options import RUN_METAVAR, AsJson, RayAddress
 from rankgen.generator.commands.reporting import reported, say
 
 if TYPE_CHECKING:
     from rankgen.students.settings import TrainSettings
+    from rankgen.students.summary import TrainSummary
 
 
 @reported
@@ -64,6 +65,11 @@ def train_student(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     seed: Annotated[int, typer.Option(help="Of the head, the order and the dropout.")] = 42,
+    workers: Annotated[
+        int,
+        typer.Option(help="Processes that share every step, each on a GPU where there are some."),
+    ] = 1,
+    ray_address: RayAddress = None,
     sets: Annotated[
         list[str] | None,
         typer.Option("--set", help="Any other setting, NAME=VALUE (see TrainSettings)."),
@@ -90,9 +96,7 @@ def perform_train_student(
     values: Mapping[str, object], where: str, *, as_json: bool = False
 ) -> None:
     """Runs the command with its options as values; see `train_settings`."""
-    from rankgen.students.train import train_student as run
-
-    summary = run(train_settings(values, where))
+    summary = _trained(values, where)
     was = "was trained before" if summary.was_finished else f"trained in {summary.seconds:,.0f} s"
     figures = [f"loss {summary.loss:.4f}", f"best step {summary.best_step} of {summary.steps}"]
     if summary.validation is not None:
@@ -101,6 +105,20 @@ def perform_train_student(
         figures.append(f"its first stage {summary.first_stage:.4f}")
     text = f"student {was} on {summary.lists:,} lists: {', '.join(figures)} -> {summary.out}"
     say(text, summary.model_dump(mode="json"), as_json=as_json)
+
+
+def _trained(values: Mapping[str, object], where: str) -> TrainSummary:
+    from rankgen.generator.commands.team_options import split_team_options
+
+    team, rest = split_team_options(values, where)
+    settings = train_settings(rest, where)
+    if team.workers == 1:
+        from rankgen.students.train import train_student as run
+
+        return run(settings)
+    from rankgen.generator.commands.train_in_team import train_in_team
+
+    return train_in_team(settings, team.workers, team.ray_address)
 
 
 def train_settings(values: Mapping[str, object], where: str) -> TrainSettings:

@@ -144,6 +144,8 @@ label(LabelRunSettings.model_validate_json(Path(sys.argv[1]).read_text()))
 """
 
 
+# Kill points and runs on S3 kill drivers too.
+@pytest.mark.slow
 def test_a_killed_driver_resumes_to_the_same_bytes(
     candidates: Path, tmp_path: Path, untouched: dict[str, bytes]
 ) -> None:

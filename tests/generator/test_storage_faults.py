@@ -98,7 +98,7 @@ def commits(out: Path) -> int:
     return len(list(RunDirectory(out).commits.glob("0*.json")))
 
 
-@pytest.mark.parametrize("spare_kb", [28, 80])
+@pytest.mark.parametrize("spare_kb", [28, pytest.param(80, marks=pytest.mark.slow)])
 def test_a_full_disk(candidates: Path, finished: Path, mounted: Path, spare_kb: int) -> None:
     out = mounted / "run"
     used = sum(path.stat().st_size for path in finished.rglob("*") if path.is_file())
@@ -188,7 +188,7 @@ def test_a_forbidden_folder(candidates: Path, tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
 
 
-@pytest.mark.parametrize("seconds", [-DAY, DAY])
+@pytest.mark.parametrize("seconds", [-DAY, pytest.param(DAY, marks=pytest.mark.slow)])
 def test_a_clock_that_jumps(candidates: Path, finished: Path, tmp_path: Path, seconds: int) -> None:
     out, jump = tmp_path / "run", tmp_path / "jump"
     path = os.pathsep.join(filter(None, (str(CLOCK), os.environ.get("PYTHONPATH"))))

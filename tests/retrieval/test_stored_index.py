@@ -78,21 +78,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def retrieve(*words: object) -> subprocess.CompletedProcess[str]:
-    # Apart, for a process has one JVM in its life.
-    program = Path(sys.executable).with_name("rankgen")
-    command = [str(program), "retrieve", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_the_index_brings_its_texts(folder: Path, tmp_path: Path) -> None:
-    queries, built, own = folder / "mine/queries.jsonl", tmp_path / "built", tmp_path / "own"
-    result = retrieve("--queries", queries, "--index", folder / "whole", "--out", own)
-    assert result.returncode == 0, result.stderr
-    assert retrieve("--collection", folder / "mine", "--out", built).returncode == 0
-    for table in ("candidates", "documents", "queries"):
-        assert pq.read_table(own / table).to_pylist() == pq.read_table(built / table).to_pylist()
-    recipe = json.loads((own / "manifest.json").read_text())["predicate"]["recipe"]
+    out = tmp_path / "out"
+    # Apart, for a process has one JVM in its life.
+    command = [str(Path(sys.executable).with_name("rankgen")), "retrieve", "--out", str(out)]
+    command += ["--queries", str(folder / "mine/queries.jsonl"), "--index", str(folder / "whole")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lists = {
+        row["query_id"]: row["doc_ids"] for row in pq.read_table(out / "candidates").to_pylist()
+    }
+    assert lists == {"q0": ["d3", "d1"], "q1": ["d4", "d3"]}
+    texts = {row["doc_id"]: row["text"] for row in pq.read_table(out / "documents").to_pylist()}
+    assert texts == {f"d{n}": TEXTS[n] for n in (1, 3, 4)}
+    recipe = json.loads((out / "manifest.json").read_text())["predicate"]["recipe"]
     assert len(recipe["retriever.index_sha256"]) == 64
 
 

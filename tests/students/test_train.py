@@ -19,7 +19,7 @@ from rankgen.manifests.errors import IncompleteRun, UsageError
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.schema import TABLES
 from rankgen.students import step as step_module
-from rankgen.students import train
+from rankgen.students import train, training_run
 from rankgen.students.batches import StepLists
 from rankgen.students.cross_encoder import load_backbone
 from rankgen.students.evidence import PairEvidence, Window
@@ -383,7 +383,7 @@ def test_validation_keeps_the_best_weights_and_stops_early(
             kept.update({name: tensor.clone() for name, tensor in model.state_dict().items()})
         return value
 
-    monkeypatch.setattr(train.Validation, "__call__", measure)
+    monkeypatch.setattr(training_run.Validation, "__call__", measure)
     settings = settings_of(
         recipe,
         max_steps=50,

@@ -1,0 +1,86 @@
+"""A training of several processes, watched from the command that started it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rankgen.generator.team import run_in_team
+from rankgen.manifests.errors import IntegrityProblem
+from rankgen.manifests.progress import Progress, progress
+from rankgen.students.artefact import finished_summary
+from rankgen.students.settings import TrainSettings
+from rankgen.students.summary import TrainSummary
+from rankgen.students.training_run import metrics_path
+
+_LOOK_SECONDS = 1.0
+
+
+def train_in_team(settings: TrainSettings, workers: int, ray_address: str | None) -> TrainSummary:
+    """Trains a student in `workers` processes of a Ray cluster; see `train_student`.
+
+    Raises:
+        RankgenError: See `train_student` and `run_in_team`.
+    """
+    settings = _anchored(settings)
+    finished = finished_summary(settings.out)
+    if finished is None:
+        with _shown_progress(metrics_path(settings.out)):
+            run_in_team(
+                _Training(settings),
+                workers,
+                settings.out / ".rankgen" / "team",
+                may_use_gpus=settings.device != "cpu",
+                ray_address=ray_address,
+            )
+    summary = finished_summary(settings.out)
+    if summary is None:
+        raise IntegrityProblem(f"the training left no student in {settings.out}", "repeat it")
+    return summary.model_copy(update={"was_finished": finished is not None})
+
+
+@dataclass(frozen=True)
+class _Training:
+    settings: TrainSettings
+
+    def __call__(self) -> None:
+        from rankgen.students.train import train_student
+
+        train_student(self.settings)
+
+
+def _anchored(settings: TrainSettings) -> TrainSettings:
+    """Returns the settings with absolute paths, for workers stand in other folders."""
+    paths = {"out": settings.out.absolute(), "rankings": settings.rankings.absolute()}
+    for name in ("validation", "validation_qrels"):
+        if (path := getattr(settings, name)) is not None:
+            paths[name] = path.absolute()
+    backbone = Path(settings.backbone)
+    named = str(backbone.absolute()) if backbone.is_dir() else settings.backbone
+    return settings.model_copy(update={**paths, "backbone": named})
+
+
+@contextmanager
+def _shown_progress(metrics: Path) -> Iterator[None]:
+    """Shows the steps that the first worker writes down."""
+    ended = threading.Event()
+    with progress("train student", None) as shown:
+        watcher = threading.Thread(target=_follow, args=(metrics, shown, ended), daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watcher.join()
+
+
+def _follow(metrics: Path, shown: Progress, ended: threading.Event) -> None:
+    told = 0
+    while not ended.wait(_LOOK_SECONDS):
+        if metrics.exists():
+            steps = metrics.read_text(encoding="utf-8").count('"loss"')
+            shown.advance(max(0, steps - told))
+            told = max(told, steps)

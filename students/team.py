@@ -1,0 +1,80 @@
+"""The processes that train one student together: each takes a share of every step's lists.
+
+The gradient of a step is a sum over its lists, so the sum of the members' gradients is the
+gradient that one process would have, and every member takes the same optimizer step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Team:
+    """Which of how many processes this is.
+
+    Attributes:
+        rank: This process, from 0.
+        size: All of them.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process validates and writes for all."""
+        return self.rank == 0
+
+    def own(self, lists: int) -> list[int]:
+        """Returns the places of this member's lists among those of a step."""
+        return list(range(self.rank, lists, self.size))
+
+    def sum_gradients(self, parameters: list[Tensor]) -> None:
+        """Replaces every gradient by the sum of all members'; those that nobody has stay None."""
+        if self.size == 1 or not parameters:
+            return
+        device = parameters[0].device
+        holders = torch.tensor([float(p.grad is not None) for p in parameters], device=device)
+        dist.all_reduce(holders)
+        held = [p for p, count in zip(parameters, holders.tolist(), strict=True) if count]
+        flat = torch.cat(
+            [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in held]
+        )
+        dist.all_reduce(flat)
+        start = 0
+        for parameter in held:
+            parameter.grad = flat[start : start + parameter.numel()].view_as(parameter).clone()
+            start += parameter.numel()
+
+    def sum(self, value: float, device: torch.device) -> float:
+        """Returns the sum of all members' values."""
+        if self.size == 1:
+            return value
+        total = torch.tensor([value], dtype=torch.float64, device=device)
+        dist.all_reduce(total)
+        return float(total)
+
+    def of_first(self, value: float, device: torch.device) -> float:
+        """Returns the first member's value; what the others give is not looked at."""
+        if self.size == 1:
+            return value
+        told = torch.tensor([value], dtype=torch.float64, device=device)
+        dist.broadcast(told, src=0)
+        return float(told)
+
+    def wait(self) -> None:
+        """Returns when every member is here."""
+        if self.size > 1:
+            dist.barrier()
+
+
+def current_team() -> Team:
+    """Returns the team that torch.distributed was set up for; one process without it."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return Team()
+    return Team(dist.get_rank(), dist.get_world_size())

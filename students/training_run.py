@@ -1,0 +1,196 @@
+"""The loop of a training: steps, validations, checkpoints, patience."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from rankgen.manifests.progress import Progress, progress
+from rankgen.students.batches import StepLists
+from rankgen.students.checkpoint import TrainState, load_checkpoint, save_checkpoint, weights_of
+from rankgen.students.cross_encoder import CrossEncoder
+from rankgen.students.hardware import Hardware
+from rankgen.students.lists import TrainingLists
+from rankgen.students.metrics_log import MetricsLog
+from rankgen.students.settings import TrainSettings
+from rankgen.students.step import Trainer
+from rankgen.students.summary import TrainSummary
+from rankgen.students.team import Team
+from rankgen.students.validate import Validation
+
+# The moving average of the loss remembers about so many steps.
+LOSS_MEMORY = 50
+
+
+def checkpoint_path(out: Path) -> Path:
+    """Returns where the checkpoint of an unfinished training stands."""
+    return out / ".rankgen" / "checkpoint.pt"
+
+
+def metrics_path(out: Path) -> Path:
+    """Returns where a training writes its metrics."""
+    return out / ".rankgen" / "metrics.jsonl"
+
+
+class TrainingRun:
+    """One training from its checkpoint to its last step.
+
+    Args:
+        settings: The recipe.
+        encoder: The student, on the hardware's device.
+        trainer: Takes the steps.
+        hardware: Where it computes.
+        lists: What it learns from.
+        steps: The last step's number, counted from 1.
+        team: Who else trains it; only the first member validates and writes.
+
+    Raises:
+        UsageError: The validation is unusable.
+        IntegrityProblem: The checkpoint is damaged.
+    """
+
+    def __init__(
+        self,
+        settings: TrainSettings,
+        encoder: CrossEncoder,
+        trainer: Trainer,
+        hardware: Hardware,
+        lists: TrainingLists,
+        steps: int,
+        team: Team,
+    ) -> None:
+        self._settings, self._encoder, self._trainer = settings, encoder, trainer
+        self._hardware, self._lists, self._steps, self._team = hardware, lists, steps, team
+        self._checkpoint_path = checkpoint_path(settings.out)
+        self._validation = self._open_validation()
+        self._state = (
+            load_checkpoint(self._checkpoint_path, encoder.model, trainer.optimizer) or TrainState()
+        )
+        # Nobody may write a new checkpoint before all have read the old one.
+        team.wait()
+        self._metrics = (
+            MetricsLog(metrics_path(settings.out), self._state.step) if team.is_first else None
+        )
+
+    def to_the_end(self) -> TrainSummary:
+        """Takes the steps that are left and leaves the best weights in the model."""
+        state, settings = self._state, self._settings
+        draws = StepLists(
+            self._lists.lists,
+            self._encoder.tokenise_queries(self._lists.queries),
+            self._encoder.tokenise_passages(self._lists.documents),
+            self._encoder.template,
+            queries_per_step=settings.queries_per_step,
+            sample_size=settings.sample_size,
+            sample_mode=settings.sample_mode,
+            seed=settings.seed,
+        )
+        with progress("train student", self._steps, state.step) as shown:
+            while state.step < self._steps and not self._is_out_of_patience():
+                self._one_step(draws, shown)
+        self._save_checkpoint()
+        if state.best_weights is not None:
+            self._encoder.model.load_state_dict(state.best_weights)
+        return self._summary()
+
+    def _one_step(self, draws: StepLists, shown: Progress) -> None:
+        state, began = self._state, time.monotonic()
+        report = self._trainer.run(state.step, draws.of_step(state.step))
+        state.step += 1
+        state.pairs += report.pairs
+        state.recent_loss = _moving(state.recent_loss, report.loss, state.step)
+        seconds = time.monotonic() - began
+        state.seconds += seconds
+        self._log(
+            {
+                "loss": report.loss,
+                "learning_rate": report.learning_rate,
+                "pairs_per_second": round(report.pairs / seconds, 2),
+            }
+        )
+        is_last = state.step == self._steps
+        if is_last or state.step % self._settings.validate_every == 0:
+            shown.note("validating")
+            self._validate()
+        if state.step % self._settings.checkpoint_every == 0 and not is_last:
+            self._save_checkpoint()
+        shown.advance()
+        shown.note(self._note())
+
+    def _validate(self) -> None:
+        if self._validation is None:
+            self._state.best_step = self._state.step
+            return
+        began = time.monotonic()
+        hardware = self._hardware
+        measure = 0.0
+        if self._team.is_first:
+            measure = self._validation(
+                self._encoder,
+                device=hardware.device,
+                is_bf16=hardware.is_bf16,
+                chunk_tokens=hardware.chunk_tokens,
+            )
+        measure = self._team.of_first(measure, hardware.device)
+        state = self._state
+        state.seconds += time.monotonic() - began
+        if state.best_measure is None or measure > state.best_measure:
+            state.best_measure, state.best_step = measure, state.step
+            state.best_weights = weights_of(self._encoder.model)
+        self._log({"validation nDCG@10": measure})
+
+    def _log(self, values: Mapping[str, float]) -> None:
+        if self._metrics is not None:
+            self._metrics.add(self._state.step, values)
+
+    def _save_checkpoint(self) -> None:
+        if self._team.is_first:
+            model, optimizer = self._encoder.model, self._trainer.optimizer
+            save_checkpoint(self._checkpoint_path, self._state, model, optimizer)
+
+    def _is_out_of_patience(self) -> bool:
+        patience = self._settings.patience_steps
+        if self._validation is None or patience is None or self._state.best_measure is None:
+            return False
+        return self._state.step - self._state.best_step >= patience
+
+    def _open_validation(self) -> Validation | None:
+        settings = self._settings
+        if settings.validation is None or settings.validation_qrels is None:
+            return None
+        return Validation(
+            settings.validation,
+            settings.validation_qrels,
+            settings.validation_queries,
+            settings.validation_depth,
+        )
+
+    def _note(self) -> str:
+        text = f"loss {self._state.recent_loss:.4f}"
+        if self._state.best_measure is not None:
+            text += f", best nDCG@10 {self._state.best_measure:.4f}"
+        return text
+
+    def _summary(self) -> TrainSummary:
+        state = self._state
+        return TrainSummary(
+            out=self._settings.out,
+            steps=state.step,
+            best_step=state.best_step,
+            loss=state.recent_loss or 0.0,
+            validation=state.best_measure,
+            first_stage=None if self._validation is None else self._validation.first_stage,
+            lists=len(self._lists.lists),
+            skipped_lists=self._lists.skipped,
+            pairs=state.pairs,
+            seconds=round(state.seconds, 1),
+            is_stopped_early=state.step < self._steps,
+        )
+
+
+def _moving(average: float | None, loss: float, step: int) -> float:
+    if average is None:
+        return loss
+    share = 1 / min(step, LOSS_MEMORY)
+    return average + share * (loss - average)

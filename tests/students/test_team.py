@@ -1,0 +1,146 @@
+"""Two gloo workers: the gradients, the steps and the student of one process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from rankgen.generator.cli import app
+from rankgen.generator.jobs.cluster import kept_session
+from rankgen.generator.team import run_in_team
+from rankgen.manifests.errors import EnvironmentProblem, UsageError
+
+MEMBER = """
+import json, os, sys
+import torch
+import torch.distributed as dist
+from rankgen.students.team import current_team
+rank, size = int(sys.argv[1]), 2
+dist.init_process_group("gloo", init_method=f"file://{sys.argv[2]}", rank=rank, world_size=size)
+team = current_team()
+with_gradient = [torch.zeros(3), torch.zeros(2), torch.zeros(1)]
+with_gradient[0].grad = torch.full((3,), rank + 1.0)
+if rank == 1:
+    with_gradient[1].grad = torch.ones(2)
+team.sum_gradients(with_gradient)
+cpu = torch.device("cpu")
+said = {
+    "own": team.own(5),
+    "gradients": [None if p.grad is None else p.grad.tolist() for p in with_gradient],
+    "sum": team.sum(rank + 0.5, cpu),
+    "of_first": team.of_first(rank + 0.25, cpu),
+}
+team.wait()
+print(json.dumps(said))
+"""
+
+
+def test_members_share_lists_and_gradients(tmp_path: Path) -> None:
+    meeting = str(tmp_path / "meeting")
+    members = [
+        subprocess.Popen(
+            [sys.executable, "-c", MEMBER, str(rank), meeting], stdout=subprocess.PIPE, text=True
+        )
+        for rank in range(2)
+    ]
+    said = [json.loads(member.communicate(timeout=120)[0]) for member in members]
+    assert [one["own"] for one in said] == [[0, 2, 4], [1, 3]]
+    for one in said:
+        assert one["gradients"] == [[3.0, 3.0, 3.0], [1.0, 1.0], None]
+        assert one["sum"] == 2.0
+        assert one["of_first"] == 0.25
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_ray() -> object:
+    with kept_session():
+        yield
+
+
+@pytest.fixture
+def words(write_rankings: Callable[..., Path], tiny_backbone: str) -> list[str]:
+    orders = {f"q{n}": [f"d{n}-{place}" for place in range(5)] for n in range(9)}
+    documents = {
+        doc_id: " ".join(["good"] * (5 - place) + [f"word{n}"] * place)
+        for n, ids in enumerate(orders.values())
+        for place, doc_id in enumerate(ids)
+    }
+    rankings = write_rankings("rankings", orders, dict.fromkeys(orders, "good"), documents)
+    words = ["train-student", "--rankings", str(rankings), "--backbone", tiny_backbone]
+    words += ["--learning-rate", "1e-3", "--queries-per-step", "3", "--device", "cpu"]
+    for value in ("query_tokens=8", "passage_tokens=16", "dropout=0.0", "checkpoint_every=2"):
+        words += ["--set", value]
+    return words
+
+
+def trained(words: list[str], out: Path, *more: str) -> dict[str, torch.Tensor]:
+    result = CliRunner().invoke(app, [*words, *more, "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    return load_file(out / "model.safetensors")
+
+
+def assert_same(ones: dict[str, torch.Tensor], others: dict[str, torch.Tensor]) -> None:
+    assert ones.keys() == others.keys()
+    for name, tensor in ones.items():
+        # They change no attention and no order; AdamW makes steps of their gradients' rounding.
+        if not name.endswith(("key.bias", "classifier.bias")):
+            torch.testing.assert_close(others[name], tensor, rtol=0, atol=1e-4, msg=name)
+
+
+def test_two_workers_make_the_student_of_one(words: list[str], tmp_path: Path) -> None:
+    alone = trained(words, tmp_path / "alone", "--max-steps", "6")
+    both = trained(words, tmp_path / "both", "--max-steps", "6", "--workers", "2")
+    assert_same(alone, both)
+    log = (tmp_path / "both" / ".rankgen" / "metrics.jsonl").read_text().splitlines()
+    other = (tmp_path / "alone" / ".rankgen" / "metrics.jsonl").read_text().splitlines()
+    losses = [[json.loads(line)["loss"] for line in lines] for lines in (log, other)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert not (tmp_path / "both" / ".rankgen" / "team").exists()
+
+
+def test_a_killed_worker_costs_the_steps_since_the_checkpoint(
+    words: list[str], tmp_path: Path
+) -> None:
+    out, steps = tmp_path / "both", ["--max-steps", "60"]
+    alone = trained(words, tmp_path / "alone", *steps)
+    killed: list[int] = []
+
+    def kill_one() -> None:
+        while not (out / ".rankgen" / "checkpoint.pt").exists():
+            time.sleep(0.02)
+        for process in psutil.Process().children(recursive=True):
+            if "RayTrainWorker" in " ".join(process.cmdline()):
+                os.kill(process.pid, signal.SIGKILL)
+                killed.append(process.pid)
+                return
+
+    killer = threading.Thread(target=kill_one, daemon=True)
+    killer.start()
+    both = trained(words, out, *steps, "--workers", "2")
+    killer.join()
+    assert killed
+    assert_same(alone, both)
+
+
+def test_what_cannot_work_is_one_sentence(words: list[str], tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentProblem, match="99 workers need as many CPUs"):
+        run_in_team(lambda: None, 99, tmp_path / "team", may_use_gpus=False)
+
+    def refuse() -> None:
+        raise UsageError("it cannot be", "do something else")
+
+    with pytest.raises(UsageError, match="it cannot be"):
+        run_in_team(refuse, 2, tmp_path / "team", may_use_gpus=False)
