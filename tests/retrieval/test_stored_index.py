@@ -88,7 +88,7 @@ def test_the_index_brings_its_texts(folder: Path, tmp_path: Path) -> None:
     lists = {
         row["query_id"]: row["doc_ids"] for row in pq.read_table(out / "candidates").to_pylist()
     }
-    assert lists == {"q0": ["d3", "d1"], "q1": ["d4", "d3"]}
+    assert lists == {"q0": ["d3", "d1"], "q1": ["d3", "d4"]}
     texts = {row["doc_id"]: row["text"] for row in pq.read_table(out / "documents").to_pylist()}
     assert texts == {f"d{n}": TEXTS[n] for n in (1, 3, 4)}
     recipe = json.loads((out / "manifest.json").read_text())["predicate"]["recipe"]
