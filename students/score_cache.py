@@ -16,7 +16,7 @@ from torch import Tensor
 
 from rankgen.students.cross_encoder import CrossEncoder
 from rankgen.students.encode import Pair
-from rankgen.students.scoring import chunk_logits, length_sorted_chunks
+from rankgen.students.scoring import chunk_scores, length_sorted_chunks
 
 
 def backward_by_chunks(
@@ -44,8 +44,7 @@ def backward_by_chunks(
     chunks = length_sorted_chunks(lengths, chunk_tokens)
 
     def forward(chunk: NDArray[np.int64]) -> Tensor:
-        inputs = encoder.template.collate([pairs[index] for index in chunk])
-        return chunk_logits(encoder.model, inputs, device, is_bf16)
+        return chunk_scores(encoder, [pairs[index] for index in chunk], device, is_bf16)
 
     noise: list[Tensor] = []
     parts: list[Tensor] = []

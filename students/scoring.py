@@ -1,10 +1,9 @@
-"""Scores of pairs, computed in length-sorted chunks so that little padding is computed."""
+"""Scores of pairs, computed in length-sorted chunks: packed, or with little padding."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,9 +13,8 @@ from torch import Tensor
 from rankgen.manifests.progress import Progress
 from rankgen.students.cross_encoder import CrossEncoder
 from rankgen.students.encode import Pair
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+from rankgen.students.packed_forward import is_packable, packed_logits
+from rankgen.students.packing import pack
 
 
 def length_sorted_chunks(lengths: Sequence[int], chunk_tokens: int) -> list[NDArray[np.int64]]:
@@ -47,13 +45,17 @@ def autocast(device: torch.device, is_bf16: bool) -> AbstractContextManager[None
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
-def chunk_logits(
-    model: PreTrainedModel, inputs: dict[str, Tensor], device: torch.device, is_bf16: bool
+def chunk_scores(
+    encoder: CrossEncoder, pairs: Sequence[Pair], device: torch.device, is_bf16: bool
 ) -> Tensor:
-    """Returns the logits of one chunk in 32 bits, shape (pairs,)."""
-    on_device = {name: tensor.to(device, non_blocking=True) for name, tensor in inputs.items()}
+    """Returns the logits of one chunk in 32 bits, shape (pairs,): packed where the model can."""
+    model = encoder.model
     with autocast(device, is_bf16):
-        logits: Tensor = model(**on_device).logits
+        if is_packable(model, device, is_bf16):
+            return packed_logits(model, pack(encoder.template, pairs).to(device)).float()
+        inputs = encoder.template.collate(pairs)
+        padded = {name: tensor.to(device, non_blocking=True) for name, tensor in inputs.items()}
+        logits: Tensor = model(**padded).logits
     return logits[:, 0].float()
 
 
@@ -77,8 +79,7 @@ def forward_sorted(
     chunks = length_sorted_chunks(lengths, chunk_tokens)
     scores: list[Tensor] = []
     for chunk in chunks:
-        inputs = encoder.template.collate([pairs[index] for index in chunk])
-        scores.append(chunk_logits(encoder.model, inputs, device, is_bf16))
+        scores.append(chunk_scores(encoder, [pairs[i] for i in chunk], device, is_bf16))
         if progress is not None:
             progress.advance(len(chunk))
     places = torch.from_numpy(np.argsort(np.concatenate(chunks))).to(device)

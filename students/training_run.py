@@ -90,6 +90,8 @@ class TrainingRun:
             while state.step < self._steps and not self._is_out_of_patience():
                 self._one_step(draws, shown)
         self._save_checkpoint()
+        if self._metrics is not None:
+            self._metrics.close()
         if state.best_weights is not None:
             self._encoder.model.load_state_dict(state.best_weights)
         return self._summary()

@@ -187,6 +187,19 @@ def test_a_killed_training_resumes_to_the_same_weights(
     assert [json.loads(line)["step"] for line in log.splitlines()] == [1, 2, 3, 4, 5, 6]
 
 
+def test_tensorboard_shows_the_steps(recipe: dict[str, object]) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    settings = settings_of(recipe, max_steps=3)
+    train_student(settings)
+    board = EventAccumulator(str(settings.out / ".rankgen" / "tensorboard"))
+    board.Reload()
+    lines = (settings.out / ".rankgen" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    losses = [json.loads(line)["loss"] for line in lines]
+    assert [event.step for event in board.Scalars("loss")] == [1, 2, 3]
+    assert [event.value for event in board.Scalars("loss")] == pytest.approx(losses, rel=1e-6)
+
+
 @pytest.mark.parametrize("reduction", ["per_query_mean", "batch_pairs", "sum"])
 @pytest.mark.parametrize("loss", ["ranknet:1,lce:0.5", "adr-mse", "lambda"])
 @pytest.mark.parametrize("is_weighed", [False, True])

@@ -1,0 +1,205 @@
+"""Training and scoring beside sentence-transformers and lightning-ir: same pairs, interleaved.
+
+    pip install --no-deps -r requirements/peers.lock
+    RANKGEN_TEST_DATA=… python benchmarks/student_speed.py [ROUNDS]
+
+MiniLM (6 layers, 384 wide) on lists of DL19's BM25 top 100, query 32 and passage 256 tokens,
+dropout 0, one list a step, AdamW. The machine's peak is what its matrix product of the model's
+shape reaches just before and after each measurement; the share counts real tokens only.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from rankgen.manifests.provenance import software
+from rankgen.manifests.trec import read_run
+from rankgen.retrieval.open_collection import open_collection
+from rankgen.students.cross_encoder import load_backbone
+
+sys.path.insert(0, str(Path(__file__).parent))
+from student_peers import (
+    PASSAGE_TOKENS,
+    QUERY_TOKENS,
+    System,
+    TextList,
+    lightning_ir_system,
+    rankgen_system,
+    sentence_transformers_system,
+    token_list,
+)
+
+RESULTS = Path(__file__).parent / "results" / "student_speed.json"
+LAYERS, WIDTH = 6, 384
+SYSTEMS: dict[str, Callable[[Path, str], System]] = {
+    "rankgen": rankgen_system,
+    "sentence-transformers, 1 pair a forward pass": lambda folder, precision: (
+        sentence_transformers_system(folder, precision, None)
+    ),
+    "sentence-transformers, 16 pairs": lambda folder, precision: sentence_transformers_system(
+        folder, precision, 16
+    ),
+    "lightning-ir": lightning_ir_system,
+}
+SCORED_LISTS = 5
+
+
+def installed() -> list[str]:
+    """Returns the systems that can be run here."""
+    has_lightning_ir = importlib.util.find_spec("lightning_ir") is not None
+    return [name for name in SYSTEMS if name != "lightning-ir" or has_lightning_ir]
+
+
+def read_lists(data: Path, count: int) -> list[TextList]:
+    """Returns BM25's top 100 of DL19's first queries with their texts."""
+    collection = open_collection(str(data))
+    queries = {query.query_id: query.text for query in collection.queries()}
+    run = read_run(data / "runs" / "first-stage.bm25.trec")
+    chosen = sorted(run)[:count]
+    wanted = {line.doc_id for query_id in chosen for line in run[query_id][:100]}
+    texts = {document.doc_id: document.contents for document in collection.chosen(wanted)}
+    return [
+        TextList(queries[q], [texts[line.doc_id] for line in run[q][:100] if line.doc_id in texts])
+        for q in chosen
+    ]
+
+
+def write_backbone(folder: Path) -> None:
+    """Writes MiniLM with a fresh head and a tokenizer without presets, the same for everyone."""
+    encoder = load_backbone(
+        "minilm", seed=0, query_tokens=QUERY_TOKENS, passage_tokens=PASSAGE_TOKENS, dropout=0.0
+    )
+    encoder.save(folder)
+
+
+def gflop_of(lists: list[TextList], folder: Path) -> list[float]:
+    """Returns the arithmetic of one forward pass over each list's real tokens, in GFLOP."""
+    encoder = load_backbone(
+        str(folder), seed=0, query_tokens=QUERY_TOKENS, passage_tokens=PASSAGE_TOKENS, dropout=0.0
+    )
+    sums = []
+    for ranked in lists:
+        pairs = token_list(encoder, ranked).pairs
+        lengths = [encoder.template.length(*pair) for pair in pairs]
+        flop = sum(LAYERS * (24 * WIDTH**2 * n + 4 * WIDTH * n**2) for n in lengths)
+        sums.append(flop / 1e9)
+    return sums
+
+
+def peak_gflops(precision: str) -> float:
+    """Returns what a matrix product of the feed-forward layer's shape reaches."""
+    kind = torch.bfloat16 if precision == "bf16" else torch.float32
+    left, right = torch.randn(2400, WIDTH).to(kind), torch.randn(WIDTH, 4 * WIDTH).to(kind)
+    rates = []
+    for _ in range(30):
+        began = time.perf_counter()
+        left @ right
+        rates.append(2 * 2400 * WIDTH * 4 * WIDTH / (time.perf_counter() - began) / 1e9)
+    return statistics.median(rates[5:])
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Returns the wall-clock seconds that `work` takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def measure(folder: Path, lists: list[TextList], precision: str, rounds: int) -> dict[str, object]:
+    """Interleaves the systems on one list a round, then on several for scoring."""
+    systems = {name: SYSTEMS[name](folder, precision) for name in installed()}
+    work = gflop_of(lists, folder)
+    for system in systems.values():
+        system.step(lists[0])
+    tables: dict[str, object] = {}
+    for kind in ("training", "scoring"):
+        seconds: dict[str, list[float]] = {name: [] for name in systems}
+        shares: dict[str, list[float]] = {name: [] for name in systems}
+        pairs = 0
+        for number in range(rounds):
+            some = [lists[(number + offset) % len(lists)] for offset in range(SCORED_LISTS)]
+            some = some[:1] if kind == "training" else some
+            flop = sum(work[lists.index(one)] for one in some) * (3 if kind == "training" else 1)
+            pairs = sum(len(one.passages) for one in some)
+            for name, system in systems.items():
+                before = peak_gflops(precision)
+                if kind == "training":
+                    took = seconds_of(lambda system=system, some=some: system.step(some[0]))
+                else:
+                    took = seconds_of(lambda system=system, some=some: system.score(some))
+                peak = (before + peak_gflops(precision)) / 2
+                seconds[name].append(took)
+                shares[name].append(flop / took / peak)
+        ours = seconds["rankgen"]
+        tables[kind] = {
+            name: {
+                "pairs_per_second": round(pairs / statistics.median(values), 1),
+                "seconds": [round(value, 2) for value in values],
+                "time_over_rankgen": round(
+                    statistics.median(v / own for v, own in zip(values, ours, strict=True)), 2
+                ),
+                "share_of_peak": round(statistics.median(shares[name]), 2),
+            }
+            for name, values in seconds.items()
+        }
+    return tables
+
+
+def largest_difference(folder: Path, lists: list[TextList]) -> float:
+    """Returns how far our scores are from sentence-transformers' at most."""
+    ours = SYSTEMS["rankgen"](folder, "fp32").score(lists[:1])
+    theirs = sentence_transformers_system(folder, "fp32", None).score(lists[:1])
+    return max(abs(a - b) for a, b in zip(ours, theirs, strict=True))
+
+
+def peak_mib(name: str, folder: Path) -> float:
+    """Returns the peak memory of a process that trains two steps with one system."""
+    command = [sys.executable, __file__, "--memory", name, str(folder)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def main() -> None:
+    """Measures, prints and writes the result."""
+    data = Path(os.environ["RANKGEN_TEST_DATA"]) / "msmarco-dl19"
+    if sys.argv[1:2] == ["--memory"]:
+        system = SYSTEMS[sys.argv[2]](Path(sys.argv[3]), "fp32")
+        for ranked in read_lists(data, 2):
+            system.step(ranked)
+        print(round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+        return
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    lists = read_lists(data, 8)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "backbone"
+        write_backbone(folder)
+        has_bf16 = torch.backends.cpu.get_cpu_capability() == "AVX512"
+        result = {
+            "what": "RankNet steps on one list of 100, and scoring; MiniLM, dropout 0, CPU",
+            "rounds": rounds,
+            "threads": torch.get_num_threads(),
+            "largest_score_difference_to_sentence_transformers": largest_difference(folder, lists),
+            "fp32": measure(folder, lists, "fp32", rounds),
+            "bf16": measure(folder, lists, "bf16", rounds) if has_bf16 else None,
+            "peak_mib_of_training": {name: peak_mib(name, folder) for name in installed()},
+            "machine": {"cpu": platform.processor() or platform.machine(), "cpus": os.cpu_count()},
+            "software": software(),
+        }
+    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
