@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -70,6 +71,10 @@ def train_student(
         typer.Option(help="Processes that share every step, each on a GPU where there are some."),
     ] = 1,
     ray_address: RayAddress = None,
+    push: Annotated[
+        str | None,
+        typer.Option(help="A repository of the Hugging Face Hub, USER/NAME, for the student."),
+    ] = None,
     sets: Annotated[
         list[str] | None,
         typer.Option("--set", help="Any other setting, NAME=VALUE (see TrainSettings)."),
@@ -78,13 +83,17 @@ def train_student(
 ) -> None:
     """Train a small re-ranker on a teacher's rankings."""
     options = dict(locals())
-    for name in ("context", "as_json", "sets"):
+    for name in ("context", "as_json", "sets", "push"):
         options.pop(name)
     if preset is not None:
         # What the user did not type must not take the place of what the preset says.
         options = {name: value for name, value in options.items() if _was_typed(context, name)}
     more = parse_assignments(sets or [])
     perform_train_student({**options, **more}, "train-student", as_json=as_json)
+    if push is not None:
+        from rankgen.students.push import push_student
+
+        print(f"pushed: {push_student(out, push)}", file=sys.stderr)
 
 
 def _was_typed(context: typer.Context, name: str) -> bool:

@@ -99,6 +99,7 @@ def test_the_artefact_is_whole_and_says_how_it_was_made(recipe: dict[str, object
     assert {path.name for path in (settings.out / ".rankgen").iterdir()} == {
         "recipe.json",
         "metrics.jsonl",
+        "tensorboard",
     }
 
 

@@ -1,0 +1,45 @@
+"""Shares a finished student on the Hugging Face Hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rankgen.manifests.errors import EnvironmentProblem, UsageError
+
+
+def push_student(out: Path, name: str, *, is_private: bool = True) -> str:
+    """Uploads the student's files, without the state of its training, in one commit.
+
+    Args:
+        out: The folder of a finished student.
+        name: The repository, such as "somebody/monoelectra"; it is made where it is missing.
+        is_private: Whether a new repository is private.
+
+    Returns:
+        The address of the commit.
+
+    Raises:
+        UsageError: The name cannot be a repository's.
+        EnvironmentProblem: The Hub cannot be reached or refuses.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    api = HfApi()
+    try:
+        api.create_repo(name, private=is_private, exist_ok=True)
+        commit = api.upload_folder(
+            repo_id=name,
+            folder_path=out,
+            ignore_patterns=[".rankgen/**"],
+            commit_message="A student trained by rankgen",
+        )
+    except HFValidationError as error:
+        raise UsageError(f"'{name}' is no repository's name: {error}", "type USER/NAME") from None
+    except (HfHubHTTPError, OSError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise EnvironmentProblem(
+            f"the student {out} cannot be pushed to {name}: {reason}",
+            "log in with `hf auth login` and repeat the command; the student is kept",
+        ) from None
+    return str(commit.commit_url)
