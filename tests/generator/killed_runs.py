@@ -70,7 +70,7 @@ class StepToDieAt:
         role: "driver" or "worker".
         step: The step, such as "link .rankgen/commits/N.0.json"; the process dies just before it.
         occurrence: Which of the steps of that name in one process, from 1.
-        torn: Whether a file that was to be synced loses its second half.
+        torn: Whether a file loses its second half where the step is to sync it.
     """
 
     role: str

@@ -68,7 +68,7 @@ class Steps:
         if self.told["steps"]:
             append(self.told["steps"], f"{self.mine}\t{name}")
         if self.armed and (name, self.seen[name]) == (self.told["step"], self.told["occurrence"]):
-            die(self.told, path)
+            die(self.told, name, path)
 
 
 def named(path):
@@ -76,14 +76,14 @@ def named(path):
     return re.sub(r"\d{5}", "N", re.sub(r"[0-9a-f]{32}", "H", path))
 
 
-def die(told, path):
+def die(told, name, path):
     try:
         marker = os.open(told["marker"], os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     except FileExistsError:
         return
     os.write(marker, str(os.getpid()).encode())
-    if told["torn"] and os.path.isfile(path):
-        # What was written but not synced may be lost with the machine.
+    if told["torn"] and name.startswith("sync ") and os.path.isfile(path):
+        # What was written but not synced may be lost with the machine; what was synced is not.
         os.truncate(path, os.path.getsize(path) // 2)
     os.kill(os.getpid(), signal.SIGKILL)
 
