@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,3 +60,19 @@ def s3_bucket(s3_endpoint: str) -> Iterator[str]:
         store.mkdir(bucket)
         yield f"s3://{bucket}"
         S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Path]:
+    """A small disk of its own; its size and its mode can be changed by `remount`."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)]
+    if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("only root on Linux may mount: full and read-only disks were not tested")
+    if subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("mounting is forbidden here: full and read-only disks were not tested")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)

@@ -7,8 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,22 +41,6 @@ def finished(candidates: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     done = run(label_command(candidates, out, 0.0))
     assert done.returncode == 0, done.stderr
     return out
-
-
-@pytest.fixture
-def mounted(tmp_path: Path) -> Iterator[Path]:
-    """A small disk of its own; its size and its mode can be changed by `remount`."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)]
-    if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("only root on Linux may mount: full and read-only disks were not tested")
-    if subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("mounting is forbidden here: full and read-only disks were not tested")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 def remount(place: Path, options: str) -> None:
