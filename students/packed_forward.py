@@ -67,7 +67,8 @@ class _Classifier(Protocol):
 def is_packable(model: PreTrainedModel, device: torch.device, is_bf16: bool) -> bool:
     """Tells whether `packed_logits` can compute this model here.
 
-    On a GPU the kernel for lengths that vary has 16 bits and no dropout of its own.
+    On a GPU the kernel for lengths that vary is flash attention's (Ampere or newer), which has 16
+    bits and, here, no dropout.
     """
     config = model.config
     if config.model_type not in PACKABLE or getattr(config, "is_decoder", False):
@@ -77,7 +78,11 @@ def is_packable(model: PreTrainedModel, device: torch.device, is_bf16: bool) -> 
     if device.type == "cpu":
         return True
     has_dropout = model.training and config.attention_probs_dropout_prob > 0
-    return is_bf16 and not has_dropout
+    return is_bf16 and not has_dropout and _has_flash_attention(device)
+
+
+def _has_flash_attention(device: torch.device) -> bool:
+    return torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def packed_logits(model: PreTrainedModel, packed: PackedPairs) -> Tensor:

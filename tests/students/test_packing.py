@@ -114,13 +114,16 @@ def test_dropout_is_the_model_s(name: str) -> None:
     assert (noisy.std(dim=0) / padded.std(dim=0) - 1).abs().max() < 0.3
 
 
-def test_what_is_padded_instead() -> None:
+def test_what_is_padded_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     config = DistilBertConfig(vocab_size=9, dim=8, n_layers=1, n_heads=2, hidden_dim=8)
     assert not is_packable(DistilBertForSequenceClassification(config), CPU, is_bf16=False)
     gpu, model = torch.device("cuda"), model_of("bert", dropout=0.1)
     assert is_packable(model, gpu, is_bf16=True)
     assert not is_packable(model, gpu, is_bf16=False)
     assert not is_packable(model.train(), gpu, is_bf16=True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    assert not is_packable(model.eval(), gpu, is_bf16=True)
 
 
 def test_a_pack_is_the_padded_rows_end_to_end() -> None:
