@@ -32,7 +32,6 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@mkdir -p benchmarks/results
-	@$(PIP) install --quiet --no-deps -r requirements/peers.lock
 	@for file in $(filter-out %/kill_points.py %_peers.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 
 # Fifty label runs killed at seeded points and resumed: some twenty minutes.

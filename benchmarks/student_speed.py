@@ -1,6 +1,5 @@
 """Training and scoring beside sentence-transformers and lightning-ir: same pairs, interleaved.
 
-    pip install --no-deps -r requirements/peers.lock
     RANKGEN_TEST_DATA=… python benchmarks/student_speed.py [ROUNDS]
 
 MiniLM (6 layers, 384 wide) on lists of DL19's BM25 top 100, query 32 and passage 256 tokens,
@@ -10,7 +9,6 @@ shape reaches just before and after each measurement; the share counts real toke
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import platform
@@ -55,12 +53,6 @@ SYSTEMS: dict[str, Callable[[Path, str], System]] = {
     "lightning-ir": lightning_ir_system,
 }
 SCORED_LISTS = 5
-
-
-def installed() -> list[str]:
-    """Returns the systems that can be run here."""
-    has_lightning_ir = importlib.util.find_spec("lightning_ir") is not None
-    return [name for name in SYSTEMS if name != "lightning-ir" or has_lightning_ir]
 
 
 def read_lists(data: Path, count: int) -> list[TextList]:
@@ -120,7 +112,7 @@ def seconds_of(work: Callable[[], object]) -> float:
 
 def measure(folder: Path, lists: list[TextList], precision: str, rounds: int) -> dict[str, object]:
     """Interleaves the systems on one list a round, then on several for scoring."""
-    systems = {name: SYSTEMS[name](folder, precision) for name in installed()}
+    systems = {name: SYSTEMS[name](folder, precision) for name in SYSTEMS}
     work = gflop_of(lists, folder)
     for system in systems.values():
         system.step(lists[0])
@@ -193,7 +185,7 @@ def main() -> None:
             "largest_score_difference_to_sentence_transformers": largest_difference(folder, lists),
             "fp32": measure(folder, lists, "fp32", rounds),
             "bf16": measure(folder, lists, "bf16", rounds) if has_bf16 else None,
-            "peak_mib_of_training": {name: peak_mib(name, folder) for name in installed()},
+            "peak_mib_of_training": {name: peak_mib(name, folder) for name in SYSTEMS},
             "machine": {"cpu": platform.processor() or platform.machine(), "cpus": os.cpu_count()},
             "software": software(),
         }
