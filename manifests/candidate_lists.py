@@ -36,7 +36,7 @@ class CandidateLists:
         self._run = run
         self._paths = run.shard_paths("candidates")
         self._shard_of: dict[str, int] = {}
-        parts = list(run.shards("candidates", ["query_id", "candidates_sha256"]))
+        parts = run.parts("candidates", ["query_id", "candidates_sha256"])
         for number, part in enumerate(parts):
             self._shard_of |= dict.fromkeys(part["query_id"].to_pylist(), number)
         self._digests = pa.concat_tables(parts)

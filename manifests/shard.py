@@ -67,4 +67,5 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
         missing = set(columns or ()) - set(file.schema_arrow.names)
         if missing:
             raise pa.ArrowInvalid(f"it has no column {min(missing)}")
-        return file.read(columns=columns)
+        # Shards are small: callers read several at a time instead.
+        return file.read(columns=columns, use_threads=False)

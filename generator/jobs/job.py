@@ -112,6 +112,9 @@ def _run_probed(job: ShardJob, token: StoreToken) -> JobSummary:
 
 def _missing(job: ShardJob, plan: Plan, records: dict[int, CommitRecord]) -> list[ShardTask]:
     """Returns a task for every shard that is not committed or lacks quarantined queries."""
+    is_whole = not any(record.quarantined for record in records.values())
+    if len(records) == plan.shards and is_whole:
+        return []
     by_id = {query.query_id: query for query in job.queries}
     tasks = []
     for shard, query_ids in enumerate(assign_shards(by_id, plan.shards)):
