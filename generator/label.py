@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from rankgen.generator.jobs.cluster import cpus_of_nodes, total_cpus, total_gpus
@@ -21,7 +22,7 @@ from rankgen.manifests.candidate_lists import CandidateLists
 from rankgen.manifests.digest import sha256_of_file
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.plan import Plan, default_shards, digest_of_queries
-from rankgen.manifests.records import Query
+from rankgen.manifests.query_table import QueryTable, queries_of_run
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.run_path import RunPath
 from rankgen.manifests.texts import link_texts
@@ -85,7 +86,7 @@ def label(settings: LabelRunSettings) -> JobSummary:
     return run_job(job)
 
 
-def plan_labels(settings: LabelRunSettings) -> tuple[Plan, list[Query]]:
+def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
     """Returns the plan of a label run and its queries.
 
     Raises:
@@ -99,9 +100,8 @@ def plan_labels(settings: LabelRunSettings) -> tuple[Plan, list[Query]]:
             f"{source.root} is not finished (it has no documents yet)",
             "repeat its `rankgen retrieve` command, which resumes",
         )
-    texts = source.texts("queries")
-    query_ids = lists.query_ids if settings.only is None else settings.only
-    queries = [Query(query_id, texts[query_id]) for query_id in query_ids]
+    only = None if settings.only is None else pa.array(settings.only, pa.string())
+    queries = queries_of_run(source, lists.id_column if only is None else only)
     plan = Plan(
         kind="label",
         tables=("rankings", "windows"),

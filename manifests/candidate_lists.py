@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
@@ -35,21 +36,23 @@ class CandidateLists:
     def __init__(self, run: RunDirectory) -> None:
         self._run = run
         self._paths = run.shard_paths("candidates")
-        self._shard_of: dict[str, int] = {}
-        parts = run.parts("candidates", ["query_id", "candidates_sha256"])
-        for number, part in enumerate(parts):
-            self._shard_of |= dict.fromkeys(part["query_id"].to_pylist(), number)
-        self._digests = pa.concat_tables(parts)
+        self._parts = run.parts("candidates", ["query_id", "candidates_sha256"])
+        self._digests = pa.concat_tables(self._parts).sort_by("query_id")
+
+    @property
+    def id_column(self) -> pa.ChunkedArray:
+        """All query ids, sorted, as a column."""
+        return self._digests["query_id"]
 
     @property
     def query_ids(self) -> list[str]:
         """All query ids, sorted."""
-        return sorted(self._shard_of)
+        ids: list[str] = self.id_column.to_pylist()
+        return ids
 
     def digest(self) -> str:
         """Returns the digest of every list of every query, whatever the number of shards."""
-        ordered = self._digests.sort_by("query_id")
-        return sha256_of_columns(ordered["query_id"], ordered["candidates_sha256"])
+        return sha256_of_columns(self.id_column, self._digests["candidates_sha256"])
 
     def __getitem__(self, query_ids: Iterable[str]) -> Mapping[str, CandidateList]:
         """Returns query_id -> candidates.
@@ -70,6 +73,13 @@ class CandidateLists:
         for number, ids in wanted.items():
             found |= {row.query_id: row for row in _rows(self._paths[number], ids)}
         return found
+
+    @cached_property
+    def _shard_of(self) -> dict[str, int]:
+        shard_of: dict[str, int] = {}
+        for number, part in enumerate(self._parts):
+            shard_of |= dict.fromkeys(part["query_id"].to_pylist(), number)
+        return shard_of
 
 
 def _rows(path: Path, query_ids: list[str]) -> list[CandidateList]:

@@ -17,6 +17,7 @@ from rankgen.manifests.atomic import put_if_absent, whole_file, write_whole
 from rankgen.manifests.column_digest import sha256_of_columns
 from rankgen.manifests.digest import canonical_json, sha256_of_value
 from rankgen.manifests.errors import IntegrityProblem, UsageError
+from rankgen.manifests.query_table import query_table
 from rankgen.manifests.records import Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.schema import SCHEMA_VERSION
@@ -84,9 +85,7 @@ def assign_shards(query_ids: Iterable[str], shards: int) -> list[list[str]]:
 
 def digest_of_queries(queries: Sequence[Query]) -> str:
     """Returns the digest of ids and texts, independent of their order."""
-    ids, texts = ([query[field] for query in queries] for field in (0, 1))
-    table = pa.table({"query_id": pa.array(ids, pa.string()), "text": pa.array(texts, pa.string())})
-    ordered = table.sort_by("query_id")
+    ordered = query_table(queries)
     return sha256_of_columns(ordered["query_id"], ordered["text"])
 
 
@@ -211,10 +210,6 @@ def _queries_path(run: RunDirectory, plan: Plan) -> Path:
 
 
 def _write_queries(run: RunDirectory, plan: Plan, queries: Sequence[Query]) -> None:
-    ordered = sorted(queries)
-    table = pa.table(
-        {"query_id": [q.query_id for q in ordered], "text": [q.text for q in ordered]},
-        schema=pa.schema([("query_id", pa.string()), ("text", pa.string())]),
-    )
+    table = query_table(queries)
     with whole_file(_queries_path(run, plan)) as draft:
         pq.write_table(table, draft, compression="zstd")
