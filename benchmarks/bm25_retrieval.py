@@ -3,11 +3,13 @@
     RANKGEN_TEST_DATA=… python benchmarks/bm25_retrieval.py [ROUNDS]
 
 Both start from the shell and end with a file: rankgen with validated, committed Parquet shards and
-the texts, Pyserini with a TREC run. The index is built before, once.
+the texts, Pyserini with a TREC run. The index is built before, once. What a start costs (imports,
+the JVM, Ray) is told apart from the rate by asking SciFact's queries once, and twenty times over.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import platform
@@ -19,6 +21,7 @@ import time
 from pathlib import Path
 
 from rankgen.manifests.provenance import software
+from rankgen.manifests.records import Query
 from rankgen.retrieval.cache import cache_root
 from rankgen.retrieval.index import lucene_index
 from rankgen.retrieval.java import find_java
@@ -26,6 +29,7 @@ from rankgen.retrieval.open_collection import open_collection
 
 RESULTS = Path(__file__).parent / "results" / "bm25_retrieval.json"
 THREADS = os.cpu_count() or 1
+COPIES = (1, 20)
 PYSERINI = """
 import sys
 from rankgen.retrieval.java import import_pyserini
@@ -43,38 +47,54 @@ def seconds_of(command: list[str]) -> float:
     return time.perf_counter() - began
 
 
+def write_topics(folder: Path, queries: list[Query], copies: int) -> tuple[Path, Path]:
+    """Writes the queries, each so many times, as rankgen and as Pyserini read them."""
+    many = [Query(f"{q.query_id}-{n}", q.text) for n in range(copies) for q in queries]
+    ours, theirs = folder / f"queries-{copies}.tsv", folder / f"topics-{copies}.tsv"
+    lines = "".join(f"{query.query_id}\t{query.text}\n" for query in many)
+    ours.write_text("_id\ttext\n" + lines)
+    theirs.write_text(lines)
+    return ours, theirs
+
+
 def main() -> None:
     """Measures, prints and writes the result."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     find_java()
     data = Path(os.environ["RANKGEN_TEST_DATA"]) / "scifact"
     collection = open_collection(str(data))
     index = lucene_index(collection, cache_root().resolve(), THREADS)
     queries = list(collection.queries())
     rankgen = str(Path(sys.executable).with_name("rankgen"))
-    times: dict[str, list[float]] = {"rankgen retrieve": [], "pyserini.search.lucene": []}
+    names = ("rankgen retrieve", "pyserini.search.lucene")
+    seconds: dict[str, dict[int, list[float]]] = {n: {c: [] for c in COPIES} for n in names}
     with tempfile.TemporaryDirectory() as folder:
-        topics = Path(folder) / "topics.tsv"
-        topics.write_text("".join(f"{q.query_id}\t{q.text}\n" for q in queries))
-        for number in range(rounds):
-            ours = [rankgen, "retrieve", "--collection", str(data), "--depth", "100"]
-            ours += ["--threads", str(THREADS), "--out", f"{folder}/rankgen-{number}"]
+        for number, copies in itertools.product(range(rounds), COPIES):
+            ours_file, theirs_file = write_topics(Path(folder), queries, copies)
+            ours = [rankgen, "retrieve", "--collection", str(data), "--queries", str(ours_file)]
+            ours += ["--depth", "100", "--threads", str(THREADS)]
+            ours += ["--out", f"{folder}/rankgen-{number}-{copies}"]
             theirs = [sys.executable, "-c", PYSERINI, "--index", str(index), "--bm25"]
-            theirs += ["--topics", str(topics), "--hits", "100", "--batch", "64"]
-            theirs += ["--threads", str(THREADS), "--output", f"{folder}/pyserini-{number}.trec"]
-            times["rankgen retrieve"].append(seconds_of(ours))
-            times["pyserini.search.lucene"].append(seconds_of(theirs))
-    medians = {name: statistics.median(values) for name, values in times.items()}
+            theirs += ["--topics", str(theirs_file), "--hits", "100", "--batch", "64"]
+            theirs += ["--threads", str(THREADS), "--output", f"{folder}/pyserini.trec"]
+            for name, command in zip(names, (ours, theirs), strict=True):
+                seconds[name][copies].append(seconds_of(command))
+    few, many = COPIES
+    medians = {n: {c: statistics.median(v) for c, v in of.items()} for n, of in seconds.items()}
+    rates = {
+        name: len(queries) * (many - few) / (median[many] - median[few])
+        for name, median in medians.items()
+    }
     result = {
-        "what": "BM25 top 100 for every SciFact query, whole processes, index built before",
-        "queries": len(queries),
+        "what": "BM25 top 100 for SciFact's queries, whole processes, index built before",
         "threads": THREADS,
         "rounds": rounds,
-        "seconds": {name: [round(v, 2) for v in values] for name, values in times.items()},
-        "median_seconds": {name: round(value, 2) for name, value in medians.items()},
-        "ratio_pyserini_over_rankgen": round(
-            medians["pyserini.search.lucene"] / medians["rankgen retrieve"], 3
-        ),
+        "seconds": {
+            name: {len(queries) * c: [round(v, 2) for v in values] for c, values in of.items()}
+            for name, of in seconds.items()
+        },
+        "queries_per_second_without_the_start": {n: round(r, 1) for n, r in rates.items()},
+        "ratio_rankgen_over_pyserini": round(rates[names[0]] / rates[names[1]], 3),
         "machine": {"cpu": platform.processor() or platform.machine(), "cpus": os.cpu_count()},
         "software": software(),
     }

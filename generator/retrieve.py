@@ -223,9 +223,10 @@ def _pool(settings: RetrieverSettings) -> PoolSettings:
     """One worker of many threads, and for ColBERT one a GPU where the cluster has any."""
     cpus = float(min(settings.threads, os.cpu_count() or 1))
     gpus = total_gpus() if settings.name == "colbert" else 0
+    # The next shard waits at the worker while the driver commits the last.
     if not gpus:
-        return PoolSettings(cpus=cpus)
-    return PoolSettings(workers=gpus, cpus=1.0, gpus=1.0)
+        return PoolSettings(cpus=cpus, shards_in_flight=2)
+    return PoolSettings(workers=gpus, cpus=1.0, gpus=1.0, shards_in_flight=2)
 
 
 def _publish_texts(

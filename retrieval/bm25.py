@@ -9,6 +9,8 @@ from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.records import Candidates, Query
 from rankgen.retrieval.java import import_pyserini
 
+_MOST_WORDS = 1_000_000
+
 
 class Bm25Searcher:
     """Pyserini's `LuceneSearcher`; order and scores are its own, unchanged.
@@ -36,8 +38,11 @@ class Bm25Searcher:
         language: str = "en",
     ) -> None:
         import_pyserini()
-        from jnius import JavaException
+        from jnius import JavaException, autoclass
         from pyserini.search.lucene import LuceneSearcher
+
+        # Lucene refuses queries of more than 1,024 words; a passage asked as a query has more.
+        autoclass("org.apache.lucene.search.IndexSearcher").setMaxClauseCount(_MOST_WORDS)
 
         try:
             self._searcher = LuceneSearcher(str(index))
@@ -55,12 +60,18 @@ class Bm25Searcher:
 
     def search(self, queries: Sequence[Query], depth: int) -> list[Candidates]:
         """Returns the best `depth` documents of each query; see `Searcher.search`."""
-        hits = self._searcher.batch_search(
-            [query.text for query in queries],
-            [query.query_id for query in queries],
-            k=depth,
-            threads=self._threads,
-        )
+        from jnius import JavaException
+
+        try:
+            hits = self._searcher.batch_search(
+                [query.text for query in queries],
+                [query.query_id for query in queries],
+                k=depth,
+                threads=self._threads,
+            )
+        except JavaException as error:
+            # Below its first line stands Java's stack.
+            raise RuntimeError(str(error).splitlines()[0]) from error
         return [
             Candidates(
                 query.query_id,

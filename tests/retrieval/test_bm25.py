@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(900)
 
 # The paper's table 2 has .447 for PyTerrier's BM25 on Vaswani. Its .012 for Cranfield comes from
 # query numbers that do not match the judgements'; with matching ones there is no published figure.
-NDCG_AT_10 = {"vaswani": 0.4368, "cranfield": 0.0, "scifact": 0.6789, "msmarco-dl19": 0.0}
+NDCG_AT_10 = {"vaswani": 0.4368, "cranfield": 0.322, "scifact": 0.6789, "msmarco-dl19": 0.0}
 
 # Each script serves several collections, for the import alone takes ten seconds.
 PYSERINI_ONLY = """
@@ -134,7 +134,7 @@ def test_ids_and_scores_are_those_of_pyserini(
     test_data: Path, both: dict[str, list[Lists]], name: str
 ) -> None:
     theirs, ours = both[name]
-    assert len(ours) > 90
+    assert len(ours) > 40
     assert ours == theirs
     qrels = test_data / name / "qrels" / "test.tsv"
     assert ndcg_at_10(qrels, ours) == ndcg_at_10(qrels, theirs) == NDCG_AT_10[name]
