@@ -179,6 +179,8 @@ def test_a_killed_driver_resumes_to_the_same_bytes(
     assert published(out) == published(tmp_path / "reference")
 
 
+# The same on S3 runs always.
+@pytest.mark.slow
 def test_two_drivers_on_one_folder_publish_each_query_once(
     candidates: Path, tmp_path: Path
 ) -> None:
@@ -198,6 +200,7 @@ def test_two_drivers_on_one_folder_publish_each_query_once(
     assert verify_run(RunDirectory(out), validate_rankings).problems == ()
 
 
+@pytest.mark.slow
 def test_a_worker_that_stalls_is_replaced_and_the_query_is_found(
     candidates: Path, tmp_path: Path
 ) -> None:

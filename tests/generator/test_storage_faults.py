@@ -132,6 +132,7 @@ def test_a_disk_that_fills_up_while_labels_come(
     assert verified(out) == (0, [])
 
 
+@pytest.mark.slow
 def test_a_read_only_disk(candidates: Path, finished: Path, mounted: Path) -> None:
     out = mounted / "run"
     remount(mounted, "ro")

@@ -20,9 +20,9 @@ Lists = dict[str, list[tuple[str, float]]]
 # Imports of Pyserini and three indexes: a busy machine takes its time.
 pytestmark = pytest.mark.timeout(900)
 
-# The paper's table 2 has .447 for PyTerrier's BM25 on Vaswani. Its .012 for Cranfield comes from
+# Table 2 of arXiv 2405.07920 has .447 for PyTerrier's BM25 on Vaswani. Its .012 for Cranfield is of
 # query numbers that do not match the judgements'; with matching ones there is no published figure.
-NDCG_AT_10 = {"vaswani": 0.4368, "cranfield": 0.322, "scifact": 0.6789, "msmarco-dl19": 0.0}
+NDCG_AT_10 = {"vaswani": 0.4368, "cranfield": 0.322, "scifact": 0.6789, "msmarco-dl19": 0.4434}
 
 # Each script serves several collections, for the import alone takes ten seconds.
 PYSERINI_ONLY = """

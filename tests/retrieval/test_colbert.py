@@ -161,6 +161,7 @@ def test_too_small_a_collection_is_one_sentence(colbert_checkpoint: Path, tmp_pa
     assert not list((tmp_path / "cache" / "colbert").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_scifact_s_first_passages(
     colbert_checkpoint: Path, test_data: Path, tmp_path: Path

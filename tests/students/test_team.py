@@ -111,6 +111,7 @@ def test_two_workers_make_the_student_of_one(words: list[str], tmp_path: Path) -
     assert not (tmp_path / "both" / ".rankgen" / "team").exists()
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_the_steps_since_the_checkpoint(
     words: list[str], tmp_path: Path
 ) -> None:
