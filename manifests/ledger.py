@@ -12,15 +12,17 @@ revision of the same shard; the highest revision is the valid one.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import ValidationError
 
 from rankgen.manifests.atomic import publish, put_if_absent, read_files, remove_tree
+from rankgen.manifests.commit_record import Attempt, CommitRecord, Subject
 from rankgen.manifests.digest import canonical_json, sha256_of_file
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.object_store import is_remote
@@ -30,51 +32,6 @@ from rankgen.manifests.run_directory import RunDirectory, read_shard
 SETTLE_THREADS = 16
 
 Validate = Callable[[Mapping[str, pa.Table], Sequence[str], Mapping[str, str]], None]
-
-
-class Subject(BaseModel):
-    """One committed file, named relative to the run's folder."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    table: str
-    attempt: str
-    rows: int
-    bytes: int
-    sha256: str
-
-
-class CommitRecord(BaseModel):
-    """The truth about one shard.
-
-    Attributes:
-        quarantined: query_id -> reason, for planned queries that the shard does not hold.
-        counts: What happened in the shard, such as windows by outcome and tokens.
-        facts: With what it was made: worker, engine, versions, times.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    shard: int
-    revision: int
-    fingerprint: str
-    subjects: tuple[Subject, ...]
-    quarantined: dict[str, str]
-    counts: dict[str, int]
-    facts: dict[str, JsonValue]
-
-
-class Attempt(BaseModel):
-    """What a worker reports about the files it wrote under `.rankgen/attempts/<name>/`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    shard: int
-    revision: int
-    name: str
-    quarantined: dict[str, str]
-    counts: dict[str, int]
-    facts: dict[str, JsonValue]
 
 
 class Ledger:
@@ -162,10 +119,38 @@ class Ledger:
             IntegrityProblem: A committed file is missing or has another size.
         """
         records = self.records()
+        unsettled = self._unsettled(records.values())
         with ThreadPoolExecutor(SETTLE_THREADS) as pool:
             # Reading the results raises what went wrong.
-            list(pool.map(self._publish, records.values()))
+            list(pool.map(self._publish, unsettled))
         return records
+
+    def _unsettled(self, records: Iterable[CommitRecord]) -> list[CommitRecord]:
+        """Returns the records whose files are not all known to stand where they belong.
+
+        On a disk a listing of each folder tells, which for thousands of shards is much faster than
+        a look at every file.
+        """
+        if is_remote(self._run.root):
+            return list(records)
+        waiting = {entry.name for entry in _entries(self._run.attempts)}
+        sizes = {
+            (table, entry.name): entry.stat().st_size
+            for table in self._tables
+            for entry in _entries(self._run.root / table)
+        }
+        return [
+            record
+            for record in records
+            if any(
+                subject.attempt.split("/")[-2] in waiting
+                or sizes.get((subject.table, self._public(subject, record).name)) != subject.bytes
+                for subject in record.subjects
+            )
+        ]
+
+    def _public(self, subject: Subject, record: CommitRecord) -> Path:
+        return self._run.shard_path(subject.table, record.shard, self._shards)
 
     def discard_work_in_progress(self) -> None:
         """Removes left-over attempts and journals, for a run whose every query is published."""
@@ -175,7 +160,7 @@ class Ledger:
     def _publish(self, record: CommitRecord) -> None:
         copied = False
         for subject in record.subjects:
-            public = self._run.shard_path(subject.table, record.shard, self._shards)
+            public = self._public(subject, record)
             try:
                 copied |= publish(self._run.root / subject.attempt, public)
             except FileNotFoundError:
@@ -239,3 +224,11 @@ def _numbers_of(path: Path) -> tuple[int, int]:
     if match is None:
         raise IntegrityProblem(f"{path} is not a commit record", "move the file elsewhere")
     return int(match[1]), int(match[2])
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except FileNotFoundError:
+        return []

@@ -11,8 +11,8 @@ from collections import Counter
 from pydantic import JsonValue
 
 from rankgen.manifests.atomic import write_whole
+from rankgen.manifests.commit_record import CommitRecord
 from rankgen.manifests.digest import canonical_json, sha256_of_file
-from rankgen.manifests.ledger import CommitRecord
 from rankgen.manifests.plan import Plan
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.schema import TABLES

@@ -6,7 +6,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
-from rankgen.manifests.ledger import CommitRecord, Ledger
+from rankgen.manifests.commit_record import CommitRecord
+from rankgen.manifests.ledger import Ledger
 from rankgen.manifests.plan import assign_shards, planned_queries, read_plan
 from rankgen.manifests.run_directory import RunDirectory
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rankgen.manifests.commit_record import CommitRecord
 from rankgen.manifests.digest import sha256_of_file
 from rankgen.manifests.errors import IntegrityProblem
-from rankgen.manifests.ledger import CommitRecord, Ledger, Validate
+from rankgen.manifests.ledger import Ledger, Validate
 from rankgen.manifests.plan import Plan, assign_shards, planned_queries, read_plan
 from rankgen.manifests.progress import progress
 from rankgen.manifests.run_directory import RunDirectory, read_shard

@@ -14,8 +14,9 @@ from rankgen.generator.jobs.pool import Pool
 from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.jobs.work import ShardTask, WorkFactory
 from rankgen.generator.jobs.worker import ShardWorker
+from rankgen.manifests.commit_record import CommitRecord
 from rankgen.manifests.errors import IncompleteRun
-from rankgen.manifests.ledger import CommitRecord, Ledger, Validate
+from rankgen.manifests.ledger import Ledger, Validate
 from rankgen.manifests.plan import Plan, assign_shards, open_plan, refuse_foreign_folder
 from rankgen.manifests.progress import Progress, progress
 from rankgen.manifests.provenance import write_manifest
@@ -93,11 +94,11 @@ def _run_probed(job: ShardJob, token: StoreToken) -> JobSummary:
     ledger = Ledger(job.run, plan.fingerprint, plan.shards, plan.tables)
     records = ledger.settle()
     resumed = len(records)
-    tasks = _missing(job, plan, records)
+    tasks, planned = _missing(job, plan, records)
     if tasks:
         # Ray takes SIGTERM for itself when it starts, and would abort.
         with ray_session(job.ray_address), stop_on_signals() as stop:
-            _fill(job, plan, ledger, tasks, records, stop, token)
+            _fill(job, plan, ledger, tasks, planned, records, stop, token)
         if stop.requested:
             raise KeyboardInterrupt
         records = ledger.settle()
@@ -110,21 +111,27 @@ def _run_probed(job: ShardJob, token: StoreToken) -> JobSummary:
     return _summary(job, records, resumed)
 
 
-def _missing(job: ShardJob, plan: Plan, records: dict[int, CommitRecord]) -> list[ShardTask]:
-    """Returns a task for every shard that is not committed or lacks quarantined queries."""
+def _missing(
+    job: ShardJob, plan: Plan, records: dict[int, CommitRecord]
+) -> tuple[list[ShardTask], list[list[str]]]:
+    """Returns a task for every shard that is not committed or lacks quarantined queries.
+
+    Beside the tasks stand the query ids of every shard; where nothing is missing they are not made.
+    """
     is_whole = not any(record.quarantined for record in records.values())
     if len(records) == plan.shards and is_whole:
-        return []
+        return [], []
     by_id = {query.query_id: query for query in job.queries}
+    planned = assign_shards(by_id, plan.shards)
     tasks = []
-    for shard, query_ids in enumerate(assign_shards(by_id, plan.shards)):
+    for shard, query_ids in enumerate(planned):
         record = records.get(shard)
         if record is None:
             tasks.append(ShardTask(shard, 0, tuple(by_id[q] for q in query_ids)))
         elif record.quarantined:
             again = tuple(by_id[q] for q in query_ids if q in record.quarantined)
             tasks.append(ShardTask(shard, record.revision + 1, again))
-    return tasks
+    return tasks, planned
 
 
 def _fill(
@@ -132,13 +139,13 @@ def _fill(
     plan: Plan,
     ledger: Ledger,
     tasks: Sequence[ShardTask],
+    planned: Sequence[Sequence[str]],
     records: dict[int, CommitRecord],
     stop: StopRequest,
     token: StoreToken,
 ) -> None:
     settings = job.pool()
     events = EventLog(job.run)
-    planned = assign_shards((query.query_id for query in job.queries), plan.shards)
     pool = Pool(lambda: _make_actor(job, plan, settings, token), settings, events, stop)
     published = sum(len(planned[s]) - len(r.quarantined) for s, r in records.items())
     events.write("start", shards_left=len(tasks), workers=settings.workers)

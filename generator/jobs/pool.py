@@ -13,8 +13,8 @@ from rankgen.generator.jobs.interrupt import StopRequest
 from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.jobs.pulse import Pulse
 from rankgen.generator.jobs.work import ShardTask
+from rankgen.manifests.commit_record import Attempt
 from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError
-from rankgen.manifests.ledger import Attempt
 
 if TYPE_CHECKING:
     from ray import ObjectRef

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from rankgen.generator.jobs.work import ShardTask, ShardWork, WorkerMustExit, WorkFactory
 from rankgen.manifests.atomic import whole_file
-from rankgen.manifests.ledger import Attempt
+from rankgen.manifests.commit_record import Attempt
 from rankgen.manifests.run_directory import RunDirectory, read_shard
 from rankgen.manifests.shard import write_shard
 from rankgen.manifests.storage_faults import named_storage_faults

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rankgen.manifests.ledger import CommitRecord, Ledger
+from rankgen.manifests.commit_record import CommitRecord
+from rankgen.manifests.ledger import Ledger
 from rankgen.manifests.plan import read_plan
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run_directory import RunDirectory

@@ -12,8 +12,9 @@ import pytest
 
 from rankgen.manifests import ledger as ledger_module
 from rankgen.manifests.atomic import publish
+from rankgen.manifests.commit_record import Attempt
 from rankgen.manifests.errors import IntegrityProblem
-from rankgen.manifests.ledger import Attempt, Ledger
+from rankgen.manifests.ledger import Ledger
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.schema import QUERIES
 from rankgen.manifests.shard import write_shard

@@ -26,8 +26,9 @@ from rankgen.manifests.atomic import (
     whole_file,
     write_whole,
 )
+from rankgen.manifests.commit_record import Attempt
 from rankgen.manifests.errors import EnvironmentProblem, IntegrityProblem, UsageError
-from rankgen.manifests.ledger import Attempt, Ledger
+from rankgen.manifests.ledger import Ledger
 from rankgen.manifests.object_store import create_object, is_remote, open_root
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.schema import QUERIES

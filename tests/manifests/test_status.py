@@ -8,7 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from rankgen.manifests.ledger import Attempt, CommitRecord, Ledger
+from rankgen.manifests.commit_record import Attempt, CommitRecord
+from rankgen.manifests.ledger import Ledger
 from rankgen.manifests.plan import Plan, assign_shards, digest_of_queries, open_plan
 from rankgen.manifests.provenance import write_manifest
 from rankgen.manifests.records import Query
