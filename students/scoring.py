@@ -98,17 +98,27 @@ def score_pairs(
 ) -> NDArray[np.float32]:
     """Scores pairs without gradients and without dropout.
 
+    Equal pairs are scored once: computed twice, at other places of a matrix product, their scores
+    could differ in the last bits, and their tie would be broken by chance.
+
     Returns:
         One logit a pair, higher is better, shape (pairs,).
     """
     if not pairs:
         return np.zeros(0, dtype=np.float32)
+    place_of: dict[tuple[bytes, bytes], int] = {}
+    places = [
+        place_of.setdefault((query.tobytes(), passage.tobytes()), len(place_of))
+        for query, passage in pairs
+    ]
+    first = {place: number for number, place in reversed(list(enumerate(places)))}
+    distinct = [pairs[first[place]] for place in range(len(place_of))]
     was_training = encoder.model.training
     encoder.model.train(False)
     try:
         scores = forward_sorted(
             encoder,
-            pairs,
+            distinct,
             device=device,
             is_bf16=is_bf16,
             chunk_tokens=chunk_tokens,
@@ -116,5 +126,7 @@ def score_pairs(
         )
     finally:
         encoder.model.train(was_training)
-    scored: NDArray[np.float32] = scores.cpu().numpy()
+    if progress is not None:
+        progress.advance(len(pairs) - len(distinct))
+    scored: NDArray[np.float32] = scores.cpu().numpy()[places]
     return scored

@@ -109,6 +109,20 @@ def test_chunking_changes_no_gradient(encoder: CrossEncoder) -> None:
         assert (other - gradients[0]).norm() < 1e-4 * gradients[0].norm()
 
 
+def test_equal_pairs_have_equal_scores_wherever_they_stand(encoder: CrossEncoder) -> None:
+    query = encoder.tokenise_queries(QUERIES)["q0"]
+    passages = encoder.tokenise_passages(DOCUMENTS)
+    pairs = [(query, passages[d]) for d in DOCUMENTS]
+    repeated = [pair for pair in pairs for _ in range(3)] + pairs
+    scores = score_pairs(encoder, repeated, device=CPU, chunk_tokens=200)
+    groups = [{*scores[3 * n : 3 * n + 3], scores[3 * len(pairs) + n]} for n in range(len(pairs))]
+    assert all(len(group) == 1 for group in groups)
+    assert len(set(scores)) > 1
+    np.testing.assert_allclose(
+        scores[-len(pairs) :], score_pairs(encoder, pairs, device=CPU), atol=2e-5
+    )
+
+
 def test_scoring_needs_no_pairs_and_keeps_the_mode(encoder: CrossEncoder) -> None:
     encoder.model.train()
     assert score_pairs(encoder, [], device=CPU).shape == (0,)
