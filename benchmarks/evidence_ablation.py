@@ -19,7 +19,7 @@ import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -28,9 +28,10 @@ from torch import Tensor
 
 from rankgen.generator.outcomes import QueryRanking, WindowResult
 from rankgen.generator.strategies.sliding import rank_query
+from rankgen.generator.teachers.base import Teacher
 from rankgen.manifests.provenance import software
 from rankgen.manifests.records import Document, Query
-from rankgen.students.choices import EVIDENCE_WEIGHTS
+from rankgen.students.choices import EVIDENCE_WEIGHTS, Evidence
 from rankgen.students.evidence import PairEvidence, Window
 from rankgen.students.losses import Targets, make_loss
 
@@ -94,7 +95,8 @@ def label(lists: Lists, noise: float, named: float, rng: np.random.Generator) ->
             await rank_query(
                 Query(str(number), ""),
                 passages,
-                NoisyTeacher(relevance, noise, named, rng),  # type: ignore[arg-type]
+                # A strategy asks for windows only; what identifies a teacher is a run's affair.
+                cast(Teacher, NoisyTeacher(relevance, noise, named, rng)),
                 window=WINDOW,
                 stride=STRIDE,
             )
@@ -105,7 +107,7 @@ def label(lists: Lists, noise: float, named: float, rng: np.random.Generator) ->
 
 
 def train(
-    lists: Lists, rankings: Sequence[QueryRanking], loss_name: str, evidence: str, seed: int
+    lists: Lists, rankings: Sequence[QueryRanking], loss_name: str, evidence: Evidence, seed: int
 ) -> torch.nn.Module:
     """Trains a small network on the teacher's orders, its pairs weighted by the evidence."""
     torch.manual_seed(seed)
@@ -125,8 +127,7 @@ def train(
         ]
         for ranking in rankings
     }
-    weights = EVIDENCE_WEIGHTS[evidence]  # type: ignore[index]
-    known = PairEvidence(windows, dict.fromkeys(windows, SIZE), weights)
+    known = PairEvidence(windows, dict.fromkeys(windows, SIZE), EVIDENCE_WEIGHTS[evidence])
     everywhere = np.arange(SIZE)
     vectors = torch.from_numpy(
         np.stack([lists.vectors[n][list(r.order)] for n, r in enumerate(rankings)])

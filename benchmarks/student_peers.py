@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,6 +38,11 @@ class System(NamedTuple):
 
     step: Callable[[TextList], object]
     score: Callable[[Sequence[TextList]], list[float]]
+
+
+def autocast(precision: str) -> torch.autocast:
+    """Returns the context in which the peers compute."""
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
 def rankgen_system(folder: Path, precision: str) -> System:
@@ -101,15 +106,12 @@ def sentence_transformers_system(folder: Path, precision: str, mini_batch: int |
     loss = RankNetLoss(model, mini_batch_size=mini_batch)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, fused=True)
 
-    def autocast() -> torch.autocast:
-        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16")
-
     def step(ranked: TextList) -> None:
         model.train()
         optimizer.zero_grad(set_to_none=True)
         count = len(ranked.passages)
         labels = [torch.arange(count, 0, -1, dtype=torch.float32)]
-        with autocast():
+        with autocast(precision):
             value: Tensor = loss([[ranked.query], [ranked.passages]], labels)
         value.backward()
         optimizer.step()
@@ -117,7 +119,7 @@ def sentence_transformers_system(folder: Path, precision: str, mini_batch: int |
     def score(lists: Sequence[TextList]) -> list[float]:
         model.eval()
         pairs = [(ranked.query, passage) for ranked in lists for passage in ranked.passages]
-        with autocast():
+        with autocast(precision):
             return [float(value) for value in model.predict(pairs, show_progress_bar=False)]
 
     return System(step, score)
@@ -133,16 +135,10 @@ def lightning_ir_system(folder: Path, precision: str) -> System:
     import lightning_ir.base.tokenizer as tokenizer_module
     from transformers import TOKENIZER_MAPPING
 
-    class Pairs(Mapping):  # type: ignore[type-arg]
+    class Pairs:
         def __getitem__(self, kind: object) -> tuple[object, ...]:
             found = TOKENIZER_MAPPING[kind]
             return found if isinstance(found, tuple) else (found, found)
-
-        def __iter__(self) -> object:  # type: ignore[override]
-            return iter(TOKENIZER_MAPPING)
-
-        def __len__(self) -> int:
-            return len(TOKENIZER_MAPPING)
 
     class_factory.TOKENIZER_MAPPING = tokenizer_module.TOKENIZER_MAPPING = Pairs()
     from lightning_ir import CrossEncoderModule, RankNet
@@ -155,9 +151,6 @@ def lightning_ir_system(folder: Path, precision: str) -> System:
         loss_functions=[RankNet()],
     )
     optimizer = torch.optim.AdamW(module.parameters(), lr=LEARNING_RATE, fused=True)
-
-    def autocast() -> torch.autocast:
-        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16")
 
     def step(ranked: TextList) -> None:
         module.train()
@@ -172,7 +165,7 @@ def lightning_ir_system(folder: Path, precision: str) -> System:
             doc_ids=[ids],
             targets=targets,
         )
-        with autocast():
+        with autocast(precision):
             (value,) = module._compute_losses(batch, module.forward(batch))
         value.backward()
         optimizer.step()
@@ -186,7 +179,7 @@ def lightning_ir_system(folder: Path, precision: str) -> System:
             batch = RankBatch(
                 queries=[ranked.query], docs=[ranked.passages], query_ids=["q"], doc_ids=[ids]
             )
-            with autocast():
+            with autocast(precision):
                 scores += module.forward(batch).scores.float().tolist()
         return scores
 

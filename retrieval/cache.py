@@ -7,12 +7,15 @@ import os
 import shutil
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from rankgen.manifests.atomic import fsync_directory
+from rankgen.manifests.atomic import fsync_directory, write_whole
+from rankgen.manifests.digest import canonical_json
+from rankgen.manifests.errors import IntegrityProblem
 
 CACHE_VARIABLE = "RANKGEN_CACHE"
+_STAMP = "index.json"
 
 
 def cache_root() -> Path:
@@ -49,6 +52,27 @@ def cached_folder(entry: Path, build: Callable[[Path], None]) -> Path:
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return entry
+
+
+def write_stamp(draft: Path, stamp: Mapping[str, object]) -> None:
+    """Writes into an index that is being built what it is made of."""
+    write_whole(draft / _STAMP, canonical_json(stamp).encode())
+
+
+def check_stamp(entry: Path, stamp: Mapping[str, object]) -> None:
+    """Checks that a cached index says it is made of this.
+
+    Raises:
+        IntegrityProblem: It says something else, or nothing.
+    """
+    try:
+        found = (entry / _STAMP).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        found = ""
+    if found != canonical_json(stamp):
+        raise IntegrityProblem(
+            f"the cached index {entry} is damaged or another corpus's", f"remove it: rm -r {entry}"
+        )
 
 
 def _remove_drafts_of_the_dead(folder: Path) -> None:

@@ -9,11 +9,10 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from rankgen.manifests.atomic import write_whole
-from rankgen.manifests.digest import canonical_json, sha256_of_value
+from rankgen.manifests.digest import sha256_of_value
 from rankgen.manifests.errors import EnvironmentProblem, IntegrityProblem, UsageError
 from rankgen.manifests.progress import progress
-from rankgen.retrieval.cache import cached_folder
+from rankgen.retrieval.cache import cached_folder, check_stamp, write_stamp
 from rankgen.retrieval.colbert_build import ENCODED, BuildRequest
 from rankgen.retrieval.colbert_checkpoint import ColbertCheckpoint
 from rankgen.retrieval.colbert_mends import INSTALL_HINT
@@ -71,10 +70,10 @@ def plaid_index(
         _run_builder(request, collection.name)
         _check_counts(request.index, summary, collection.name)
         request.passages.unlink()
-        write_whole(draft / "index.json", canonical_json(stamp).encode())
+        write_stamp(draft, stamp)
 
     entry = cached_folder(cache / "colbert" / name, fill)
-    _check_stamp(entry, stamp)
+    check_stamp(entry, stamp)
     return entry
 
 
@@ -152,15 +151,4 @@ def _check_counts(index: Path, summary: CorpusSummary, name: str) -> None:
         raise IntegrityProblem(
             f"colbert-ai indexed {indexed} of the {summary.documents} documents of {name}",
             "report this with its output",
-        )
-
-
-def _check_stamp(entry: Path, stamp: dict[str, object]) -> None:
-    try:
-        found = (entry / "index.json").read_text(encoding="utf-8")
-    except FileNotFoundError:
-        found = ""
-    if found != canonical_json(stamp):
-        raise IntegrityProblem(
-            f"the cached index {entry} is damaged or another corpus's", f"remove it: rm -r {entry}"
         )

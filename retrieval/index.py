@@ -12,12 +12,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rankgen.manifests.atomic import write_whole
-from rankgen.manifests.digest import canonical_json, sha256_of_value
+from rankgen.manifests.digest import sha256_of_value
 from rankgen.manifests.errors import EnvironmentProblem, IntegrityProblem
 from rankgen.manifests.progress import progress
 from rankgen.manifests.records import Document
-from rankgen.retrieval.cache import cached_folder
+from rankgen.retrieval.cache import cached_folder, check_stamp, write_stamp
 from rankgen.retrieval.collection import Collection, CorpusSummary
 from rankgen.retrieval.java import Java, find_java
 
@@ -77,10 +76,10 @@ def lucene_index(collection: Collection, cache: Path, threads: int, language: st
                 shown.advance(written)
         _run_anserini(java, settings, corpus, draft / "lucene", threads, summary, collection.name)
         shutil.rmtree(corpus)
-        write_whole(draft / "index.json", canonical_json(stamp).encode())
+        write_stamp(draft, stamp)
 
     entry = cached_folder(cache / "bm25" / name, build)
-    _check_stamp(entry, stamp)
+    check_stamp(entry, stamp)
     return entry / "lucene"
 
 
@@ -155,15 +154,4 @@ def _check_counters(counters: dict[str, int], summary: CorpusSummary, name: str)
             f"Anserini indexed {counters['indexed']} of the {summary.documents} documents of "
             f"{name} ({counters.get('empty', 0)} are empty)",
             "report this with the documents that it left out",
-        )
-
-
-def _check_stamp(entry: Path, stamp: dict[str, object]) -> None:
-    try:
-        found = (entry / "index.json").read_text(encoding="utf-8")
-    except FileNotFoundError:
-        found = ""
-    if found != canonical_json(stamp):
-        raise IntegrityProblem(
-            f"the cached index {entry} is damaged or another corpus's", f"remove it: rm -r {entry}"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 from rankgen.manifests.digest import sha256_of_file
@@ -15,7 +16,7 @@ def unpacked_folder(archive: Path) -> Path:
     """Returns the folder of a zip file's content; a single folder inside it is entered.
 
     Raises:
-        UsageError: The file is missing, no zip file or damaged.
+        UsageError: The file is missing, no zip file, damaged, encrypted or packed in an unknown way.
     """
     if not archive.is_file():
         raise UsageError(f"there is no file {archive}", "check the path")
@@ -31,7 +32,10 @@ def unpacked_folder(archive: Path) -> Path:
     entry = cache_root().resolve() / "unpacked" / sha256_of_file(archive)[:32]
     try:
         folder = cached_folder(entry, unpack)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
-        raise UsageError(f"{archive} is no sound zip file: {error}", "fetch it again") from None
+    # An encrypted member and an unknown compression are RuntimeErrors, damaged data is zlib's.
+    except (zipfile.BadZipFile, RuntimeError, EOFError, zlib.error) as error:
+        raise UsageError(
+            f"{archive} cannot be unpacked: {error}", "fetch it again, or name its unpacked folder"
+        ) from None
     inside = [path for path in folder.iterdir() if not path.name.startswith((".", "__"))]
     return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder

@@ -85,6 +85,7 @@ def cpus_of_nodes() -> list[int]:
     """Returns the CPUs of every node that is alive and has some; never empty."""
     import ray
 
+    # Ray ships types, but not for this call; nor for the one below.
     nodes = ray.nodes()  # type: ignore[no-untyped-call]
     counts = [int(node["Resources"].get("CPU", 0)) for node in nodes if node["Alive"]]
     return [count for count in counts if count] or [1]

@@ -49,6 +49,7 @@ class ShardWorker:
         """
         import ray
 
+        # Ray ships types, but not for this call.
         address = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
         find_token(self._token, f"{socket.gethostname()} ({address})")
         self._work = self._factory()

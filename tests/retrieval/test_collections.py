@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -94,9 +95,30 @@ def test_a_zip_file_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert collection.name == "mine"
         assert list(collection.documents()) == DOCUMENTS
     assert len(list((tmp_path / "cache" / "unpacked").iterdir())) == 1
-    archive.write_bytes(archive.read_bytes()[:200])
-    with pytest.raises(UsageError, match="no sound zip file"):
+
+
+@pytest.mark.parametrize("fault", ["cut", "damaged", "encrypted", "unknown compression"])
+def test_a_zip_file_that_cannot_be_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.setenv("RANKGEN_CACHE", str(tmp_path / "cache"))
+    archive = tmp_path / "mine.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("corpus.jsonl", as_json({"_id": "d1", "text": "word " * 500}))
+    content = bytearray(archive.read_bytes())
+    central = content.rindex(b"PK\x01\x02")
+    if fault == "cut":
+        del content[central:]
+    elif fault == "damaged":
+        content[45:60] = b"\xff" * 15
+    else:
+        # Flags stand at 6 and 8, the method at 8 and 10, of the two headers.
+        shift, value = (0, 1) if fault == "encrypted" else (2, 77)
+        content[6 + shift] = content[central + 8 + shift] = value
+    archive.write_bytes(bytes(content))
+    with pytest.raises(UsageError, match=r"mine\.zip cannot be unpacked"):
         open_collection(str(archive))
+    assert not list((tmp_path / "cache").rglob("*.jsonl"))
 
 
 def test_a_hugging_face_data_set_in_beir_s_layout(
