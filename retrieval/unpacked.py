@@ -16,7 +16,7 @@ def unpacked_folder(archive: Path) -> Path:
     """Returns the folder of a zip file's content; a single folder inside it is entered.
 
     Raises:
-        UsageError: The file is missing, no zip file, damaged, encrypted or packed in an unknown way.
+        UsageError: The file is missing, no zip file, damaged, encrypted or oddly compressed.
     """
     if not archive.is_file():
         raise UsageError(f"there is no file {archive}", "check the path")
