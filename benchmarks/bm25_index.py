@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -24,11 +23,10 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from results_file import write_results
 
-from rankgen.manifests.provenance import software
 from rankgen.retrieval.java import find_java
 
-RESULTS = Path(__file__).parent / "results" / "bm25_index.json"
 THREADS = os.cpu_count() or 1
 PYSERINI = """
 import sys
@@ -44,6 +42,7 @@ from rankgen.retrieval.open_collection import open_collection
 from rankgen.retrieval.retriever import prepare
 from rankgen.retrieval.settings import parse_retriever
 from pathlib import Path
+from results_file import write_results
 folder, cache, threads = sys.argv[1:]
 prepare(parse_retriever("bm25", threads=int(threads)), open_collection(folder), Path(cache), [])
 """
@@ -154,11 +153,8 @@ def main() -> None:
             medians["pyserini.index.lucene"] / medians["rankgen"], 3
         ),
         "retrieve_peak_mib": memory,
-        "machine": {"cpu": platform.processor() or platform.machine(), "cpus": os.cpu_count()},
-        "software": software(),
     }
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    print(write_results("bm25_index", result))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,7 @@ the JVM, Ray) is told apart from the rate by asking SciFact's queries once, and 
 from __future__ import annotations
 
 import itertools
-import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -20,14 +18,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from rankgen.manifests.provenance import software
+from results_file import write_results
+
 from rankgen.manifests.records import Query
 from rankgen.retrieval.cache import cache_root
 from rankgen.retrieval.index import lucene_index
 from rankgen.retrieval.java import find_java
 from rankgen.retrieval.open_collection import open_collection
 
-RESULTS = Path(__file__).parent / "results" / "bm25_retrieval.json"
 THREADS = os.cpu_count() or 1
 COPIES = (1, 20)
 PYSERINI = """
@@ -36,6 +34,7 @@ from rankgen.retrieval.java import import_pyserini
 import_pyserini()
 sys.argv = ["search", *sys.argv[1:]]
 import runpy
+from results_file import write_results
 runpy.run_module("pyserini.search.lucene", run_name="__main__")
 """
 
@@ -95,11 +94,8 @@ def main() -> None:
         },
         "queries_per_second_without_the_start": {n: round(r, 1) for n, r in rates.items()},
         "ratio_rankgen_over_pyserini": round(rates[names[0]] / rates[names[1]], 3),
-        "machine": {"cpu": platform.processor() or platform.machine(), "cpus": os.cpu_count()},
-        "software": software(),
     }
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    print(write_results("bm25_retrieval", result))
 
 
 if __name__ == "__main__":

@@ -8,9 +8,7 @@ All of SciFact's passages and its test queries, the top 100, with a small untrai
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import statistics
 import sys
 import time
@@ -18,7 +16,6 @@ from pathlib import Path
 
 import torch
 
-from rankgen.manifests.provenance import software
 from rankgen.manifests.records import Candidates
 from rankgen.retrieval.cache import cache_root
 from rankgen.retrieval.colbert_mends import import_colbert
@@ -27,9 +24,9 @@ from rankgen.retrieval.retriever import open_searcher, prepare
 from rankgen.retrieval.settings import parse_retriever
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "retrieval"))
+from results_file import write_results
 from small_colbert import write_small_colbert
 
-RESULTS = Path(__file__).parent / "results" / "colbert_search.json"
 THREADS = os.cpu_count() or 1
 DEPTH = 100
 
@@ -79,15 +76,9 @@ def main() -> None:
         "ratio_colbert_ai_over_rankgen": round(
             medians["colbert-ai search_all"] / medians["rankgen"], 3
         ),
-        "machine": {
-            "cpu": platform.processor() or platform.machine(),
-            "cpus": os.cpu_count(),
-            "gpu": torch.cuda.is_available(),
-        },
-        "software": software(),
+        "gpu": torch.cuda.is_available(),
     }
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    print(write_results("colbert_search", result))
 
 
 def _is_same(one: Candidates, hits: list[tuple[int, int, float]], doc_ids: list[str]) -> bool:

@@ -13,29 +13,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import platform
 import statistics
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from results_file import write_results
 from torch import Tensor
 
 from rankgen.generator.outcomes import QueryRanking, WindowResult
 from rankgen.generator.strategies.sliding import rank_query
 from rankgen.generator.teachers.base import Teacher
-from rankgen.manifests.provenance import software
 from rankgen.manifests.records import Document, Query
 from rankgen.students.choices import EVIDENCE_WEIGHTS, Evidence
 from rankgen.students.evidence import PairEvidence, Window
 from rankgen.students.losses import Targets, make_loss
 
-RESULTS = Path(__file__).parent / "results" / "evidence_ablation.json"
 SIZE, FEATURES, WINDOW, STRIDE = 100, 12, 20, 10
 TRAIN, TEST, STEPS = 120, 200, 150
 
@@ -206,10 +202,8 @@ def main() -> None:
         "stride": STRIDE,
         "weights": dict(EVIDENCE_WEIGHTS),
         "rows": rows,
-        "machine": {"cpu": platform.processor() or platform.machine(), "cpus": os.cpu_count()},
-        "software": software(),
     }
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+    write_results("evidence_ablation", result)
 
 
 if __name__ == "__main__":

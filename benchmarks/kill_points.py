@@ -11,17 +11,14 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import platform
 import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rankgen.manifests.provenance import software
+from results_file import write_results
 
-RESULTS = Path(__file__).parent / "results" / "kill_points.json"
 HARNESS = Path(__file__).parents[1] / "tests" / "generator"
 # Half of the points are steps, so that fifty reach every step of a commit.
 TURNS = ("step", "worker", "step", "driver", "step", "node")
@@ -70,11 +67,8 @@ def write_result(
         "different_steps_died_at": len(died_at),
         "different_steps_of_a_run": steps,
         "each_point": rows,
-        "machine": {"cpu": platform.processor() or platform.machine(), "cpus": os.cpu_count()},
-        "software": software(),
     }
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+    write_results("kill_points", result)
 
 
 if __name__ == "__main__":

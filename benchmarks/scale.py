@@ -9,8 +9,6 @@ Run `python benchmarks/scale.py [QUERIES]`; the result goes to benchmarks/result
 from __future__ import annotations
 
 import json
-import os
-import platform
 import resource
 import subprocess
 import sys
@@ -19,18 +17,17 @@ import time
 from pathlib import Path
 
 import pyarrow as pa
+from results_file import write_results
 
 from rankgen.generator.label import LabelRunSettings, label, plan_labels
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.manifests.plan import assign_shards, default_shards, open_plan
-from rankgen.manifests.provenance import software
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.shard import write_shard
 from rankgen.manifests.texts import write_documents, write_queries
 from rankgen.retrieval.candidate_rows import candidate_table
 
-RESULT = Path(__file__).parent / "results" / "scale.json"
 DEPTH = 5
 
 
@@ -95,12 +92,8 @@ def main() -> None:
         "coordination_ms_per_query": round(
             1000 * phases["label"]["driver_cpu_seconds"] / queries, 4
         ),
-        "machine": {"system": platform.platform(), "cpus": os.cpu_count()},
-        "software": software(),
     }
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    write_results("scale", result)
 
 
 if __name__ == "__main__":

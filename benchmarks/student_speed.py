@@ -9,9 +9,7 @@ shape reaches just before and after each measurement; the share counts real toke
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -21,13 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-
-from rankgen.manifests.provenance import software
-from rankgen.manifests.trec import read_run
-from rankgen.retrieval.open_collection import open_collection
-from rankgen.students.cross_encoder import load_backbone
-
-sys.path.insert(0, str(Path(__file__).parent))
+from results_file import write_results
 from student_peers import (
     PASSAGE_TOKENS,
     QUERY_TOKENS,
@@ -39,7 +31,10 @@ from student_peers import (
     token_list,
 )
 
-RESULTS = Path(__file__).parent / "results" / "student_speed.json"
+from rankgen.manifests.trec import read_run
+from rankgen.retrieval.open_collection import open_collection
+from rankgen.students.cross_encoder import load_backbone
+
 LAYERS, WIDTH = 6, 384
 SYSTEMS: dict[str, Callable[[Path, str], System]] = {
     "rankgen": rankgen_system,
@@ -187,11 +182,8 @@ def main() -> None:
             "fp32": measure(folder, lists, "fp32", rounds),
             "bf16": measure(folder, lists, "bf16", rounds) if has_bf16 else None,
             "peak_mib_of_training": {name: peak_mib(name, folder) for name in SYSTEMS},
-            "machine": {"cpu": platform.processor() or platform.machine(), "cpus": os.cpu_count()},
-            "software": software(),
         }
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    print(write_results("student_speed", result))
 
 
 if __name__ == "__main__":
