@@ -4,7 +4,7 @@
 
 Both start from the shell and end with a file: rankgen with validated, committed Parquet shards and
 the texts, Pyserini with a TREC run. The index is built before, once. What a start costs (imports,
-the JVM, Ray) is told apart from the rate by asking SciFact's queries once, and twenty times over.
+the JVM, Ray) is told apart from the rate by asking SciFact's queries once, and ten times over.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rankgen.retrieval.java import find_java
 from rankgen.retrieval.open_collection import open_collection
 
 THREADS = os.cpu_count() or 1
-COPIES = (1, 20)
+COPIES = (1, 10)
 PYSERINI = """
 import sys
 from rankgen.retrieval.java import import_pyserini

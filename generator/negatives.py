@@ -19,8 +19,8 @@ from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.run_path import RunPath
 from rankgen.manifests.texts import DocumentTexts, write_documents, write_queries
-from rankgen.manifests.trec import read_qrels
 from rankgen.retrieval.collection import Collection
+from rankgen.retrieval.judgements import read_judgements
 from rankgen.retrieval.negatives import positives_of
 from rankgen.retrieval.open_collection import open_collection
 
@@ -86,7 +86,7 @@ def negatives(settings: NegativesSettings) -> NegativesSummary:
             "repeat its `rankgen retrieve` command, which resumes",
         )
     collection = None if settings.collection is None else open_collection(settings.collection)
-    judged = positives_of(read_qrels(settings.qrels), settings.grade)
+    judged = positives_of(read_judgements(settings.qrels), settings.grade)
     asked = {query_id: judged[query_id] for query_id in lists.query_ids if query_id in judged}
     positives = _with_texts(asked, source, collection)
     if not positives:

@@ -7,12 +7,12 @@ import os
 import shutil
 import socket
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from rankgen.manifests.atomic import fsync_directory, write_whole
 from rankgen.manifests.digest import canonical_json
-from rankgen.manifests.errors import IntegrityProblem
+from rankgen.manifests.errors import EnvironmentProblem, IntegrityProblem
 
 CACHE_VARIABLE = "RANKGEN_CACHE"
 _STAMP = "index.json"
@@ -24,7 +24,7 @@ def cache_root() -> Path:
     return Path(named) if named else Path.home() / ".cache" / "rankgen"
 
 
-def cached_folder(entry: Path, build: Callable[[Path], None]) -> Path:
+def cached_folder(entry: Path, build: Callable[[Path], None], *, resumes: bool = False) -> Path:
     """Returns `entry`, built first if it is absent.
 
     Each builder works in a draft folder of its own, which is renamed to `entry` when it is
@@ -32,14 +32,21 @@ def cached_folder(entry: Path, build: Callable[[Path], None]) -> Path:
 
     Args:
         entry: The folder of the finished entry; its name tells everything it depends on.
-        build: Fills the empty draft folder that it is given.
+        build: Fills the draft folder that it is given.
+        resumes: `build` can go on with a draft that a builder left who was killed, interrupted or
+            short of memory or disk; such a draft stays until it is taken up. Other drafts of the
+            dead are removed.
     """
     if entry.is_dir():
         return entry
     entry.parent.mkdir(parents=True, exist_ok=True)
-    _remove_drafts_of_the_dead(entry.parent)
-    draft = entry.parent / f".draft.{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex}"
-    draft.mkdir()
+    for abandoned in _drafts_of_the_dead(entry.parent, "draft"):
+        shutil.rmtree(abandoned, ignore_errors=True)
+    kind = f"resumable-{entry.name}" if resumes else "draft"
+    draft = entry.parent / f".{kind}.{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex}"
+    if not (resumes and _take_up(draft, kind)):
+        draft.mkdir()
+    is_kept = False
     try:
         build(draft)
         try:
@@ -49,8 +56,12 @@ def cached_folder(entry: Path, build: Callable[[Path], None]) -> Path:
             if not entry.is_dir():
                 raise
         fsync_directory(entry.parent)
+    except (KeyboardInterrupt, EnvironmentProblem):
+        is_kept = resumes
+        raise
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        if not is_kept:
+            shutil.rmtree(draft, ignore_errors=True)
     return entry
 
 
@@ -75,13 +86,22 @@ def check_stamp(entry: Path, stamp: Mapping[str, object]) -> None:
         )
 
 
-def _remove_drafts_of_the_dead(folder: Path) -> None:
-    """Removes what killed builders of this machine left behind."""
-    for draft in folder.glob(f".draft.{socket.gethostname()}.*.*"):
+def _take_up(draft: Path, kind: str) -> bool:
+    """Makes a draft that was left behind this process's own; of several takers one succeeds."""
+    for abandoned in _drafts_of_the_dead(draft.parent, kind):
+        with contextlib.suppress(FileNotFoundError):
+            abandoned.rename(draft)
+            return True
+    return False
+
+
+def _drafts_of_the_dead(folder: Path, kind: str) -> Iterator[Path]:
+    """Yields what killed builders of this machine left behind."""
+    for draft in folder.glob(f".{kind}.{socket.gethostname()}.*.*"):
         process = int(draft.name.split(".")[-2])
         # Another user's process is alive too: PermissionError.
         with contextlib.suppress(PermissionError):
             try:
                 os.kill(process, 0)
             except ProcessLookupError:
-                shutil.rmtree(draft, ignore_errors=True)
+                yield draft

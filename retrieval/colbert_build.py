@@ -28,6 +28,7 @@ class BuildRequest(BaseModel):
         count: How many lines it has.
         index: The folder to make.
         bits: Bits a dimension of a residual.
+        chunk_passages: Passages that are encoded and saved at once; colbert-ai's own is 25,000.
         threads: CPU threads.
     """
 
@@ -38,6 +39,7 @@ class BuildRequest(BaseModel):
     count: int
     index: Path
     bits: int
+    chunk_passages: int
     threads: int
 
 
@@ -65,6 +67,8 @@ class StreamedPassages:
 def build(request: BuildRequest) -> None:
     """Builds the index with colbert-ai's `Indexer`, whose seed makes it repeatable.
 
+    Where `index` holds what a killed build saved, it goes on with that; see `colbert_resume`.
+
     Raises:
         EnvironmentProblem: See `import_colbert` and `use_compiled_extensions`.
     """
@@ -72,6 +76,7 @@ def build(request: BuildRequest) -> None:
 
     from rankgen.retrieval.colbert_extensions import use_compiled_extensions
     from rankgen.retrieval.colbert_mends import import_colbert
+    from rankgen.retrieval.colbert_resume import keep_only_whole, mark_what_is_saved, remove_marks
 
     import_colbert()
     torch.set_num_threads(request.threads)
@@ -79,16 +84,21 @@ def build(request: BuildRequest) -> None:
         use_compiled_extensions()
     from colbert import Indexer
     from colbert.data import Collection
+    from colbert.indexing.index_saver import IndexSaver
     from colbert.infra import ColBERTConfig, Run, RunConfig
     from colbert.modeling.checkpoint import Checkpoint
 
     _tell_progress(Checkpoint)
+    mark_what_is_saved(IndexSaver)
+    keep_only_whole(request.index)
     # A model_name would be looked up on the Hub although the checkpoint has its own config.json.
     config = ColBERTConfig(nbits=request.bits, index_path=str(request.index), model_name=None)
     passages = Collection(data=StreamedPassages(request.passages, request.count))
+    passages.get_chunksize = lambda: min(request.chunk_passages, request.count + 1)
     with Run().context(RunConfig(nranks=1, avoid_fork_if_possible=True)):
         indexer = Indexer(str(request.checkpoint), config, verbose=0)
-        indexer.index(name=request.index.name, collection=passages)
+        indexer.index(name=request.index.name, collection=passages, overwrite="resume")
+    remove_marks(request.index)
 
 
 def _tell_progress(checkpoint: Any) -> None:

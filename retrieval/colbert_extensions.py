@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
+from rankgen.manifests.digest import sha256_of_value
 from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.retrieval.cache import cache_root, cached_folder
 
@@ -39,7 +40,8 @@ def use_compiled_extensions() -> None:
 
     package = Path(next(iter(colbert.__path__)))
     versions = f"{version('colbert-ai')}-torch{version('torch')}-cp{sys.version_info.minor}"
-    name = re.sub(r"[^\w.+-]", "_", f"{versions}-{platform.machine()}")
+    digest = sha256_of_value([LIBRARY, *_sources(package).values()])[:16]
+    name = re.sub(r"[^\w.+-]", "_", f"{versions}-{platform.machine()}-{digest}")
     folder = cached_folder(cache_root() / "colbert-extensions" / name, partial(_compile, package))
     for module in (model, index_storage, strided_tensor):
         module.load = partial(_load_compiled, folder / f"{LIBRARY}.so")
@@ -81,12 +83,14 @@ def _one_source(package: Path) -> str:
 
     A shared library can hold several Python modules; a namespace each keeps their names apart.
     """
-    texts = {name: (package / path).read_text("utf-8") for name, path in SOURCES.items()}
-    headers = {
-        line for text in texts.values() for line in re.findall(r"^#include <.+>", text, re.M)
-    }
+    texts = _sources(package).values()
+    headers = {line for text in texts for line in re.findall(r"^#include <.+>", text, re.M)}
     parts = sorted(headers)
     for name, path in SOURCES.items():
         parts += ["#undef TORCH_EXTENSION_NAME", f"#define TORCH_EXTENSION_NAME {name}"]
         parts += [f"namespace of_{name} {{", f'#include "{package / path}"', "}"]
     return "\n".join(parts) + "\n"
+
+
+def _sources(package: Path) -> dict[str, str]:
+    return {name: (package / path).read_text("utf-8") for name, path in SOURCES.items()}

@@ -21,12 +21,16 @@ from rankgen.retrieval.collection import Collection, CorpusSummary
 # Bits a dimension of a residual, as colbert-ai's guide has it.
 RESIDUAL_BITS = 2
 _DOC_IDS_A_BATCH = 10_000
+# What a killed build loses at most; as many as colbert-ai takes.
+CHUNK_PASSAGES = 25_000
 
 
 def plaid_index(
     collection: Collection, checkpoint: ColbertCheckpoint, cache: Path, threads: int
 ) -> Path:
     """Returns the folder with the collection's PLAID index, building it if the cache lacks it.
+
+    A build that was killed or ran out of memory or disk is gone on with, chunk by chunk.
 
     It holds `plaid/`, what colbert-ai's `Indexer` makes of `Document.contents` in the corpus's
     order, and `doc_ids.arrow`, the ids in the same order.
@@ -64,6 +68,7 @@ def plaid_index(
             count=summary.documents,
             index=draft / "plaid",
             bits=RESIDUAL_BITS,
+            chunk_passages=CHUNK_PASSAGES,
             threads=threads,
         )
         _write_corpus(collection, request.passages, draft / "doc_ids.arrow")
@@ -72,7 +77,7 @@ def plaid_index(
         request.passages.unlink()
         write_stamp(draft, stamp)
 
-    entry = cached_folder(cache / "colbert" / name, fill)
+    entry = cached_folder(cache / "colbert" / name, fill, resumes=True)
     check_stamp(entry, stamp)
     return entry
 

@@ -9,6 +9,8 @@ from rankgen.manifests.errors import EnvironmentProblem, UsageError, did_you_mea
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.trec import Qrels
 
+IRDS_PREFIX = "irds:"
+
 
 class _Record(Protocol):
     doc_id: str

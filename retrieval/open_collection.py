@@ -10,12 +10,11 @@ from rankgen.manifests.trec import read_qrels
 from rankgen.retrieval.collection import Collection, DocumentSource, QuerySource
 from rankgen.retrieval.hub import HubDocuments, HubQueries, hub_qrels
 from rankgen.retrieval.index_documents import IndexDocuments
-from rankgen.retrieval.irds import IrdsDocuments, IrdsQueries, irds_qrels
+from rankgen.retrieval.irds import IRDS_PREFIX, IrdsDocuments, IrdsQueries, irds_qrels
 from rankgen.retrieval.stored_index import find_index
 from rankgen.retrieval.tabular import SUFFIXES, TabularDocuments, TabularQueries, table_in
 from rankgen.retrieval.unpacked import unpacked_folder
 
-IRDS_PREFIX = "irds:"
 HUB_PREFIX = "hf:"
 
 

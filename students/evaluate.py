@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from rankgen.manifests.atomic import write_whole
-from rankgen.manifests.digest import sha256_of_file
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.provenance import software
 from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.trec import Qrels, read_qrels
+from rankgen.manifests.trec import Qrels
+from rankgen.retrieval.judgements import judgements_sha256, read_judgements
 from rankgen.students.evaluation import Evaluation, SystemResult
 from rankgen.students.evaluation_settings import EvaluationSettings
 from rankgen.students.measures import PerQuery, mean, parse_measures, per_query
@@ -45,7 +45,7 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
     """
     measures = tuple(dict.fromkeys(settings.measures))
     parse_measures(measures)
-    qrels = _population(read_qrels(settings.qrels), settings)
+    qrels = _population(read_judgements(settings.qrels), settings)
     systems = unique_names(_systems(settings, qrels))
     values = {system.name: per_query(qrels, system.scores, measures) for system in systems}
     evaluation = Evaluation(
@@ -141,7 +141,7 @@ def _vector(of_query: Mapping[str, float]) -> NDArray[np.float64]:
 def _settings_as_json(settings: EvaluationSettings) -> dict[str, JsonValue]:
     return {
         **settings.model_dump(mode="json"),
-        "qrels_sha256": sha256_of_file(settings.qrels),
+        "qrels_sha256": judgements_sha256(settings.qrels),
         "measured_by": "ir_measures (trec_eval: ties by document id descending, unjudged 0)",
     }
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rankgen.manifests.errors import UsageError, did_you_mean
-from rankgen.manifests.trec import read_qrels
+from rankgen.retrieval.judgements import read_judgements
 from rankgen.students.macro_means import (
     arithmetic_mean,
     geometric_mean,
@@ -22,7 +22,7 @@ from rankgen.students.macro_means import (
 from rankgen.students.measures import mean, per_query
 from rankgen.students.paper_tables import TABLES, Column, PaperTable
 from rankgen.students.systems import run_system
-from rankgen.students.tirex import TASKS
+from rankgen.students.tirex import TASKS, dataset_of
 
 MEASURE = "nDCG@10"
 Means = dict[str, float]
@@ -62,17 +62,23 @@ class Reproduction(BaseModel):
 
 
 def reproduce(
-    name: str, qrels: Mapping[str, Path], runs: Mapping[str, Mapping[str, Path]]
+    name: str,
+    qrels: Mapping[str, Path],
+    runs: Mapping[str, Mapping[str, Path]],
+    *,
+    fetches: bool = False,
 ) -> Reproduction:
     """Measures runs and lays them beside the paper's figures.
 
     Args:
         name: table1, table2 or figure1.
-        qrels: Judgements by task.
+        qrels: Judgements by task, files or `irds:ID`.
         runs: TREC runs by system, by task.
+        fetches: Take the judgements that `qrels` lacks, of tasks with a run, from ir_datasets.
 
     Raises:
         UsageError: There is no such table or task, or a file is unusable.
+        EnvironmentProblem: ir_datasets is missing or cannot obtain judgements.
     """
     if name not in TABLES:
         raise UsageError(f"the paper has no '{name}' here", did_you_mean(name, TABLES))
@@ -81,7 +87,10 @@ def reproduce(
     for task in [*qrels, *(task for of_system in runs.values() for task in of_system)]:
         if task not in known:
             raise UsageError(f"{name} has no task '{task}'", did_you_mean(task, known))
-    judged = {task: read_qrels(path) for task, path in qrels.items()}
+    if fetches:
+        asked = {task for of_system in runs.values() for task in of_system}
+        qrels = {task: Path(f"irds:{dataset_of(task)}") for task in asked} | dict(qrels)
+    judged = {task: read_judgements(path) for task, path in qrels.items()}
     ours: dict[str, tuple[float | None, ...]] = {}
     for system, files in runs.items():
         values = {
@@ -141,7 +150,7 @@ def _missing(
     free = {task.dataset_id: task.has_free_documents for task in TASKS}
     sentences = []
     for task in dict.fromkeys(tasks):
-        needs = [] if task in qrels else [f"judgements (--qrels {task}=FILE)"]
+        needs = [] if task in qrels else [f"judgements (--fetch-qrels or --qrels {task}=FILE)"]
         if not runs:
             needs.append(f"a run (--run SYSTEM:{task}=FILE)")
         needs += [

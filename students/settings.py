@@ -27,6 +27,7 @@ NOT_THE_RECIPE = frozenset(
         "validation_qrels",
         "out",
         "device",
+        "compile",
         "threads",
         "chunk_tokens",
         "step_tokens",
@@ -68,6 +69,7 @@ class TrainSettings(BaseModel):
         precision: `fp32`, `bf16` (products only; loss and weights stay in 32 bits), or `auto`,
             which is bf16 on a GPU that has it.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        compile: Compile the model's layers (torch.compile), for long trainings.
         chunk_tokens: Tokens of one forward pass, padding included; None chooses by device.
         step_tokens: Tokens whose activations are held at once; lists beyond it are accumulated.
         threads: CPU threads; None leaves it to torch.
@@ -109,6 +111,7 @@ class TrainSettings(BaseModel):
     frozen_layers: int = Field(default=0, ge=0)
     precision: Precision = "auto"
     device: str = "auto"
+    compile: bool = False
     chunk_tokens: int | None = Field(default=None, ge=1)
     step_tokens: int | None = Field(default=None, ge=1)
     threads: int | None = Field(default=None, ge=1)

@@ -56,9 +56,24 @@ TASKS: tuple[TirexTask, ...] = (
     TirexTask("WaPo", "wapo/v2/trec-core-2018", 50, False),
 )
 
+_TRACKS = {
+    "dl19": "msmarco-passage/trec-dl-2019/judged",
+    "dl20": "msmarco-passage/trec-dl-2020/judged",
+}
+
 CORPORA: tuple[str, ...] = tuple(dict.fromkeys(task.corpus for task in TASKS))
 
 
 def tasks_of(corpus: str) -> tuple[TirexTask, ...]:
     """Returns the tasks of a corpus."""
     return tuple(task for task in TASKS if task.corpus == corpus)
+
+
+def dataset_of(task: str) -> str:
+    """Returns the ir_datasets id of a task, which names it in Table 2 but not in Table 1.
+
+    Args:
+        task: An id of `TASKS`, or a first stage and a track such as "bm25/dl19".
+    """
+    track = task.rpartition("/")[2]
+    return _TRACKS.get(track, task)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rankgen.manifests.digest import sha256_of_file
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.run_directory import RunDirectory
+from rankgen.retrieval.judgements import judgements_sha256
 from rankgen.students.artefact import finished_summary, publish_student
 from rankgen.students.choices import EVIDENCE_WEIGHTS
+from rankgen.students.compiled import compile_layers
 from rankgen.students.cross_encoder import load_backbone
 from rankgen.students.evidence import PairEvidence, read_evidence
 from rankgen.students.hardware import choose_hardware, place
@@ -61,6 +62,8 @@ def train_student(settings: TrainSettings) -> TrainSummary:
         dropout=settings.dropout,
     )
     place(encoder.model, hardware)
+    if settings.compile:
+        compile_layers(encoder.model)
     steps = _total_steps(settings, len(lists.lists))
     team = current_team()
     trainer = Trainer(encoder, loss, settings, hardware, steps, evidence, team)
@@ -104,5 +107,5 @@ def _facts(settings: TrainSettings) -> dict[str, object]:
     if settings.validation is not None and settings.validation_qrels is not None:
         run = RunDirectory(settings.validation)
         facts["validation_sha256"] = tables_digest(run, ("candidates", "queries", "documents"))
-        facts["validation_qrels_sha256"] = sha256_of_file(settings.validation_qrels)
+        facts["validation_qrels_sha256"] = judgements_sha256(settings.validation_qrels)
     return facts

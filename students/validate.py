@@ -8,7 +8,7 @@ import torch
 
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.trec import read_qrels
+from rankgen.retrieval.judgements import read_judgements
 from rankgen.students.candidates import read_candidates
 from rankgen.students.cross_encoder import CrossEncoder
 from rankgen.students.measures import mean, per_query
@@ -33,7 +33,7 @@ class Validation:
     def __init__(
         self, candidates: Path, qrels: Path, queries: int | None, depth: int | None
     ) -> None:
-        judged = read_qrels(qrels)
+        judged = read_judgements(qrels)
         self._texts = read_candidates(
             RunDirectory(candidates), only=judged.keys(), queries=queries, depth=depth
         )

@@ -14,7 +14,9 @@ from rankgen.generator.commands.reporting import reported, say
 
 @reported
 def evaluate(
-    qrels: Annotated[Path, typer.Option(help="Judgements, TREC or BEIR form.")],
+    qrels: Annotated[
+        Path, typer.Option(help="Judgements: a file in TREC or BEIR form, or irds:ID.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the report.")],
     candidates: Annotated[
         str | None,

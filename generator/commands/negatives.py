@@ -15,7 +15,9 @@ from rankgen.generator.commands.reporting import reported, say
 @reported
 def negatives(
     candidates: Annotated[str, typer.Option(help="The folder of a retrieve run.")],
-    qrels: Annotated[Path, typer.Option(help="Judgements in TREC or BEIR form.")],
+    qrels: Annotated[
+        Path, typer.Option(help="Judgements: a file in TREC or BEIR form, or irds:ID.")
+    ],
     out: Out,
     collection: Annotated[
         str | None,

@@ -19,8 +19,15 @@ def reproduce(
         typer.Option(help="SYSTEM:TASK=FILE, a TREC run; repeatable."),
     ] = None,
     qrels: Annotated[
-        list[str] | None, typer.Option(help="TASK=FILE, its judgements; repeatable.")
+        list[str] | None,
+        typer.Option(help="TASK=FILE or TASK=irds:ID, its judgements; repeatable."),
     ] = None,
+    fetch_qrels: Annotated[
+        bool,
+        typer.Option(
+            "--fetch-qrels", help="Take judgements that no --qrels names from ir_datasets."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Print the paper's figures beside one's own, and what is missing for the rest."""
@@ -35,7 +42,7 @@ def reproduce(
             _refuse(text, "--run SYSTEM:TASK=FILE")
         runs.setdefault(system, {})[task] = path
     judgements = dict(_split(text, "--qrels TASK=FILE") for text in qrels or [])
-    found = lay_beside(table, judgements, runs)
+    found = lay_beside(table, judgements, runs, fetches=fetch_qrels)
     say(format_reproduction(found), found.as_json(), as_json=as_json)
 
 

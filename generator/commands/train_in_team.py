@@ -11,6 +11,7 @@ from pathlib import Path
 from rankgen.generator.team import run_in_team
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.progress import Progress, progress
+from rankgen.retrieval.judgements import is_catalogued
 from rankgen.students.artefact import finished_summary
 from rankgen.students.settings import TrainSettings
 from rankgen.students.summary import TrainSummary
@@ -56,7 +57,8 @@ def _anchored(settings: TrainSettings) -> TrainSettings:
     """Returns the settings with absolute paths, for workers stand in other folders."""
     paths = {"out": settings.out.absolute(), "rankings": settings.rankings.absolute()}
     for name in ("validation", "validation_qrels"):
-        if (path := getattr(settings, name)) is not None:
+        path = getattr(settings, name)
+        if path is not None and not is_catalogued(path):
             paths[name] = path.absolute()
     backbone = Path(settings.backbone)
     named = str(backbone.absolute()) if backbone.is_dir() else settings.backbone

@@ -55,7 +55,7 @@ def train_student(
         typer.Option(help="A retrieve run to re-rank while training.", metavar=RUN_METAVAR),
     ] = None,
     validation_qrels: Annotated[
-        Path | None, typer.Option(help="Its judgements (TREC or BEIR form).")
+        Path | None, typer.Option(help="Its judgements: a file, or irds:ID.")
     ] = None,
     learning_rate: Annotated[float, typer.Option(help="Of AdamW.")] = 1e-5,
     queries_per_step: Annotated[int, typer.Option(help="Lists in one optimizer step.")] = 32,
@@ -65,6 +65,9 @@ def train_student(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    compile: Annotated[
+        bool, typer.Option("--compile", help="Compile the model's layers first (a minute or two).")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of the head, the order and the dropout.")] = 42,
     workers: Annotated[
         int,

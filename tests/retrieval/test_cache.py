@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.retrieval.cache import cache_root, cached_folder
 
 
@@ -87,13 +88,13 @@ def test_drafts_of_dead_processes_are_removed_and_those_of_living_ones_kept(
     )
 
 
-def _build_slowly(entry: str, started: str) -> None:
+def _build_slowly(entry: str, started: str, resumes: bool = False) -> None:
     def build(draft: Path) -> None:
         (draft / "half").write_text("x")
         Path(started).touch()
         threading.Event().wait()
 
-    cached_folder(Path(entry), build)
+    cached_folder(Path(entry), build, resumes=resumes)
 
 
 def test_a_build_that_was_killed_is_never_used(tmp_path: Path) -> None:
@@ -110,3 +111,46 @@ def test_a_build_that_was_killed_is_never_used(tmp_path: Path) -> None:
     cached_folder(entry, lambda draft: (draft / "whole").touch())
     assert [path.name for path in entry.iterdir()] == ["whole"]
     assert [path.name for path in entry.parent.iterdir()] == ["key"]
+
+
+def test_what_a_killed_builder_left_is_taken_up_where_a_build_can_resume(tmp_path: Path) -> None:
+    entry, started = tmp_path / "cache" / "key", tmp_path / "started"
+    process = multiprocessing.get_context("fork").Process(
+        target=_build_slowly, args=(str(entry), str(started), True)
+    )
+    process.start()
+    while not started.exists():
+        pass
+    found: list[list[str]] = []
+
+    def build(draft: Path) -> None:
+        found.append(sorted(path.name for path in draft.iterdir()))
+        (draft / "whole").touch()
+
+    cached_folder(entry.with_name("other"), build, resumes=True)
+    process.kill()
+    process.join()
+    cached_folder(entry.with_name("another"), build, resumes=True)
+    cached_folder(entry, build, resumes=True)
+    # Neither a living builder's nor another entry's.
+    assert found == [[], [], ["half"]]
+    assert sorted(path.name for path in entry.iterdir()) == ["half", "whole"]
+
+
+@pytest.mark.parametrize(
+    ("stopped", "is_kept"),
+    [
+        (KeyboardInterrupt(), True),
+        (EnvironmentProblem("no space", "make some"), True),
+        (ValueError("wrong"), False),
+    ],
+)
+def test_what_stays_of_a_build_that_can_resume(
+    tmp_path: Path, stopped: BaseException, is_kept: bool
+) -> None:
+    def build(draft: Path) -> None:
+        raise stopped
+
+    with pytest.raises(type(stopped)):
+        cached_folder(tmp_path / "key", build, resumes=True)
+    assert len(list(tmp_path.iterdir())) == int(is_kept)

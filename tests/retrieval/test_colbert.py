@@ -27,10 +27,12 @@ pytestmark = pytest.mark.timeout(1200)
 PREPARE = """
 import sys
 from pathlib import Path
+from rankgen.retrieval import colbert_index
 from rankgen.retrieval.open_collection import open_collection
 from rankgen.retrieval.retriever import prepare
 from rankgen.retrieval.settings import parse_retriever
 collection, checkpoint, cache = sys.argv[1:]
+colbert_index.CHUNK_PASSAGES = 10
 prepare(parse_retriever("colbert", checkpoint=checkpoint), open_collection(collection), Path(cache))
 """
 
@@ -116,20 +118,32 @@ def test_the_command_runs_it_in_workers(
     assert len(recipe["retriever.checkpoint_sha256"]) == 64
 
 
-def test_a_killed_builder_leaves_nothing_that_is_used(
-    index: RetrieverHandle, sentences: Path, colbert_checkpoint: Path, tmp_path: Path
+def test_a_killed_build_is_gone_on_with(
+    index: RetrieverHandle,
+    sentences: Path,
+    colbert_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     arguments = [str(sentences), str(colbert_checkpoint), str(tmp_path)]
     process = subprocess.Popen([sys.executable, "-c", PREPARE, *arguments])
-    while not list(tmp_path.glob("colbert/.draft.*/plaid/plan.json")):
+    while not list(tmp_path.glob("colbert/.resumable-*/plaid/0.chunk.whole")):
         assert process.poll() is None, "it ended before it was killed"
-        time.sleep(0.005)
+        time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert [path.name[:7] for path in (tmp_path / "colbert").iterdir()] == [".draft."]
+    (draft,) = (tmp_path / "colbert").iterdir()
+    saved = [draft / "plaid" / name for name in ("centroids.pt", "0.codes.pt", "0.residuals.pt")]
+    times = [path.stat().st_mtime_ns for path in saved]
+    monkeypatch.setattr("rankgen.retrieval.colbert_index.CHUNK_PASSAGES", 10)
     handle = prepared(colbert_checkpoint, sentences, tmp_path)
     assert handle.index is not None
     assert [path.name for path in (tmp_path / "colbert").iterdir()] == [handle.index.name]
+    plaid = handle.index / "plaid"
+    # Neither clustered again nor encoded again.
+    assert [(plaid / path.name).stat().st_mtime_ns for path in saved] == times
+    assert len(list(plaid.glob("*.codes.pt"))) == 9
+    assert not list(plaid.glob("*.whole"))
     searched = [open_searcher(each).search(asked(sentences), 100) for each in (handle, index)]
     assert_same(*searched)
     before = {path: path.stat().st_mtime_ns for path in handle.index.rglob("*")}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,10 +8,20 @@ from typing import NamedTuple
 
 import ir_datasets
 import pytest
-from ir_datasets.formats import BaseDocs, BaseQueries, GenericDoc, GenericQuery
+from ir_datasets.formats import (
+    BaseDocs,
+    BaseQrels,
+    BaseQueries,
+    GenericDoc,
+    GenericQuery,
+    TrecQrel,
+)
+from typer.testing import CliRunner
 
+from rankgen.generator.cli import app
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
 from rankgen.manifests.records import Document, Query
+from rankgen.retrieval.judgements import judgements_sha256, read_judgements
 from rankgen.retrieval.open_collection import open_collection
 
 
@@ -50,10 +61,17 @@ class Queries(BaseQueries):
         yield GenericQuery("q", "the query")
 
 
+class Judgements(BaseQrels):
+    def qrels_iter(self) -> Iterator[object]:
+        yield TrecQrel("q", "1", 1, "0")
+        yield TrecQrel("q", "3", 0, "0")
+
+
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     entries = dict(ir_datasets.registry._registered)
     entries["rankgen-test"] = ir_datasets.Dataset(Docs(), Queries())
+    entries["rankgen-test/judged"] = ir_datasets.Dataset(Docs(), Queries(), Judgements())
     entries["rankgen-test/docs-only"] = ir_datasets.Dataset(Docs())
     entries["rankgen-test/unreachable"] = ir_datasets.Dataset(UnreachableDocs(), Queries())
     monkeypatch.setattr(ir_datasets.registry, "_registered", entries)
@@ -96,3 +114,23 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ir_datasets", None)
     with pytest.raises(EnvironmentProblem, match="needs the package ir_datasets"):
         open_collection("irds:vaswani")
+
+
+def test_judgements_are_named_as_a_collection_is(tmp_path: Path) -> None:
+    assert read_judgements(Path("irds:rankgen-test/judged")) == {"q": {"1": 1, "3": 0}}
+    file = tmp_path / "qrels"
+    file.write_text("q 0 1 1\nq 0 3 0\n")
+    assert read_judgements(file) == {"q": {"1": 1, "3": 0}}
+    digests = [judgements_sha256(each) for each in (Path("irds:rankgen-test/judged"), file)]
+    assert [len(digest) for digest in digests] == [64, 64]
+    with pytest.raises(UsageError, match="irds:rankgen-test has no judgements"):
+        read_judgements(Path("irds:rankgen-test"))
+
+
+def test_evaluate_takes_catalogued_judgements(tmp_path: Path) -> None:
+    (tmp_path / "mine.trec").write_text("q Q0 3 1 2 t\nq Q0 1 2 1 t\n")
+    command = ["evaluate", "--qrels", "irds:rankgen-test/judged", "--run", tmp_path / "mine.trec"]
+    command += ["--measure", "RR@10", "--json", "--out", tmp_path / "out"]
+    shown = CliRunner().invoke(app, [str(part) for part in command])
+    assert shown.exit_code == 0, shown.output
+    assert json.loads(shown.stdout)["systems"][0]["measures"] == {"RR@10": 0.5}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.trec import Qrels
 from rankgen.students.macro_means import (
     arithmetic_mean,
     geometric_mean,
@@ -20,7 +22,7 @@ from rankgen.students.macro_means import (
 )
 from rankgen.students.paper_tables import TABLE_2, TABLES
 from rankgen.students.reproduce import reproduce
-from rankgen.students.tirex import CORPORA, TASKS
+from rankgen.students.tirex import CORPORA, TASKS, dataset_of
 
 
 @pytest.mark.parametrize("system", list(TABLE_2.rows))
@@ -86,6 +88,27 @@ def test_own_runs_stand_beside_the_paper(tmp_path: Path) -> None:
     assert len(found.missing) == 29
     (wapo,) = [sentence for sentence in found.missing if sentence.startswith("wapo")]
     assert wapo.endswith("its documents need a licence")
+
+
+def test_missing_judgements_are_fetched_where_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def catalogue(dataset_id: str) -> Callable[[], Qrels]:
+        asked.append(dataset_id)
+        return lambda: {"1": {"x": 1}}
+
+    monkeypatch.setattr("rankgen.retrieval.judgements.irds_qrels", catalogue)
+    own, run = files(tmp_path, "a", "1 0 y 1\n", "1 Q0 x 1 2 t\n")
+    runs = {"mine": {"bm25/dl19": run, "bm25/dl20": run}}
+    found = reproduce("table1", {"bm25/dl20": own}, runs, fetches=True)
+    assert asked == ["msmarco-passage/trec-dl-2019/judged"]
+    assert found.ours["mine"] == (1.0, 0.0, None, None)
+    assert reproduce("table1", {}, runs).ours["mine"] == (None,) * 4
+    assert {dataset_of(task) for column in TABLE_2.columns for task in column.tasks} == {
+        task.dataset_id for task in TASKS
+    }
 
 
 def test_figure_1_averages_the_two_tasks(tmp_path: Path) -> None:
