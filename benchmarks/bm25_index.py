@@ -42,7 +42,6 @@ from rankgen.retrieval.open_collection import open_collection
 from rankgen.retrieval.retriever import prepare
 from rankgen.retrieval.settings import parse_retriever
 from pathlib import Path
-from results_file import write_results
 folder, cache, threads = sys.argv[1:]
 prepare(parse_retriever("bm25", threads=int(threads)), open_collection(folder), Path(cache), [])
 """

@@ -29,12 +29,12 @@ from rankgen.retrieval.open_collection import open_collection
 THREADS = os.cpu_count() or 1
 COPIES = (1, 10)
 PYSERINI = """
-import sys
-from rankgen.retrieval.java import import_pyserini
-import_pyserini()
+import os, sys
+from rankgen.retrieval.java import start_jvm
+start_jvm()
+os.environ.setdefault("OPENAI_API_KEY", "unused")
 sys.argv = ["search", *sys.argv[1:]]
 import runpy
-from results_file import write_results
 runpy.run_module("pyserini.search.lucene", run_name="__main__")
 """
 

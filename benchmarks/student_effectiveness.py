@@ -30,11 +30,12 @@ from rankgen.students.batches import StepLists
 from rankgen.students.cross_encoder import load_backbone
 from rankgen.students.lists import read_training_lists
 from rankgen.students.settings import TrainSettings
-from rankgen.students.step import rate_factor
+from rankgen.students.step import LAYER_NUMBER, rate_factor
 
 RECIPE: dict[str, object] = {
-    "passage_tokens": 128,
-    "learning_rate": 2e-4,
+    "passage_tokens": 64,
+    "frozen_layers": 2,
+    "learning_rate": 3e-4,
     "schedule": "linear",
     "warmup_steps": 20,
     "adam_beta2": 0.98,
@@ -45,8 +46,8 @@ RECIPE: dict[str, object] = {
     "checkpoint_every": 1_000,
 }
 STAGES: tuple[dict[str, object], ...] = (
-    {"loss": "lce", "sample_size": 8, "sample_mode": "best", "max_steps": 60},
-    {"loss": "ranknet", "sample_size": 10, "sample_mode": "spread", "max_steps": 240},
+    {"loss": "lce", "sample_size": 6, "sample_mode": "best", "max_steps": 40},
+    {"loss": "ranknet", "sample_size": 6, "sample_mode": "spread", "max_steps": 260},
 )
 
 
@@ -61,9 +62,8 @@ class Stage(NamedTuple):
 
 def write_start(folder: Path, seed: int) -> None:
     """Writes MiniLM with a fresh head, the same for both systems."""
-    load_backbone("minilm", seed=seed, query_tokens=32, passage_tokens=128, dropout=0.0).save(
-        folder
-    )
+    tokens = {"query_tokens": 32, "passage_tokens": 64}
+    load_backbone("minilm", seed=seed, dropout=0.0, **tokens).save(folder)
 
 
 def train_ours(stage: Stage, seed: int) -> None:
@@ -83,12 +83,17 @@ def train_theirs(stage: Stage, seed: int) -> None:
         {**stage.options, "rankings": stage.rankings, "out": stage.out, "seed": seed}
     )
     steps = settings.max_steps or 0
-    model = CrossEncoder(str(stage.start), num_labels=1, max_length=32 + 128 + 3, device="cpu")
+    model = CrossEncoder(str(stage.start), num_labels=1, max_length=32 + 64 + 3, device="cpu")
     is_lce = settings.loss == "lce"
     # The softmax of labels 20 and 0, ListNet's targets, is 1 and 0: LCE.
     loss = ListNetLoss(model) if is_lce else RankNetLoss(model)
+    for name, parameter in model.named_parameters():
+        layer = LAYER_NUMBER.search(name)
+        is_low = layer is not None and int(layer[1]) < settings.frozen_layers
+        parameter.requires_grad_(not is_low and "embeddings" not in name)
+    learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(
-        model.parameters(),
+        learned,
         betas=(0.9, settings.adam_beta2),
         weight_decay=settings.weight_decay,
         fused=True,
@@ -104,7 +109,7 @@ def train_theirs(stage: Stage, seed: int) -> None:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             value = loss([[query for query, _ in lists], [own for _, own in lists]], labels)
         value.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip or 1.0)
+        torch.nn.utils.clip_grad_norm_(learned, settings.gradient_clip or 1.0)
         optimizer.step()
     model.save_pretrained(str(stage.out))
 

@@ -16,7 +16,7 @@ from rankgen.generator.jobs.cluster import cpus_of_nodes, total_gpus
 from rankgen.generator.jobs.job import JobSummary, ShardJob, run_job
 from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.jobs.work import FilledShard
-from rankgen.generator.retrieve import validate_candidates
+from rankgen.generator.retrieve_work import validate_candidates
 from rankgen.manifests.atomic import whole_file
 from rankgen.manifests.candidate_lists import CandidateLists
 from rankgen.manifests.errors import IntegrityProblem, UsageError

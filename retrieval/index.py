@@ -22,6 +22,9 @@ from rankgen.retrieval.java import Java, find_java
 
 # Anserini gives each thread a file at a time.
 DOCUMENTS_PER_FILE = 50_000
+# Lucene writes its buffer out as a segment; a larger one takes memory and saves no time.
+_HEAP = ("-Xmx1g",)
+_BUFFER = ("-memoryBuffer", "256")
 _SO_FAR = re.compile(r" ([\d,]+) documents indexed")
 _COUNTER = re.compile(r" - (indexed|unindexable|empty|skipped|errors): +([\d,]+)$")
 
@@ -111,9 +114,9 @@ def _run_anserini(
     name: str,
 ) -> None:
     """Runs IndexCollection in a process of its own, so that the caller needs no JVM."""
-    command = [str(java.program), "-cp", str(java.anserini), "io.anserini.index.IndexCollection"]
-    command += [*settings.arguments(), "-input", str(corpus), "-index", str(index)]
-    command += ["-threads", str(threads)]
+    command = [str(java.program), *_HEAP, "-cp", str(java.anserini)]
+    command += ["io.anserini.index.IndexCollection", *_BUFFER, *settings.arguments()]
+    command += ["-input", str(corpus), "-index", str(index), "-threads", str(threads)]
     counters: dict[str, int] = {}
     last, done = "", 0
     with (

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 from rankgen.manifests.errors import EnvironmentProblem
@@ -103,8 +104,20 @@ def start_jvm() -> None:
             ) from error
 
 
+class _NoEncoders(ModuleType):
+    """Stands for `pyserini.encode`, of which BM25 needs nothing."""
+
+    def __getattr__(self, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (), {})
+
+
 def import_pyserini() -> None:
-    """Starts the JVM and imports Pyserini's searchers (about ten seconds, so only in workers).
+    """Starts the JVM and imports Pyserini's searchers (some seconds, so only in workers).
+
+    Its encoders of queries are left out: they take ten seconds and half a gigabyte (PyTorch), and
+    one of them is refused without an OpenAI key. `LuceneImpactSearcher` does not work beside this.
 
     Raises:
         EnvironmentProblem: See `start_jvm`.
@@ -112,17 +125,16 @@ def import_pyserini() -> None:
     start_jvm()
     if "pyserini.search.lucene" in sys.modules:
         return
-    # The import builds an OpenAI client, which refuses to exist without a key.
-    lacks_key = "OPENAI_API_KEY" not in os.environ
-    if lacks_key:
-        os.environ["OPENAI_API_KEY"] = "unused"
+    stands_in = "pyserini.encode" not in sys.modules
+    if stands_in:
+        sys.modules["pyserini.encode"] = _NoEncoders("pyserini.encode")
     try:
         import pyserini.search.lucene  # noqa: F401
     except ImportError as error:
         raise EnvironmentProblem(f"pyserini cannot be imported: {error}", INSTALL_HINT) from error
     finally:
-        if lacks_key:
-            del os.environ["OPENAI_API_KEY"]
+        if stands_in:
+            del sys.modules["pyserini.encode"]
 
 
 def _java_home() -> Path:

@@ -23,7 +23,7 @@ def verify(
     """Check that a run holds exactly what was committed; exit code 5 if it does not."""
     from rankgen.generator.label_rows import validate_rankings
     from rankgen.generator.rerank import validate_reranked
-    from rankgen.generator.retrieve import validate_candidates
+    from rankgen.generator.retrieve_work import validate_candidates
     from rankgen.manifests.plan import read_plan
     from rankgen.manifests.run_directory import RunDirectory
     from rankgen.manifests.verify import verify_run

@@ -13,8 +13,9 @@ from rankgen.generator.jobs.interrupt import StopRequest
 from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.jobs.pulse import Pulse
 from rankgen.generator.jobs.work import ShardTask
+from rankgen.generator.jobs.worker_errors import last_line, own_error, surprise
 from rankgen.manifests.commit_record import Attempt
-from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError
+from rankgen.manifests.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -172,7 +173,7 @@ class Pool:
         try:
             process, node = ray.get(cast("ObjectRef[tuple[int, str]]", ref))
         except ray.exceptions.RayTaskError as error:
-            raise _own_error(error) or _surprise("a worker could not start", error) from error
+            raise own_error(error) or surprise("a worker could not start", error) from error
         except ray.exceptions.RayError as error:
             self._start_failures += 1
             self._events.write("worker died while loading", reason=type(error).__name__)
@@ -197,7 +198,7 @@ class Pool:
         try:
             attempt = ray.get(cast("ObjectRef[Attempt]", ref))
         except ray.exceptions.RayTaskError as error:
-            own = _own_error(error)
+            own = own_error(error)
             if own is not None:
                 raise own from error
             self._retry_exception(slot.tasks.pop(ref), error)
@@ -208,10 +209,10 @@ class Pool:
 
     def _retry_exception(self, queued: _Queued, error: Exception) -> None:
         queued.failures += 1
-        reason = _last_line(error)
+        reason = last_line(error)
         self._events.write("task failed", shard=queued.task.shard, reason=reason)
         if queued.failures >= self._settings.tries:
-            raise _surprise(f"shard {queued.task.shard} failed {queued.failures} times", error)
+            raise surprise(f"shard {queued.task.shard} failed {queued.failures} times", error)
         self._queue.append(queued)
 
     def _replace(self, slot: _Slot, reason: str) -> None:
@@ -234,20 +235,3 @@ class Pool:
 
 def _is_busy(slot: _Slot) -> bool:
     return bool(slot.tasks) or not slot.ready
-
-
-def _own_error(error: Exception) -> RankgenError | None:
-    cause = getattr(error, "cause", None)
-    return cause if isinstance(cause, RankgenError) else None
-
-
-def _surprise(what: str, error: Exception) -> IncompleteRun:
-    return IncompleteRun(
-        f"{what}: {_last_line(error)}",
-        "repeat the command to resume, with --debug to see the traceback",
-    )
-
-
-def _last_line(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[-1].strip() if lines else type(error).__name__

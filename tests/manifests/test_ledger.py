@@ -4,65 +4,24 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
+from toy_ledger import (
+    PLANNED,
+    Killed,
+    accept,
+    attempt,
+    killed,
+    make_ledger,
+    public_bytes,
+    published_and_killed,
+)
 
 from rankgen.manifests import ledger as ledger_module
-from rankgen.manifests.atomic import publish
-from rankgen.manifests.commit_record import Attempt
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.ledger import Ledger
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.schema import QUERIES
-from rankgen.manifests.shard import write_shard
-
-FINGERPRINT = "f" * 64
-PLANNED = ["1", "2", "3"]
-
-
-class Killed(BaseException):
-    """Stands for a SIGKILL: nothing catches it."""
-
-
-def accept(
-    tables: Mapping[str, pa.Table], planned: Sequence[str], quarantined: Mapping[str, str]
-) -> None:
-    held = tables["queries"]["query_id"].to_pylist()
-    if sorted(held) != sorted(set(planned) - set(quarantined)):
-        raise IntegrityProblem("other queries")
-
-
-def rows(query_ids: Sequence[str]) -> pa.Table:
-    return pa.table({"query_id": query_ids, "text": [f"text {q}" for q in query_ids]}, QUERIES)
-
-
-def attempt(
-    run: RunDirectory, name: str, ids: Sequence[str] = PLANNED, revision: int = 0
-) -> Attempt:
-    write_shard(run.attempts / name / "queries.parquet", "queries", rows(ids), FINGERPRINT)
-    lost = {q: "died" for q in PLANNED if q not in ids}
-    return Attempt(
-        shard=0, revision=revision, name=name, quarantined=lost, counts={"n": 1}, facts={}
-    )
-
-
-def make_ledger(root: Path) -> tuple[RunDirectory, Ledger]:
-    run = RunDirectory(root)
-    return run, Ledger(run, FINGERPRINT, 1, ["queries"])
-
-
-def public_bytes(run: RunDirectory) -> bytes:
-    return run.shard_path("queries", 0, 1).read_bytes()
-
-
-@pytest.fixture
-def untouched(tmp_path: Path) -> bytes:
-    run, ledger = make_ledger(tmp_path / "untouched")
-    assert ledger.commit(attempt(run, "a"), PLANNED, accept)
-    return public_bytes(run)
 
 
 def test_a_commit_publishes_and_a_second_one_loses_the_race(
@@ -77,22 +36,13 @@ def test_a_commit_publishes_and_a_second_one_loses_the_race(
 
 
 KILL_POINTS: list[tuple[str, Callable[[pytest.MonkeyPatch], None]]] = [
-    ("before validation", lambda m: m.setattr(ledger_module, "read_shard", _killed)),
-    ("before hashing", lambda m: m.setattr(ledger_module, "sha256_of_file", _killed)),
-    ("before the record", lambda m: m.setattr(ledger_module, "put_if_absent", _killed)),
-    ("before the move", lambda m: m.setattr(ledger_module, "publish", _killed)),
-    ("after the move", lambda m: m.setattr(ledger_module, "publish", _published_and_killed)),
-    ("before the clean-up", lambda m: m.setattr(ledger_module, "remove_tree", _killed)),
+    ("before validation", lambda m: m.setattr(ledger_module, "read_shard", killed)),
+    ("before hashing", lambda m: m.setattr(ledger_module, "sha256_of_file", killed)),
+    ("before the record", lambda m: m.setattr(ledger_module, "put_if_absent", killed)),
+    ("before the move", lambda m: m.setattr(ledger_module, "publish", killed)),
+    ("after the move", lambda m: m.setattr(ledger_module, "publish", published_and_killed)),
+    ("before the clean-up", lambda m: m.setattr(ledger_module, "remove_tree", killed)),
 ]
-
-
-def _killed(*args: object, **kwargs: object) -> None:
-    raise Killed
-
-
-def _published_and_killed(source: Path, public: Path) -> None:
-    publish(source, public)
-    raise Killed
 
 
 @pytest.mark.parametrize(("point", "kill"), KILL_POINTS, ids=[name for name, _ in KILL_POINTS])

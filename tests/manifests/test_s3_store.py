@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import pickle
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
+from toy_ledger import (
+    PLANNED,
+    Killed,
+    accept,
+    attempt,
+    killed,
+    make_ledger,
+    public_bytes,
+    published_and_killed,
+)
 
 from rankgen.manifests import ledger as ledger_module
 from rankgen.manifests import store_probe
@@ -26,21 +35,10 @@ from rankgen.manifests.atomic import (
     whole_file,
     write_whole,
 )
-from rankgen.manifests.commit_record import Attempt
-from rankgen.manifests.errors import EnvironmentProblem, IntegrityProblem, UsageError
-from rankgen.manifests.ledger import Ledger
+from rankgen.manifests.errors import EnvironmentProblem, UsageError
 from rankgen.manifests.object_store import create_object, is_remote, open_root
 from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.schema import QUERIES
-from rankgen.manifests.shard import write_shard
 from rankgen.manifests.store_probe import StoreToken, find_token, probed_store
-
-FINGERPRINT = "f" * 64
-PLANNED = ["1", "2", "3"]
-
-
-class Killed(BaseException):
-    """Stands for a SIGKILL: nothing catches it."""
 
 
 @pytest.fixture
@@ -86,7 +84,7 @@ def test_a_creation_whose_answer_was_lost_is_ours(root: Path) -> None:
 
 def test_files_are_whole_shared_appended_and_removed(root: Path, tmp_path: Path) -> None:
     with pytest.raises(Killed), whole_file(root / "a" / "x") as draft:
-        _killed(draft.write_bytes(b"half"))
+        killed(draft.write_bytes(b"half"))
     assert not (root / "a" / "x").exists()
     with whole_file(root / "a" / "x") as draft:
         draft.write_bytes(b"whole")
@@ -118,55 +116,13 @@ def test_publishing_again_copies_only_what_differs(root: Path) -> None:
         publish(source, public)
 
 
-def accept(
-    tables: Mapping[str, pa.Table], planned: Sequence[str], quarantined: Mapping[str, str]
-) -> None:
-    if tables["queries"]["query_id"].to_pylist() != sorted(set(planned) - set(quarantined)):
-        raise IntegrityProblem("other queries")
-
-
-def attempt(
-    run: RunDirectory, name: str, ids: Sequence[str] = PLANNED, revision: int = 0
-) -> Attempt:
-    rows = pa.table({"query_id": ids, "text": [f"text {q}" for q in ids]}, QUERIES)
-    with whole_file(run.attempts / name / "queries.parquet") as draft:
-        write_shard(draft, "queries", rows, FINGERPRINT)
-    lost = {q: "died" for q in PLANNED if q not in ids}
-    return Attempt(shard=0, revision=revision, name=name, quarantined=lost, counts={}, facts={})
-
-
-def make_ledger(root: Path) -> tuple[RunDirectory, Ledger]:
-    run = RunDirectory(root)
-    return run, Ledger(run, FINGERPRINT, 1, ["queries"])
-
-
-def public_bytes(run: RunDirectory) -> bytes:
-    return run.shard_path("queries", 0, 1).read_bytes()
-
-
-@pytest.fixture
-def untouched(tmp_path: Path) -> bytes:
-    run, ledger = make_ledger(tmp_path / "untouched")
-    assert ledger.commit(attempt(run, "a"), PLANNED, accept)
-    return public_bytes(run)
-
-
-def _killed(*args: object, **kwargs: object) -> None:
-    raise Killed
-
-
-def _published_and_killed(source: Path, public: Path) -> None:
-    publish(source, public)
-    raise Killed
-
-
 @pytest.mark.parametrize(
     ("step", "kill"),
     [
-        ("read_shard", _killed),
-        ("put_if_absent", _killed),
-        ("publish", _killed),
-        ("publish", _published_and_killed),
+        ("read_shard", killed),
+        ("put_if_absent", killed),
+        ("publish", killed),
+        ("publish", published_and_killed),
     ],
 )
 def test_a_kill_between_two_steps_of_a_commit_loses_nothing(

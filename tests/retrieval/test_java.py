@@ -91,3 +91,18 @@ def test_ctrl_c_stays_python_s_while_a_jvm_runs() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=200, check=False
     )
     assert "interrupted" in done.stdout, done.stderr
+
+
+def test_pyserini_is_imported_without_its_encoders() -> None:
+    script = (
+        "import sys\n"
+        "from rankgen.retrieval.java import import_pyserini\n"
+        "import_pyserini(); import_pyserini()\n"
+        "from pyserini.search.lucene import LuceneSearcher\n"
+        "heavy = {'torch', 'transformers', 'openai', 'pyserini.encode'}\n"
+        "print('imported', sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=200, check=False
+    )
+    assert "imported []" in done.stdout, done.stderr

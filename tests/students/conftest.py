@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from toy_training import toy_lists
 
 from rankgen.manifests.digest import sha256_of_lines
 from rankgen.manifests.run_directory import RunDirectory
@@ -132,3 +133,24 @@ def tiny_backbone(tmp_path_factory: pytest.TempPathFactory, minilm: str) -> str:
     BertModel(config).save_pretrained(folder)
     AutoTokenizer.from_pretrained(minilm).save_pretrained(folder)
     return str(folder)
+
+
+@pytest.fixture
+def rankings(write_rankings: Callable[..., Path]) -> Path:
+    return write_rankings("rankings", *toy_lists(queries=12, passages=6))
+
+
+@pytest.fixture
+def recipe(rankings: Path, tiny_backbone: str, tmp_path: Path) -> dict[str, object]:
+    return {
+        "rankings": rankings,
+        "out": tmp_path / "student",
+        "backbone": tiny_backbone,
+        "learning_rate": 3e-3,
+        "queries_per_step": 4,
+        "query_tokens": 8,
+        "passage_tokens": 16,
+        "dropout": 0.1,
+        "device": "cpu",
+        "seed": 3,
+    }

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from test_packing import SMALL, gradient, pairs_of, template
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel
 
 from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.students.compiled import compile_layers
 from rankgen.students.packed_forward import packed_logits
 from rankgen.students.packing import pack
-
-from .test_packing import SMALL, gradient, pairs_of, template
 
 
 def small_bert() -> PreTrainedModel:

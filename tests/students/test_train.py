@@ -4,79 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
-from safetensors.torch import load_file
+from toy_training import settings_of, toy_lists, weights
 
 from rankgen.manifests.errors import IncompleteRun, UsageError
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.schema import TABLES
 from rankgen.students import step as step_module
 from rankgen.students import train, training_run
-from rankgen.students.batches import StepLists
 from rankgen.students.cross_encoder import load_backbone
-from rankgen.students.evidence import PairEvidence, Window
-from rankgen.students.hardware import choose_hardware
-from rankgen.students.lists import RankedList, read_training_lists
-from rankgen.students.losses import parse_loss
-from rankgen.students.settings import TrainSettings
 from rankgen.students.step import Trainer
 from rankgen.students.train import train_student
-
-Texts = tuple[dict[str, list[str]], dict[str, str], dict[str, str]]
-WORDS = [f"{letter}{vowel}{last}" for letter in "bdfgklm" for vowel in "aeiou" for last in "nt"]
-
-
-def toy_lists(queries: int, passages: int) -> Texts:
-    """Passages of a list hold 0, 1, 2, ... times the word that makes a passage good."""
-    draw = random.Random(5)
-    orders, documents = {}, {}
-    for number in range(queries):
-        order = []
-        for place in range(passages):
-            good = passages - 1 - place
-            words = ["good"] * good + draw.choices(WORDS, k=passages - good)
-            draw.shuffle(words)
-            documents[f"d{number}-{place}"] = " ".join(words)
-            order.append(f"d{number}-{place}")
-        orders[f"q{number:02d}"] = order
-    return orders, dict.fromkeys(orders, "which is good"), documents
-
-
-@pytest.fixture
-def rankings(write_rankings: Callable[..., Path]) -> Path:
-    return write_rankings("rankings", *toy_lists(queries=12, passages=6))
-
-
-@pytest.fixture
-def recipe(rankings: Path, tiny_backbone: str, tmp_path: Path) -> dict[str, object]:
-    return {
-        "rankings": rankings,
-        "out": tmp_path / "student",
-        "backbone": tiny_backbone,
-        "learning_rate": 3e-3,
-        "queries_per_step": 4,
-        "query_tokens": 8,
-        "passage_tokens": 16,
-        "dropout": 0.1,
-        "device": "cpu",
-        "seed": 3,
-    }
-
-
-def settings_of(recipe: dict[str, object], **changed: object) -> TrainSettings:
-    return TrainSettings.model_validate(recipe | changed)
-
-
-def weights(student: Path) -> dict[str, torch.Tensor]:
-    return load_file(student / "model.safetensors")
 
 
 def test_a_student_learns_what_the_teacher_says(recipe: dict[str, object]) -> None:
@@ -199,132 +139,6 @@ def test_tensorboard_shows_the_steps(recipe: dict[str, object]) -> None:
     losses = [json.loads(line)["loss"] for line in lines]
     assert [event.step for event in board.Scalars("loss")] == [1, 2, 3]
     assert [event.value for event in board.Scalars("loss")] == pytest.approx(losses, rel=1e-6)
-
-
-@pytest.mark.parametrize("reduction", ["per_query_mean", "batch_pairs", "sum"])
-@pytest.mark.parametrize("loss", ["ranknet:1,lce:0.5", "adr-mse", "lambda"])
-@pytest.mark.parametrize("is_weighed", [False, True])
-def test_accumulation_gives_the_gradient_of_the_whole_step(
-    recipe: dict[str, object], loss: str, reduction: str, is_weighed: bool
-) -> None:
-    settings = settings_of(recipe, loss=loss, reduction=reduction, dropout=0.0)
-    lists = read_training_lists(RunDirectory(settings.rankings), None)
-    ragged = [one._replace(doc_ids=one.doc_ids[: 2 + i % 4]) for i, one in enumerate(lists.lists)]
-    gradients = []
-    # Below the tokens of a list its scores are cached, in one chunk or several.
-    for step_tokens, chunk_tokens in ((1, 10**9), (1, 30), (60, 10**9), (10**9, 10**9)):
-        hardware = choose_hardware(
-            "cpu", "fp32", step_tokens=step_tokens, chunk_tokens=chunk_tokens
-        )
-        encoder = load_backbone(
-            settings.backbone, seed=3, query_tokens=8, passage_tokens=16, dropout=0.0
-        )
-        draws = StepLists(
-            ragged,
-            encoder.tokenise_queries(lists.queries),
-            encoder.tokenise_passages(lists.documents),
-            encoder.template,
-            queries_per_step=7,
-            sample_size=None,
-            sample_mode="random",
-            seed=3,
-        )
-        evidence = halves_of(ragged) if is_weighed else None
-        trainer = Trainer(encoder, parse_loss(loss), settings, hardware, 1, evidence)
-        trainer.run(0, draws.of_step(0))
-        gradients.append(
-            torch.cat([p.grad.flatten() for p in encoder.model.parameters() if p.grad is not None])
-        )
-    assert gradients[0].norm() > 1e-4
-    for other in gradients[1:]:
-        assert (other - gradients[0]).norm() < 1e-4 * gradients[0].norm()
-
-
-def test_a_list_that_does_not_fit_sees_the_same_dropout(recipe: dict[str, object]) -> None:
-    settings = settings_of(recipe, dropout=0.3)
-    lists = read_training_lists(RunDirectory(settings.rankings), None)
-    gradients, losses = [], []
-    for step_tokens in (1, 10**9):
-        hardware = choose_hardware("cpu", "fp32", step_tokens=step_tokens, chunk_tokens=30)
-        encoder = load_backbone(
-            settings.backbone, seed=3, query_tokens=8, passage_tokens=16, dropout=0.3
-        )
-        draws = StepLists(
-            lists.lists,
-            encoder.tokenise_queries(lists.queries),
-            encoder.tokenise_passages(lists.documents),
-            encoder.template,
-            queries_per_step=1,
-            sample_size=None,
-            sample_mode="random",
-            seed=3,
-        )
-        trainer = Trainer(encoder, parse_loss("ranknet"), settings, hardware, 1, None)
-        losses.append(trainer.run(0, draws.of_step(0)).loss)
-        gradients.append(
-            torch.cat([p.grad.flatten() for p in encoder.model.parameters() if p.grad is not None])
-        )
-    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
-    assert (gradients[0] - gradients[1]).norm() < 1e-5 * gradients[1].norm()
-
-
-def halves_of(lists: Sequence[RankedList]) -> PairEvidence:
-    """Evidence of a teacher that saw the upper half of a list, and the lower, but never both."""
-    windows, sizes = {}, {}
-    for ranked in lists:
-        size = sizes[ranked.query_id] = len(ranked.doc_ids)
-        middle = (size + 1) // 2
-        windows[ranked.query_id] = [
-            Window(start, end, np.arange(end - start, dtype=np.int16), end - start)
-            for start, end in ((middle, size), (0, middle))
-        ]
-    return PairEvidence(windows, sizes, (1.0, 0.5, 0.25))
-
-
-def test_evidence_weighs_the_pairs_of_a_training(recipe: dict[str, object], tmp_path: Path) -> None:
-    run = RunDirectory(Path(str(recipe["rankings"])))
-    rows = run.read("rankings", ["query_id", "doc_ids"]).to_pylist()
-    # The teacher saw the best two passages and nothing else.
-    windows = [window_row(row["query_id"], 0, 2) for row in rows]
-    path = run.shard_path("windows", 0, 1)
-    path.parent.mkdir()
-    pq.write_table(pa.Table.from_pylist(windows, schema=TABLES["windows"]), path)
-    trained = {}
-    for evidence in ("seen", "implied", "all"):
-        settings = settings_of(
-            recipe, evidence=evidence, out=tmp_path / evidence, max_steps=2, dropout=0.0
-        )
-        train_student(settings)
-        trained[evidence] = weights(settings.out)
-    same = [torch.equal(trained["seen"][name], trained["implied"][name]) for name in trained["all"]]
-    assert all(same)
-    assert any(
-        not torch.equal(trained["seen"][name], trained["all"][name]) for name in trained["all"]
-    )
-
-
-def window_row(query_id: str, start: int, end: int) -> dict[str, object]:
-    zeros = ("duplicates", "missing", "out_of_range", "prompt_tokens", "output_tokens")
-    return {
-        "query_id": query_id,
-        "pass_index": 0,
-        "window_index": 0,
-        "start": start,
-        "end": end,
-        "permutation": list(range(end - start)),
-        "outcome": "ok",
-        "output_text": None,
-        **dict.fromkeys(zeros, 0),
-    }
-
-
-def test_evidence_needs_windows_and_a_loss_over_pairs(recipe: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match="has no windows"):
-        train_student(settings_of(recipe, evidence="seen"))
-    with pytest.raises(UsageError, match="the loss 'lce' has no pairs") as error:
-        train_student(settings_of(recipe, evidence="seen", loss="lce"))
-    assert error.value.hint is not None
-    assert "adr-mse, lambda, margin-mse, ranknet" in error.value.hint
 
 
 def test_nan_stops_with_the_queries_and_keeps_the_checkpoint(

@@ -1,0 +1,25 @@
+"""What a worker's exception means to the driver: a sentence of ours, or a surprise."""
+
+from __future__ import annotations
+
+from rankgen.manifests.errors import IncompleteRun, RankgenError
+
+
+def own_error(error: Exception) -> RankgenError | None:
+    """Returns the error that the worker raised on purpose, if it is one."""
+    cause = getattr(error, "cause", None)
+    return cause if isinstance(cause, RankgenError) else None
+
+
+def surprise(what: str, error: Exception) -> IncompleteRun:
+    """Returns the error that stands for an exception nobody expected."""
+    return IncompleteRun(
+        f"{what}: {last_line(error)}",
+        "repeat the command to resume, with --debug to see the traceback",
+    )
+
+
+def last_line(error: Exception) -> str:
+    """Returns the last line of what an exception says, for above it stands a traceback."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__

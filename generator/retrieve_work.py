@@ -1,0 +1,92 @@
+"""The work of a retrieve worker: shards of queries in, candidates out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from pydantic import JsonValue
+
+from rankgen.generator.jobs.work import FilledShard
+from rankgen.manifests.digest import sha256_of_lines
+from rankgen.manifests.errors import IntegrityProblem
+from rankgen.manifests.records import Query
+from rankgen.retrieval.candidate_rows import candidate_table
+from rankgen.retrieval.retriever import RetrieverHandle, open_searcher
+from rankgen.retrieval.searcher import Searcher
+from rankgen.retrieval.settings import RetrieverSettings
+
+
+@dataclass(frozen=True)
+class RetrieveFactory:
+    """Opens a searcher in a worker process."""
+
+    handle: RetrieverHandle
+    depth: int
+
+    def __call__(self) -> RetrieveWork:
+        """Opens the index or the lists."""
+        return RetrieveWork(open_searcher(self.handle), self.handle.settings, self.depth)
+
+
+class RetrieveWork:
+    """Fills shards with the candidates of a searcher."""
+
+    def __init__(self, searcher: Searcher, settings: RetrieverSettings, depth: int) -> None:
+        self._searcher = searcher
+        self._settings = settings
+        self._depth = depth
+        self._searched = 0
+
+    async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
+        """Searches; a query without any candidate is a failed one."""
+        del journal  # A search is sooner repeated than kept.
+        found = self._searcher.search(queries, self._depth) if queries else []
+        self._searched += len(found)
+        filled = [candidates for candidates in found if candidates.doc_ids]
+        reason = f"{self._settings.name} found no candidates for it"
+        return FilledShard(
+            tables={"candidates": candidate_table(filled)},
+            failed={c.query_id: reason for c in found if not c.doc_ids},
+            counts={
+                "candidates": sum(len(c.doc_ids) for c in filled),
+                "lists_shorter_than_depth": sum(len(c.doc_ids) < self._depth for c in filled),
+            },
+        )
+
+    def progress(self) -> int:
+        """Counts the queries that were searched."""
+        return self._searched
+
+    async def close(self) -> None:
+        """Has nothing to free."""
+
+    def facts(self) -> Mapping[str, JsonValue]:
+        """Names the first stage."""
+        return {"retriever": self._settings.name}
+
+
+def validate_candidates(
+    tables: Mapping[str, pa.Table], planned: Sequence[str], quarantined: Mapping[str, str]
+) -> None:
+    """Checks an attempt: each planned query once, no document twice, digests right.
+
+    Raises:
+        IntegrityProblem: Something is wrong.
+    """
+    rows = tables["candidates"].to_pylist()
+    expected = sorted(set(planned) - set(quarantined))
+    if [row["query_id"] for row in rows] != expected:
+        raise IntegrityProblem(
+            "an attempt does not hold the planned queries", "repeat the command to try again"
+        )
+    for row in rows:
+        doc_ids = row["doc_ids"]
+        sound = len(set(doc_ids)) == len(doc_ids) == len(row["retrieval_scores"]) > 0
+        if not sound or sha256_of_lines(doc_ids) != row["candidates_sha256"]:
+            raise IntegrityProblem(
+                f"the candidates of query {row['query_id']} are not a list of distinct documents",
+                "repeat the command to try again",
+            )

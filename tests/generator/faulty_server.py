@@ -1,0 +1,103 @@
+"""A real HTTP server in the test's process that speaks OpenAI's protocol, with faults."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from rankgen.generator.engines.retry import RetryPolicy
+
+QUICK = RetryPolicy(attempts=8, base_s=0.002, cap_s=0.01)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One reply; a body that is None resets the connection, `stall_s` delays it."""
+
+    status: int = 200
+    body: str | None = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    stall_s: float = 0.0
+    kind: str = "application/json"
+
+
+Behaviour = Callable[[dict[str, object], int], Reply]
+
+
+def answer(text: str | None, finish: str = "stop") -> Reply:
+    choice = {
+        "index": 0,
+        "finish_reason": finish,
+        "text": text,
+        "message": {"role": "assistant", "content": text},
+    }
+    usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+    body = {"id": "x", "object": "chat.completion", "created": 0, "model": "m"}
+    return Reply(body=json.dumps(body | {"choices": [choice], "usage": usage}))
+
+
+@dataclass
+class Server:
+    """What the test can see of the server."""
+
+    url: str = ""
+    requests: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    tries: Counter[str] = field(default_factory=Counter)
+
+
+@contextmanager
+def serving(behave: Behaviour, models: Reply | None = None) -> Iterator[Server]:
+    state, lock = Server(), threading.Lock()
+    listed = Reply(body='{"data": [{"id": "m", "owned_by": "vllm"}]}')
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+        def _reply(self, reply: Reply) -> None:
+            time.sleep(reply.stall_s)
+            if reply.body is None:
+                self.close_connection = True
+                self.connection.shutdown(socket.SHUT_RDWR)
+                return
+            data = reply.body.encode()
+            self.send_response(reply.status)
+            for name, value in (("Content-Type", reply.kind), *reply.headers):
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def do_GET(self) -> None:
+            self._reply(models or listed)
+
+        def do_POST(self) -> None:
+            raw = self.rfile.read(int(self.headers["Content-Length"]))
+            with lock:
+                state.requests.append((self.path, json.loads(raw)))
+                key = hashlib.sha256(raw).hexdigest()
+                state.tries[key] += 1
+                seen = state.tries[key]
+            self._reply(behave(json.loads(raw), seen))
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    state.url = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
