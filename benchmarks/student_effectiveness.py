@@ -5,8 +5,8 @@
 MiniLM learns SciFact's training labels by LCE, then the orders of LLMs by RankNet (see
 real_rankings.py), each in a fixed number of steps without any selection, and re-ranks DL21's BM25
 top 100. sentence-transformers starts from the same weights, with the same fresh head, and is shown
-the very passages of every step under the same optimizer and schedule; what differs is its losses,
-how it averages them, and its forward pass. Rounds are taken in turns. SCALE multiplies the steps.
+the very passages of every step, cut to as many tokens, under the same optimizer and schedule; what
+differs is its code: losses, averages, tokenisation, forward pass. SCALE multiplies the steps.
 """
 
 from __future__ import annotations
@@ -27,13 +27,15 @@ from results_file import write_results
 
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.students.batches import StepLists
-from rankgen.students.cross_encoder import load_backbone
+from rankgen.students.cross_encoder import SETTINGS_FILE, load_backbone
 from rankgen.students.lists import read_training_lists
 from rankgen.students.settings import TrainSettings
 from rankgen.students.step import LAYER_NUMBER, rate_factor
 
+QUERY_TOKENS, PASSAGE_TOKENS = 32, 64
 RECIPE: dict[str, object] = {
-    "passage_tokens": 64,
+    "query_tokens": QUERY_TOKENS,
+    "passage_tokens": PASSAGE_TOKENS,
     "frozen_layers": 2,
     "learning_rate": 3e-4,
     "schedule": "linear",
@@ -42,7 +44,7 @@ RECIPE: dict[str, object] = {
     "gradient_clip": 1.0,
     "dropout": 0.0,
     "queries_per_step": 4,
-    "precision": "bf16",
+    "precision": "fp32",
     "checkpoint_every": 1_000,
 }
 STAGES: tuple[dict[str, object], ...] = (
@@ -62,8 +64,8 @@ class Stage(NamedTuple):
 
 def write_start(folder: Path, seed: int) -> None:
     """Writes MiniLM with a fresh head, the same for both systems."""
-    tokens = {"query_tokens": 32, "passage_tokens": 64}
-    load_backbone("minilm", seed=seed, dropout=0.0, **tokens).save(folder)
+    cuts = {"query_tokens": QUERY_TOKENS, "passage_tokens": PASSAGE_TOKENS}
+    load_backbone("minilm", seed=seed, dropout=0.0, **cuts).save(folder)
 
 
 def train_ours(stage: Stage, seed: int) -> None:
@@ -83,7 +85,8 @@ def train_theirs(stage: Stage, seed: int) -> None:
         {**stage.options, "rankings": stage.rankings, "out": stage.out, "seed": seed}
     )
     steps = settings.max_steps or 0
-    model = CrossEncoder(str(stage.start), num_labels=1, max_length=32 + 64 + 3, device="cpu")
+    longest = QUERY_TOKENS + PASSAGE_TOKENS + 3
+    model = CrossEncoder(str(stage.start), num_labels=1, max_length=longest, device="cpu")
     is_lce = settings.loss == "lce"
     # The softmax of labels 20 and 0, ListNet's targets, is 1 and 0: LCE.
     loss = ListNetLoss(model) if is_lce else RankNetLoss(model)
@@ -106,12 +109,14 @@ def train_theirs(stage: Stage, seed: int) -> None:
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * rate_factor(step, steps, settings)
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            value = loss([[query for query, _ in lists], [own for _, own in lists]], labels)
+        value = loss([[query for query, _ in lists], [own for _, own in lists]], labels)
         value.backward()
         torch.nn.utils.clip_grad_norm_(learned, settings.gradient_clip or 1.0)
         optimizer.step()
     model.save_pretrained(str(stage.out))
+    # So that `rankgen evaluate` cuts the texts as the training did.
+    cuts = {"query_tokens": QUERY_TOKENS, "passage_tokens": PASSAGE_TOKENS}
+    (stage.out / SETTINGS_FILE).write_text(json.dumps({"settings": cuts}))
 
 
 def drawn_texts(
@@ -137,11 +142,20 @@ def drawn_texts(
         sample_mode=settings.sample_mode,
         seed=settings.seed,
     )
+
+    def cut(text: str, tokens: int) -> str:
+        ends = encoder.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        offsets = ends["offset_mapping"][:tokens]
+        return text[: offsets[-1][1]] if offsets else text
+
     for step in range(steps):
         yield [
             (
-                given.queries[drawn.query_id],
-                [given.documents[by_id[drawn.query_id][place]] for place in drawn.positions],
+                cut(given.queries[drawn.query_id], settings.query_tokens),
+                [
+                    cut(given.documents[by_id[drawn.query_id][place]], settings.passage_tokens)
+                    for place in drawn.positions
+                ],
             )
             for drawn in draws.of_step(step)
         ]

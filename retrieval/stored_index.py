@@ -36,13 +36,7 @@ def find_index(named: str) -> Path:
             )
         return folder.resolve()
     start_jvm()
-    from pyserini.prebuilt_index_info import TF_INDEX_INFO
-
-    if named not in TF_INDEX_INFO:
-        raise UsageError(
-            f"there is neither a folder nor a prebuilt index '{named}'",
-            did_you_mean(named, list(TF_INDEX_INFO)),
-        )
+    _check_name(named)
     from pyserini.util import download_prebuilt_index
 
     try:
@@ -53,6 +47,30 @@ def find_index(named: str) -> Path:
             f"the prebuilt index '{named}' cannot be obtained: {error}",
             "download it elsewhere and name its folder",
         ) from None
+
+
+def _check_name(named: str) -> None:
+    from pyserini import prebuilt_index_info as known
+
+    if named in known.TF_INDEX_INFO:
+        return
+    learned = (
+        known.IMPACT_INDEX_INFO,
+        known.LUCENE_HNSW_INDEX_INFO,
+        known.LUCENE_FLAT_INDEX_INFO,
+        known.FAISS_INDEX_INFO,
+    )
+    # Each wants an encoder of queries of its own, which is Pyserini's affair.
+    if any(named in indexes for indexes in learned):
+        raise UsageError(
+            f"the prebuilt index '{named}' is not one for BM25",
+            "search it by Pyserini's own command with --output RUN, and import what it found: "
+            "--retriever recorded:RUN",
+        )
+    raise UsageError(
+        f"there is neither a folder nor a prebuilt index '{named}'",
+        did_you_mean(named, list(known.TF_INDEX_INFO)),
+    )
 
 
 def digest_of_index(folder: Path) -> str:

@@ -108,9 +108,11 @@ def test_an_index_is_used_with_its_own_collection_only(folder: Path, tmp_path: P
         {"corpus": None, "index": str(folder / "bare")},
         {"corpus": None, "index": str(tmp_path)},
         {"corpus": None, "index": "msmarco-v1-pasage"},
+        {"corpus": None, "index": "msmarco-v1-passage.splade-pp-ed"},
     ]
     run_script(CASES, queries, json.dumps(cases), str(tmp_path / "said.json"))
-    fits, fewer, others, bare, nothing, unknown = json.loads((tmp_path / "said.json").read_text())
+    said = json.loads((tmp_path / "said.json").read_text())
+    fits, fewer, others, bare, nothing, unknown, learned = said
     assert fits == ["d0", "d4"]
     assert "holds 4 documents, and fewer 2: it is another corpus" in fewer
     assert "has no document e" in others
@@ -119,3 +121,5 @@ def test_an_index_is_used_with_its_own_collection_only(folder: Path, tmp_path: P
     assert "no Lucene index" in nothing
     assert "neither a folder nor a prebuilt index" in unknown
     assert "'msmarco-v1-passage'" in unknown
+    assert "is not one for BM25" in learned
+    assert "recorded:RUN" in learned
