@@ -127,7 +127,9 @@ def _records(
     # ir_datasets reports a failed download or a missing licence by a dozen kinds of exception,
     # its own and those of requests, zipfile, tarfile and lzma.
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        # Beside its sentence ir_datasets puts the objects of all that it tried.
+        said = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
+        reason = (said.strip() or type(error).__name__).splitlines()[0]
         raise EnvironmentProblem(
             f"irds:{dataset_id} cannot be obtained: {_shortened(reason)}",
             f"see https://ir-datasets.com/ for {dataset_id}'s licence and files, then try again",

@@ -53,7 +53,9 @@ class Docs(BaseDocs):
 
 class UnreachableDocs(BaseDocs):
     def docs_iter(self) -> Iterator[object]:
-        raise RuntimeError("All download sources failed\nsecond line")
+        raise RuntimeError(
+            "All download sources failed\nsecond line", [(self, OSError("no route"))]
+        )
 
 
 class Queries(BaseQueries):
