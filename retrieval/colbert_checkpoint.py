@@ -97,6 +97,7 @@ def _projection(name: str, weights: Path) -> tuple[int, ...] | None:
             from safetensors import safe_open
 
             with safe_open(weights, framework="numpy") as tensors:
+                # safe_open's object is no mapping: it has keys() and no `in`.
                 if "linear.weight" not in tensors.keys():  # noqa: SIM118
                     return None
                 return tuple(tensors.get_slice("linear.weight").get_shape())

@@ -55,6 +55,7 @@ def _keep_kmeans_on_cpu(faiss: Any) -> None:
     if getattr(original, "on_cpu", False):
         return
 
+    # faiss ships no types, and the class is known only now.
     class KmeansOnCpu(original):  # type: ignore[misc, valid-type]
         on_cpu = True
 

@@ -96,6 +96,7 @@ def start_jvm() -> None:
         # Without -Xrs the JVM takes SIGINT and SIGTERM away from Python.
         jnius_config.add_options("-Xrs")
         try:
+            # The import is what starts the JVM.
             import jnius  # noqa: F401
         # pyjnius raises SystemError, ImportError, ValueError or KeyError, as the cause may be.
         except Exception as error:
@@ -129,6 +130,7 @@ def import_pyserini() -> None:
     if stands_in:
         sys.modules["pyserini.encode"] = _NoEncoders("pyserini.encode")
     try:
+        # Imported for its place in sys.modules: later imports find it without the encoders.
         import pyserini.search.lucene  # noqa: F401
     except ImportError as error:
         raise EnvironmentProblem(f"pyserini cannot be imported: {error}", INSTALL_HINT) from error

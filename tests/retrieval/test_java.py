@@ -74,6 +74,14 @@ def test_bm25_without_java_leaves_nothing_behind(
     assert not (tmp_path / "cache").exists()
 
 
+def printed_apart(script: str) -> str:
+    """Returns what a script prints in a process of its own, errors included."""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=200, check=False
+    )
+    return done.stdout + done.stderr
+
+
 def test_ctrl_c_stays_python_s_while_a_jvm_runs() -> None:
     script = (
         "import os, signal\n"
@@ -87,10 +95,7 @@ def test_ctrl_c_stays_python_s_while_a_jvm_runs() -> None:
         "except KeyboardInterrupt:\n"
         "    print('interrupted')\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=200, check=False
-    )
-    assert "interrupted" in done.stdout, done.stderr
+    assert "interrupted" in printed_apart(script)
 
 
 def test_pyserini_is_imported_without_its_encoders() -> None:
@@ -102,7 +107,4 @@ def test_pyserini_is_imported_without_its_encoders() -> None:
         "heavy = {'torch', 'transformers', 'openai', 'pyserini.encode'}\n"
         "print('imported', sorted(heavy & set(sys.modules)))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=200, check=False
-    )
-    assert "imported []" in done.stdout, done.stderr
+    assert "imported []" in printed_apart(script)
