@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,39 @@ from rankgen.manifests.schema import TABLES
 from rankgen.students.batches import StepLists
 from rankgen.students.cross_encoder import load_backbone
 from rankgen.students.evidence import PairEvidence, Window
-from rankgen.students.hardware import choose_hardware
-from rankgen.students.lists import RankedList, read_training_lists
+from rankgen.students.hardware import Hardware, choose_hardware
+from rankgen.students.lists import RankedList, TrainingLists, read_training_lists
 from rankgen.students.losses import parse_loss
+from rankgen.students.settings import TrainSettings
 from rankgen.students.step import Trainer
 from rankgen.students.train import train_student
+
+
+def one_step(
+    settings: TrainSettings,
+    lists: TrainingLists,
+    hardware: Hardware,
+    queries: int,
+    evidence: PairEvidence | None,
+) -> tuple[torch.Tensor, float]:
+    """Returns the gradient of all weights, end to end, and the loss of a training's first step."""
+    encoder = load_backbone(
+        settings.backbone, seed=3, query_tokens=8, passage_tokens=16, dropout=settings.dropout
+    )
+    draws = StepLists(
+        lists.lists,
+        encoder.tokenise_queries(lists.queries),
+        encoder.tokenise_passages(lists.documents),
+        encoder.template,
+        queries_per_step=queries,
+        sample_size=None,
+        sample_mode="random",
+        seed=3,
+    )
+    trainer = Trainer(encoder, parse_loss(settings.loss), settings, hardware, 1, evidence)
+    loss = trainer.run(0, draws.of_step(0)).loss
+    own = [p.grad.flatten() for p in encoder.model.parameters() if p.grad is not None]
+    return torch.cat(own), loss
 
 
 @pytest.mark.parametrize("reduction", ["per_query_mean", "batch_pairs", "sum"])
@@ -40,25 +69,9 @@ def test_accumulation_gives_the_gradient_of_the_whole_step(
         hardware = choose_hardware(
             "cpu", "fp32", step_tokens=step_tokens, chunk_tokens=chunk_tokens
         )
-        encoder = load_backbone(
-            settings.backbone, seed=3, query_tokens=8, passage_tokens=16, dropout=0.0
-        )
-        draws = StepLists(
-            ragged,
-            encoder.tokenise_queries(lists.queries),
-            encoder.tokenise_passages(lists.documents),
-            encoder.template,
-            queries_per_step=7,
-            sample_size=None,
-            sample_mode="random",
-            seed=3,
-        )
         evidence = halves_of(ragged) if is_weighed else None
-        trainer = Trainer(encoder, parse_loss(loss), settings, hardware, 1, evidence)
-        trainer.run(0, draws.of_step(0))
-        gradients.append(
-            torch.cat([p.grad.flatten() for p in encoder.model.parameters() if p.grad is not None])
-        )
+        texts = replace(lists, lists=tuple(ragged))
+        gradients.append(one_step(settings, texts, hardware, 7, evidence)[0])
     assert gradients[0].norm() > 1e-4
     for other in gradients[1:]:
         assert (other - gradients[0]).norm() < 1e-4 * gradients[0].norm()
@@ -70,24 +83,9 @@ def test_a_list_that_does_not_fit_sees_the_same_dropout(recipe: dict[str, object
     gradients, losses = [], []
     for step_tokens in (1, 10**9):
         hardware = choose_hardware("cpu", "fp32", step_tokens=step_tokens, chunk_tokens=30)
-        encoder = load_backbone(
-            settings.backbone, seed=3, query_tokens=8, passage_tokens=16, dropout=0.3
-        )
-        draws = StepLists(
-            lists.lists,
-            encoder.tokenise_queries(lists.queries),
-            encoder.tokenise_passages(lists.documents),
-            encoder.template,
-            queries_per_step=1,
-            sample_size=None,
-            sample_mode="random",
-            seed=3,
-        )
-        trainer = Trainer(encoder, parse_loss("ranknet"), settings, hardware, 1, None)
-        losses.append(trainer.run(0, draws.of_step(0)).loss)
-        gradients.append(
-            torch.cat([p.grad.flatten() for p in encoder.model.parameters() if p.grad is not None])
-        )
+        gradient, loss = one_step(settings, lists, hardware, 1, None)
+        losses.append(loss)
+        gradients.append(gradient)
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
     assert (gradients[0] - gradients[1]).norm() < 1e-5 * gradients[1].norm()
 
