@@ -87,9 +87,7 @@ class Ledger:
         folder = self._run.attempts / attempt.name
         path = self._record_path(attempt.shard, attempt.revision)
         if path.exists():
-            # Another driver may have finished the whole run and removed our attempt with its own.
-            remove_tree(folder)
-            return False
+            return self._came_second(path, folder)
         tables = {t: read_shard(folder / f"{t}.parquet", t) for t in self._tables}
         validate(tables, planned, attempt.quarantined)
         record = CommitRecord(
@@ -105,12 +103,29 @@ class Ledger:
             facts=attempt.facts,
         )
         content = (canonical_json(record.model_dump(mode="json")) + "\n").encode()
-        won = put_if_absent(path, content)
-        if won:
-            self._publish(record)
-        if not won or not is_remote(folder):
+        if not put_if_absent(path, content):
+            return self._came_second(path, folder)
+        self._publish(record)
+        if not is_remote(folder):
             remove_tree(folder)
-        return won
+        return True
+
+    def _came_second(self, path: Path, folder: Path) -> bool:
+        """Looks whose the standing record is: another driver's, or our own, told to us late.
+
+        Returns:
+            True if it names the attempt in `folder`, whose files are then published, not removed.
+        """
+        record = self._parsed(path, path.read_bytes())
+        if any(
+            self._run.root / subject.attempt == folder / f"{subject.table}.parquet"
+            for subject in record.subjects
+        ):
+            self._publish(record)
+            return True
+        # The other driver may have finished the whole run and removed our attempt with its own.
+        remove_tree(folder)
+        return False
 
     def settle(self) -> dict[int, CommitRecord]:
         """Finishes the moves that a kill interrupted and returns the valid records.
