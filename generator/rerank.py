@@ -22,11 +22,9 @@ from rankgen.manifests.candidate_lists import CandidateLists
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.plan import Plan, default_shards, digest_of_queries
 from rankgen.manifests.records import Candidates, Query
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run_directory import TREC_RUN, RunDirectory
 from rankgen.manifests.texts import DocumentTexts, link_texts
 from rankgen.retrieval.candidate_rows import candidate_table
-
-TREC_RUN = "run.trec"
 
 
 class Reranker(Protocol):

@@ -7,12 +7,13 @@ import json
 import os
 import platform
 from collections import Counter
+from collections.abc import Mapping
 
 from pydantic import JsonValue
 
 from rankgen.manifests.atomic import write_whole
 from rankgen.manifests.commit_record import CommitRecord
-from rankgen.manifests.digest import canonical_json, sha256_of_file
+from rankgen.manifests.digest import canonical_json, sha256_of_file, sha256_of_lines
 from rankgen.manifests.plan import Plan
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.schema import TABLES
@@ -45,12 +46,40 @@ def software() -> dict[str, str]:
     return versions
 
 
-def write_manifest(run: RunDirectory, plan: Plan, records: dict[int, CommitRecord]) -> None:
-    """Writes `manifest.json` and the card `README.md`; the last step of a run."""
+def is_told(run: RunDirectory, records: Mapping[int, CommitRecord]) -> bool:
+    """Says whether the manifest stands and tells of exactly these commits.
+
+    A kill between the commit of a retried shard and the manifest leaves the one of before.
+    """
+    if not run.manifest.exists():
+        return False
+    try:
+        predicate = json.loads(run.manifest.read_text(encoding="utf-8"))["predicate"]
+    except (ValueError, KeyError, TypeError):
+        return False
+    # Manifests of earlier versions do not say which commits they tell of, but what these hold.
+    if "commits_sha256" in predicate:
+        return bool(predicate["commits_sha256"] == commits_digest(records))
+    return bool(predicate.get("quarantined") == _quarantined(records))
+
+
+def commits_digest(records: Mapping[int, CommitRecord]) -> str:
+    """Returns one digest of the valid commits: every shard with its revision."""
+    return sha256_of_lines(f"{shard}.{record.revision}" for shard, record in records.items())
+
+
+def total_counts(records: Mapping[int, CommitRecord]) -> dict[str, int]:
+    """Returns the counts of all shards together, sorted by name."""
     counts: Counter[str] = Counter()
     for record in records.values():
         counts.update(record.counts)
-    quarantined = {q: why for r in records.values() for q, why in sorted(r.quarantined.items())}
+    return dict(sorted(counts.items()))
+
+
+def write_manifest(run: RunDirectory, plan: Plan, records: dict[int, CommitRecord]) -> None:
+    """Writes `manifest.json` and the card `README.md`; the last step of a run."""
+    counts = total_counts(records)
+    quarantined = _quarantined(records)
     predicate: dict[str, JsonValue] = {
         "kind": plan.kind,
         "fingerprint": plan.fingerprint,
@@ -59,7 +88,8 @@ def write_manifest(run: RunDirectory, plan: Plan, records: dict[int, CommitRecor
         "schema_version": plan.schema_version,
         "queries": plan.queries,
         "shards": plan.shards,
-        "counts": dict(sorted(counts.items())),
+        "commits_sha256": commits_digest(records),
+        "counts": dict(counts),
         "quarantined": dict(quarantined),
         "software": dict(software()),
         "machine": {"system": platform.platform(), "cpus": os.cpu_count()},
@@ -74,6 +104,10 @@ def write_manifest(run: RunDirectory, plan: Plan, records: dict[int, CommitRecor
     text = json.dumps(statement, indent=2, ensure_ascii=False) + "\n"
     write_whole(run.root / "README.md", _card(run, plan, counts, quarantined).encode())
     write_whole(run.manifest, text.encode())
+
+
+def _quarantined(records: Mapping[int, CommitRecord]) -> dict[str, str]:
+    return {q: why for r in records.values() for q, why in sorted(r.quarantined.items())}
 
 
 def _environments(records: dict[int, CommitRecord]) -> list[JsonValue]:
@@ -93,19 +127,21 @@ def _subjects(
         for record in records.values()
         for subject in record.subjects
     }
-    for table in ("queries", "documents"):
-        digests |= {path: sha256_of_file(path) for path in run.shard_paths(table)}
+    texts = [path for table in ("queries", "documents") for path in run.shard_paths(table)]
+    digests |= {path: sha256_of_file(path) for path in [*texts, *run.loose_files()]}
     return [
         {"name": str(path.relative_to(run.root)), "digest": {"sha256": digest}}
         for path, digest in sorted(digests.items())
     ]
 
 
-def _card(run: RunDirectory, plan: Plan, counts: Counter[str], quarantined: dict[str, str]) -> str:
+def _card(
+    run: RunDirectory, plan: Plan, counts: dict[str, int], quarantined: dict[str, str]
+) -> str:
     tables = [table for table in TABLES if run.has_table(table)]
     configs = "\n".join(_config(table, default=table == plan.tables[0]) for table in tables)
     facts = "\n".join(f"| {key} | `{json.dumps(value)}` |" for key, value in plan.recipe.items())
-    numbers = "\n".join(f"| {key} | {value:,} |" for key, value in sorted(counts.items()))
+    numbers = "\n".join(f"| {key} | {value:,} |" for key, value in counts.items())
     missing = (
         f"{len(quarantined)} planned queries are not in the data; `manifest.json` names each with "
         "its reason."

@@ -52,10 +52,11 @@ def rerank(
 def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = False) -> None:
     """Runs the command with its options as values; see `RerankSettings`."""
     from rankgen.generator.commands.rerank_options import RerankSettings
-    from rankgen.generator.rerank import TREC_RUN, RerankRun
+    from rankgen.generator.rerank import RerankRun
     from rankgen.generator.rerank import rerank as run
     from rankgen.manifests.digest import sha256_of_value
     from rankgen.manifests.errors import UsageError
+    from rankgen.manifests.run_directory import TREC_RUN
     from rankgen.manifests.validation import validated
     from rankgen.students.list_reranker import StudentOpener
     from rankgen.students.student_identity import student_identity

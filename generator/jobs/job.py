@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -19,7 +18,7 @@ from rankgen.manifests.errors import IncompleteRun
 from rankgen.manifests.ledger import Ledger, Validate
 from rankgen.manifests.plan import Plan, assign_shards, open_plan, refuse_foreign_folder
 from rankgen.manifests.progress import Progress, progress
-from rankgen.manifests.provenance import write_manifest
+from rankgen.manifests.provenance import is_told, total_counts, write_manifest
 from rankgen.manifests.records import Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.storage_faults import named_storage_faults
@@ -102,7 +101,7 @@ def _run_probed(job: ShardJob, token: StoreToken) -> JobSummary:
         if stop.requested:
             raise KeyboardInterrupt
         records = ledger.settle()
-    if tasks or not job.run.manifest.exists():
+    if tasks or not is_told(job.run, records):
         job.finish()
         write_manifest(job.run, plan, records)
     # Also where a kill after the manifest has left some of it.
@@ -190,9 +189,6 @@ def _make_actor(
 
 def _summary(job: ShardJob, records: dict[int, CommitRecord], resumed: int) -> JobSummary:
     quarantined = {q: why for r in records.values() for q, why in r.quarantined.items()}
-    counts: Counter[str] = Counter()
-    for record in records.values():
-        counts.update(record.counts)
     if len(quarantined) > job.max_failed:
         query_id, reason = next(iter(sorted(quarantined.items())))
         more = f" (and {len(quarantined) - 1} more)" if len(quarantined) > 1 else ""
@@ -206,5 +202,5 @@ def _summary(job: ShardJob, records: dict[int, CommitRecord], resumed: int) -> J
         quarantined=quarantined,
         shards=len(records),
         resumed_shards=resumed,
-        counts=dict(counts),
+        counts=total_counts(records),
     )
