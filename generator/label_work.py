@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 from pydantic import JsonValue
 
 from rankgen.generator.jobs.work import FilledShard, WorkerMustExit
@@ -61,7 +62,9 @@ class LabelWork:
     async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
         """Ranks every query; one that the teacher could not rank is a failed one."""
         lists = self._candidates[[query.query_id for query in queries]]
-        teacher = JournaledTeacher(self._teacher, WindowJournal(journal), self._count_window)
+        opened = WindowJournal(journal)
+        damaged = opened.damaged
+        teacher = JournaledTeacher(self._teacher, opened, self._count_window)
         chains = [
             asyncio.create_task(self._rank(query, lists[query.query_id], teacher))
             for query in queries
@@ -86,8 +89,12 @@ class LabelWork:
                 "windows": window_table(ranked),
             },
             failed=failed,
-            counts=label_counts(ranked) | {"windows_replayed": teacher.replayed},
+            facts={"windows_replayed": teacher.replayed, "journal_lines_damaged": damaged},
         )
+
+    def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
+        """Returns queries by status, windows by outcome, repairs and tokens."""
+        return label_counts(tables)
 
     def progress(self) -> int:
         """Counts the windows of all shards, replayed ones included."""

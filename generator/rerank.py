@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import JsonValue
 
 from rankgen.generator.jobs.cluster import cpus_of_nodes, total_gpus
@@ -170,8 +171,13 @@ class RerankWork:
         return FilledShard(
             tables={"candidates": candidate_table(ordered)},
             failed=failed,
-            counts={"candidates": sum(len(row.doc_ids) for row in ordered)},
         )
+
+    def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
+        """Returns the number of candidates."""
+        return {
+            "candidates": sum(pc.list_value_length(tables["candidates"]["doc_ids"]).to_pylist())
+        }
 
     def progress(self) -> int:
         """Counts the pairs that were scored."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import JsonValue
 
 from rankgen.generator.jobs.work import FilledShard
@@ -50,11 +51,15 @@ class RetrieveWork:
         return FilledShard(
             tables={"candidates": candidate_table(filled)},
             failed={c.query_id: reason for c in found if not c.doc_ids},
-            counts={
-                "candidates": sum(len(c.doc_ids) for c in filled),
-                "lists_shorter_than_depth": sum(len(c.doc_ids) < self._depth for c in filled),
-            },
         )
+
+    def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
+        """Returns the number of candidates and of lists that are not full."""
+        lengths = pc.list_value_length(tables["candidates"]["doc_ids"]).to_pylist()
+        return {
+            "candidates": sum(lengths),
+            "lists_shorter_than_depth": sum(length < self._depth for length in lengths),
+        }
 
     def progress(self) -> int:
         """Counts the queries that were searched."""

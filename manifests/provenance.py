@@ -7,7 +7,7 @@ import json
 import os
 import platform
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
@@ -32,7 +32,9 @@ DISTRIBUTIONS = (
     "colbert-ai",
 )
 # Who made a shard and when is in its commit record; the manifest says with what.
-PER_SHARD_FACTS = ("worker", "began", "seconds")
+PER_SHARD_FACTS = frozenset(
+    {"worker", "began", "seconds", "filled", "windows_replayed", "journal_lines_damaged"}
+)
 
 
 def software() -> dict[str, str]:
@@ -76,8 +78,15 @@ def total_counts(records: Mapping[int, CommitRecord]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def write_manifest(run: RunDirectory, plan: Plan, records: dict[int, CommitRecord]) -> None:
-    """Writes `manifest.json` and the card `README.md`; the last step of a run."""
+def write_manifest(run: RunDirectory, plan: Plan, history: Sequence[CommitRecord]) -> None:
+    """Writes `manifest.json` and the card `README.md`; the last step of a run.
+
+    Args:
+        run: The run.
+        plan: Its plan.
+        history: Every commit, by shard and revision; the last one of a shard is the valid one.
+    """
+    records = {record.shard: record for record in history}
     counts = total_counts(records)
     quarantined = _quarantined(records)
     predicate: dict[str, JsonValue] = {
@@ -93,7 +102,7 @@ def write_manifest(run: RunDirectory, plan: Plan, records: dict[int, CommitRecor
         "quarantined": dict(quarantined),
         "software": dict(software()),
         "machine": {"system": platform.platform(), "cpus": os.cpu_count()},
-        "environments": _environments(records),
+        "environments": _environments(history),
     }
     statement = {
         "_type": STATEMENT_TYPE,
@@ -110,12 +119,17 @@ def _quarantined(records: Mapping[int, CommitRecord]) -> dict[str, str]:
     return {q: why for r in records.values() for q, why in sorted(r.quarantined.items())}
 
 
-def _environments(records: dict[int, CommitRecord]) -> list[JsonValue]:
-    """Returns with what the shards were made: distinct facts, each with its shards."""
-    shards: dict[str, list[int]] = {}
-    for shard, record in records.items():
+def _environments(history: Sequence[CommitRecord]) -> list[JsonValue]:
+    """Returns with what the shards were made: distinct facts, each with its shards.
+
+    A shard whose failed queries were done later, elsewhere, stands under both.
+    """
+    shards: dict[str, dict[int, None]] = {}
+    for record in history:
+        if record.facts.get("filled") == 0:
+            continue
         facts = {k: v for k, v in record.facts.items() if k not in PER_SHARD_FACTS}
-        shards.setdefault(canonical_json(facts), []).append(shard)
+        shards.setdefault(canonical_json(facts), {})[record.shard] = None
     return [{**json.loads(facts), "made_shards": list(made)} for facts, made in shards.items()]
 
 

@@ -103,7 +103,7 @@ def _run_probed(job: ShardJob, token: StoreToken) -> JobSummary:
         records = ledger.settle()
     if tasks or not is_told(job.run, records):
         job.finish()
-        write_manifest(job.run, plan, records)
+        write_manifest(job.run, plan, ledger.history())
     # Also where a kill after the manifest has left some of it.
     if not any(record.quarantined for record in records.values()):
         ledger.discard_work_in_progress()

@@ -75,21 +75,26 @@ class ShardWorker:
             os._exit(1)
         name = f"{task.shard:05d}.{task.revision}-{uuid.uuid4().hex}"
         done = {query.query_id for query in task.queries}
-        for table, rows in filled.tables.items():
-            merged = self._merge_published(task, table, rows, done)
+        tables = {
+            table: self._merge_published(task, table, rows, done)
+            for table, rows in filled.tables.items()
+        }
+        for table, rows in tables.items():
             path = self._run.attempts / name / f"{table}.parquet"
             with whole_file(path) as draft:
-                write_shard(draft, table, merged, self._fingerprint)
+                write_shard(draft, table, rows, self._fingerprint)
         return Attempt(
             shard=task.shard,
             revision=task.revision,
             name=name,
             quarantined=dict(sorted({**task.not_filled(), **filled.failed}.items())),
-            counts=dict(filled.counts),
+            counts=dict(self._work.counts(tables)),
             facts={
                 **self._work.facts(),
+                **filled.facts,
                 "worker": f"{socket.gethostname()}-{os.getpid()}",
                 "began": round(began, 3),
+                "filled": len(done - filled.failed.keys()),
                 "seconds": round(time.monotonic() - clock, 3),
             },
         )

@@ -59,10 +59,10 @@ def planned(root: Path) -> tuple[RunDirectory, Plan]:
 @pytest.fixture
 def finished(tmp_path: Path) -> RunDirectory:
     run, plan = planned(tmp_path / "run")
-    records = commit(run, plan, 0, "a", "b").settle()
+    ledger = commit(run, plan, 0, "a", "b")
     write_documents(run, [Document("d", "", "a passage")], plan.fingerprint)
     (run.root / "qrels.tsv").write_text("a\td\t1\n")
-    write_manifest(run, plan, records)
+    write_manifest(run, plan, ledger.history())
     return run
 
 
@@ -131,15 +131,20 @@ def test_a_manifest_cannot_name_files_outside_the_run(
 
 def test_a_manifest_of_earlier_commits_leaves_the_run_unfinished(tmp_path: Path) -> None:
     run, plan = planned(tmp_path / "run")
-    write_manifest(run, plan, commit(run, plan, 0, "a").settle())
+    write_manifest(run, plan, commit(run, plan, 0, "a").history())
     assert run_status(run).finished
     # A kill right after this commit leaves the manifest of before.
-    records = commit(run, plan, 1, "a", "b").settle()
-    assert not is_told(run, records)
+    ledger = commit(run, plan, 1, "a", "b")
+    assert not is_told(run, ledger.settle())
     assert not run_status(run).finished
     assert not checked(run).is_finished
-    write_manifest(run, plan, records)
+    write_manifest(run, plan, ledger.history())
     assert checked(run).is_finished
+    environments = json.loads(run.manifest.read_text())["predicate"]["environments"]
+    assert environments == [
+        {"device": "made in 0", "made_shards": [0]},
+        {"device": "made in 1", "made_shards": [0]},
+    ]
 
 
 def test_the_manifest_of_an_earlier_version_still_tells(finished: RunDirectory) -> None:
