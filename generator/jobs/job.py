@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from rankgen.generator.jobs.cluster import ray_session
 from rankgen.generator.jobs.events import EventLog
 from rankgen.generator.jobs.interrupt import StopRequest, stop_on_signals
+from rankgen.generator.jobs.nodes import avoiding
 from rankgen.generator.jobs.pool import Pool
 from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.jobs.work import ShardTask, WorkFactory
@@ -16,6 +18,7 @@ from rankgen.generator.jobs.worker import ShardWorker
 from rankgen.manifests.commit_record import CommitRecord
 from rankgen.manifests.errors import IncompleteRun
 from rankgen.manifests.ledger import Ledger, Validate
+from rankgen.manifests.notices import warn
 from rankgen.manifests.plan import Plan, assign_shards, open_plan, refuse_foreign_folder
 from rankgen.manifests.progress import Progress, progress
 from rankgen.manifests.provenance import is_told, total_counts, write_manifest
@@ -145,7 +148,7 @@ def _fill(
 ) -> None:
     settings = job.pool()
     events = EventLog(job.run)
-    pool = Pool(lambda: _make_actor(job, plan, settings, token), settings, events, stop)
+    pool = Pool(partial(_make_actor, job, plan, settings, token), settings, events, stop, warn)
     published = sum(len(planned[s]) - len(r.quarantined) for s, r in records.items())
     events.write("start", shards_left=len(tasks), workers=settings.workers)
     try:
@@ -171,7 +174,11 @@ def _show(shown: Progress, task: ShardTask, quarantined: int) -> None:
 
 
 def _make_actor(
-    job: ShardJob, plan: Plan, settings: PoolSettings, token: StoreToken
+    job: ShardJob,
+    plan: Plan,
+    settings: PoolSettings,
+    token: StoreToken,
+    avoided: Sequence[str],
 ) -> ActorHandle[ShardWorker]:
     import ray
 
@@ -181,6 +188,7 @@ def _make_actor(
         max_restarts=0,
         max_task_retries=0,
         max_concurrency=max(2, settings.shards_in_flight + 1),
+        label_selector=avoiding(avoided),
     )
     root = job.run.root.absolute()
     handle = actor.remote(root, plan.fingerprint, plan.shards, job.factory, token)

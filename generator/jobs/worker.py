@@ -41,8 +41,14 @@ class ShardWorker:
         self._token = token
         self._work: ShardWork | None = None
 
-    async def start(self) -> tuple[int, str]:
-        """Loads the work and returns the process id and Ray's id of the node.
+    async def place(self) -> str:
+        """Returns Ray's id of the node; the first answer says that the worker has a place."""
+        import ray
+
+        return str(ray.get_runtime_context().get_node_id())
+
+    async def start(self) -> int:
+        """Loads the work and returns the process id.
 
         Raises:
             EnvironmentProblem: This node does not see the run's store.
@@ -53,7 +59,7 @@ class ShardWorker:
         address = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
         find_token(self._token, f"{socket.gethostname()} ({address})")
         self._work = self._factory()
-        return os.getpid(), ray.get_runtime_context().get_node_id()
+        return os.getpid()
 
     async def fill(self, task: ShardTask) -> Attempt:
         """Fills the task's queries and writes the shard's attempt files.
