@@ -108,7 +108,9 @@ def perform_retrieve(values: Mapping[str, object], where: str, *, as_json: bool 
             f"recorded run, in the order of its {settings.retriever.order} column: {counted}"
         )
     judged = summary.judged
-    without = None if judged is None else judged_without(judged, summary.answered, settings.out)
+    without = (
+        None if judged is None else judged_without(judged, summary.answered, str(settings.out))
+    )
     lines += [without] if without is not None else []
     lines += _own_document_lines(settings.own_document, summary)
     result = {
@@ -118,7 +120,7 @@ def perform_retrieve(values: Mapping[str, object], where: str, *, as_json: bool 
         **job.counts,
         "losses": losses,
         "judged_queries": None if judged is None else len(judged),
-        "judged_queries_without_list": sorted(set(judged or ()) - summary.answered),
+        "judged_queries_without_list": len(set(judged or ()) - summary.answered),
     }
     say("\n".join(lines), result, as_json=as_json)
 

@@ -22,17 +22,20 @@ def verify(
 ) -> None:
     """Check that a run holds exactly what was committed; exit code 5 if it does not."""
     from rankgen.generator.label_rows import validate_rankings
+    from rankgen.generator.negatives_work import validate_lists
     from rankgen.generator.rerank import validate_reranked
     from rankgen.generator.retrieve_work import validate_candidates
+    from rankgen.manifests.ledger import Validate
     from rankgen.manifests.plan import read_plan
     from rankgen.manifests.run_directory import RunDirectory
     from rankgen.manifests.verify import verify_run
 
     directory = RunDirectory(run)
-    validators = {
+    validators: dict[str, Validate] = {
         "retrieve": validate_candidates,
         "label": validate_rankings,
         "rerank": validate_reranked,
+        "negatives": validate_lists,
     }
     kind = read_plan(directory).kind
     found = verify_run(directory, validators[kind] if full else None)
