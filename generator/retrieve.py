@@ -24,7 +24,7 @@ from rankgen.manifests.trec import Qrels, write_qrels
 from rankgen.retrieval.collection import Collection
 from rankgen.retrieval.open_collection import open_collection
 from rankgen.retrieval.own_documents import OwnDocument, find_own_documents, shared_by_name
-from rankgen.retrieval.retriever import RetrieverHandle, prepare
+from rankgen.retrieval.retriever import RetrieverHandle, check_first_stage, prepare
 from rankgen.retrieval.run_order import RunLosses
 from rankgen.retrieval.sampling import sample_queries
 from rankgen.retrieval.settings import RetrieverSettings
@@ -97,6 +97,7 @@ def retrieve(settings: RetrieveSettings) -> RetrieveSummary:
         index=settings.retriever.index,
     )
     queries = list(collection.queries())
+    check_first_stage(settings.retriever)
     own = find_own_documents(settings.own_document, collection, queries)
     handle = prepare(settings.retriever, collection, queries=queries, own=own.left_out)
     queries = _asked(settings, handle, queries)

@@ -40,6 +40,23 @@ class RetrieverHandle(BaseModel):
     own: frozenset[str] = frozenset()
 
 
+def check_first_stage(settings: RetrieverSettings) -> None:
+    """Checks what a first stage needs of this machine, before any document is read.
+
+    Raises:
+        EnvironmentProblem: Java, Pyserini or the checkpoint is missing.
+        UsageError: The checkpoint cannot be read.
+    """
+    if settings.name == "colbert":
+        from rankgen.retrieval.colbert_checkpoint import find_checkpoint
+
+        find_checkpoint(settings.checkpoint)
+    elif settings.name == "bm25":
+        from rankgen.retrieval.java import find_java
+
+        find_java()
+
+
 def prepare(
     settings: RetrieverSettings,
     collection: Collection,
