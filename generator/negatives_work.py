@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,9 @@ class NegativesFactory:
         depth: See `list_with_negatives`.
         count: See `list_with_negatives`.
         seed: See `list_with_negatives`.
+        copies: Query id -> candidates that are copies of its relevant passages.
+        without_text: Query id -> candidates that are relevant but have no text.
+        own: Queries whose candidate of the same id is the query itself.
     """
 
     candidates: Path
@@ -35,6 +39,9 @@ class NegativesFactory:
     depth: int
     count: int
     seed: int
+    copies: Mapping[str, AbstractSet[str]]
+    without_text: Mapping[str, AbstractSet[str]]
+    own: AbstractSet[str]
 
     def __call__(self) -> NegativesWork:
         """Opens the candidates."""
@@ -68,6 +75,10 @@ class NegativesWork:
             counts={
                 "passages": sum(len(doc_ids) for doc_ids in lists.values()),
                 "relevant_not_retrieved": missed,
+                "copies_of_relevant_left_out": sum(
+                    len(self._wanted.copies.get(query_id, ())) for query_id in held
+                ),
+                "own_documents_left_out": len(self._wanted.own & held.keys()),
                 "lists_with_fewer_negatives": sum(
                     len(doc_ids) <= self._wanted.count for doc_ids in lists.values()
                 ),
@@ -86,6 +97,10 @@ class NegativesWork:
         return {}
 
     def _list_of(self, found: CandidateList) -> list[str]:
+        query_id = found.query_id
+        left_out = {query_id} if query_id in self._wanted.own else set()
+        for doc_ids in (self._wanted.copies, self._wanted.without_text):
+            left_out |= doc_ids.get(query_id, frozenset())
         return list_with_negatives(
             found.query_id,
             found.doc_ids,
@@ -93,6 +108,7 @@ class NegativesWork:
             depth=self._wanted.depth,
             count=self._wanted.count,
             seed=self._wanted.seed,
+            left_out=left_out,
         )
 
 

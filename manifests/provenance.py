@@ -7,6 +7,8 @@ import json
 import os
 import platform
 from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from pydantic import JsonValue
 
@@ -45,8 +47,20 @@ def software() -> dict[str, str]:
     return versions
 
 
-def write_manifest(run: RunDirectory, plan: Plan, records: dict[int, CommitRecord]) -> None:
-    """Writes `manifest.json` and the card `README.md`; the last step of a run."""
+def write_manifest(
+    run: RunDirectory,
+    plan: Plan,
+    records: dict[int, CommitRecord],
+    facts: Mapping[str, JsonValue] = MappingProxyType({}),
+) -> None:
+    """Writes `manifest.json` and the card `README.md`; the last step of a run.
+
+    Args:
+        run: The run, with everything published.
+        plan: Its plan.
+        records: Shard -> its commit record.
+        facts: What else the manifest says, such as which judged queries have no list.
+    """
     counts: Counter[str] = Counter()
     for record in records.values():
         counts.update(record.counts)
@@ -64,6 +78,7 @@ def write_manifest(run: RunDirectory, plan: Plan, records: dict[int, CommitRecor
         "software": dict(software()),
         "machine": {"system": platform.platform(), "cpus": os.cpu_count()},
         "environments": _environments(records),
+        **facts,
     }
     statement = {
         "_type": STATEMENT_TYPE,

@@ -130,7 +130,7 @@ def _apply(content: dict[str, object], override: str) -> None:
     step_name, dot, option = target.partition(".")
     if not equals or not dot or not option:
         raise UsageError(
-            f"'{override}' is not STEP.OPTION=VALUE", "for example --set train.max_steps=100"
+            f"'{override}' is not STEP.OPTION=VALUE", "for example --set student.max_steps=100"
         )
     steps = content["steps"]
     assert isinstance(steps, list)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+# The backbone of arXiv 2405.07920's students, on the command line and in recipes alike.
+DEFAULT_BACKBONE = "google/electra-base-discriminator"
 Reduction = Literal["per_query_mean", "batch_pairs", "sum"]
 SampleMode = Literal["random", "spread", "best"]
 Schedule = Literal["constant", "linear"]

@@ -176,7 +176,7 @@ def _check_room(source: str, config: PretrainedConfig, longest: int) -> None:
     if room is not None and 0 < room - reserved < longest:
         raise UsageError(
             f"{source} reads {room - reserved} tokens, fewer than a pair of {longest}",
-            "lower --query-tokens or --passage-tokens",
+            "cut shorter: rankgen train-student --set query_tokens=N --set passage_tokens=N",
         )
 
 

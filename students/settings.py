@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rankgen.manifests.run_path import RunPath
 from rankgen.students.choices import (
+    DEFAULT_BACKBONE,
     EVIDENCE_WEIGHTS,
     Evidence,
     Precision,
@@ -87,7 +88,7 @@ class TrainSettings(BaseModel):
 
     rankings: RunPath
     out: Path
-    backbone: str = "minilm"
+    backbone: str = DEFAULT_BACKBONE
     loss: str = "ranknet"
     reduction: Reduction = "per_query_mean"
     evidence: Evidence = "all"

@@ -12,6 +12,7 @@ import typer
 
 from rankgen.generator.commands.options import RUN_METAVAR, AsJson, RayAddress
 from rankgen.generator.commands.reporting import reported, say
+from rankgen.students.choices import DEFAULT_BACKBONE
 
 if TYPE_CHECKING:
     from rankgen.students.settings import TrainSettings
@@ -25,7 +26,7 @@ def train_student(
     out: Annotated[Path, typer.Option(help="Folder of the student; repeat to resume.")],
     backbone: Annotated[
         str, typer.Option(help="Hugging Face id, folder, or minilm (ships with a package).")
-    ] = "google/electra-base-discriminator",
+    ] = DEFAULT_BACKBONE,
     loss: Annotated[
         str,
         typer.Option(

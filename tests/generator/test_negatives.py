@@ -80,7 +80,9 @@ def test_lists_texts_and_what_is_left_out(
     assert row["retrieval_positions"][1:] == [int(d[1:]) + 1 for d in row["doc_ids"][1:]]
     texts = {row["doc_id"]: row["text"] for row in pq.read_table(out / "documents").to_pylist()}
     assert texts == {d: f"passage {d[1:]}" for doc_ids in lists.values() for d in doc_ids}
-    assert command("verify", out).exit_code == 0
+    checked = command("verify", "--full", "--json", out)
+    assert checked.exit_code == 0, checked.output
+    assert json.loads(checked.stdout)["problems"] == []
     # Without the collection q1 is left out; the number of shards changes no list.
     alone = tmp_path / "alone"
     result = command(*words, "--out", alone)
