@@ -123,7 +123,6 @@ class TrainingRun:
             self._validate()
         if self._is_checkpoint_due():
             self._save_checkpoint()
-            self._count_seconds()
         shown.advance()
         shown.note(self._note())
 
