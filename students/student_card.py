@@ -16,8 +16,6 @@ SHOWN = (
     "query_tokens",
     "passage_tokens",
     "queries_per_step",
-    "epochs",
-    "max_steps",
     "max_minutes",
     "learning_rate",
     "head_learning_rate",
