@@ -64,10 +64,11 @@ class TrainSettings(BaseModel):
         queries_per_step: Lists whose gradients make one optimizer step.
         epochs: Passes over the lists; not used when `max_steps` is given.
         max_steps: Optimizer steps.
-        max_minutes: Minutes of training, validation included, over all sessions; it ends earlier
-            when its steps are done. Warm-up and decay follow the share of steps or minutes that is
-            spent, whichever is larger. How many steps are taken then depends on the machine, so
-            that a repeated or resumed training gives another student. None has no limit.
+        max_minutes: Minutes of steps and validations, over all sessions; the one in which they are
+            spent is finished, and a last validation follows. It ends earlier when its steps are
+            done. Warm-up and decay follow the share of steps or minutes that is spent, whichever is
+            larger. How many steps are taken then depends on the machine, so that a repeated or
+            resumed training gives another student. None has no limit.
         dropout: For every dropout of the model; None keeps the backbone's own.
         frozen_layers: The lowest so many layers, and the embeddings, keep their weights.
         precision: `fp32`, `bf16` (products only; loss and weights stay in 32 bits), or `auto`,
