@@ -163,7 +163,7 @@ def test_an_error_of_one_worker_ends_them_all(tmp_path: Path) -> None:
         run_in_team(meet_without_the_first(ours), 2, tmp_path / "team", may_use_gpus=False)
     began = max(float(line.split()[1]) for line in meetings.read_text().splitlines())
     # Ray looks once in a second, and torch is given two to leave its group.
-    assert time.time() - began < 20
+    assert time.time() - began < 60
     assert caught.value.hint == "do something else"
     assert len(meetings.read_text().splitlines()) == 2
     assert not (tmp_path / "team").exists()
