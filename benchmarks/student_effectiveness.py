@@ -29,8 +29,9 @@ from rankgen.manifests.run_directory import RunDirectory
 from rankgen.students.batches import StepLists
 from rankgen.students.cross_encoder import SETTINGS_FILE, load_backbone
 from rankgen.students.lists import read_training_lists
+from rankgen.students.optimizer import LAYER_NUMBER
+from rankgen.students.schedule import rate_factor
 from rankgen.students.settings import TrainSettings
-from rankgen.students.step import LAYER_NUMBER, rate_factor
 
 QUERY_TOKENS, PASSAGE_TOKENS = 32, 64
 RECIPE: dict[str, object] = {

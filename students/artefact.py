@@ -26,6 +26,10 @@ def finished_summary(out: Path) -> TrainSummary | None:
     if not (out / LAST_FILE).is_file() or not path.is_file():
         return None
     figures = json.loads(path.read_text(encoding="utf-8"))["figures"]
+    # Students of earlier versions say only this much of what ended them.
+    if figures.pop("is_stopped_early", False):
+        figures["ended_by"] = "patience"
+    figures.setdefault("ended_by", "max steps")
     return TrainSummary(out=out, was_finished=True, **figures)
 
 

@@ -26,6 +26,7 @@ class TrainState:
         pairs: Pairs seen.
         seconds: Seconds spent, over all sessions.
         best_step: The step with the best validation, or the last step without validation.
+        validated_step: The step of the last validation.
         best_measure: nDCG@10 at `best_step`; None before the first validation.
         best_weights: The trained weights at `best_step`; None while they are the model's own.
         recent_loss: Moving average of the loss.
@@ -35,6 +36,7 @@ class TrainState:
     pairs: int = 0
     seconds: float = 0.0
     best_step: int = 0
+    validated_step: int = 0
     best_measure: float | None = None
     best_weights: dict[str, Tensor] | None = None
     recent_loss: float | None = None

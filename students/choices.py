@@ -10,6 +10,8 @@ Reduction = Literal["per_query_mean", "batch_pairs", "sum"]
 SampleMode = Literal["random", "spread", "best"]
 Schedule = Literal["constant", "linear"]
 Precision = Literal["auto", "fp32", "bf16"]
+# What ends a training.
+Ending = Literal["max steps", "time budget", "patience"]
 # Pairs that count: those a window showed, also those that follow from them, or all.
 Evidence = Literal["seen", "implied", "all"]
 EVIDENCE_WEIGHTS: dict[Evidence, tuple[float, float, float]] = {

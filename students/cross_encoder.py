@@ -33,6 +33,7 @@ class CrossEncoder:
         template: How the tokenizer joins a pair.
         query_tokens: A query is cut after so many tokens.
         passage_tokens: A passage is cut after so many tokens.
+        has_trained_head: Whether every weight came from the checkpoint, the head's too.
     """
 
     model: PreTrainedModel
@@ -40,6 +41,7 @@ class CrossEncoder:
     template: PairTemplate
     query_tokens: int
     passage_tokens: int
+    has_trained_head: bool = True
 
     def tokenise_queries(self, texts: Mapping[str, str]) -> TokenStore:
         """Tokenises query id -> text, cut to `query_tokens`."""
@@ -146,8 +148,12 @@ def _load(
             if dropout is not None:
                 _set_dropout(config, dropout)
             tokenizer = without_presets(AutoTokenizer.from_pretrained(source))
-            model = AutoModelForSequenceClassification.from_pretrained(
-                source, config=config, dtype=torch.float32, ignore_mismatched_sizes=is_backbone
+            model, report = AutoModelForSequenceClassification.from_pretrained(
+                source,
+                config=config,
+                dtype=torch.float32,
+                ignore_mismatched_sizes=is_backbone,
+                output_loading_info=True,
             )
         except (OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
@@ -157,7 +163,8 @@ def _load(
             ) from None
     template = pair_template(tokenizer)
     _check_room(source, config, query_tokens + passage_tokens + template.special_tokens)
-    return CrossEncoder(model, tokenizer, template, query_tokens, passage_tokens)
+    is_whole = not report["missing_keys"] and not report["mismatched_keys"]
+    return CrossEncoder(model, tokenizer, template, query_tokens, passage_tokens, is_whole)
 
 
 def _check_one_output(source: str, config: PretrainedConfig) -> None:

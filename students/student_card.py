@@ -16,6 +16,7 @@ SHOWN = (
     "query_tokens",
     "passage_tokens",
     "queries_per_step",
+    "max_minutes",
     "learning_rate",
     "head_learning_rate",
     "schedule",
@@ -76,7 +77,8 @@ training; the tokenizer cuts a pair at {longest} tokens and its special tokens.
 
 def _figures(summary: TrainSummary) -> str:
     lines = [
-        f"- {summary.steps:,} steps, {summary.pairs:,} pairs, {summary.seconds / 60:.1f} minutes",
+        f"- {summary.steps:,} steps, {summary.pairs:,} pairs, {summary.seconds / 60:.1f} minutes; "
+        f"ended by {summary.ended_by}",
         f"- loss at the end {summary.loss:.4f} (moving average)",
     ]
     if summary.validation is not None and summary.first_stage is not None:

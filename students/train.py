@@ -17,8 +17,10 @@ from rankgen.students.hardware import choose_hardware, place
 from rankgen.students.lists import read_training_lists
 from rankgen.students.losses import LOSSES, LossPart, parse_loss
 from rankgen.students.recipe_lock import check_recipe, tables_digest, write_recipe
+from rankgen.students.schedule import check_warmup
 from rankgen.students.settings import TrainSettings
 from rankgen.students.step import Trainer
+from rankgen.students.step_memory import fitted
 from rankgen.students.summary import TrainSummary
 from rankgen.students.team import current_team
 from rankgen.students.training_run import TrainingRun, checkpoint_path
@@ -30,8 +32,9 @@ def train_student(settings: TrainSettings) -> TrainSummary:
     Checkpoints and metrics stand in <out>/.rankgen; the student itself appears when it is done.
 
     Raises:
-        UsageError: The rankings, the backbone, the loss or the validation is unusable, or `out`
-            holds a student of another recipe.
+        UsageError: The rankings, the backbone, the loss, the warm-up or the validation is unusable,
+            or `out` holds a student of another recipe.
+        EnvironmentProblem: The memory does not hold a step on one pair.
         IncompleteRun: The loss became NaN or infinite.
         IntegrityProblem: Texts are missing, or the checkpoint is damaged.
     """
@@ -47,6 +50,8 @@ def train_student(settings: TrainSettings) -> TrainSummary:
         check_recipe(recipe_path, facts)
     if finished is not None:
         return finished
+    steps = _total_steps(settings, len(lists.lists))
+    check_warmup(settings, steps)
     hardware = choose_hardware(
         settings.device,
         settings.precision,
@@ -64,10 +69,11 @@ def train_student(settings: TrainSettings) -> TrainSummary:
     place(encoder.model, hardware)
     if settings.compile:
         compile_layers(encoder.model)
-    steps = _total_steps(settings, len(lists.lists))
     team = current_team()
+    if settings.step_tokens is None:
+        hardware = fitted(hardware, encoder, sharing=team.size)
     trainer = Trainer(encoder, loss, settings, hardware, steps, evidence, team)
-    run = TrainingRun(settings, encoder, trainer, hardware, lists, steps, team)
+    run = TrainingRun(settings, encoder, trainer, lists, steps, team)
     if team.is_first:
         write_recipe(recipe_path, facts)
     summary = run.to_the_end()

@@ -64,6 +64,10 @@ def train_student(
     max_steps: Annotated[
         int | None, typer.Option(help="Optimizer steps, instead of epochs.")
     ] = None,
+    max_minutes: Annotated[
+        float | None,
+        typer.Option(help="End earlier when so many minutes are spent, validations included."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     compile: Annotated[
@@ -112,6 +116,7 @@ def perform_train_student(
     summary = _trained(values, where)
     was = "was trained before" if summary.was_finished else f"trained in {summary.seconds:,.0f} s"
     figures = [f"loss {summary.loss:.4f}", f"best step {summary.best_step} of {summary.steps}"]
+    figures.append(f"ended by {summary.ended_by}")
     if summary.validation is not None:
         figures.append(f"validation nDCG@10 {summary.validation:.4f}")
     if summary.first_stage is not None:

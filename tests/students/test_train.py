@@ -109,10 +109,10 @@ def test_a_killed_training_resumes_to_the_same_weights(
     broken = whole.model_copy(update={"out": tmp_path / "broken", "checkpoint_every": 2})
     original = Trainer.run
 
-    def dying(self: Trainer, step: int, lists: list[object]) -> object:
+    def dying(self: Trainer, step: int, lists: list[object], spent: float) -> object:
         if step == killed_after:
             raise Killed
-        return original(self, step, lists)  # type: ignore[arg-type]
+        return original(self, step, lists, spent)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Trainer, "run", dying)
     with pytest.raises(Killed):
@@ -222,7 +222,7 @@ def test_validation_keeps_the_best_weights_and_stops_early(
     )
     summary = train_student(settings)
     assert (summary.steps, summary.best_step, summary.validation) == (8, 4, 0.6)
-    assert summary.is_stopped_early
+    assert summary.ended_by == "patience"
     assert summary.first_stage == pytest.approx(1 / math.log2(7))
     stored = weights(settings.out)
     assert all(torch.equal(stored[name], kept[name]) for name in stored)
