@@ -15,12 +15,13 @@ from rankgen.generator.label_rows import validate_rankings
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.generator.label_work import LabelFactory
 from rankgen.generator.prompts.profiles import prompt_profile
-from rankgen.generator.teachers.model_folder import model_identity
+from rankgen.generator.teachers.embedding import embedder_folder
 from rankgen.generator.teachers.presets import split_teacher
 from rankgen.generator.teachers.revision import with_pinned_revision
 from rankgen.manifests.candidate_lists import CandidateLists
 from rankgen.manifests.digest import sha256_of_file
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.model_source import model_identity
 from rankgen.manifests.plan import Plan, default_shards, digest_of_queries
 from rankgen.manifests.query_table import QueryTable, queries_of_run
 from rankgen.manifests.run_directory import RunDirectory
@@ -127,6 +128,9 @@ def _recipe(teacher: LabelSettings) -> dict[str, JsonValue]:
             # A folder is what is in it: it may move, and must not change.
             recipe[key] = model_identity(value)
     preset, argument = split_teacher(teacher.teacher)
+    if preset.kind == "embedding":
+        # The packaged weights have a name that says nothing of the package's version.
+        recipe["model"] = model_identity(str(embedder_folder(teacher.model or "")))
     if preset.kind == "recorded":
         path = Path(argument or "")
         if not path.is_file():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from rankgen.generator.prompts.chat_format import ZEPHYR_FORMAT, zephyr_text
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.model_source import split_revision
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -105,7 +106,7 @@ def load_tokenizer(name: str, revision: str | None, chat_format: str) -> Teacher
     """Loads a tokenizer.
 
     Args:
-        name: "rankzephyr" for the bundled one, a folder, or a Hugging Face model id.
+        name: "rankzephyr" for the bundled one, a folder, a Hugging Face model id, or "ID@COMMIT".
         revision: Git revision for a model id.
         chat_format: "zephyr" or "own".
 
@@ -120,7 +121,8 @@ def load_tokenizer(name: str, revision: str | None, chat_format: str) -> Teacher
     except ImportError:
         raise _missing("transformers") from None
     try:
-        fast = AutoTokenizer.from_pretrained(name, revision=revision)
+        source, own_revision = split_revision(name)
+        fast = AutoTokenizer.from_pretrained(source, revision=own_revision or revision)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UsageError(

@@ -80,10 +80,11 @@ def prepare(
     """
     root = (cache_root() if cache is None else cache).resolve()
     if settings.name == "colbert":
-        from rankgen.retrieval.colbert_checkpoint import find_checkpoint
+        from rankgen.retrieval.colbert_checkpoint import check_encoder, find_checkpoint
         from rankgen.retrieval.colbert_index import plaid_index
 
         checkpoint = find_checkpoint(settings.checkpoint)
+        check_encoder(settings.checkpoint, checkpoint)
         return RetrieverHandle(
             settings=settings,
             corpus_sha256=collection.digest(),

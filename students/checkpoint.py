@@ -71,9 +71,11 @@ def load_checkpoint(
         return None
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, ValueError, EOFError) as error:
+    # Damaged files raise errors of pickle, zipfile and PyTorch, some of them without a text.
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise IntegrityProblem(
-            f"the checkpoint {path} cannot be read: {str(error).splitlines()[0]}",
+            f"the checkpoint {path} cannot be read: {reason}",
             f"delete it to start this training anew: rm {path}",
         ) from None
     model.load_state_dict(stored["model"])

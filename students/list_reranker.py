@@ -120,7 +120,6 @@ class ListReranker:
     def facts(self) -> dict[str, str | int | bool]:
         """Returns where and how it computes."""
         return {
-            "student": self._settings.student,
             "device": str(self._hardware.device),
             "is_bf16": self._hardware.is_bf16,
             "parameters": sum(p.numel() for p in self._encoder.model.parameters()),

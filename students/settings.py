@@ -20,7 +20,7 @@ from rankgen.students.choices import (
 )
 
 # Where a student runs, in what pieces, and how often it is saved changes nothing that it learns.
-# Of the data, the digests count, not the paths.
+# Of the data and the backbone, the contents count, not the paths; see `training_facts`.
 NOT_THE_RECIPE = frozenset(
     {
         "rankings",
@@ -43,7 +43,7 @@ class TrainSettings(BaseModel):
     Attributes:
         rankings: A folder that `rankgen label` wrote.
         out: The folder of the student.
-        backbone: "minilm", a folder or a model id.
+        backbone: "minilm", a folder, a model id or "ID@REVISION".
         loss: A name in `rankgen.students.losses.LOSSES`, or several: "ranknet:1,lce:0.5".
         reduction: How the terms of a step become one number.
         evidence: Which pairs count in losses over pairs: those that the teacher saw in one window

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rankgen.manifests.atomic import write_whole
 from rankgen.manifests.digest import sha256_of_value
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.model_source import pinned_model
 from rankgen.manifests.progress import progress
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.students.candidates import CandidateTexts, Scores, read_candidates
@@ -36,7 +37,10 @@ def student_system(
 
     Raises:
         UsageError: There is no such student, or none of its queries has candidates.
+        EnvironmentProblem: The student is a model id and cannot be had.
     """
+    name = Path(student).name or student
+    student, source = pinned_model(student), student
     kept = settings.out / ".rankgen" / "scores" / f"{_key(student, settings, candidates)}.json"
     known: Scores = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
     texts = read_candidates(RunDirectory(candidates), only=queries - known.keys())
@@ -48,10 +52,9 @@ def student_system(
     if texts.candidates:
         known |= _score(student, settings, texts)
         write_whole(kept, json.dumps(known).encode())
-    name = Path(student).name or student
     scores = {query: known[query] for query in sorted(queries & known.keys())}
     cost = _cost(student, settings, candidates, queries) if settings.cost else None
-    return System(name, "student", student, scores, cost)
+    return System(name, "student", source, scores, cost)
 
 
 def _key(student: str, settings: EvaluationSettings, candidates: Path) -> str:

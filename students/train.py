@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.run_directory import RunDirectory
-from rankgen.retrieval.judgements import judgements_sha256
 from rankgen.students.artefact import finished_summary, publish_student
 from rankgen.students.choices import EVIDENCE_WEIGHTS
 from rankgen.students.compiled import compile_layers
@@ -16,13 +15,19 @@ from rankgen.students.evidence import PairEvidence, read_evidence
 from rankgen.students.hardware import choose_hardware, place
 from rankgen.students.lists import read_training_lists
 from rankgen.students.losses import LOSSES, LossPart, parse_loss
-from rankgen.students.recipe_lock import check_recipe, tables_digest, write_recipe
+from rankgen.students.recipe_lock import write_recipe
 from rankgen.students.schedule import check_warmup
 from rankgen.students.settings import TrainSettings
 from rankgen.students.step import Trainer
 from rankgen.students.step_memory import fitted
 from rankgen.students.summary import TrainSummary
 from rankgen.students.team import current_team
+from rankgen.students.training_facts import (
+    check_training,
+    recipe_path,
+    training_facts,
+    with_pinned_backbone,
+)
 from rankgen.students.training_run import TrainingRun, checkpoint_path
 
 
@@ -42,12 +47,12 @@ def train_student(settings: TrainSettings) -> TrainSummary:
     evidence = _evidence(settings, loss)
     rankings = RunDirectory(settings.rankings)
     lists = read_training_lists(rankings, settings.depth)
-    facts = _facts(settings)
-    recipe_path = settings.out / ".rankgen" / "recipe.json"
+    settings = with_pinned_backbone(settings)
+    facts = training_facts(settings)
     finished = finished_summary(settings.out)
     # Before its first checkpoint a training has nothing that another recipe could spoil.
     if finished is not None or checkpoint_path(settings.out).exists():
-        check_recipe(recipe_path, facts)
+        check_training(settings.out, facts)
     if finished is not None:
         return finished
     steps = _total_steps(settings, len(lists.lists))
@@ -75,7 +80,7 @@ def train_student(settings: TrainSettings) -> TrainSummary:
     trainer = Trainer(encoder, loss, settings, hardware, steps, evidence, team)
     run = TrainingRun(settings, encoder, trainer, lists, steps, team)
     if team.is_first:
-        write_recipe(recipe_path, facts)
+        write_recipe(recipe_path(settings.out), facts)
     summary = run.to_the_end()
     if team.is_first:
         publish_student(encoder, settings, facts, summary)
@@ -101,17 +106,3 @@ def _total_steps(settings: TrainSettings, lists: int) -> int:
     if settings.max_steps is not None:
         return settings.max_steps
     return math.ceil(settings.epochs * lists / settings.queries_per_step)
-
-
-def _facts(settings: TrainSettings) -> dict[str, object]:
-    """Returns what makes this training the same as another: the recipe and its data's digests."""
-    tables: tuple[str, ...] = ("rankings", "queries", "documents")
-    if settings.pair_weights != EVIDENCE_WEIGHTS["all"]:
-        tables = ("rankings", "windows", "queries", "documents")
-    facts: dict[str, object] = dict(settings.recipe())
-    facts["rankings_sha256"] = tables_digest(RunDirectory(settings.rankings), tables)
-    if settings.validation is not None and settings.validation_qrels is not None:
-        run = RunDirectory(settings.validation)
-        facts["validation_sha256"] = tables_digest(run, ("candidates", "queries", "documents"))
-        facts["validation_qrels_sha256"] = judgements_sha256(settings.validation_qrels)
-    return facts

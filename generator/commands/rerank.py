@@ -54,8 +54,8 @@ def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = 
     from rankgen.generator.commands.rerank_options import RerankSettings
     from rankgen.generator.rerank import TREC_RUN, RerankRun
     from rankgen.generator.rerank import rerank as run
-    from rankgen.manifests.digest import sha256_of_value
     from rankgen.manifests.errors import UsageError
+    from rankgen.manifests.model_source import pinned_model
     from rankgen.manifests.validation import validated
     from rankgen.students.list_reranker import StudentOpener
     from rankgen.students.student_identity import student_identity
@@ -67,8 +67,12 @@ def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = 
             f"{folder} holds no finished student (it has no config.json)",
             "name the folder that was given to `rankgen train-student --out`",
         )
-    # Ray's workers may stand in another folder.
-    student = str(folder.absolute()) if folder.is_dir() else settings.student
+    # Ray's workers may stand in another folder, and load the model at another moment.
+    student = (
+        str(folder.absolute())
+        if folder.is_dir()
+        else pinned_model(settings.student, held=_held_student(settings.out))
+    )
     opener = StudentOpener(
         student,
         depth=settings.depth,
@@ -84,7 +88,7 @@ def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = 
             out=settings.out,
             opener=opener,
             recipe={
-                "student": sha256_of_value(student_identity(student)),
+                "student": student_identity(student),
                 "depth": settings.depth,
                 "ties": settings.ties,
                 "precision": settings.precision,
@@ -112,3 +116,12 @@ def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = 
         **summary.counts,
     }
     say(text, result, as_json=as_json)
+
+
+def _held_student(out: Path) -> object:
+    """Returns the identity of the student that a run in `out` began with."""
+    from rankgen.manifests.plan import read_plan
+    from rankgen.manifests.run_directory import RunDirectory
+
+    run = RunDirectory(out)
+    return read_plan(run).recipe.get("student") if run.plan.exists() else None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from rankgen.generator.engines.base import EnginePrompt, Generation, finish_reason
 from rankgen.generator.outcomes import EngineDead, TeacherFailure, TokenUsage
 from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.manifests.model_source import split_revision
 
 if TYPE_CHECKING:
     from vllm.engine.arg_utils import AsyncEngineArgs
@@ -26,7 +27,8 @@ class VllmSettings:
     Attributes:
         model: Hugging Face id or folder.
         revision: Git revision of the id; None is the newest.
-        tokenizer: Another tokenizer than the model's; it only spells the answer out.
+        tokenizer: Another tokenizer than the model's; it only spells the answer out. A folder, an
+            id, or "ID@COMMIT".
         context_size: Tokens of prompt and answer together (vLLM's max_model_len).
         dtype: "auto", "bfloat16", "float16" or "float32".
         seed: vLLM's seed; greedy decoding does not draw.
@@ -155,10 +157,14 @@ def _arguments(settings: VllmSettings) -> AsyncEngineArgs:
     import torch
     from vllm.engine.arg_utils import AsyncEngineArgs
 
+    tokenizer, tokenizer_revision = settings.tokenizer, settings.revision
+    if tokenizer is not None:
+        tokenizer, tokenizer_revision = split_revision(tokenizer)
     arguments = AsyncEngineArgs(
         model=settings.model,
         revision=settings.revision,
-        tokenizer=settings.tokenizer,
+        tokenizer=tokenizer,
+        tokenizer_revision=tokenizer_revision,
         max_model_len=settings.context_size,
         dtype=settings.dtype,
         seed=settings.seed,

@@ -25,9 +25,9 @@ from rankgen.generator.outcomes import TeacherFailure, TokenUsage, WindowOutcome
 from rankgen.generator.permutation import ParsedAnswer, parse_permutation
 from rankgen.generator.prompts.budget import BuiltPrompt, PromptBuilder
 from rankgen.generator.prompts.profiles import PromptProfile
-from rankgen.generator.teachers.model_folder import model_identity
 from rankgen.generator.tokenizer import TeacherTokenizer
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.model_source import model_identity
 from rankgen.manifests.records import Document, Query
 
 _MOST_TRIES = 3

