@@ -15,12 +15,12 @@ def trec_eval_places(doc_ids: Sequence[str], scores: Sequence[float]) -> list[in
     byte by byte in UTF-8 (which orders as code points do).
 
     Args:
-        doc_ids: Distinct document ids.
+        doc_ids: Document ids; equal ones of one score stay as they are given.
         scores: Their scores, higher is better.
 
     Source: trec_eval form_res_rels.c (comp_sim_docno) and get_trec_results.c (`float sim`).
     """
-    narrow = _in_32_bits(scores)
+    narrow = in_32_bits(scores)
     places = sorted(range(len(narrow)), key=doc_ids.__getitem__, reverse=True)
     places.sort(key=lambda place: -narrow[place])
     return places
@@ -28,10 +28,11 @@ def trec_eval_places(doc_ids: Sequence[str], scores: Sequence[float]) -> list[in
 
 def tied_scores(scores: Sequence[float]) -> int:
     """Returns how many of the scores another one equals in the 32 bits that trec_eval compares."""
-    return sum(times for times in Counter(_in_32_bits(scores)).values() if times > 1)
+    return sum(times for times in Counter(in_32_bits(scores)).values() if times > 1)
 
 
-def _in_32_bits(scores: Sequence[float]) -> list[float]:
+def in_32_bits(scores: Sequence[float]) -> list[float]:
+    """Returns the scores as trec_eval holds them; one beyond its numbers becomes infinite."""
     with np.errstate(over="ignore"):
         narrow: list[float] = np.asarray(scores, dtype=np.float64).astype(np.float32).tolist()
     return narrow

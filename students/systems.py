@@ -42,11 +42,13 @@ def run_system(path: Path) -> System:
 
 
 def first_stage_system(candidates: Path) -> System:
-    """Reads the candidates of a run as a system, by their first-stage scores."""
+    """Reads the candidates of a run as a system, in the order of the lists.
+
+    That order was labelled and is shown to students. The first stage's scores need not give it:
+    they may be tied, or be distances of a run that was recorded by rank.
+    """
     run = RunDirectory(candidates)
-    scores = {
-        row.query_id: dict(zip(row.doc_ids, row.scores, strict=True)) for row in run.candidates()
-    }
+    scores = {row.query_id: scores_of_order(row.doc_ids) for row in run.candidates()}
     retriever = _recipe_value(run, "retriever.name") or candidates.name
     return System(f"first-stage ({retriever})", "first-stage", str(candidates), scores)
 

@@ -13,6 +13,7 @@ from rankgen.students.candidates import read_candidates
 from rankgen.students.cross_encoder import CrossEncoder
 from rankgen.students.measures import mean, per_query
 from rankgen.students.rerank import rerank
+from rankgen.students.systems import scores_of_order
 
 MEASURE = "nDCG@10"
 
@@ -47,10 +48,7 @@ class Validation:
     @property
     def first_stage(self) -> float:
         """nDCG@10 of the candidates as they came; what the student has to beat."""
-        ordered = {
-            row.query_id: dict(zip(row.doc_ids, row.scores, strict=True))
-            for row in self._texts.candidates
-        }
+        ordered = {row.query_id: scores_of_order(row.doc_ids) for row in self._texts.candidates}
         return mean(per_query(self._qrels, ordered, [MEASURE])[MEASURE])
 
     def __call__(
