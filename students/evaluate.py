@@ -22,6 +22,7 @@ from rankgen.retrieval.judgements import judgements_sha256, read_judgements
 from rankgen.students.evaluation import Evaluation, SystemResult
 from rankgen.students.evaluation_settings import EvaluationSettings
 from rankgen.students.measures import PerQuery, mean, parse_measures, per_query
+from rankgen.students.notices import notices_of
 from rankgen.students.report import report_html
 from rankgen.students.significance import PairedTest, bootstrap_interval, paired_tests
 from rankgen.students.student_scores import student_system
@@ -59,6 +60,7 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
         },
         settings=_settings_as_json(settings),
         software=software(),
+        notices=notices_of(systems, qrels),
     )
     _write(evaluation, settings.out)
     return evaluation

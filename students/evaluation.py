@@ -47,6 +47,7 @@ class Evaluation(BaseModel):
         per_query: system name -> measure -> one value a query, in the order of `query_ids`.
         settings: The settings as JSON values.
         software: Versions of what can change a figure.
+        notices: What a reader has to know beside the figures, one sentence each.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +59,7 @@ class Evaluation(BaseModel):
     per_query: dict[str, dict[str, tuple[float, ...]]]
     settings: dict[str, JsonValue]
     software: dict[str, str]
+    notices: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, JsonValue]:
         """Returns the published form: everything but the values per query, which are in a CSV."""

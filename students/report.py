@@ -46,7 +46,8 @@ def report_html(evaluation: Evaluation) -> str:
 {_systems_table(evaluation, measures)}
 <p class="note">† differs from {escape(evaluation.systems[0].name)}: paired two-sided t-test,
 Holm-corrected p &lt; {SIGNIFICANT}. Whiskers and brackets are 95 % bootstrap intervals over
-queries.</p></section>
+queries.</p>
+{_notices(evaluation)}</section>
 {_tests_section(evaluation.tests)}
 {_settings_section(evaluation)}
 </main>
@@ -69,6 +70,10 @@ def _lead(evaluation: Evaluation) -> str:
         f"{len(evaluation.systems)} systems on {evaluation.queries:,} judged {plural} "
         f"of <code>{escape(qrels)}</code>, measured as trec_eval does."
     )
+
+
+def _notices(evaluation: Evaluation) -> str:
+    return "".join(f'<p class="note">{escape(notice)}.</p>' for notice in evaluation.notices)
 
 
 def _legend(evaluation: Evaluation) -> str:
