@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.judged_queries import judged_without
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.retrieval.judgements import read_judgements
 from rankgen.students.candidates import read_candidates
@@ -27,6 +28,9 @@ class Validation:
         queries: At most so many queries, the first by id.
         depth: Candidates a query; None takes all.
 
+    Attributes:
+        notice: Which judged queries have no candidates, so that no validation counts them.
+
     Raises:
         UsageError: No query has both candidates and a judgement.
     """
@@ -38,10 +42,14 @@ class Validation:
         self._texts = read_candidates(
             RunDirectory(candidates), only=judged.keys(), queries=queries, depth=depth
         )
+        held = set(
+            RunDirectory(candidates).read("candidates", ["query_id"])["query_id"].to_pylist()
+        )
+        self.notice = judged_without(sorted(judged), held, str(candidates))
         if not self._texts.candidates:
             raise UsageError(
                 f"no query of {candidates} is judged in {qrels}",
-                "check that both belong to the same collection",
+                f"check that both belong to the same collection: {self.notice}",
             )
         self._qrels = {row.query_id: judged[row.query_id] for row in self._texts.candidates}
 

@@ -110,6 +110,18 @@ def test_the_first_stage_is_measured_in_the_order_of_its_lists(
     assert Validation(candidates, tmp_path / "qrels", None, None).first_stage == 1
 
 
+def test_a_validation_says_what_it_leaves_out(tmp_path: Path, candidates: Path) -> None:
+    (tmp_path / "qrels").write_text("q1 0 a 1\nq3 0 a 1\n")
+    validation = Validation(candidates, tmp_path / "qrels", 1, None)
+    assert validation.notice == f"1 of 2 judged queries has no list in {candidates} (first: q3)"
+    (tmp_path / "qrels").write_text("q1 0 a 1\n")
+    assert Validation(candidates, tmp_path / "qrels", 1, None).notice is None
+    (tmp_path / "qrels").write_text("q3 0 a 1\n")
+    with pytest.raises(UsageError) as error:
+        Validation(candidates, tmp_path / "qrels", 1, None)
+    assert "1 of 1 judged query has no list" in str(error.value.hint)
+
+
 def test_population_can_be_that_of_the_candidates(
     tmp_path: Path, candidates: Path, qrels: Path
 ) -> None:
