@@ -19,7 +19,7 @@ class SystemResult(BaseModel):
         name: Unique in the evaluation.
         kind: What gave the order.
         measures: Mean over the queries by measure.
-        intervals: 95 % bootstrap interval of each mean.
+        intervals: 95 % bootstrap interval of each mean; None for a single query.
         missing_queries: Judged queries for which the system has no list; they count 0.
         source: The file or folder it came from.
         cost: Of a student, where it was asked for.
@@ -30,7 +30,7 @@ class SystemResult(BaseModel):
     name: str
     kind: Kind
     measures: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
+    intervals: dict[str, tuple[float, float] | None]
     missing_queries: int
     source: str
     cost: Cost | None = None

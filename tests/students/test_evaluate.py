@@ -13,10 +13,14 @@ from pathlib import Path
 import pytest
 
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.run_directory import RunDirectory
 from rankgen.students import student_scores
+from rankgen.students.candidates import read_candidates
+from rankgen.students.cost import measure_cost
 from rankgen.students.cross_encoder import load_backbone
 from rankgen.students.evaluate import evaluate
 from rankgen.students.evaluation_settings import EvaluationSettings
+from rankgen.students.hardware import choose_hardware
 from rankgen.students.table import format_table
 from rankgen.students.validate import Validation
 
@@ -120,6 +124,22 @@ def test_a_validation_says_what_it_leaves_out(tmp_path: Path, candidates: Path) 
     with pytest.raises(UsageError) as error:
         Validation(candidates, tmp_path / "qrels", 1, None)
     assert "1 of 1 judged query has no list" in str(error.value.hint)
+
+
+def test_equal_differences_earn_no_dagger_and_one_query_no_interval(tmp_path: Path) -> None:
+    (tmp_path / "qrels").write_text("q1 0 a 1\nq2 0 a 1\n")
+    right = run_file(tmp_path / "right.trec", "q1 Q0 a 1 2 t\nq2 Q0 a 1 2 t\n")
+    wrong = run_file(tmp_path / "wrong.trec", "q1 Q0 b 1 2 t\nq2 Q0 b 1 2 t\n")
+    settings = settings_of(tmp_path, qrels=tmp_path / "qrels", runs=[right, wrong])
+    evaluation = evaluate(settings)
+    assert (evaluation.tests[0].mean_difference, evaluation.tests[0].p_holm) == (-1, None)
+    assert "0.0000†" not in format_table(evaluation)
+    assert "not testable" in (settings.out / "report.html").read_text(encoding="utf-8")
+    (tmp_path / "qrels").write_text("q1 0 a 1\n")
+    assert evaluate(settings).systems[0].intervals == {"nDCG@10": None}
+    page = (settings.out / "report.html").read_text(encoding="utf-8")
+    assert "95 % interval" not in page
+    assert 'class="interval"' not in page
 
 
 def test_population_can_be_that_of_the_candidates(
@@ -229,6 +249,26 @@ def test_cost_of_a_student(
     page = (tmp_path / "report" / "report.html").read_text()
     assert f"{student.cost.parameters:,}" in page
     assert "ms/query" not in format_table(evaluate(settings_of(tmp_path, **values, device="cpu")))
+
+
+@pytest.mark.parametrize("passages", [3, 120])
+def test_the_cost_is_that_of_scoring_every_pair(
+    write_candidates: Callable[..., Path], tiny_backbone: str, passages: int
+) -> None:
+    # Half of the passages say the same, and a short list is repeated up to a hundred.
+    documents = {f"d{n}": f"text {n // 2}" for n in range(passages)}
+    lists = {query: [(doc_id, 1.0) for doc_id in documents] for query in QUERIES}
+    texts = read_candidates(RunDirectory(write_candidates("c", lists, QUERIES, documents)))
+    encoder = load_backbone(tiny_backbone, seed=1, query_tokens=8, passage_tokens=8, dropout=None)
+    scored: list[int] = []
+    encoder.model.get_submodule("classifier").register_forward_hook(
+        lambda _module, _inputs, logits: scored.append(len(logits))
+    )
+    hardware = choose_hardware("cpu", "fp32", chunk_tokens=512, threads=1)
+    cost = measure_cost(encoder, texts, hardware)
+    assert (cost.queries, cost.passages) == (2, 100)
+    # Two lists, and the first once more to warm up.
+    assert sum(scored) == 3 * cost.passages
 
 
 def test_judged_at_k_is_a_measure(tmp_path: Path, qrels: Path) -> None:
