@@ -50,13 +50,21 @@ class RunColumns:
         """Returns the number of queries."""
         return len(self._numbers)
 
+    def rows(self, query_id: str) -> list[RunRow]:
+        """Returns a query's rows in the file's order; none where the run lacks the query."""
+        number = self._numbers.get(query_id)
+        if number is None:
+            return []
+        start = 0 if number == 0 else int(self._ends[number - 1])
+        return self._between(start, int(self._ends[number]))
+
     def lists(self) -> Iterator[tuple[str, list[RunRow]]]:
         """Yields (query id, its rows in the file's order), queries as they first appear."""
         start = 0
         for query_id, end in zip(self._numbers, self._ends.tolist(), strict=True):
-            rows = self._order[start:end].tolist()
-            yield (
-                query_id,
-                [RunRow(self._doc_ids[i], self._ranks[i], self._scores[i]) for i in rows],
-            )
+            yield query_id, self._between(start, end)
             start = end
+
+    def _between(self, start: int, end: int) -> list[RunRow]:
+        places = self._order[start:end].tolist()
+        return [RunRow(self._doc_ids[i], self._ranks[i], self._scores[i]) for i in places]
