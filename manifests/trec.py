@@ -71,22 +71,28 @@ def _run_line(path: Path, number: int, columns: list[str]) -> RunLine:
             hint += "; put tabs between the columns if the tag holds a space"
         elif len(columns) in (3, 4):
             hint += "; this looks like a line of judgements"
-        raise UsageError(f"{path} line {number} has {len(columns)} columns, not six", hint)
+        raise UsageError(f"{path} line {number} has {_columns(columns)}, not six", hint)
     query_id, _, doc_id, rank_text, score_text, _ = columns
     check_id(path, number, "query", query_id)
     check_id(path, number, "document", doc_id)
     try:
-        rank, score = int(_plain(rank_text)), float(_plain(score_text))
+        rank, score = _whole_number(rank_text), float(_plain(score_text))
     except ValueError:
+        rank, score = None, 0.0
+    if rank is None:
         raise UsageError(
             f"{path} line {number}: rank '{rank_text}' or score '{score_text}' is not a number",
             RUN_SHAPE,
-        ) from None
+        )
     if not math.isfinite(score):
         raise UsageError(f"{path} line {number}: the score {score} is not finite", RUN_SHAPE)
     if abs(rank) > _MOST_RANK:
         raise UsageError(f"{path} line {number}: the rank {rank} is too large", RUN_SHAPE)
     return RunLine(query_id, doc_id, rank, score)
+
+
+def _columns(columns: list[str]) -> str:
+    return "1 column" if len(columns) == 1 else f"{len(columns)} columns"
 
 
 def _plain(text: str) -> str:
@@ -117,10 +123,10 @@ def read_qrels(path: Path) -> Qrels:
     for number, columns in rows_of(path, (3, 4)):
         if not width:
             width, first = len(columns), number
-            if columns[0].lower() in _HEADERS and _grade(columns[-1]) is None:
+            if columns[0].lower() in _HEADERS and _whole_number(columns[-1]) is None:
                 continue
         _check_width(path, number, columns, width, first)
-        query_id, doc_id, grade = columns[0], columns[-2], _grade(columns[-1])
+        query_id, doc_id, grade = columns[0], columns[-2], _whole_number(columns[-1])
         check_id(path, number, "query", query_id)
         check_id(path, number, "document", doc_id)
         if grade is None:
@@ -138,17 +144,21 @@ def read_qrels(path: Path) -> Qrels:
 
 def _check_width(path: Path, number: int, columns: list[str], width: int, first: int) -> None:
     if width not in (3, 4):
-        hint = QRELS_SHAPE + ("; this looks like a line of a run" if width == 6 else "")
-        raise UsageError(f"{path} line {number} has {width} columns, not three or four", hint)
+        hint = QRELS_SHAPE
+        if width == 6:
+            hint += "; this looks like a line of a run"
+        elif "," in columns[0]:
+            hint += ", separated by tabs or spaces and not by commas"
+        raise UsageError(f"{path} line {number} has {_columns(columns)}, not three or four", hint)
     if len(columns) != width:
         raise UsageError(
-            f"{path} line {number} has {len(columns)} columns, but line {first} has {width}",
+            f"{path} line {number} has {_columns(columns)}, but line {first} has {width}",
             QRELS_SHAPE,
         )
 
 
-def _grade(text: str) -> int | None:
-    """Returns a grade; tables of other programs write 1 as 1.0. None: it is no whole number."""
+def _whole_number(text: str) -> int | None:
+    """Returns a grade or a rank; table programs write 1 as 1.0. None: it is no whole number."""
     head, point, rest = text.partition(".")
     try:
         return int(_plain(head)) if not point or (rest and not rest.strip("0")) else None

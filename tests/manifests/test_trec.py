@@ -117,7 +117,7 @@ def test_a_run_has_six_columns(tmp_path: Path, line: str, message: str) -> None:
 
 def test_tabs_keep_a_tag_with_spaces_and_only_ascii_separates(tmp_path: Path) -> None:
     path = tmp_path / "some.run"
-    path.write_text("q1\tQ0\ta\t1\t2.5\tmy tag\nq1 Q0 b\u00a0c\u2028d 2 2 t\n")
+    path.write_text("q1\tQ0\ta\t1.0\t2.5\tmy tag\nq1 Q0 b\u00a0c\u2028d 2 2 t\n")
     assert [line.doc_id for line in read_run(path)["q1"]] == ["a", "b\u00a0c\u2028d"]
 
 
@@ -134,7 +134,7 @@ def test_a_document_listed_twice_names_both_lines(tmp_path: Path) -> None:
         ("q1 0 a 1\nq1 a 1\n", "line 2 has 3 columns, but line 1 has 4"),
         ("query-id\tcorpus-id\tscore\nq1 0 a 1\n", "line 2 has 4 columns, but line 1 has 3"),
         ("q1 Q0 a 1 2.5 t\n", "line 1 has 6 columns, not three or four"),
-        ("q1,a,1\n", "line 1 has 1 columns, not three or four"),
+        ("q1,a,1\n", "line 1 has 1 column, not three or four"),
         ("q1\tdoc 7\t1\n", "line 1: the document id 'doc 7' holds white space"),
         ("q1\t\t1\n", "line 1 has no document id"),
         ("q1 0 a 0.5\n", "line 1: the grade '0.5' is not a whole number"),
