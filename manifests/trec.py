@@ -160,8 +160,10 @@ def _check_width(path: Path, number: int, columns: list[str], width: int, first:
 def _whole_number(text: str) -> int | None:
     """Returns a grade or a rank; table programs write 1 as 1.0. None: it is no whole number."""
     head, point, rest = text.partition(".")
+    if point and (not rest or rest.strip("0")):
+        return None
     try:
-        return int(_plain(head)) if not point or (rest and not rest.strip("0")) else None
+        return int(head if head.isdigit() and head.isascii() else _plain(head))
     except ValueError:
         return None
 

@@ -137,6 +137,8 @@ def test_a_document_listed_twice_names_both_lines(tmp_path: Path) -> None:
         ("q1,a,1\n", "line 1 has 1 column, not three or four"),
         ("q1\tdoc 7\t1\n", "line 1: the document id 'doc 7' holds white space"),
         ("q1\t\t1\n", "line 1 has no document id"),
+        (f"q1 0 a {chr(49) * 5000}\n", "line 1: the grade '1111"),
+        ("q1 0 a 1.\n", "line 1: the grade '1.' is not a whole number"),
         ("q1 0 a 0.5\n", "line 1: the grade '0.5' is not a whole number"),
         ("q1 0 a 1\nq1 0 b 1\nq1 0 a 2\n", "line 3 gives query q1 and document a the grade 2, but"),
         ("query-id\tcorpus-id\tscore\n", "holds no judgements"),
