@@ -185,6 +185,12 @@ def test_a_whole_small_run_and_its_results(tmp_path: Path, collection: Path) -> 
     done = CliRunner().invoke(app, [*map(str, command), "--out", str(out)])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["queries"] == 2
+    command = ["label", "--candidates", candidates, "--teacher", recorded(tmp_path)]
+    command += ["--order", "rank", "--out", tmp_path / "by-rank"]
+    by_rank = CliRunner().invoke(app, [str(part) for part in command])
+    assert by_rank.exit_code == 0, by_rank.output
+    assert "recorded run, in the order of its rank column: queries 2, " in by_rank.stdout
+    assert "tied rows 0" in by_rank.stdout
     checked = CliRunner().invoke(app, ["verify", "--full", "--json", str(out)])
     assert checked.exit_code == 0
     assert json.loads(checked.stdout)["problems"] == []

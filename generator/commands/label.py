@@ -135,7 +135,8 @@ def perform_label(values: Mapping[str, object], where: str, *, as_json: bool = F
     losses = read_plan(RunDirectory(settings.out)).settings.get("recorded_run")
     if isinstance(losses, dict):
         text += f"\nrecorded run, in the order of its {settings.teacher.order or 'score'} column: "
-        text += ", ".join(f"{key.replace('_', ' ')} {count:,}" for key, count in losses.items())
+        shown = {"queries": losses.get("queries"), **losses}
+        text += ", ".join(f"{key.replace('_', ' ')} {count:,}" for key, count in shown.items())
     result = {"out": str(settings.out), "queries": summary.queries, "shards": summary.shards}
     result |= {"losses": losses} if losses is not None else {}
     say(text, {**result, **counts, "quarantined": summary.quarantined}, as_json=as_json)
