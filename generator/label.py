@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,18 +102,39 @@ def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
             f"{source.root} is not finished (it has no documents yet)",
             "repeat its `rankgen retrieve` command, which resumes",
         )
+    losses = _recorded_losses(source, teacher, settings.only)
     only = None if settings.only is None else pa.array(settings.only, pa.string())
     queries = queries_of_run(source, lists.id_column if only is None else only)
     plan = Plan(
         kind="label",
         tables=("rankings", "windows"),
         recipe={"candidates_sha256": lists.digest(), **_recipe(teacher)},
-        settings=settings.model_dump(mode="json"),
+        settings=settings.model_dump(mode="json") | losses,
         shards=settings.shards or default_shards(len(queries)),
         queries=len(queries),
         queries_sha256=digest_of_queries(queries),
     )
     return plan, queries
+
+
+def _recorded_losses(
+    source: RunDirectory, teacher: LabelSettings, only: Collection[str] | None
+) -> dict[str, JsonValue]:
+    """Returns what the run of a recorded teacher lacks or leaves open; nothing of others."""
+    preset, argument = split_teacher(teacher.teacher)
+    if preset.kind != "recorded":
+        return {}
+    from rankgen.generator.teachers.recorded import recorded_losses
+
+    chosen = None if only is None else frozenset(only)
+    candidates = (
+        (row["query_id"], row["doc_ids"])
+        for shard in source.shards("candidates", ["query_id", "doc_ids"])
+        for row in shard.to_pylist()
+        if chosen is None or row["query_id"] in chosen
+    )
+    losses = recorded_losses(Path(argument or ""), teacher.order or "score", candidates)
+    return {"recorded_run": dict(losses)}
 
 
 def _recipe(teacher: LabelSettings) -> dict[str, JsonValue]:

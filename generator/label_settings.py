@@ -44,6 +44,7 @@ class LabelSettings(BaseModel):
         max_output_tokens: Most tokens of an answer; more than the ids need for models that think.
         dtype: The model's number format under vLLM.
         concurrency: Queries in flight in each worker.
+        order: What orders the run of "recorded": its score column, as trec_eval does, or its rank.
         on_malformed: What an answer that is not clean comes to; see `teachers.listwise`.
         tokenizer: Hugging Face id or folder, or "rankzephyr" for the bundled one.
         seed: Sent to the engine; greedy decoding does not draw.
@@ -70,6 +71,7 @@ class LabelSettings(BaseModel):
     max_output_tokens: int | None = Field(default=None, ge=1)
     dtype: Literal["auto", "bfloat16", "float16", "float32"] | None = None
     concurrency: int | None = Field(default=None, ge=1)
+    order: Literal["score", "rank"] | None = None
     on_malformed: OnMalformed | None = None
     tokenizer: str | None = None
     seed: int = 0
@@ -98,6 +100,10 @@ class LabelSettings(BaseModel):
         window, stride = self._window_and_stride(preset)
         check_window(window, stride, self.passes)
         filled: dict[str, object] = {"window": window, "stride": stride}
+        if preset.kind == "recorded":
+            filled["order"] = self.order or "score"
+        elif self.order is not None:
+            raise UsageError(f"the teacher '{preset.name}' has no use for --order", "leave it out")
         if preset.kind == "listwise":
             filled |= self._listwise(preset)
         else:
@@ -175,8 +181,12 @@ class LabelSettings(BaseModel):
 
         A run file is named by its path here; its content is in the teacher's own identity.
         """
-        return {
+        identity = {
             name: value
             for name, value in self.resolved().model_dump(mode="json").items()
             if name not in _NOT_IDENTITY
         }
+        if identity["order"] is None:
+            # Runs of other teachers keep the fingerprints they had before there was an order.
+            del identity["order"]
+        return identity

@@ -15,6 +15,7 @@ from rankgen.generator.negatives_work import NegativesFactory, validate_lists
 from rankgen.manifests.candidate_lists import CandidateLists
 from rankgen.manifests.digest import sha256_of_lines, sha256_of_value
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.judged_queries import judged_without
 from rankgen.manifests.plan import Plan, default_shards, digest_of_queries
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run_directory import RunDirectory
@@ -70,11 +71,13 @@ class NegativesSummary:
         job: The shards.
         unjudged: Queries with candidates but without a relevant passage.
         without_text: Queries whose relevant passages are neither candidates nor in a collection.
+        notice: Which judged queries have no candidates; None where all have some.
     """
 
     job: JobSummary
     unjudged: int
     without_text: int
+    notice: str | None
 
 
 def negatives(settings: NegativesSettings) -> NegativesSummary:
@@ -92,7 +95,9 @@ def negatives(settings: NegativesSettings) -> NegativesSummary:
             "repeat its `rankgen retrieve` command, which resumes",
         )
     collection = None if settings.collection is None else open_collection(settings.collection)
-    judged = positives_of(read_judgements(settings.qrels), settings.grade)
+    qrels = read_judgements(settings.qrels)
+    notice = judged_without(sorted(qrels), lists.query_ids, str(source.root))
+    judged = positives_of(qrels, settings.grade)
     asked = {query_id: judged[query_id] for query_id in lists.query_ids if query_id in judged}
     retrieved = DocumentTexts(source)
     relevant = _relevant(asked, retrieved, collection)
@@ -101,7 +106,8 @@ def negatives(settings: NegativesSettings) -> NegativesSummary:
         raise UsageError(
             f"no query of {source.root} has a relevant passage in {settings.qrels} whose text is "
             "at hand",
-            "name the collection's judgements, or the collection itself: --collection",
+            "name the collection's judgements, or the collection itself: --collection"
+            + (f"; {notice}" if notice else ""),
         )
     texts = source.texts("queries")
     queries = [Query(query_id, texts[query_id]) for query_id in positives]
@@ -149,7 +155,7 @@ def negatives(settings: NegativesSettings) -> NegativesSummary:
         ray_address=settings.ray_address,
     )
     return NegativesSummary(
-        run_job(job), len(lists.query_ids) - len(asked), len(asked) - len(positives)
+        run_job(job), len(lists.query_ids) - len(asked), len(asked) - len(positives), notice
     )
 
 

@@ -88,7 +88,7 @@ def load_recipe(
     """
     path = _recipe_path(named)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not TOML: {error}", "mend the file") from None
     where = f"recipe {path.name}"

@@ -102,8 +102,11 @@ def prepare_run(
             f"{run} holds none of the {len(asked)} queries of {collection.name}",
             "was it made on other queries?",
         )
+    # Lists that an earlier version cut were ordered in 64 bits.
     identity = sha256_of_value(
-        settings.identity() | {"dropped": sorted(dropped)} | ({"own": sorted(own)} if own else {})
+        settings.identity()
+        | {"dropped": sorted(dropped), "bits": 32}
+        | ({"own": sorted(own)} if own else {})
     )
     entry = cached_folder(
         cache / "recorded" / identity[:32],

@@ -16,6 +16,7 @@ from rankgen.students.candidates import CandidateTexts, Scores, read_candidates
 from rankgen.students.cost import MOST_QUERIES, Cost, measure_cost
 from rankgen.students.evaluation_settings import EvaluationSettings
 from rankgen.students.recipe_lock import tables_digest
+from rankgen.students.strict_order import descending_from
 from rankgen.students.student_identity import student_identity
 from rankgen.students.systems import System
 
@@ -115,6 +116,7 @@ def _score(student: str, settings: EvaluationSettings, texts: CandidateTexts) ->
 
 def _append_rest(scores: dict[str, float], doc_ids: tuple[str, ...]) -> None:
     """Puts the candidates that were not re-ranked below the others, in first-stage order."""
-    lowest = min(scores.values(), default=0.0)
     rest = [doc_id for doc_id in doc_ids if doc_id not in scores]
-    scores |= {doc_id: lowest - place for place, doc_id in enumerate(rest, start=1)}
+    scores |= dict(
+        zip(rest, descending_from(min(scores.values(), default=0.0), len(rest)), strict=True)
+    )

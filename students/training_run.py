@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from rankgen.manifests.notices import warn
 from rankgen.manifests.progress import Progress, progress
 from rankgen.students.batches import StepLists
 from rankgen.students.checkpoint import TrainState, load_checkpoint, save_checkpoint, weights_of
@@ -195,12 +196,15 @@ class TrainingRun:
         settings = self._settings
         if settings.validation is None or settings.validation_qrels is None:
             return None
-        return Validation(
+        validation = Validation(
             settings.validation,
             settings.validation_qrels,
             settings.validation_queries,
             settings.validation_depth,
         )
+        if validation.notice is not None and self._team.is_first:
+            warn(f"{validation.notice}; the validation leaves them out")
+        return validation
 
     def _note(self) -> str:
         text = f"loss {self._state.recent_loss:.4f}"

@@ -74,6 +74,13 @@ def label(
             help="An unreadable answer: repair, retry or quarantine.", show_default="repair"
         ),
     ] = None,
+    order: Annotated[
+        str | None,
+        typer.Option(
+            help="How recorded:RUN is ordered: score (as trec_eval does) or rank.",
+            show_default="score",
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Ray actors.", show_default="one a GPU")
     ] = None,
@@ -114,6 +121,8 @@ def perform_label(values: Mapping[str, object], where: str, *, as_json: bool = F
     """Runs the command with its options as values; see `LabelRunSettings`, `LabelSettings`."""
     from rankgen.generator.commands.label_options import label_settings
     from rankgen.generator.label import label as run
+    from rankgen.manifests.plan import read_plan
+    from rankgen.manifests.run_directory import RunDirectory
 
     settings = label_settings(values, where)
     summary = run(settings)
@@ -123,5 +132,11 @@ def perform_label(values: Mapping[str, object], where: str, *, as_json: bool = F
         f"({counts['queries_degraded']:,} degraded), {len(summary.quarantined)} quarantined, "
         f"{summary.shards} shards ({summary.resumed_shards} from before) -> {settings.out}"
     )
+    losses = read_plan(RunDirectory(settings.out)).settings.get("recorded_run")
+    if isinstance(losses, dict):
+        text += f"\nrecorded run, in the order of its {settings.teacher.order or 'score'} column: "
+        shown = {"queries": losses.get("queries"), **losses}
+        text += ", ".join(f"{key.replace('_', ' ')} {count:,}" for key, count in shown.items())
     result = {"out": str(settings.out), "queries": summary.queries, "shards": summary.shards}
+    result |= {"losses": losses} if losses is not None else {}
     say(text, {**result, **counts, "quarantined": summary.quarantined}, as_json=as_json)

@@ -66,5 +66,7 @@ def perform_negatives(values: Mapping[str, object], where: str, *, as_json: bool
         f"{key.removesuffix('_left_out').replace('_', ' ')} {count:,}"
         for key, count in left_out.items()
     )
+    notices = [] if summary.notice is None else [summary.notice]
+    text += "".join(f"\nnote: {notice}" for notice in notices)
     result = {"out": str(settings.out), "queries": job.queries, "shards": job.shards}
-    say(text, {**result, **job.counts, **left_out}, as_json=as_json)
+    say(text, {**result, **job.counts, **left_out, "notices": notices}, as_json=as_json)

@@ -34,7 +34,7 @@ def make_teacher(settings: LabelSettings) -> Teacher:
     if preset.kind == "recorded":
         from rankgen.generator.teachers.recorded import RecordedTeacher
 
-        return RecordedTeacher(Path(argument or ""))
+        return RecordedTeacher(Path(argument or ""), settings.order or "score")
     from rankgen.generator.teachers.scripted import ScriptedTeacher, parse_script
 
     return ScriptedTeacher(parse_script(argument or ""))

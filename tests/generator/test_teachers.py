@@ -14,6 +14,7 @@ import pytest
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.generator.outcomes import TeacherFailure, WindowOutcome, WindowResult
 from rankgen.generator.teachers.base import Teacher
+from rankgen.generator.teachers.recorded import recorded_losses
 from rankgen.generator.teachers.registry import make_teacher
 from rankgen.manifests.errors import RankgenError, UsageError
 from rankgen.manifests.records import Document, Query
@@ -37,6 +38,31 @@ def test_recorded_orders_as_trec_eval_does(run_file: Path) -> None:
     teacher = make_teacher(LabelSettings(teacher=f"recorded:{run_file}"))
     # Score first; the tie of a and b goes to the greater id, whatever the rank column says.
     assert rank(teacher, "q1", "abc") == WindowResult((2, 1, 0))
+
+
+def test_recorded_can_follow_the_rank_column(tmp_path: Path) -> None:
+    path = tmp_path / "distances.trec"
+    path.write_text("q1 Q0 a 1 0.1 t\nq1 Q0 b 2 0.1000000000001 t\nq1 Q0 c 3 0.3 t\n")
+    orders = {None: (2, 1, 0), "score": (2, 1, 0), "rank": (0, 1, 2)}
+    for order, permutation in orders.items():
+        values = {"teacher": f"recorded:{path}", "order": order}
+        teacher = make_teacher(LabelSettings.model_validate(values))
+        assert rank(teacher, "q1", "abc").permutation == permutation
+    by = [LabelSettings.model_validate({"teacher": f"recorded:{path}", "order": o}) for o in orders]
+    assert by[0].identity() == by[1].identity() != by[2].identity()
+    assert make_teacher(by[1]).identity() != make_teacher(by[2]).identity()
+    assert "order" not in LabelSettings().identity()
+    asked = [("q1", ["a", "b", "x"]), ("q2", ["a"])]
+    assert recorded_losses(path, "score", asked) == {
+        "queries": 2,
+        "queries_without_lines": 1,
+        "duplicate_rows": 0,
+        "tied_rows": 2,
+        "queries_with_ties": 1,
+        "tied_ranks": 0,
+        "top10_differences": 2,
+        "candidates_without_line": 1,
+    }
 
 
 def test_recorded_counts_what_the_run_lacks(run_file: Path) -> None:
@@ -161,6 +187,7 @@ def test_minilm_does_not_depend_on_company() -> None:
         ({"teacher": "rankzephyr", "prompt_profile": "rank_llm-0.21"}, "rank_llm-0.25"),
         ({"teacher": "rankzephyr", "window": 10, "stride": 11}, "--stride 10"),
         ({"teacher": "minilm", "engine": "vllm"}, "--engine"),
+        ({"teacher": "minilm", "order": "rank"}, "leave it out"),
         ({"teacher": "minilm", "model": "/no/such/folder"}, "--model"),
     ],
 )

@@ -21,7 +21,7 @@ from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.trec import read_run, trec_eval_order
 from rankgen.retrieval.candidate_rows import candidate_table
 from rankgen.students.cross_encoder import load_backbone
-from rankgen.students.strict_order import strictly_ordered
+from rankgen.students.strict_order import descending_from, strictly_ordered
 
 ROW = Candidates("q", ("b", "c", "a", "d"), (4.0, 3.0, 2.0, 1.0))
 WORDS = ["moon", "water", "salt", "pepper", "iron", "cloud", "river", "stone"]
@@ -161,3 +161,10 @@ def test_rerank_of_nothing_says_so(student: Path, tmp_path: Path) -> None:
     wrong = invoke(*command, "--student", student, "--ties", "random", code=2)
     assert "ties" in wrong
     assert not (tmp_path / "out").exists()
+
+
+def test_scores_below_a_large_one_still_decrease() -> None:
+    for score in (0.0, 3e8, -3e8, 1e30):
+        strict = [score, *descending_from(score, 5)]
+        assert (np.diff(np.asarray(strict, dtype=np.float32)) < 0).all()
+    assert descending_from(1.0, 3) == [0.0, -1.0, -2.0]

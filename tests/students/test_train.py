@@ -232,7 +232,8 @@ def test_validation_measures_the_student(
     recipe: dict[str, object], write_candidates: Callable[..., Path], tmp_path: Path
 ) -> None:
     orders, queries, documents = toy_lists(queries=4, passages=6)
-    lists = {q: [(d, float(n)) for n, d in enumerate(ids)] for q, ids in orders.items()}
+    # The first stage has the lists upside down.
+    lists = {q: [(d, 1.0 - n) for n, d in enumerate(ids[::-1])] for q, ids in orders.items()}
     folder = write_candidates("validation", lists, queries, documents)
     qrels = tmp_path / "qrels.trec"
     qrels.write_text("".join(f"{q} 0 {ids[0]} 1\n" for q, ids in orders.items()))
