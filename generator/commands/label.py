@@ -74,6 +74,12 @@ def label(
             help="An unreadable answer: repair, retry or quarantine.", show_default="repair"
         ),
     ] = None,
+    min_named: Annotated[
+        float | None,
+        typer.Option(
+            help="Least share of the passages that an answer must name.", show_default="0.5"
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Ray actors.", show_default="one a GPU")
     ] = None,
