@@ -173,8 +173,10 @@ class OpenAIServer:
         if error.status_code == 404:
             listed = ", ".join(self._server.models) or "none"
             return UsageError(f"{what} with status 404: {said}", f"models it lists: {listed}")
-        # A server that has answered others refuses this prompt, not the settings; so does a filter.
-        if self._answered or "context" in said.lower() or _FILTERED.search(said):
+        if _FILTERED.search(error.response.text):
+            return TeacherFailure(f"{what} by its content filter: {said}", attempt)
+        # A server that has answered others refuses this prompt, not the settings.
+        if self._answered or "context" in said.lower():
             return TeacherFailure(f"{what} with status {error.status_code}: {said}", attempt)
         return UsageError(
             f"{what} with status {error.status_code}: {said}",

@@ -39,10 +39,19 @@ class ChatForm:
     prompt_end: str = ""
 
     def text(self, messages: Sequence[ChatMessage], render: Render) -> str:
-        """Returns the prompt, ready for the answer."""
+        """Returns the prompt, ready for the answer.
+
+        Raises:
+            ValueError: The template shows something else than the messages' texts.
+            Exception: Whatever the template raises.
+        """
         if self.merges_system:
             messages = merge_system(messages)
-        return render(_turns(messages, self.in_parts), True) + self.answer_start
+        text = render(_turns(messages, self.in_parts), True) + self.answer_start
+        # White space around a text is the template's to take.
+        if not all(message.content.strip() in text for message in messages):
+            raise ValueError("it leaves out or changes its words")
+        return text
 
 
 def zephyr_text(messages: Sequence[ChatMessage]) -> str:
@@ -83,12 +92,9 @@ def find_chat_form(render: Render, source: str) -> ChatForm:
                 if not in_parts:
                     reason = said(error)
                 continue
-            if _shows_once(text, _SYSTEM_MARK) and _shows_once(text, _USER_MARK):
-                start = _missing_answer_start(form, marked, render, text)
-                end = text.partition(_USER_MARK)[2] + start
-                return ChatForm(merges_system, in_parts, start, end)
-            if not in_parts:
-                reason = "it leaves out the query or the passages"
+            start = _missing_answer_start(form, marked, render, text)
+            end = text.partition(_USER_MARK)[2] + start
+            return ChatForm(merges_system, in_parts, start, end)
     raise UsageError(
         f"the chat template of {source} cannot hold a ranking prompt: {reason}",
         "name the tokenizer of a chat model by --tokenizer, or use --teacher rankzephyr for "
@@ -109,10 +115,6 @@ def _turns(messages: Sequence[ChatMessage], in_parts: bool) -> list[Turn]:
         }
         for message in messages
     ]
-
-
-def _shows_once(text: str, mark: str) -> bool:
-    return text.count(mark) == 1
 
 
 def _missing_answer_start(

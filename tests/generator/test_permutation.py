@@ -134,11 +134,14 @@ def test_escapes_are_formatting() -> None:
         assert outcome_of(parse_permutation(text, 3)) == (OK, [2, 1, 3], 0, 0, 0)
 
 
-# Of the kinds with answer tags one at most: an answer has one answer.
+# An answer has one answer, and one full stop.
 _WRAPPERS = st.lists(
     st.sampled_from(sorted(FORMATTING)),
     max_size=5,
-    unique_by=(lambda name: "answer tags" if "answer tags" in name else name,),
+    unique_by=(
+        lambda name: "answer tags" if "answer tags" in name else name,
+        lambda name: "full stop" if "full stop" in name else name,
+    ),
 )
 _BODIES = st.lists(st.integers(0, 7), min_size=1, max_size=9).map(
     lambda ids: " > ".join(f"[{i}]" for i in ids)
