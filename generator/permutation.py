@@ -114,7 +114,7 @@ def parse_permutation(
     answer = answer_of(text, rules.begins_in_thought)
     try:
         if answer is None:
-            raise _NoRanking("it ends within its thought")
+            raise _NoRanking("it ends within its thought (--max-output-tokens gives it room)")
         return _read(answer, k, cut_by_length, rules)
     except _NoRanking as problem:
         return ParsedAnswer(WindowOutcome.MALFORMED, None, why=str(problem))

@@ -157,6 +157,13 @@ def test_a_dry_run_says_it_too(tmp_path: Path) -> None:
     assert refused.exit_code == 2
     assert "this model only embeds" in refused.stderr
     assert "unexpected" not in refused.stderr
+    one = saved(
+        "{% if 'yeast' in messages[-1]['content'] %}{{ 1 / 0 }}{% endif %}" + PLAIN,
+        tmp_path / "one",
+    )
+    late = CliRunner().invoke(app, [*command, one])
+    assert late.exit_code == 2
+    assert "division by zero" in late.stderr
 
 
 @pytest.mark.parametrize(
