@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rankgen.generator.permutation import ANSWER_RULES, LEAST_NAMED
 from rankgen.generator.teachers.presets import TeacherPreset, split_teacher
 from rankgen.generator.windows import check_window
 from rankgen.manifests.errors import UsageError
@@ -46,6 +47,7 @@ class LabelSettings(BaseModel):
         concurrency: Queries in flight in each worker.
         order: What orders the run of "recorded": its score column, as trec_eval does, or its rank.
         on_malformed: What an answer that is not clean comes to; see `teachers.listwise`.
+        min_named: Least share of the passages that an answer must name, 0 to 1, or it is no answer.
         tokenizer: Hugging Face id or folder, or "rankzephyr" for the bundled one.
         seed: Sent to the engine; greedy decoding does not draw.
         request_timeout_s: Longest time for one call to a server, in seconds.
@@ -73,6 +75,7 @@ class LabelSettings(BaseModel):
     concurrency: int | None = Field(default=None, ge=1)
     order: Literal["score", "rank"] | None = None
     on_malformed: OnMalformed | None = None
+    min_named: float | None = Field(default=None, ge=0, le=1)
     tokenizer: str | None = None
     seed: int = 0
     request_timeout_s: float = Field(default=600.0, gt=0)
@@ -144,13 +147,21 @@ class LabelSettings(BaseModel):
             "dtype": self.dtype or ("auto" if engine == "vllm" else None),
             "concurrency": self.concurrency or (256 if engine == "vllm" else 32),
             "on_malformed": self.on_malformed or "repair",
+            "min_named": LEAST_NAMED if self.min_named is None else self.min_named,
             "tokenizer": self.tokenizer or ("rankzephyr" if ids_only_for_counting else model),
         }
 
     def _refuse_listwise_settings(self) -> None:
         given = [
             name
-            for name in ("engine", "base_url", "api", "prompt_profile", "max_output_tokens")
+            for name in (
+                "engine",
+                "base_url",
+                "api",
+                "prompt_profile",
+                "max_output_tokens",
+                "min_named",
+            )
             if getattr(self, name) is not None
         ]
         if given:
@@ -179,14 +190,19 @@ class LabelSettings(BaseModel):
     def identity(self) -> dict[str, object]:
         """Returns the resolved settings that change results, as JSON values; the fingerprint.
 
-        A run file is named by its path here; its content is in the teacher's own identity.
+        A run file is named by its path here; its content is in the teacher's own identity. How
+        answers are read concerns only teachers that write some.
         """
-        identity = {
+        settings = self.resolved()
+        values: dict[str, object] = {
             name: value
-            for name, value in self.resolved().model_dump(mode="json").items()
+            for name, value in settings.model_dump(mode="json").items()
             if name not in _NOT_IDENTITY
         }
-        if identity["order"] is None:
+        if settings.order is None:
             # Runs of other teachers keep the fingerprints they had before there was an order.
-            del identity["order"]
-        return identity
+            del values["order"]
+        if settings.preset.kind == "listwise":
+            return values | {"answer_rules": ANSWER_RULES}
+        del values["min_named"]
+        return values

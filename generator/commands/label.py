@@ -81,6 +81,12 @@ def label(
             show_default="score",
         ),
     ] = None,
+    min_named: Annotated[
+        float | None,
+        typer.Option(
+            help="Least share of the passages that an answer must name.", show_default="0.5"
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Ray actors.", show_default="one a GPU")
     ] = None,

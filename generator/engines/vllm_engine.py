@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from rankgen.generator.engines.base import EnginePrompt, Generation, finish_reason
 from rankgen.generator.outcomes import EngineDead, TeacherFailure, TokenUsage
+from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.manifests.model_source import split_revision
 
@@ -85,6 +86,10 @@ class VllmEngine:
                 "the lines above this one are vLLM's own; check the model's path and the memory",
             ) from error
         self._numbers = itertools.count()
+
+    def wants_merged_system(self, messages: Sequence[ChatMessage]) -> bool:
+        """Reads token ids, which the tokenizer's chat format has made."""
+        return False
 
     async def generate(self, prompt: EnginePrompt, max_tokens: int) -> Generation:
         """Continues the ids greedily; see `Engine.generate`."""

@@ -212,7 +212,13 @@ def test_the_fingerprint_leaves_out_speed_and_place() -> None:
     base = LabelSettings(teacher="rankzephyr", base_url="http://a:1")
     same = base.model_copy(update={"base_url": "http://b:2/v1", "concurrency": 3})
     assert base.identity() == same.identity()
-    for change in ({"passes": 2}, {"window": 15}, {"revision": "x"}, {"on_malformed": "retry"}):
+    for change in (
+        {"passes": 2},
+        {"window": 15},
+        {"revision": "x"},
+        {"on_malformed": "retry"},
+        {"min_named": 0.6},
+    ):
         assert base.model_copy(update=change).identity() != base.identity()
 
 
