@@ -7,6 +7,7 @@ from typing import Literal
 Reduction = Literal["per_query_mean", "batch_pairs", "sum"]
 SampleMode = Literal["random", "spread", "best"]
 Schedule = Literal["constant", "linear"]
+ResolvedPrecision = Literal["fp32", "bf16"]
 Precision = Literal["auto", "fp32", "bf16"]
 # Pairs that count: those a window showed, also those that follow from them, or all.
 Evidence = Literal["seen", "implied", "all"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -57,7 +58,7 @@ def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = 
     from rankgen.manifests.digest import sha256_of_value
     from rankgen.manifests.errors import UsageError
     from rankgen.manifests.validation import validated
-    from rankgen.students.list_reranker import StudentOpener
+    from rankgen.students.list_reranker import StudentOpener, precision_of_worker
     from rankgen.students.student_identity import student_identity
 
     settings = validated(RerankSettings, values, where)
@@ -74,7 +75,6 @@ def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = 
         depth=settings.depth,
         ties=settings.ties,
         device=settings.device,
-        precision=settings.precision,
         chunk_tokens=settings.chunk_tokens,
         threads=settings.threads,
     )
@@ -83,11 +83,12 @@ def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = 
             candidates=settings.candidates,
             out=settings.out,
             opener=opener,
+            precision=settings.precision,
+            settle=partial(precision_of_worker, settings.device),
             recipe={
                 "student": sha256_of_value(student_identity(student)),
                 "depth": settings.depth,
                 "ties": settings.ties,
-                "precision": settings.precision,
             },
             settings=settings.model_dump(mode="json"),
             tag=folder.name or settings.student,

@@ -1,0 +1,12 @@
+"""What a user should know although the command goes on."""
+
+from __future__ import annotations
+
+import functools
+import sys
+
+
+@functools.cache
+def warn(sentence: str) -> None:
+    """Prints one line on standard error, once in a process; standard output is for results."""
+    print(f"warning: {sentence}", file=sys.stderr, flush=True)
