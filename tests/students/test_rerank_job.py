@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
+from rankgen.generator.jobs.cluster import kept_session
 from rankgen.generator.rerank import validate_reranked
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.half_precision import is_fast
@@ -73,6 +74,12 @@ def test_tied_scores_are_refused_when_a_shard_is_checked() -> None:
     tied = candidate_table([Candidates("q", ("a", "b"), (1.0, 1.0 - 1e-12))])
     with pytest.raises(IntegrityProblem, match="do not strictly decrease"):
         validate_reranked({"candidates": tied}, ["q"], {})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_ray() -> Iterator[None]:
+    with kept_session():
+        yield
 
 
 @pytest.fixture
