@@ -84,9 +84,14 @@ def label(settings: LabelRunSettings) -> JobSummary:
         may_use_gpus=True,
         ray_address=settings.ray_address,
     ) as dtype:
-        plan = plan.model_copy(update={"recipe": {**plan.recipe, "dtype": dtype}})
         teacher = teacher.model_copy(update={"dtype": dtype})
         settings = settings.model_copy(update={"teacher": teacher})
+        changes = {
+            "recipe": {**plan.recipe, "dtype": dtype},
+            # `verify --relabel` labels with these.
+            "settings": settings.model_dump(mode="json"),
+        }
+        plan = plan.model_copy(update=changes)
         return run_job(_job(settings, plan, queries))
 
 

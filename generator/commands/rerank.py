@@ -29,7 +29,9 @@ def rerank(
         ),
     ] = "first-stage",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto (whichever is fast here), fp32 or bf16.")
+    ] = "auto",
     chunk_tokens: Annotated[
         int | None, typer.Option(help="Tokens of one forward pass.", show_default="by device")
     ] = None,

@@ -64,7 +64,9 @@ def train_student(
         int | None, typer.Option(help="Optimizer steps, instead of epochs.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto (whichever is fast here), fp32 or bf16.")
+    ] = "auto",
     compile: Annotated[
         bool, typer.Option("--compile", help="Compile the model's layers first (a minute or two).")
     ] = False,

@@ -79,7 +79,9 @@ def test_the_final_order_is_as_good_as_the_windows(
         candidates=source.root, teacher=teacher, shards=2, out=out.root, max_failed=1
     )
     summary = label(settings)
-    assert read_plan(out).recipe["dtype"] == "float32"
+    plan = read_plan(out)
+    assert plan.recipe["dtype"] == "float32"
+    assert plan.settings["teacher"]["dtype"] == "float32"  # type: ignore[call-overload, index]  # JSON
     commits = [json.loads(path.read_text()) for path in out.commits.glob("*.json")]
     assert {commit["facts"]["dtype"] for commit in commits} == {"float32"}
     assert summary.queries >= QUERIES - 1
