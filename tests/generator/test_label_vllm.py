@@ -30,8 +30,7 @@ pytest.importorskip("vllm")
 pytestmark = pytest.mark.usefixtures("unbound_vllm")
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "tiny_ranker"
-QUERIES, DEPTH, WORDS = 4, 15, 30
-WINDOW, STRIDE = 10, 5
+QUERIES, DEPTH, WORDS = 6, 30, 30
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +72,6 @@ def test_the_final_order_is_as_good_as_the_windows(
     dtype = "auto" if fast_dtype("float16", "cpu") == "float32" else "float32"
     teacher = LabelSettings.model_validate(
         {"teacher": "rankzephyr", "model": str(FIXTURE / "model"), "dtype": dtype, "passes": 2}
-        | {"window": WINDOW, "stride": STRIDE}
     )
     settings = LabelRunSettings(
         candidates=source.root, teacher=teacher, shards=2, out=out.root, max_failed=1
@@ -85,9 +83,9 @@ def test_the_final_order_is_as_good_as_the_windows(
     commits = [json.loads(path.read_text()) for path in out.commits.glob("*.json")]
     assert {commit["facts"]["dtype"] for commit in commits} == {"float32"}
     assert summary.queries >= QUERIES - 1
-    # 15 candidates: two windows a pass, and after two passes a perfect teacher's order is perfect.
+    # 30 candidates: two windows a pass, and after two passes a perfect teacher's order is perfect.
     assert summary.counts["windows"] == 4 * summary.queries
-    assert summary.counts["output_tokens"] == 40 * summary.counts["windows"]
+    assert summary.counts["output_tokens"] == 90 * summary.counts["windows"]
     assert verify_run(out, validate_rankings).problems == ()
     current = {c.query_id: list(c.doc_ids) for c in source.candidates()}
     window_taus = []
