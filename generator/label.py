@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from rankgen.generator.engines.vllm_dtype import dtype_and_warning, own_dtype
 from rankgen.generator.jobs.cluster import cpus_of_nodes, total_cpus, total_gpus
 from rankgen.generator.jobs.job import JobSummary, ShardJob, run_job
 from rankgen.generator.jobs.pool_settings import PoolSettings
@@ -16,6 +18,7 @@ from rankgen.generator.label_rows import validate_rankings
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.generator.label_work import LabelFactory
 from rankgen.generator.prompts.profiles import prompt_profile
+from rankgen.generator.settled import AUTO, settled
 from rankgen.generator.teachers.embedding import embedder_folder
 from rankgen.generator.teachers.presets import split_teacher
 from rankgen.generator.teachers.revision import with_pinned_revision
@@ -71,10 +74,34 @@ def label(settings: LabelRunSettings) -> JobSummary:
     run = RunDirectory(settings.out)
     teacher = with_pinned_revision(settings.teacher.resolved(), run)
     settings = settings.model_copy(update={"teacher": teacher})
-    source = RunDirectory(settings.candidates)
     plan, queries = plan_labels(settings)
+    if teacher.engine != "vllm":
+        return run_job(_job(settings, plan, queries))
+    settle = partial(dtype_and_warning, own_dtype(teacher.model or "", teacher.revision))
+    with settled(
+        run,
+        "dtype",
+        teacher.dtype or AUTO,
+        settle,
+        may_use_gpus=True,
+        ray_address=settings.ray_address,
+    ) as dtype:
+        teacher = teacher.model_copy(update={"dtype": dtype})
+        settings = settings.model_copy(update={"teacher": teacher})
+        changes = {
+            "recipe": {**plan.recipe, "dtype": dtype},
+            # `verify --relabel` labels with these.
+            "settings": settings.model_dump(mode="json"),
+        }
+        plan = plan.model_copy(update=changes)
+        return run_job(_job(settings, plan, queries))
+
+
+def _job(settings: LabelRunSettings, plan: Plan, queries: QueryTable) -> ShardJob:
+    source, run = RunDirectory(settings.candidates), RunDirectory(settings.out)
+    teacher = settings.teacher
     in_flight = teacher.concurrency or 1
-    job = ShardJob(
+    return ShardJob(
         run=run,
         plan=plan,
         queries=queries,
@@ -85,7 +112,6 @@ def label(settings: LabelRunSettings) -> JobSummary:
         max_failed=settings.max_failed,
         ray_address=settings.ray_address,
     )
-    return run_job(job)
 
 
 def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:

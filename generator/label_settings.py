@@ -43,7 +43,8 @@ class LabelSettings(BaseModel):
         strategy: The order of windows.
         context_size: Tokens of prompt and answer together.
         max_output_tokens: Most tokens of an answer; more than the ids need for models that think.
-        dtype: The model's number format under vLLM.
+        dtype: The model's number format under vLLM; `auto` is settled for the whole run when it
+            begins (see `engines.vllm_dtype`).
         concurrency: Queries in flight in each worker.
         order: What orders the run of "recorded": its score column, as trec_eval does, or its rank.
         on_malformed: What an answer that is not clean comes to; see `teachers.listwise`.

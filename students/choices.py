@@ -9,6 +9,7 @@ DEFAULT_BACKBONE = "google/electra-base-discriminator"
 Reduction = Literal["per_query_mean", "batch_pairs", "sum"]
 SampleMode = Literal["random", "spread", "best"]
 Schedule = Literal["constant", "linear"]
+ResolvedPrecision = Literal["fp32", "bf16"]
 Precision = Literal["auto", "fp32", "bf16"]
 # What ends a training.
 Ending = Literal["max steps", "time budget", "patience"]

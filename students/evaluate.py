@@ -48,6 +48,8 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
     measures = tuple(dict.fromkeys(settings.measures))
     parse_measures(measures)
     qrels = _population(read_judgements(settings.qrels), settings)
+    if settings.students:
+        settings = _with_resolved_precision(settings)
     systems = unique_names(_systems(settings, qrels))
     values = {system.name: per_query(qrels, system.scores, measures) for system in systems}
     evaluation = Evaluation(
@@ -65,6 +67,15 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
     )
     _write(evaluation, settings.out)
     return evaluation
+
+
+def _with_resolved_precision(settings: EvaluationSettings) -> EvaluationSettings:
+    """Returns the settings with what `auto` means here, for scores are kept and shown under it."""
+    from rankgen.students.hardware import choose_device
+    from rankgen.students.precision import resolve_precision
+
+    precision = resolve_precision(settings.precision, choose_device(settings.device).type)
+    return settings.model_copy(update={"precision": precision})
 
 
 def _population(qrels: Qrels, settings: EvaluationSettings) -> Qrels:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import get_args
 
 from rankgen.manifests.atomic import write_whole
 from rankgen.manifests.digest import sha256_of_file, sha256_of_lines
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.run_directory import RunDirectory
+from rankgen.students.choices import Precision
 
 Facts = Mapping[str, object]
 
@@ -50,6 +52,15 @@ def check_recipe(
             f"{path.parent.parent} was begun with other settings: {'; '.join(differing)}",
             "choose another --out, or give the settings it was begun with",
         )
+
+
+def held_precision(path: Path) -> Precision | None:
+    """Returns the precision that work was begun with, or None where it is not written down."""
+    try:
+        held = json.loads(path.read_text(encoding="utf-8")).get("precision")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return held if held in get_args(Precision) else None
 
 
 def write_recipe(path: Path, facts: Facts) -> None:

@@ -73,7 +73,8 @@ class TrainSettings(BaseModel):
         dropout: For every dropout of the model; None keeps the backbone's own.
         frozen_layers: The lowest so many layers, and the embeddings, keep their weights.
         precision: `fp32`, `bf16` (products only; loss and weights stay in 32 bits), or `auto`,
-            which is bf16 on a GPU that has it.
+            which is bf16 on a GPU or CPU where that is faster, and stays what a training was begun
+            with.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         compile: Compile the model's layers (torch.compile), for long trainings.
         chunk_tokens: Tokens of one forward pass, padding included; None chooses by device.

@@ -8,20 +8,21 @@ from collections.abc import Sequence
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.students.artefact import finished_summary, publish_student
-from rankgen.students.choices import EVIDENCE_WEIGHTS
+from rankgen.students.choices import EVIDENCE_WEIGHTS, Precision
 from rankgen.students.compiled import compile_layers
 from rankgen.students.cross_encoder import load_backbone
 from rankgen.students.evidence import PairEvidence, read_evidence
-from rankgen.students.hardware import choose_hardware, place
+from rankgen.students.hardware import choose_device, choose_hardware, place
 from rankgen.students.lists import read_training_lists
 from rankgen.students.losses import LOSSES, LossPart, parse_loss
-from rankgen.students.recipe_lock import write_recipe
+from rankgen.students.precision import resolve_precision
+from rankgen.students.recipe_lock import held_precision, write_recipe
 from rankgen.students.schedule import check_warmup
 from rankgen.students.settings import TrainSettings
 from rankgen.students.step import Trainer
 from rankgen.students.step_memory import fitted
 from rankgen.students.summary import TrainSummary
-from rankgen.students.team import current_team
+from rankgen.students.team import Team, current_team
 from rankgen.students.training_facts import (
     check_training,
     recipe_path,
@@ -48,10 +49,17 @@ def train_student(settings: TrainSettings) -> TrainSummary:
     rankings = RunDirectory(settings.rankings)
     lists = read_training_lists(rankings, settings.depth)
     settings = with_pinned_backbone(settings)
-    facts = training_facts(settings)
     finished = finished_summary(settings.out)
     # Before its first checkpoint a training has nothing that another recipe could spoil.
-    if finished is not None or checkpoint_path(settings.out).exists():
+    is_begun = finished is not None or checkpoint_path(settings.out).exists()
+    team = current_team()
+    if settings.precision == "auto":
+        held = held_precision(recipe_path(settings.out)) if is_begun else None
+        if finished is None and held == "auto":
+            held = None  # Recipes of old kept the word; what it meant there is not known.
+        settings = _with_precision(settings, held, team)
+    facts = training_facts(settings)
+    if is_begun:
         check_training(settings.out, facts)
     if finished is not None:
         return finished
@@ -74,7 +82,6 @@ def train_student(settings: TrainSettings) -> TrainSummary:
     place(encoder.model, hardware)
     if settings.compile:
         compile_layers(encoder.model)
-    team = current_team()
     if settings.step_tokens is None:
         hardware = fitted(hardware, encoder, sharing=team.size)
     trainer = Trainer(encoder, loss, settings, hardware, steps, evidence, team)
@@ -87,6 +94,21 @@ def train_student(settings: TrainSettings) -> TrainSummary:
         checkpoint_path(settings.out).unlink(missing_ok=True)
     team.wait()
     return summary
+
+
+def _with_precision(settings: TrainSettings, held: Precision | None, team: Team) -> TrainSettings:
+    """Returns the settings with the precision that `auto` means for this training, everywhere.
+
+    Args:
+        settings: With `auto`.
+        held: What the training was begun with, which it keeps on another machine too.
+        team: Without `held`, what suits its first member holds for all.
+    """
+    if held is None:
+        device = choose_device(settings.device)
+        is_bf16 = resolve_precision("auto", device.type) == "bf16"
+        held = "bf16" if team.of_first(float(is_bf16), device) else "fp32"
+    return settings.model_copy(update={"precision": held})
 
 
 def _evidence(settings: TrainSettings, loss: Sequence[LossPart]) -> PairEvidence | None:

@@ -62,7 +62,11 @@ def label(
         int | None, typer.Option(help="Longest answer.", show_default="what the ids need")
     ] = None,
     dtype: Annotated[
-        str | None, typer.Option(help="The model's number format.", show_default="auto")
+        str | None,
+        typer.Option(
+            help="auto (the model's own where that is fast), bfloat16, float16 or float32.",
+            show_default="auto",
+        ),
     ] = None,
     concurrency: Annotated[
         int | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,9 @@ def rerank(
         ),
     ] = "first-stage",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto (whichever is fast here), fp32 or bf16.")
+    ] = "auto",
     chunk_tokens: Annotated[
         int | None, typer.Option(help="Tokens of one forward pass.", show_default="by device")
     ] = None,
@@ -57,7 +60,7 @@ def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = 
     from rankgen.manifests.errors import UsageError
     from rankgen.manifests.model_source import pinned_model
     from rankgen.manifests.validation import validated
-    from rankgen.students.list_reranker import StudentOpener
+    from rankgen.students.list_reranker import StudentOpener, precision_of_worker
     from rankgen.students.student_identity import student_identity
 
     settings = validated(RerankSettings, values, where)
@@ -78,7 +81,6 @@ def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = 
         depth=settings.depth,
         ties=settings.ties,
         device=settings.device,
-        precision=settings.precision,
         chunk_tokens=settings.chunk_tokens,
         threads=settings.threads,
     )
@@ -87,11 +89,12 @@ def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = 
             candidates=settings.candidates,
             out=settings.out,
             opener=opener,
+            precision=settings.precision,
+            settle=partial(precision_of_worker, settings.device),
             recipe={
                 "student": student_identity(student),
                 "depth": settings.depth,
                 "ties": settings.ties,
-                "precision": settings.precision,
             },
             settings=settings.model_dump(mode="json"),
             tag=folder.name or settings.student,

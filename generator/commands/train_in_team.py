@@ -32,6 +32,8 @@ def train_in_team(settings: TrainSettings, workers: int, ray_address: str | None
     if finished_summary(settings.out) is not None:
         # It recognises the student or refuses another recipe, which takes no team.
         return train_student(settings)
+    if settings.precision == "bf16" and ray_address is None:
+        _warn_if_slow(settings)
     with _shown_progress(metrics_path(settings.out)):
         run_in_team(
             _Training(settings),
@@ -44,6 +46,14 @@ def train_in_team(settings: TrainSettings, workers: int, ray_address: str | None
     if summary is None:
         raise IntegrityProblem(f"the training left no student in {settings.out}", "repeat it")
     return summary.model_copy(update={"was_finished": False})
+
+
+def _warn_if_slow(settings: TrainSettings) -> None:
+    """Says here what the workers, whose own output nobody sees, would say of this machine."""
+    from rankgen.students.hardware import choose_device
+    from rankgen.students.precision import resolve_precision
+
+    resolve_precision(settings.precision, choose_device(settings.device).type)
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,9 @@ def train_student(
         typer.Option(help="End earlier when so many minutes are spent, validations included."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto (whichever is fast here), fp32 or bf16.")
+    ] = "auto",
     compile: Annotated[
         bool, typer.Option("--compile", help="Compile the model's layers first (a minute or two).")
     ] = False,

@@ -7,9 +7,10 @@ import itertools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from rankgen.generator.engines.base import EnginePrompt, Generation, finish_reason
+from rankgen.generator.engines.vllm_dtype import dtype_and_warning, own_dtype
 from rankgen.generator.outcomes import EngineDead, TeacherFailure, TokenUsage
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem
@@ -17,8 +18,6 @@ from rankgen.manifests.model_source import split_revision
 
 if TYPE_CHECKING:
     from vllm.engine.arg_utils import AsyncEngineArgs
-
-Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class VllmSettings:
         tokenizer: Another tokenizer than the model's; it only spells the answer out. A folder, an
             id, or "ID@COMMIT".
         context_size: Tokens of prompt and answer together (vLLM's max_model_len).
-        dtype: "auto", "bfloat16", "float16" or "float32".
+        dtype: "auto", "bfloat16", "float16" or "float32"; see `vllm_dtype.fast_dtype`.
         seed: vLLM's seed; greedy decoding does not draw.
         force_length: Write exactly `max_tokens` tokens, as rank_llm does for RankZephyr.
         gpu_memory_utilization: Part of each GPU's memory that vLLM takes, 0 to 1.
@@ -43,7 +42,7 @@ class VllmSettings:
     revision: str | None = None
     tokenizer: str | None = None
     context_size: int = 4096
-    dtype: Dtype = "auto"
+    dtype: str = "auto"
     seed: int = 0
     force_length: bool = False
     gpu_memory_utilization: float = 0.9
@@ -165,13 +164,14 @@ def _arguments(settings: VllmSettings) -> AsyncEngineArgs:
     tokenizer, tokenizer_revision = settings.tokenizer, settings.revision
     if tokenizer is not None:
         tokenizer, tokenizer_revision = split_revision(tokenizer)
+    own = own_dtype(settings.model, settings.revision)
     arguments = AsyncEngineArgs(
         model=settings.model,
         revision=settings.revision,
         tokenizer=tokenizer,
         tokenizer_revision=tokenizer_revision,
         max_model_len=settings.context_size,
-        dtype=settings.dtype,
+        dtype=dtype_and_warning(own, settings.dtype)[0],
         seed=settings.seed,
         tensor_parallel_size=settings.tensor_parallel,
         disable_log_stats=True,

@@ -27,6 +27,7 @@ def make_teacher(settings: LabelSettings) -> Teacher:
     settings = settings.resolved()
     preset, argument = split_teacher(settings.teacher)
     if preset.kind == "listwise":
+        settings = _with_dtype(settings)
         prompter, engine = make_prompter(settings), _engine(settings)
         if engine.wants_merged_system(prompter.trial()):
             prompter = make_prompter(settings, merges_system=True)
@@ -42,6 +43,16 @@ def make_teacher(settings: LabelSettings) -> Teacher:
     from rankgen.generator.teachers.scripted import ScriptedTeacher, parse_script
 
     return ScriptedTeacher(parse_script(argument or ""))
+
+
+def _with_dtype(settings: LabelSettings) -> LabelSettings:
+    """Returns the settings with what "auto" comes to here, which is part of the teacher."""
+    if settings.dtype != "auto":
+        return settings
+    from rankgen.generator.engines.vllm_dtype import dtype_and_warning, own_dtype
+
+    own = own_dtype(settings.model or "", settings.revision)
+    return settings.model_copy(update={"dtype": dtype_and_warning(own, "auto")[0]})
 
 
 def make_prompter(settings: LabelSettings, merges_system: bool = False) -> ListwisePrompter:

@@ -82,7 +82,8 @@ def words(write_rankings: Callable[..., Path], tiny_backbone: str) -> list[str]:
     }
     rankings = write_rankings("rankings", orders, dict.fromkeys(orders, "good"), documents)
     words = ["train-student", "--rankings", str(rankings), "--backbone", tiny_backbone]
-    words += ["--learning-rate", "1e-3", "--queries-per-step", "3", "--device", "cpu"]
+    words += ["--learning-rate", "1e-3", "--queries-per-step", "3"]
+    words += ["--device", "cpu", "--precision", "fp32"]
     for value in ("query_tokens=8", "passage_tokens=16", "dropout=0.0", "checkpoint_every=2"):
         words += ["--set", value]
     return words
