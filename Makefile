@@ -16,7 +16,7 @@ quickstart: $(INSTALLED)
 	@$(BIN)/rankgen quickstart
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow" --durations=20
 
 test-all: $(INSTALLED)
 	@$(BIN)/python -m pytest

@@ -35,7 +35,6 @@ RECIPE = {
     "adam_beta2": 0.98,
     "gradient_clip": 1.0,
     "dropout": 0.0,
-    "precision": "bf16",
     "checkpoint_every": 1_000,
 }
 

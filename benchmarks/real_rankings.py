@@ -125,7 +125,7 @@ def ndcg_of_students(
     candidates, rankings = scratch / "dl21", scratch / "dl21-rankings"
     if not candidates.exists():
         first_stage(data, "msmarco-dl21", candidates)
-    options: list[str | Path] = ["--precision", "bf16", "--compare", "first", "--json"]
+    options: list[str | Path] = ["--compare", "first", "--json"]
     if teacher:
         rankgen("label", "--candidates", candidates, *teacher, "--out", rankings)
         options += ["--rankings", rankings]

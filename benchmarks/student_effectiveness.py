@@ -25,12 +25,14 @@ import torch
 from real_rankings import label_lists, llm_rankings, ndcg_of_students, rankgen
 from results_file import write_results
 
+from rankgen.manifests.model_source import RECORD_FILE
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.students.batches import StepLists
-from rankgen.students.cross_encoder import SETTINGS_FILE, load_backbone
+from rankgen.students.cross_encoder import load_backbone
 from rankgen.students.lists import read_training_lists
+from rankgen.students.optimizer import LAYER_NUMBER
+from rankgen.students.schedule import rate_factor
 from rankgen.students.settings import TrainSettings
-from rankgen.students.step import LAYER_NUMBER, rate_factor
 
 QUERY_TOKENS, PASSAGE_TOKENS = 32, 64
 RECIPE: dict[str, object] = {
@@ -116,7 +118,7 @@ def train_theirs(stage: Stage, seed: int) -> None:
     model.save_pretrained(str(stage.out))
     # So that `rankgen evaluate` cuts the texts as the training did.
     cuts = {"query_tokens": QUERY_TOKENS, "passage_tokens": PASSAGE_TOKENS}
-    (stage.out / SETTINGS_FILE).write_text(json.dumps({"settings": cuts}))
+    (stage.out / RECORD_FILE).write_text(json.dumps({"settings": cuts}))
 
 
 def drawn_texts(

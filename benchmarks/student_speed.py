@@ -31,6 +31,7 @@ from student_peers import (
     token_list,
 )
 
+from rankgen.manifests.half_precision import is_fast
 from rankgen.manifests.trec import read_run
 from rankgen.retrieval.open_collection import open_collection
 from rankgen.students.cross_encoder import load_backbone
@@ -173,7 +174,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "backbone"
         write_backbone(folder)
-        has_bf16 = torch.backends.cpu.get_cpu_capability() == "AVX512"
+        has_bf16 = is_fast("bfloat16", "cpu")
         result = {
             "what": "RankNet steps on one list of 100, and scoring; MiniLM, dropout 0, CPU",
             "rounds": rounds,

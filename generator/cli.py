@@ -11,7 +11,7 @@ from rankgen.generator.commands.evaluate import evaluate
 from rankgen.generator.commands.label import label
 from rankgen.generator.commands.negatives import negatives
 from rankgen.generator.commands.quickstart import quickstart
-from rankgen.generator.commands.reporting import DEBUG_VARIABLE
+from rankgen.generator.commands.reporting import DEBUG_VARIABLE, print_in_any_encoding
 from rankgen.generator.commands.reproduce import reproduce
 from rankgen.generator.commands.rerank import rerank
 from rankgen.generator.commands.retrieve import retrieve
@@ -57,6 +57,7 @@ def rankgen(
 
 def main() -> None:
     """Runs the command line; `--debug` may stand anywhere."""
+    print_in_any_encoding()
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     if len(arguments) < len(sys.argv) - 1:
         os.environ[DEBUG_VARIABLE] = "1"

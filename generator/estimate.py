@@ -10,10 +10,12 @@ from pydantic import BaseModel, ConfigDict
 
 from rankgen.generator.label import LabelRunSettings, plan_labels
 from rankgen.generator.label_settings import LabelSettings
+from rankgen.generator.outcomes import TeacherFailure
 from rankgen.generator.teachers.registry import make_prompter
 from rankgen.generator.tokenizer import BUNDLED
 from rankgen.generator.windows import call_count, spans
 from rankgen.manifests.candidate_lists import CandidateLists
+from rankgen.manifests.errors import UsageError
 from rankgen.manifests.ledger import Ledger
 from rankgen.manifests.plan import read_plan
 from rankgen.manifests.records import Query
@@ -129,19 +131,32 @@ def _tokens(
     """Returns prompt tokens, output tokens and calls of one pass over the sampled queries.
 
     The windows are those of the first-stage order: which passages share a window changes the sum
-    only where a prompt has to be cut.
+    only where a prompt has to be cut. A query whose prompt cannot be written counts as far as it
+    comes; the run will quarantine it.
+
+    Raises:
+        UsageError: No sampled prompt can be written.
     """
     prompter = make_prompter(teacher)
     lists, texts = CandidateLists(source), DocumentTexts(source)
     prompt = output = calls = 0
+    failure: TeacherFailure | None = None
     for query in sample:
         doc_ids = lists[[query.query_id]][query.query_id].doc_ids
         documents = texts[doc_ids]
         for start, end in spans(len(doc_ids), teacher.window, teacher.stride):
             window = [documents[doc_id] for doc_id in doc_ids[start:end]]
-            prompt += len(prompter.build(query, window).token_ids)
+            try:
+                prompt += len(prompter.build(query, window).token_ids)
+            except TeacherFailure as error:
+                failure = error
+                break
             output += prompter.output_budget(len(window))
             calls += 1
+    if failure and not calls:
+        raise UsageError(
+            f"no prompt can be written: {failure}", "check --context-size, --window and --tokenizer"
+        )
     return prompt, output, calls
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from rankgen.generator.engines.vllm_dtype import dtype_and_warning, own_dtype
 from rankgen.generator.jobs.cluster import cpus_of_nodes, total_cpus, total_gpus
 from rankgen.generator.jobs.job import JobSummary, ShardJob, run_job
 from rankgen.generator.jobs.pool_settings import PoolSettings
@@ -15,12 +18,14 @@ from rankgen.generator.label_rows import validate_rankings
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.generator.label_work import LabelFactory
 from rankgen.generator.prompts.profiles import prompt_profile
-from rankgen.generator.teachers.model_folder import model_identity
+from rankgen.generator.settled import AUTO, settled
+from rankgen.generator.teachers.embedding import embedder_folder
 from rankgen.generator.teachers.presets import split_teacher
 from rankgen.generator.teachers.revision import with_pinned_revision
 from rankgen.manifests.candidate_lists import CandidateLists
 from rankgen.manifests.digest import sha256_of_file
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.model_source import model_identity
 from rankgen.manifests.plan import Plan, default_shards, digest_of_queries
 from rankgen.manifests.query_table import QueryTable, queries_of_run
 from rankgen.manifests.run_directory import RunDirectory
@@ -69,10 +74,34 @@ def label(settings: LabelRunSettings) -> JobSummary:
     run = RunDirectory(settings.out)
     teacher = with_pinned_revision(settings.teacher.resolved(), run)
     settings = settings.model_copy(update={"teacher": teacher})
-    source = RunDirectory(settings.candidates)
     plan, queries = plan_labels(settings)
+    if teacher.engine != "vllm":
+        return run_job(_job(settings, plan, queries))
+    settle = partial(dtype_and_warning, own_dtype(teacher.model or "", teacher.revision))
+    with settled(
+        run,
+        "dtype",
+        teacher.dtype or AUTO,
+        settle,
+        may_use_gpus=True,
+        ray_address=settings.ray_address,
+    ) as dtype:
+        teacher = teacher.model_copy(update={"dtype": dtype})
+        settings = settings.model_copy(update={"teacher": teacher})
+        changes = {
+            "recipe": {**plan.recipe, "dtype": dtype},
+            # `verify --relabel` labels with these.
+            "settings": settings.model_dump(mode="json"),
+        }
+        plan = plan.model_copy(update=changes)
+        return run_job(_job(settings, plan, queries))
+
+
+def _job(settings: LabelRunSettings, plan: Plan, queries: QueryTable) -> ShardJob:
+    source, run = RunDirectory(settings.candidates), RunDirectory(settings.out)
+    teacher = settings.teacher
     in_flight = teacher.concurrency or 1
-    job = ShardJob(
+    return ShardJob(
         run=run,
         plan=plan,
         queries=queries,
@@ -83,7 +112,6 @@ def label(settings: LabelRunSettings) -> JobSummary:
         max_failed=settings.max_failed,
         ray_address=settings.ray_address,
     )
-    return run_job(job)
 
 
 def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
@@ -100,18 +128,39 @@ def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
             f"{source.root} is not finished (it has no documents yet)",
             "repeat its `rankgen retrieve` command, which resumes",
         )
+    losses = _recorded_losses(source, teacher, settings.only)
     only = None if settings.only is None else pa.array(settings.only, pa.string())
     queries = queries_of_run(source, lists.id_column if only is None else only)
     plan = Plan(
         kind="label",
         tables=("rankings", "windows"),
         recipe={"candidates_sha256": lists.digest(), **_recipe(teacher)},
-        settings=settings.model_dump(mode="json"),
+        settings=settings.model_dump(mode="json") | losses,
         shards=settings.shards or default_shards(len(queries)),
         queries=len(queries),
         queries_sha256=digest_of_queries(queries),
     )
     return plan, queries
+
+
+def _recorded_losses(
+    source: RunDirectory, teacher: LabelSettings, only: Collection[str] | None
+) -> dict[str, JsonValue]:
+    """Returns what the run of a recorded teacher lacks or leaves open; nothing of others."""
+    preset, argument = split_teacher(teacher.teacher)
+    if preset.kind != "recorded":
+        return {}
+    from rankgen.generator.teachers.recorded import recorded_losses
+
+    chosen = None if only is None else frozenset(only)
+    candidates = (
+        (row["query_id"], row["doc_ids"])
+        for shard in source.shards("candidates", ["query_id", "doc_ids"])
+        for row in shard.to_pylist()
+        if chosen is None or row["query_id"] in chosen
+    )
+    losses = recorded_losses(Path(argument or ""), teacher.order or "score", candidates)
+    return {"recorded_run": dict(losses)}
 
 
 def _recipe(teacher: LabelSettings) -> dict[str, JsonValue]:
@@ -127,6 +176,9 @@ def _recipe(teacher: LabelSettings) -> dict[str, JsonValue]:
             # A folder is what is in it: it may move, and must not change.
             recipe[key] = model_identity(value)
     preset, argument = split_teacher(teacher.teacher)
+    if preset.kind == "embedding":
+        # The packaged weights have a name that says nothing of the package's version.
+        recipe["model"] = model_identity(str(embedder_folder(teacher.model or "")))
     if preset.kind == "recorded":
         path = Path(argument or "")
         if not path.is_file():

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rankgen.generator.permutation import ANSWER_RULES, LEAST_NAMED
 from rankgen.generator.teachers.presets import TeacherPreset, split_teacher
 from rankgen.generator.windows import check_window
 from rankgen.manifests.errors import UsageError
@@ -42,9 +43,12 @@ class LabelSettings(BaseModel):
         strategy: The order of windows.
         context_size: Tokens of prompt and answer together.
         max_output_tokens: Most tokens of an answer; more than the ids need for models that think.
-        dtype: The model's number format under vLLM.
+        dtype: The model's number format under vLLM; `auto` is settled for the whole run when it
+            begins (see `engines.vllm_dtype`).
         concurrency: Queries in flight in each worker.
+        order: What orders the run of "recorded": its score column, as trec_eval does, or its rank.
         on_malformed: What an answer that is not clean comes to; see `teachers.listwise`.
+        min_named: Least share of the passages that an answer must name, 0 to 1, or it is no answer.
         tokenizer: Hugging Face id or folder, or "rankzephyr" for the bundled one.
         seed: Sent to the engine; greedy decoding does not draw.
         request_timeout_s: Longest time for one call to a server, in seconds.
@@ -70,7 +74,9 @@ class LabelSettings(BaseModel):
     max_output_tokens: int | None = Field(default=None, ge=1)
     dtype: Literal["auto", "bfloat16", "float16", "float32"] | None = None
     concurrency: int | None = Field(default=None, ge=1)
+    order: Literal["score", "rank"] | None = None
     on_malformed: OnMalformed | None = None
+    min_named: float | None = Field(default=None, ge=0, le=1)
     tokenizer: str | None = None
     seed: int = 0
     request_timeout_s: float = Field(default=600.0, gt=0)
@@ -98,6 +104,10 @@ class LabelSettings(BaseModel):
         window, stride = self._window_and_stride(preset)
         check_window(window, stride, self.passes)
         filled: dict[str, object] = {"window": window, "stride": stride}
+        if preset.kind == "recorded":
+            filled["order"] = self.order or "score"
+        elif self.order is not None:
+            raise UsageError(f"the teacher '{preset.name}' has no use for --order", "leave it out")
         if preset.kind == "listwise":
             filled |= self._listwise(preset)
         else:
@@ -138,13 +148,21 @@ class LabelSettings(BaseModel):
             "dtype": self.dtype or ("auto" if engine == "vllm" else None),
             "concurrency": self.concurrency or (256 if engine == "vllm" else 32),
             "on_malformed": self.on_malformed or "repair",
+            "min_named": LEAST_NAMED if self.min_named is None else self.min_named,
             "tokenizer": self.tokenizer or ("rankzephyr" if ids_only_for_counting else model),
         }
 
     def _refuse_listwise_settings(self) -> None:
         given = [
             name
-            for name in ("engine", "base_url", "api", "prompt_profile", "max_output_tokens")
+            for name in (
+                "engine",
+                "base_url",
+                "api",
+                "prompt_profile",
+                "max_output_tokens",
+                "min_named",
+            )
             if getattr(self, name) is not None
         ]
         if given:
@@ -173,10 +191,19 @@ class LabelSettings(BaseModel):
     def identity(self) -> dict[str, object]:
         """Returns the resolved settings that change results, as JSON values; the fingerprint.
 
-        A run file is named by its path here; its content is in the teacher's own identity.
+        A run file is named by its path here; its content is in the teacher's own identity. How
+        answers are read concerns only teachers that write some.
         """
-        return {
+        settings = self.resolved()
+        values: dict[str, object] = {
             name: value
-            for name, value in self.resolved().model_dump(mode="json").items()
+            for name, value in settings.model_dump(mode="json").items()
             if name not in _NOT_IDENTITY
         }
+        if settings.order is None:
+            # Runs of other teachers keep the fingerprints they had before there was an order.
+            del values["order"]
+        if settings.preset.kind == "listwise":
+            return values | {"answer_rules": ANSWER_RULES}
+        del values["min_named"]
+        return values

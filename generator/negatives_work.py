@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,9 @@ class NegativesFactory:
         depth: See `list_with_negatives`.
         count: See `list_with_negatives`.
         seed: See `list_with_negatives`.
+        copies: Query id -> candidates that are copies of its relevant passages.
+        without_text: Query id -> candidates that are relevant but have no text.
+        own: Queries whose candidate of the same id is the query itself.
     """
 
     candidates: Path
@@ -35,6 +39,9 @@ class NegativesFactory:
     depth: int
     count: int
     seed: int
+    copies: Mapping[str, AbstractSet[str]]
+    without_text: Mapping[str, AbstractSet[str]]
+    own: AbstractSet[str]
 
     def __call__(self) -> NegativesWork:
         """Opens the candidates."""
@@ -64,11 +71,15 @@ class NegativesWork:
         )
 
     def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
-        """Returns passages, relevant ones that were not retrieved, and lists that are not full."""
+        """Returns passages, what was left out of the lists, and lists that are not full."""
         positions: list[list[int]] = tables["rankings"]["retrieval_positions"].to_pylist()
+        held: list[str] = tables["rankings"]["query_id"].to_pylist()
+        copies = self._wanted.copies
         return {
             "passages": sum(map(len, positions)),
             "relevant_not_retrieved": sum(row[0] == NOT_RETRIEVED for row in positions),
+            "copies_of_relevant_left_out": sum(len(copies.get(query_id, ())) for query_id in held),
+            "own_documents_left_out": len(self._wanted.own & set(held)),
             "lists_with_fewer_negatives": sum(len(row) <= self._wanted.count for row in positions),
         }
 
@@ -84,6 +95,10 @@ class NegativesWork:
         return {}
 
     def _list_of(self, found: CandidateList) -> list[str]:
+        query_id = found.query_id
+        left_out = {query_id} if query_id in self._wanted.own else set()
+        for doc_ids in (self._wanted.copies, self._wanted.without_text):
+            left_out |= doc_ids.get(query_id, frozenset())
         return list_with_negatives(
             found.query_id,
             found.doc_ids,
@@ -91,6 +106,7 @@ class NegativesWork:
             depth=self._wanted.depth,
             count=self._wanted.count,
             seed=self._wanted.seed,
+            left_out=left_out,
         )
 
 

@@ -13,7 +13,8 @@ class WindowOutcome(StrEnum):
     """How a window's answer was read.
 
     Attributes:
-        OK: Exactly a permutation of the window, in the format that was asked for.
+        OK: Exactly a permutation of the window, in the format that was asked for; formatting
+            around it, such as a code fence, is none of the answer.
         REPAIRED: Readable ids, but some twice, missing or out of range, or with words around them.
         TRUNCATED: The answer was cut by its length before every passage had been named.
         MALFORMED: No ranking that could be trusted; the window has no permutation.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from rankgen.generator.jobs.job import JobSummary, ShardJob, run_job
 from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.jobs.work import FilledShard
 from rankgen.generator.retrieve_work import validate_candidates
+from rankgen.generator.settled import Settle, settled
 from rankgen.manifests.atomic import whole_file
 from rankgen.manifests.candidate_lists import CandidateLists
 from rankgen.manifests.errors import IntegrityProblem, UsageError
@@ -58,8 +60,10 @@ class RerankRun:
     Attributes:
         candidates: The folder of a retrieve run (or of an earlier rerank run).
         out: The run's folder.
-        opener: Loads the student in a worker; pickled.
-        recipe: Every value that changes the scores.
+        opener: Loads the student in a worker, to compute in the precision it is given; pickled.
+        precision: The number format that was asked for; "auto" leaves it to run and worker.
+        settle: Says in a worker what that comes to there; pickled.
+        recipe: Every other value that changes the scores.
         settings: Every value that the run was started with, for the record.
         tag: Name of the system in the TREC run.
         is_on_gpu: Whether each worker takes a GPU where the cluster has some.
@@ -72,7 +76,9 @@ class RerankRun:
 
     candidates: Path
     out: Path
-    opener: Callable[[], Reranker]
+    opener: Callable[[str], Reranker]
+    precision: str
+    settle: Settle
     recipe: Mapping[str, JsonValue]
     settings: Mapping[str, JsonValue]
     tag: str
@@ -103,27 +109,37 @@ def rerank(wanted: RerankRun) -> JobSummary:
         )
     texts = source.texts("queries")
     queries = [Query(query_id, texts[query_id]) for query_id in lists.query_ids]
-    plan = Plan(
-        kind="rerank",
-        tables=("candidates",),
-        recipe={"candidates_sha256": lists.digest(), **wanted.recipe},
-        settings=dict(wanted.settings),
-        shards=wanted.shards or default_shards(len(queries)),
-        queries=len(queries),
-        queries_sha256=digest_of_queries(queries),
-    )
-    job = ShardJob(
-        run=run,
-        plan=plan,
-        queries=queries,
-        factory=RerankFactory(source.root.absolute(), wanted.opener),
-        validate=validate_reranked,
-        finish=lambda: _publish(source, run, wanted.tag),
-        pool=lambda: _pool(wanted),
-        max_failed=wanted.max_failed,
+    digest = lists.digest()
+    with settled(
+        run,
+        "precision",
+        wanted.precision,
+        wanted.settle,
+        may_use_gpus=wanted.is_on_gpu,
         ray_address=wanted.ray_address,
-    )
-    return run_job(job)
+    ) as precision:
+        recipe = {"candidates_sha256": digest, **wanted.recipe, "precision": precision}
+        plan = Plan(
+            kind="rerank",
+            tables=("candidates",),
+            recipe=recipe,
+            settings=dict(wanted.settings),
+            shards=wanted.shards or default_shards(len(queries)),
+            queries=len(queries),
+            queries_sha256=digest_of_queries(queries),
+        )
+        job = ShardJob(
+            run=run,
+            plan=plan,
+            queries=queries,
+            factory=RerankFactory(source.root.absolute(), partial(wanted.opener, precision)),
+            validate=validate_reranked,
+            finish=lambda: _publish(source, run, wanted.tag),
+            pool=lambda: _pool(wanted),
+            max_failed=wanted.max_failed,
+            ray_address=wanted.ray_address,
+        )
+        return run_job(job)
 
 
 @dataclass(frozen=True)

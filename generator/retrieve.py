@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -19,10 +20,12 @@ from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run_directory import QRELS, RunDirectory
 from rankgen.manifests.run_path import RunPath
 from rankgen.manifests.texts import write_documents, write_queries
-from rankgen.manifests.trec import write_qrels
+from rankgen.manifests.trec import Qrels, write_qrels
 from rankgen.retrieval.collection import Collection
 from rankgen.retrieval.open_collection import open_collection
-from rankgen.retrieval.retriever import RetrieverHandle, prepare
+from rankgen.retrieval.own_documents import OwnDocument, find_own_documents, shared_by_name
+from rankgen.retrieval.retriever import RetrieverHandle, check_first_stage, prepare
+from rankgen.retrieval.run_order import RunLosses
 from rankgen.retrieval.sampling import sample_queries
 from rankgen.retrieval.settings import RetrieverSettings
 
@@ -38,6 +41,7 @@ class RetrieveSettings(BaseModel):
         retriever: The first stage.
         sample: Take this many queries, chosen by `seed`; None takes all.
         seed: Of the sample.
+        own_document: What becomes of a hit that is the query itself; see `find_own_documents`.
         shards: Number of shards; None takes about a hundred queries in each.
         max_failed: Queries without candidates that are tolerated.
         ray_address: A cluster, or None for this machine.
@@ -53,17 +57,34 @@ class RetrieveSettings(BaseModel):
     retriever: RetrieverSettings = RetrieverSettings()
     sample: int | None = Field(default=None, ge=1)
     seed: int = 0
+    own_document: OwnDocument = "auto"
     shards: int | None = Field(default=None, ge=1)
     max_failed: int = Field(default=0, ge=0)
     ray_address: str | None = None
     out: RunPath
 
 
-def retrieve(settings: RetrieveSettings) -> tuple[JobSummary, RetrieverHandle]:
-    """Finds candidates for every query of a collection and publishes them with their texts.
+@dataclass(frozen=True)
+class RetrieveSummary:
+    """What a retrieve run published, and what it lacks.
 
-    Returns:
-        What was published, and the prepared retriever (with the losses of a recorded run).
+    Attributes:
+        job: The shards.
+        losses: What a recorded run lacks; None for any other first stage.
+        judged: The judged queries of the population, sorted; None where nothing is judged.
+        answered: The queries that have a list.
+        same_id: Queries that share an id, which is not a number, with a document of another text.
+    """
+
+    job: JobSummary
+    losses: RunLosses | None
+    judged: tuple[str, ...] | None
+    answered: frozenset[str]
+    same_id: tuple[str, ...]
+
+
+def retrieve(settings: RetrieveSettings) -> RetrieveSummary:
+    """Finds candidates for every query of a collection and publishes them with their texts.
 
     Raises:
         RankgenError: See `prepare` and `run_job`.
@@ -76,9 +97,12 @@ def retrieve(settings: RetrieveSettings) -> tuple[JobSummary, RetrieverHandle]:
         index=settings.retriever.index,
     )
     queries = list(collection.queries())
-    handle = prepare(settings.retriever, collection, queries=queries)
+    check_first_stage(settings.retriever)
+    own = find_own_documents(settings.own_document, collection, queries)
+    handle = prepare(settings.retriever, collection, queries=queries, own=own.left_out)
     queries = _asked(settings, handle, queries)
     run = RunDirectory(settings.out)
+    qrels = _population(settings, collection.qrels(), queries)
     plan = _plan(settings, handle, collection, queries)
     job = ShardJob(
         run=run,
@@ -86,12 +110,33 @@ def retrieve(settings: RetrieveSettings) -> tuple[JobSummary, RetrieverHandle]:
         queries=queries,
         factory=RetrieveFactory(handle, settings.retriever.depth),
         validate=validate_candidates,
-        finish=lambda: _publish_texts(run, plan, collection, queries),
+        finish=lambda: _publish_texts(run, plan, collection, queries, qrels),
         pool=lambda: _pool(settings.retriever),
         max_failed=settings.max_failed,
         ray_address=settings.ray_address,
     )
-    return run_job(job), handle
+    done = run_job(job)
+    return RetrieveSummary(
+        job=done,
+        losses=handle.losses,
+        judged=None if qrels is None else tuple(qrels),
+        answered=frozenset(query.query_id for query in queries) - done.quarantined.keys(),
+        same_id=tuple(shared_by_name(own.others)),
+    )
+
+
+def _population(
+    settings: RetrieveSettings, qrels: Qrels | None, queries: Iterable[Query]
+) -> Qrels | None:
+    """Returns the judgements that a figure of this run is a mean over.
+
+    They are all that the collection has, those of queries without text or without candidates too;
+    of a sample they are those of its queries.
+    """
+    if qrels is None:
+        return None
+    sampled = {query.query_id for query in queries} if settings.sample is not None else qrels.keys()
+    return {query_id: qrels[query_id] for query_id in sorted(qrels.keys() & sampled)}
 
 
 def _asked(
@@ -120,6 +165,9 @@ def _plan(
         "seed": settings.seed if settings.sample is not None else None,
         **{f"retriever.{key}": _json(value) for key, value in identity.items()},
     }
+    # Only where it makes a difference: runs of before there was a rule keep their fingerprints.
+    if not handle.own.isdisjoint(query.query_id for query in queries):
+        recipe["own_document"] = settings.own_document
     recorded: dict[str, JsonValue] = (
         {} if handle.losses is None else {"recorded_run": handle.losses.model_dump()}
     )
@@ -151,17 +199,24 @@ def _pool(settings: RetrieverSettings) -> PoolSettings:
 
 
 def _publish_texts(
-    run: RunDirectory, plan: Plan, collection: Collection, queries: Iterable[Query]
-) -> None:
-    """Writes the texts of the queries that have candidates, and of their candidates."""
+    run: RunDirectory,
+    plan: Plan,
+    collection: Collection,
+    queries: Iterable[Query],
+    qrels: Qrels | None,
+) -> dict[str, JsonValue]:
+    """Writes the texts of the queries that have candidates, of their candidates, and judgements.
+
+    Returns:
+        What the manifest says of the judged queries.
+    """
     kept: set[str] = set()
     wanted: set[str] = set()
     for shard in run.shards("candidates", ["query_id", "doc_ids"]):
         kept.update(shard["query_id"].to_pylist())
         wanted.update(shard["doc_ids"].combine_chunks().flatten().to_pylist())
-    qrels = collection.qrels()
     if qrels is not None:
-        write_qrels(run.root / QRELS, {q: qrels[q] for q in sorted(kept & qrels.keys())})
+        write_qrels(run.root / QRELS, qrels)
     write_queries(run, (q for q in queries if q.query_id in kept), plan.fingerprint)
     with progress("texts", len(wanted)) as shown:
 
@@ -171,3 +226,7 @@ def _publish_texts(
                 yield document
 
         write_documents(run, counted(), plan.fingerprint)
+    if qrels is None:
+        return {}
+    lacking: list[JsonValue] = [query_id for query_id in qrels if query_id not in kept]
+    return {"judged_queries": len(qrels), "judged_queries_without_list": lacking}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from pydantic import JsonValue
 from rankgen.generator.jobs.work import FilledShard
 from rankgen.manifests.digest import sha256_of_lines
 from rankgen.manifests.errors import IntegrityProblem
-from rankgen.manifests.records import Query
+from rankgen.manifests.records import Candidates, Query
 from rankgen.retrieval.candidate_rows import candidate_table
+from rankgen.retrieval.own_documents import without_own
 from rankgen.retrieval.retriever import RetrieverHandle, open_searcher
 from rankgen.retrieval.searcher import Searcher
 from rankgen.retrieval.settings import RetrieverSettings
@@ -29,22 +31,37 @@ class RetrieveFactory:
 
     def __call__(self) -> RetrieveWork:
         """Opens the index or the lists."""
-        return RetrieveWork(open_searcher(self.handle), self.handle.settings, self.depth)
+        searcher = open_searcher(self.handle)
+        return RetrieveWork(searcher, self.handle.settings, self.depth, self.handle.own)
 
 
 class RetrieveWork:
-    """Fills shards with the candidates of a searcher."""
+    """Fills shards with the candidates of a searcher.
 
-    def __init__(self, searcher: Searcher, settings: RetrieverSettings, depth: int) -> None:
+    Args:
+        searcher: Finds them.
+        settings: Those of the first stage.
+        depth: Candidates of a query at most.
+        own: Queries out of whose lists the document of the same id is left.
+    """
+
+    def __init__(
+        self,
+        searcher: Searcher,
+        settings: RetrieverSettings,
+        depth: int,
+        own: AbstractSet[str] = frozenset(),
+    ) -> None:
         self._searcher = searcher
         self._settings = settings
         self._depth = depth
+        self._own = own
         self._searched = 0
 
     async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
         """Searches; a query without any candidate is a failed one."""
         del journal  # A search is sooner repeated than kept.
-        found = self._searcher.search(queries, self._depth) if queries else []
+        found = self._found(queries)
         self._searched += len(found)
         filled = [candidates for candidates in found if candidates.doc_ids]
         reason = f"{self._settings.name} found no candidates for it"
@@ -54,12 +71,24 @@ class RetrieveWork:
         )
 
     def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
-        """Returns the number of candidates and of lists that are not full."""
+        """Returns candidates, lists that are not full, and lists without the query itself."""
         lengths = pc.list_value_length(tables["candidates"]["doc_ids"]).to_pylist()
-        return {
+        counts = {
             "candidates": sum(lengths),
             "lists_shorter_than_depth": sum(length < self._depth for length in lengths),
         }
+        if self._own:
+            held = tables["candidates"]["query_id"].to_pylist()
+            counts["own_documents_left_out"] = len(self._own & set(held))
+        return counts
+
+    def _found(self, queries: Sequence[Query]) -> list[Candidates]:
+        """Returns all lists, those of queries that are documents without the query itself."""
+        alone = [query for query in queries if query.query_id not in self._own]
+        itself = [query for query in queries if query.query_id in self._own]
+        found = self._searcher.search(alone, self._depth) if alone else []
+        deeper = self._searcher.search(itself, self._depth + 1) if itself else []
+        return [*found, *(without_own(c, self._depth) for c in deeper)]
 
     def progress(self) -> int:
         """Counts the queries that were searched."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rankgen.generator.jobs.cluster import cpus_of_nodes, ray_session, total_gpus
+from rankgen.manifests.atomic import write_whole
 from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError
 
 # The function resumes from what it wrote, so that a lost node costs the steps since then.
@@ -25,62 +26,89 @@ def run_in_team(
 ) -> None:
     """Runs `work` in processes that Ray Train starts: on GPUs with NCCL, else with gloo.
 
-    When a process dies, all are started again, at most `RESTARTS` times.
+    When one of them fails, all are ended and started again, at most `RESTARTS` times; an error of
+    ours ends them for good, for another try would only meet it again.
 
     Args:
         work: Pickled; must resume what an earlier try did.
         workers: How many processes.
-        scratch: An absolute folder that every node shares; removed when the work is done.
+        scratch: An absolute folder that every node shares; removed at the end.
         may_use_gpus: Whether each process takes a GPU where the cluster has any.
         ray_address: A cluster, or None for this machine.
 
     Raises:
         EnvironmentProblem: The cluster has too few GPUs or CPUs.
-        IncompleteRun: The processes died too often.
-        RankgenError: What `work` raised.
+        IncompleteRun: The processes failed too often.
+        RankgenError: What `work` raised in one of them.
     """
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
+    # A member that waits for one that failed cannot leave its group; it is ended all the same.
+    os.environ.setdefault("TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S", "2")
     with ray_session(ray_address):
-        from ray.train import FailureConfig, RunConfig, ScalingConfig
-        from ray.train.torch import TorchTrainer
-        from ray.train.v2.api.exceptions import TrainingFailedError
-
         is_on_gpu = may_use_gpus and total_gpus() > 0
-        scaling = ScalingConfig(
-            num_workers=workers,
-            use_gpu=is_on_gpu,
-            resources_per_worker=_resources(workers, is_on_gpu),
-        )
-        trainer = TorchTrainer(
-            _Guarded(work, scratch),
-            scaling_config=scaling,
-            run_config=RunConfig(
-                name="team",
-                storage_path=str(scratch),
-                failure_config=FailureConfig(max_failures=RESTARTS),
-            ),
-        )
+        reserved = _resources(workers, is_on_gpu)
+        # What a driver left here that was killed says nothing about this try.
+        shutil.rmtree(scratch, ignore_errors=True)
         try:
-            trainer.fit()
-        except TrainingFailedError as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
-            raise IncompleteRun(
-                f"the workers died {RESTARTS + 1} times: {reason}", "repeat the command to resume"
-            ) from error
-    error_file = next(iter(sorted(scratch.glob("error-*.pickle"))), None)
-    raised: RankgenError | None = None
-    if error_file is not None:
-        raised = pickle.loads(error_file.read_bytes())  # our own workers wrote it
-    shutil.rmtree(scratch, ignore_errors=True)
-    if raised is not None:
-        raise raised
+            for attempt in range(1 + RESTARTS):
+                failure = _one_try(work, workers, scratch / str(attempt), is_on_gpu, reserved)
+                if failure is None:
+                    return
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    raise IncompleteRun(
+        f"the workers failed {1 + RESTARTS} times: {failure}", "repeat the command to resume"
+    )
+
+
+def _one_try(
+    work: Callable[[], None],
+    workers: int,
+    folder: Path,
+    is_on_gpu: bool,
+    reserved: dict[str, float],
+) -> str | None:
+    """Runs `work` once in all processes and returns why they failed, or None where it is done.
+
+    Raises:
+        RankgenError: What `work` raised in one of them.
+    """
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+    from ray.train.v2.api.exceptions import TrainingFailedError
+
+    trainer = TorchTrainer(
+        _Guarded(work, folder),
+        scaling_config=ScalingConfig(
+            num_workers=workers, use_gpu=is_on_gpu, resources_per_worker=reserved
+        ),
+        run_config=RunConfig(
+            name="team", storage_path=str(folder), failure_config=FailureConfig(max_failures=0)
+        ),
+    )
+    try:
+        trainer.fit()
+    except TrainingFailedError as error:
+        for path in sorted(folder.glob("error-*.pickle")):
+            raised: RankgenError = pickle.loads(path.read_bytes())  # our own workers wrote it
+            raise raised from None
+        return _last_line(error)
+    return None
+
+
+def _last_line(error: Exception) -> str:
+    """Returns the last line of what failed first by rank, which names the exception."""
+    failures: dict[int, Exception] = getattr(error, "worker_failures", {})
+    first = failures[min(failures)] if failures else error
+    lines = str(first).strip().splitlines()
+    return lines[-1] if lines else type(first).__name__
 
 
 class _Guarded:
-    """Keeps an error of ours, which another try would only meet again, for the driver."""
+    """Writes an error of ours down for the driver, then fails, so that the others are ended."""
 
-    def __init__(self, work: Callable[[], None], scratch: Path) -> None:
-        self._work, self._scratch = work, scratch
+    def __init__(self, work: Callable[[], None], folder: Path) -> None:
+        self._work, self._folder = work, folder
 
     def __call__(self) -> None:
         import ray.train
@@ -89,8 +117,9 @@ class _Guarded:
             self._work()
         except RankgenError as error:
             rank = ray.train.get_context().get_world_rank()
-            self._scratch.mkdir(parents=True, exist_ok=True)
-            (self._scratch / f"error-{rank}.pickle").write_bytes(pickle.dumps(error))
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_whole(self._folder / f"error-{rank}.pickle", pickle.dumps(error))
+            raise
 
 
 def _resources(workers: int, is_on_gpu: bool) -> dict[str, float]:

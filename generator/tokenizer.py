@@ -8,9 +8,19 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from rankgen.generator.prompts.chat_format import ZEPHYR_FORMAT, zephyr_text
+from rankgen.generator.answer_text import opens_thought
+from rankgen.generator.outcomes import TeacherFailure
+from rankgen.generator.prompts.chat_format import (
+    ZEPHYR_FORMAT,
+    ChatForm,
+    Turn,
+    find_chat_form,
+    said,
+    zephyr_text,
+)
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.model_source import split_revision
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -28,18 +38,21 @@ class TeacherTokenizer:
         source: Where it came from, for messages.
 
     Raises:
-        UsageError: `chat_format` is "own" and there is no chat template.
+        UsageError: `chat_format` is "own" and there is no chat template that can hold a prompt.
     """
 
     def __init__(self, fast: PreTrainedTokenizerFast, chat_format: str, source: str) -> None:
         self._fast = fast
         self._chat_format = chat_format
+        self._source = source
         self._bos = fast.bos_token
         if chat_format != ZEPHYR_FORMAT and not fast.chat_template:
             raise UsageError(
                 f"the tokenizer of {source} has no chat template, so it cannot be prompted",
                 "use a chat model, or --teacher rankzephyr for RankZephyr's own format",
             )
+        own = chat_format != ZEPHYR_FORMAT
+        self._form = find_chat_form(self._render, source) if own else ChatForm()
 
     @property
     def special_strings(self) -> tuple[str, ...]:
@@ -54,13 +67,38 @@ class TeacherTokenizer:
         digest.update(str(form).encode())
         return digest.hexdigest()
 
+    @property
+    def merges_system(self) -> bool:
+        """Whether the chat template takes no system turn, so that its text joins the user's."""
+        return self._form.merges_system
+
+    @property
+    def opens_thought(self) -> bool:
+        """Whether a prompt ends with an open think tag, so that the answer begins within."""
+        return opens_thought(self._form.prompt_end)
+
     def chat_text(self, messages: Sequence[ChatMessage]) -> str:
-        """Returns the whole prompt as text, ready for the answer."""
+        """Returns the whole prompt as text, ready for the answer.
+
+        Raises:
+            TeacherFailure: The chat template refuses these texts, though not all.
+        """
         if self._chat_format == ZEPHYR_FORMAT:
             return zephyr_text(messages)
-        turns = [{"role": message.role, "content": message.content} for message in messages]
+        try:
+            return self._form.text(messages, self._render)
+        except Exception as error:  # A template is a program and raises what it likes.
+            raise TeacherFailure(
+                f"the chat template of {self._source} refuses the prompt: {said(error)}"
+            ) from error
+
+    def _render(self, turns: list[Turn], answer_next: bool) -> str:
+        # Content in parts is accepted, whatever the annotation says.
+        conversation = cast("list[dict[str, str]]", turns)
         return str(
-            self._fast.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+            self._fast.apply_chat_template(
+                conversation, tokenize=False, add_generation_prompt=answer_next
+            )
         )
 
     def encode(self, prompt: str) -> list[int]:
@@ -105,7 +143,7 @@ def load_tokenizer(name: str, revision: str | None, chat_format: str) -> Teacher
     """Loads a tokenizer.
 
     Args:
-        name: "rankzephyr" for the bundled one, a folder, or a Hugging Face model id.
+        name: "rankzephyr" for the bundled one, a folder, a Hugging Face model id, or "ID@COMMIT".
         revision: Git revision for a model id.
         chat_format: "zephyr" or "own".
 
@@ -120,7 +158,8 @@ def load_tokenizer(name: str, revision: str | None, chat_format: str) -> Teacher
     except ImportError:
         raise _missing("transformers") from None
     try:
-        fast = AutoTokenizer.from_pretrained(name, revision=revision)
+        source, own_revision = split_revision(name)
+        fast = AutoTokenizer.from_pretrained(source, revision=own_revision or revision)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UsageError(

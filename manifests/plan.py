@@ -24,6 +24,7 @@ from rankgen.manifests.schema import SCHEMA_VERSION
 from rankgen.manifests.shard import read_parquet
 
 QUERIES_PER_SHARD = 100
+Kind = Literal["retrieve", "label", "rerank", "negatives"]
 
 
 class Plan(BaseModel):
@@ -41,7 +42,7 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["retrieve", "label", "rerank", "negatives"]
+    kind: Kind
     tables: tuple[str, ...]
     recipe: dict[str, JsonValue]
     settings: dict[str, JsonValue]

@@ -8,6 +8,7 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from pydantic import JsonValue
 
@@ -78,13 +79,19 @@ def total_counts(records: Mapping[int, CommitRecord]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def write_manifest(run: RunDirectory, plan: Plan, history: Sequence[CommitRecord]) -> None:
+def write_manifest(
+    run: RunDirectory,
+    plan: Plan,
+    history: Sequence[CommitRecord],
+    facts: Mapping[str, JsonValue] = MappingProxyType({}),
+) -> None:
     """Writes `manifest.json` and the card `README.md`; the last step of a run.
 
     Args:
-        run: The run.
+        run: The run, with everything published.
         plan: Its plan.
         history: Every commit, by shard and revision; the last one of a shard is the valid one.
+        facts: What else the manifest says, such as which judged queries have no list.
     """
     records = {record.shard: record for record in history}
     counts = total_counts(records)
@@ -103,6 +110,7 @@ def write_manifest(run: RunDirectory, plan: Plan, history: Sequence[CommitRecord
         "software": dict(software()),
         "machine": {"system": platform.platform(), "cpus": os.cpu_count()},
         "environments": _environments(history),
+        **facts,
     }
     statement = {
         "_type": STATEMENT_TYPE,

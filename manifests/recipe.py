@@ -88,7 +88,7 @@ def load_recipe(
     """
     path = _recipe_path(named)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not TOML: {error}", "mend the file") from None
     where = f"recipe {path.name}"
@@ -130,7 +130,7 @@ def _apply(content: dict[str, object], override: str) -> None:
     step_name, dot, option = target.partition(".")
     if not equals or not dot or not option:
         raise UsageError(
-            f"'{override}' is not STEP.OPTION=VALUE", "for example --set train.max_steps=100"
+            f"'{override}' is not STEP.OPTION=VALUE", "for example --set student.max_steps=100"
         )
     steps = content["steps"]
     assert isinstance(steps, list)

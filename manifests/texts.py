@@ -71,8 +71,14 @@ class DocumentTexts:
                     f"{self._where} has no text of document {doc_id}; its collection lacks it",
                     "retrieve again with --missing drop, or from the whole collection",
                 )
-        rows = self._rows.take([self._row_of[doc_id] for doc_id in doc_ids])
+        rows = self._rows.take(pa.array([self._row_of[d] for d in doc_ids], pa.int64()))
         return {row["doc_id"]: Document(**row) for row in rows.to_pylist()}
+
+    def all(self) -> Iterator[Document]:
+        """Yields every document, sorted by id."""
+        for batch in self._rows.to_batches(max_chunksize=10_000):
+            for row in batch.to_pylist():
+                yield Document(**row)
 
 
 def _write_in_shards(

@@ -9,8 +9,14 @@ from typing import NamedTuple
 
 from rankgen.manifests.atomic import whole_file
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.score_order import trec_eval_places
+from rankgen.manifests.text_lines import check_id, rows_of
 
 Qrels = dict[str, dict[str, int]]
+RUN_SHAPE = "a run's line is `query_id Q0 doc_id rank score tag`"
+QRELS_SHAPE = "judgements are `query_id 0 doc_id grade` (TREC) or `query-id corpus-id score` (BEIR)"
+_HEADERS = {"query-id", "query_id", "qid", "topic", "topic_id"}
+_MOST_RANK = 2**63 - 1
 
 
 class RunLine(NamedTuple):
@@ -22,109 +28,156 @@ class RunLine(NamedTuple):
     score: float
 
 
-def lines_of(path: Path) -> Iterator[tuple[int, str]]:
-    """Yields (line number from 1, line without its newline), splitting on newline only.
-
-    Passages of MS MARCO hold U+0085 and U+2028, at which `str.splitlines` would break.
+def run_lines(path: Path) -> Iterator[tuple[int, RunLine]]:
+    """Yields (line number, line) of a six-column run, in the file's order.
 
     Raises:
-        UsageError: The file is missing or is not UTF-8.
+        UsageError: The file is missing or empty, or a line is not `query Q0 doc rank score tag`.
     """
-    number = 0
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                yield number, line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
-    except FileNotFoundError:
-        raise UsageError(f"there is no file {path}", "check the path") from None
-    except IsADirectoryError:
-        raise UsageError(f"{path} is a directory, not a file", "name a file in it") from None
-    except UnicodeDecodeError as error:
-        where = f"{error.reason} at its byte {error.start + 1}"
-        raise UsageError(
-            f"{path} line {number} is not UTF-8 text ({where})",
-            "convert it, for example with iconv",
-        ) from None
+    is_empty = True
+    for number, columns in rows_of(path, (6,)):
+        is_empty = False
+        yield number, _run_line(path, number, columns)
+    if is_empty:
+        raise UsageError(f"{path} is empty", "name a six-column TREC run")
 
 
 def read_run(path: Path) -> dict[str, list[RunLine]]:
     """Reads a six-column run, keeping the file's line order within each query.
 
     Raises:
-        UsageError: The file is missing or empty, or a line is not `query Q0 doc rank score tag`,
-            or a query lists a document twice.
+        UsageError: See `run_lines`; also a query that lists a document twice.
     """
     run: dict[str, list[RunLine]] = {}
     seen: set[tuple[str, str]] = set()
-    for number, line in lines_of(path):
-        if not line.strip():
-            continue
-        parsed = _run_line(path, number, line)
-        if (parsed.query_id, parsed.doc_id) in seen:
+    for number, line in run_lines(path):
+        pair = (line.query_id, line.doc_id)
+        if pair in seen:
+            first = next(n for n, x in run_lines(path) if (x.query_id, x.doc_id) == pair)
             raise UsageError(
-                f"{path} line {number}: query {parsed.query_id} lists document "
-                f"{parsed.doc_id} twice",
+                f"{path} line {number}: query {line.query_id} lists document {line.doc_id} twice "
+                f"(first in line {first})",
                 "remove one of the two lines",
             )
-        seen.add((parsed.query_id, parsed.doc_id))
-        run.setdefault(parsed.query_id, []).append(parsed)
-    if not run:
-        raise UsageError(f"{path} is empty", "name a six-column TREC run")
+        seen.add(pair)
+        run.setdefault(line.query_id, []).append(line)
     return run
 
 
-def _run_line(path: Path, number: int, line: str) -> RunLine:
-    parts = line.split()
-    shape = "a run's line is `query_id Q0 doc_id rank score tag`"
-    if len(parts) < 5:
-        raise UsageError(f"{path} line {number} has {len(parts)} columns, not six", shape)
+def _run_line(path: Path, number: int, columns: list[str]) -> RunLine:
+    if len(columns) != 6:
+        hint = RUN_SHAPE
+        if len(columns) > 6:
+            hint += "; put tabs between the columns if the tag holds a space"
+        elif len(columns) in (3, 4):
+            hint += "; this looks like a line of judgements"
+        raise UsageError(f"{path} line {number} has {_columns(columns)}, not six", hint)
+    query_id, _, doc_id, rank_text, score_text, _ = columns
+    check_id(path, number, "query", query_id)
+    check_id(path, number, "document", doc_id)
     try:
-        rank, score = int(parts[3]), float(parts[4])
+        rank, score = _whole_number(rank_text), float(_plain(score_text))
     except ValueError:
+        rank, score = None, 0.0
+    if rank is None:
         raise UsageError(
-            f"{path} line {number}: rank '{parts[3]}' or score '{parts[4]}' is not a number", shape
-        ) from None
+            f"{path} line {number}: rank '{rank_text}' or score '{score_text}' is not a number",
+            RUN_SHAPE,
+        )
     if not math.isfinite(score):
-        raise UsageError(f"{path} line {number}: the score {score} is not finite", shape)
-    return RunLine(parts[0], parts[2], rank, score)
+        raise UsageError(f"{path} line {number}: the score {score} is not finite", RUN_SHAPE)
+    if abs(rank) > _MOST_RANK:
+        raise UsageError(f"{path} line {number}: the rank {rank} is too large", RUN_SHAPE)
+    return RunLine(query_id, doc_id, rank, score)
+
+
+def _columns(columns: list[str]) -> str:
+    return "1 column" if len(columns) == 1 else f"{len(columns)} columns"
+
+
+def _plain(text: str) -> str:
+    """Refuses what Python takes for a number and no other reader of TREC files does."""
+    if not text.isascii() or "_" in text:
+        raise ValueError(text)
+    return text
 
 
 def trec_eval_order(lines: Iterable[RunLine]) -> list[RunLine]:
-    """Sorts as trec_eval does: score descending, ties by document id descending.
-
-    Source: trec_eval form_res_rels.c; the rank column is ignored there.
-    """
-    return sorted(sorted(lines, key=lambda x: x.doc_id, reverse=True), key=lambda x: -x.score)
+    """Sorts one query's lines as trec_eval does; the rank column is ignored there."""
+    given = list(lines)
+    places = trec_eval_places([line.doc_id for line in given], [line.score for line in given])
+    return [given[place] for place in places]
 
 
 def read_qrels(path: Path) -> Qrels:
     """Reads judgements in TREC form (four columns) or BEIR form (header, three columns).
 
+    The first line tells the form, and every line has it. A pair may be judged twice if both
+    judgements agree.
+
     Raises:
-        UsageError: The file is missing or empty, or a line has neither form.
+        UsageError: The file is missing or empty, a line has another form, or a pair has two grades.
     """
     qrels: Qrels = {}
-    for number, line in lines_of(path):
-        parts = line.split()
-        if not parts or (number == 1 and parts[0] == "query-id"):
-            continue
-        if len(parts) not in (3, 4):
+    width, first = 0, 0
+    for number, columns in rows_of(path, (3, 4)):
+        if not width:
+            width, first = len(columns), number
+            if columns[0].lower() in _HEADERS and _whole_number(columns[-1]) is None:
+                continue
+        _check_width(path, number, columns, width, first)
+        query_id, doc_id, grade = columns[0], columns[-2], _whole_number(columns[-1])
+        check_id(path, number, "query", query_id)
+        check_id(path, number, "document", doc_id)
+        if grade is None:
             raise UsageError(
-                f"{path} line {number} has {len(parts)} columns",
-                "judgements are `query_id 0 doc_id grade` (TREC) or "
-                "`query-id corpus-id score` (BEIR)",
-            )
-        try:
-            grade = int(parts[-1])
-        except ValueError:
-            raise UsageError(
-                f"{path} line {number}: the grade '{parts[-1]}' is not a whole number",
+                f"{path} line {number}: the grade '{columns[-1]}' is not a whole number",
                 "grades are whole numbers",
-            ) from None
-        qrels.setdefault(parts[0], {})[parts[-2]] = grade
+            )
+        judged = qrels.setdefault(query_id, {})
+        if judged.setdefault(doc_id, grade) != grade:
+            raise _two_grades(path, number, query_id, doc_id, (judged[doc_id], grade))
     if not qrels:
         raise UsageError(f"{path} holds no judgements", "name a TREC or BEIR qrels file")
     return qrels
+
+
+def _check_width(path: Path, number: int, columns: list[str], width: int, first: int) -> None:
+    if width not in (3, 4):
+        hint = QRELS_SHAPE
+        if width == 6:
+            hint += "; this looks like a line of a run"
+        elif "," in columns[0]:
+            hint += ", separated by tabs or spaces and not by commas"
+        raise UsageError(f"{path} line {number} has {_columns(columns)}, not three or four", hint)
+    if len(columns) != width:
+        raise UsageError(
+            f"{path} line {number} has {_columns(columns)}, but line {first} has {width}",
+            QRELS_SHAPE,
+        )
+
+
+def _whole_number(text: str) -> int | None:
+    """Returns a grade or a rank; table programs write 1 as 1.0. None: it is no whole number."""
+    head, point, rest = text.partition(".")
+    if point and (not rest or rest.strip("0")):
+        return None
+    try:
+        return int(head if head.isdigit() and head.isascii() else _plain(head))
+    except ValueError:
+        return None
+
+
+def _two_grades(
+    path: Path, number: int, query_id: str, doc_id: str, grades: tuple[int, int]
+) -> UsageError:
+    pair = (query_id, doc_id)
+    first = next(n for n, row in rows_of(path, (3, 4)) if (row[0], row[-2]) == pair)
+    return UsageError(
+        f"{path} line {number} gives query {query_id} and document {doc_id} the grade {grades[1]}, "
+        f"but line {first} gives them {grades[0]}",
+        "remove one of the two lines",
+    )
 
 
 def write_qrels(path: Path, qrels: Qrels) -> None:

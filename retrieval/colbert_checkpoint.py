@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rankgen.manifests.digest import sha256_of_file, sha256_of_value
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.loading_report import is_head, load_weights, refuse_lacking
 
 # Every file that colbert-ai reads.
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -51,6 +52,21 @@ def find_checkpoint(name: str) -> ColbertCheckpoint:
     read = {path for pattern in TEXTS for path in folder.glob(pattern)} | {weights}
     digests = {path.name: sha256_of_file(path) for path in read}
     return ColbertCheckpoint(folder.resolve(), sha256_of_value(digests))
+
+
+def check_encoder(name: str, checkpoint: ColbertCheckpoint) -> None:
+    """Loads the encoder as colbert-ai will, which says nothing of weights that it draws at random.
+
+    Args:
+        name: What the user calls the checkpoint.
+        checkpoint: What was found.
+
+    Raises:
+        UsageError: The encoder lacks weights or cannot be loaded.
+        EnvironmentProblem: transformers or PyTorch is missing.
+    """
+    model, lacking = load_weights("AutoModel", str(checkpoint.folder))
+    refuse_lacking(f"the checkpoint {name}", model, lacking, is_head)
 
 
 def _downloaded(name: str) -> Path:

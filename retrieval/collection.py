@@ -101,8 +101,11 @@ class Collection:
         """
         return None if self._judgements is None else self._judgements()
 
-    def summary(self) -> CorpusSummary:
+    def summary(self, look: Callable[[Document], object] | None = None) -> CorpusSummary:
         """Reads all documents once and returns their digest and counts; kept for later calls.
+
+        Args:
+            look: Is shown every document where the documents are read in this call.
 
         Raises:
             UsageError: See `documents`.
@@ -114,6 +117,8 @@ class Collection:
                 def lines() -> Iterator[str]:
                     for document in self.documents():
                         count.add(document)
+                        if look is not None:
+                            look(document)
                         shown.advance()
                         yield from document
 
@@ -131,6 +136,18 @@ class Collection:
     def is_looked_up(self) -> bool:
         """Whether documents are found by id, in an index that holds them."""
         return isinstance(self._corpus, LookedUp)
+
+    def look_at(self, look: Callable[[Document], object], doc_ids: AbstractSet[str]) -> None:
+        """Shows the documents with these ids, and maybe others, in the pass that `summary` makes.
+
+        Raises:
+            UsageError: See `documents`.
+        """
+        if self._summary is None and not self.is_looked_up:
+            self.summary(look)
+            return
+        for document in self.chosen(doc_ids):
+            look(document)
 
     def chosen(self, doc_ids: AbstractSet[str]) -> Iterator[Document]:
         """Yields the documents with these ids, as far as there are any.

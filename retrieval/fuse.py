@@ -22,13 +22,22 @@ def digest_of_inputs(inputs: Sequence[str]) -> str:
     return sha256_of_lines(CandidateLists(_opened(name)).digest() for name in inputs)
 
 
-def prepare_fusion(settings: RetrieverSettings, collection: Collection, cache: Path) -> Path:
+def prepare_fusion(
+    settings: RetrieverSettings,
+    collection: Collection,
+    cache: Path,
+    own: frozenset[str] = frozenset(),
+) -> Path:
     """Fuses the runs' lists; a query that some runs lack is fused from the others.
+
+    Where the runs hold a document that is the query itself, it has no part in the fusion and stands
+    above the list, for the worker to leave out.
 
     Args:
         settings: Those of "fuse".
         collection: The collection that every run was made on.
         cache: The cache's root folder.
+        own: Queries out of whose lists the document of the same id is left.
 
     Returns:
         The Parquet file of the lists, which `RecordedSearcher` reads.
@@ -51,13 +60,23 @@ def prepare_fusion(settings: RetrieverSettings, collection: Collection, cache: P
             for found in run.candidates():
                 collected.setdefault(found.query_id, []).append(found.doc_ids)
         lists = {
-            query_id: fused(doc_ids, settings.fusion, settings.depth)
+            query_id: _fused_beside(query_id if query_id in own else None, doc_ids, settings)
             for query_id, doc_ids in sorted(collected.items())
         }
         write_lists(lists, draft / "lists.parquet")
 
-    identity = sha256_of_value(settings.identity())
+    identity = sha256_of_value(settings.identity() | ({"own": sorted(own)} if own else {}))
     return cached_folder(cache / "fused" / identity[:32], write) / "lists.parquet"
+
+
+def _fused_beside(
+    left_out: str | None, lists: Sequence[Sequence[str]], settings: RetrieverSettings
+) -> tuple[list[str], list[float]]:
+    if left_out is None or not any(left_out in doc_ids for doc_ids in lists):
+        return fused(lists, settings.fusion, settings.depth)
+    others = [[doc_id for doc_id in doc_ids if doc_id != left_out] for doc_ids in lists]
+    doc_ids, scores = fused(others, settings.fusion, settings.depth)
+    return [left_out, *doc_ids], [scores[0] if scores else 0.0, *scores]
 
 
 def _opened(name: str) -> RunDirectory:

@@ -20,7 +20,7 @@ def fused(
     Args:
         lists: One query's document ids from each first stage, best first.
         fusion: "rrf" scores a document with the sum of 1 / (60 + rank) over the lists that hold it,
-            equal sums in trec_eval's order (document id descending); "union" takes every list's
+            equal sums by document id descending; "union" takes every list's
             first, then every list's second and so on, and scores with 1 / position.
         depth: Documents to keep.
     """

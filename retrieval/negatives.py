@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
+from rankgen.manifests.records import Document
+from rankgen.retrieval.same_text import text_keys
 from rankgen.retrieval.sampling import seeded_hash
 
 
@@ -15,6 +18,7 @@ def list_with_negatives(
     depth: int,
     count: int,
     seed: int,
+    left_out: AbstractSet[str] = frozenset(),
 ) -> list[str]:
     """Returns one relevant passage and then `count` passages of the first stage, in its order.
 
@@ -28,6 +32,7 @@ def list_with_negatives(
         depth: Negatives come from the best so many candidates.
         count: How many are drawn at most.
         seed: Of both draws.
+        left_out: Passages that are no negatives, such as copies of relevant ones.
 
     Source: arXiv 2405.07920, section 3.1 (up to 99 of ColBERTv2's top 200; appendix C: 7).
     """
@@ -36,7 +41,7 @@ def list_with_negatives(
         return seeded_hash(seed, f"{query_id} {doc_id}")
 
     relevant = set(positives)
-    pool = [doc_id for doc_id in doc_ids[:depth] if doc_id not in relevant]
+    pool = [d for d in doc_ids[:depth] if d not in relevant and d not in left_out]
     chosen = set(sorted(pool, key=lot)[:count])
     return [min(relevant, key=lot), *(doc_id for doc_id in pool if doc_id in chosen)]
 
@@ -48,3 +53,37 @@ def positives_of(qrels: Mapping[str, Mapping[str, int]], grade: int) -> dict[str
         for query_id, judged in qrels.items()
     }
     return {query_id: doc_ids for query_id, doc_ids in found.items() if doc_ids}
+
+
+def copies_of_positives(
+    positives: Mapping[str, Sequence[str]],
+    relevant: Iterable[Document],
+    candidates: Iterable[Document],
+) -> dict[str, frozenset[str]]:
+    """Finds passages that say what a relevant passage says, under other ids.
+
+    Args:
+        positives: Query id -> its relevant passages.
+        relevant: These passages; each may come more than once.
+        candidates: The passages that negatives may be drawn from.
+
+    Returns:
+        Query id -> the copies of its relevant passages; queries without any are out.
+    """
+    keys_of = {document.doc_id: text_keys(document) for document in relevant}
+    holders: dict[bytes, set[str]] = {key: set() for keys in keys_of.values() for key in keys}
+    for document in candidates:
+        for key in text_keys(document):
+            if key in holders:
+                holders[key].add(document.doc_id)
+    copies = {
+        query_id: frozenset(
+            copy
+            for doc_id in doc_ids
+            for key in keys_of.get(doc_id, ())
+            for copy in holders[key]
+            if copy not in doc_ids
+        )
+        for query_id, doc_ids in positives.items()
+    }
+    return {query_id: found for query_id, found in copies.items() if found}

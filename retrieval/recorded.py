@@ -56,18 +56,24 @@ class RecordedSearcher:
 
 
 def prepare_run(
-    settings: RetrieverSettings, collection: Collection, queries: Sequence[Query], cache: Path
+    settings: RetrieverSettings,
+    collection: Collection,
+    queries: Sequence[Query],
+    cache: Path,
+    own: frozenset[str] = frozenset(),
 ) -> tuple[Path, RunLosses]:
     """Cuts a run to lists that `RecordedSearcher` reads, and counts what the run lacks.
 
     A list is ordered, then cut to the depth, and only then freed of the documents that the
-    collection lacks (where the settings say so): a document further down never moves up.
+    collection lacks (where the settings say so): a document further down never moves up. The
+    document that is the query itself stands beyond the depth, for the worker to leave out.
 
     Args:
         settings: Those of "recorded".
         collection: The collection that the run was made on.
         queries: The queries that are asked; only they are counted.
         cache: The cache's root folder.
+        own: Queries out of whose lists the document of the same id is left.
 
     Returns:
         The Parquet file of the lists, and the counts.
@@ -79,15 +85,16 @@ def prepare_run(
         raise ValueError("the settings name no run")
     run = existing_run(settings.run)
     columns = RunColumns(run)
-    absent = _documents_absent(columns, settings, collection)
+    absent = _documents_absent(columns, settings, collection, own)
     dropped = absent if settings.missing == "drop" else frozenset()
     asked = {query.query_id for query in queries}
     tally = Tally(settings.depth)
     lists: dict[str, list[RunRow]] = {}
     for query_id, rows in columns.lists():
-        kept = ordered(rows, settings.order)[: settings.depth]
+        left_out = query_id if query_id in own else None
+        kept = _cut(rows, settings, left_out)
         if query_id in asked:
-            tally.add(rows, kept, absent)
+            tally.add(_without(rows, left_out), _without(kept, left_out), absent)
         lists[query_id] = [row for row in kept if row.doc_id not in dropped]
     without_lines = len(asked - lists.keys())
     if without_lines == len(asked):
@@ -95,7 +102,12 @@ def prepare_run(
             f"{run} holds none of the {len(asked)} queries of {collection.name}",
             "was it made on other queries?",
         )
-    identity = sha256_of_value(settings.identity() | {"dropped": sorted(dropped)})
+    # Lists that an earlier version cut were ordered in 64 bits.
+    identity = sha256_of_value(
+        settings.identity()
+        | {"dropped": sorted(dropped), "bits": 32}
+        | ({"own": sorted(own)} if own else {})
+    )
     entry = cached_folder(
         cache / "recorded" / identity[:32],
         lambda draft: write_lists(
@@ -110,17 +122,31 @@ def prepare_run(
 
 
 def _documents_absent(
-    columns: RunColumns, settings: RetrieverSettings, collection: Collection
+    columns: RunColumns,
+    settings: RetrieverSettings,
+    collection: Collection,
+    own: frozenset[str],
 ) -> frozenset[str]:
     """Returns the documents of the cut lists that the collection lacks."""
     wanted = {
         row.doc_id
-        for _, rows in columns.lists()
-        for row in ordered(rows, settings.order)[: settings.depth]
+        for query_id, rows in columns.lists()
+        for row in _cut(rows, settings, query_id if query_id in own else None)
     }
     for document in collection.documents():
         wanted.discard(document.doc_id)
     return frozenset(wanted)
+
+
+def _cut(rows: list[RunRow], settings: RetrieverSettings, left_out: str | None) -> list[RunRow]:
+    """Returns the list down to the depth, beside which the document to leave out may stand."""
+    in_order = ordered(rows, settings.order)[: settings.depth + 1]
+    holds_it = left_out is not None and any(row.doc_id == left_out for row in in_order)
+    return in_order if holds_it else in_order[: settings.depth]
+
+
+def _without(rows: list[RunRow], left_out: str | None) -> list[RunRow]:
+    return rows if left_out is None else [row for row in rows if row.doc_id != left_out]
 
 
 def write_lists(lists: Mapping[str, tuple[list[str], list[float]]], path: Path) -> None:

@@ -25,6 +25,8 @@ class RetrieverHandle(BaseModel):
         checkpoint: ColBERT's encoder on this machine.
         lists: The cut lists of "recorded" and "fuse".
         losses: What the recorded run lacks.
+        own: Queries out of whose lists the document of the same id is left; their lists are
+            searched one deeper.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +37,24 @@ class RetrieverHandle(BaseModel):
     checkpoint: Path | None = None
     lists: Path | None = None
     losses: RunLosses | None = None
+    own: frozenset[str] = frozenset()
+
+
+def check_first_stage(settings: RetrieverSettings) -> None:
+    """Checks what a first stage needs of this machine, before any document is read.
+
+    Raises:
+        EnvironmentProblem: Java, Pyserini or the checkpoint is missing.
+        UsageError: The checkpoint cannot be read.
+    """
+    if settings.name == "colbert":
+        from rankgen.retrieval.colbert_checkpoint import find_checkpoint
+
+        find_checkpoint(settings.checkpoint)
+    elif settings.name == "bm25":
+        from rankgen.retrieval.java import find_java
+
+        find_java()
 
 
 def prepare(
@@ -42,6 +62,7 @@ def prepare(
     collection: Collection,
     cache: Path | None = None,
     queries: Sequence[Query] | None = None,
+    own: frozenset[str] = frozenset(),
 ) -> RetrieverHandle:
     """Does what is done once, before any worker starts: the index, or the lists of a run.
 
@@ -50,6 +71,7 @@ def prepare(
         collection: What it searches.
         cache: The cache's root; None takes `cache_root()`.
         queries: The queries that will be asked; None means all of the collection's.
+        own: Those of them that are documents themselves; see `find_own_documents`.
 
     Raises:
         UsageError: The collection, the checkpoint or the run cannot be read.
@@ -58,38 +80,48 @@ def prepare(
     """
     root = (cache_root() if cache is None else cache).resolve()
     if settings.name == "colbert":
-        from rankgen.retrieval.colbert_checkpoint import find_checkpoint
+        from rankgen.retrieval.colbert_checkpoint import check_encoder, find_checkpoint
         from rankgen.retrieval.colbert_index import plaid_index
 
         checkpoint = find_checkpoint(settings.checkpoint)
+        check_encoder(settings.checkpoint, checkpoint)
         return RetrieverHandle(
             settings=settings,
             corpus_sha256=collection.digest(),
             index=plaid_index(collection, checkpoint, root, settings.threads),
             checkpoint=checkpoint.folder,
+            own=own,
         )
     if settings.name == "fuse":
         from rankgen.retrieval.fuse import prepare_fusion
 
-        lists = prepare_fusion(settings, collection, root)
-        return RetrieverHandle(settings=settings, lists=lists)
+        lists = prepare_fusion(settings, collection, root, own)
+        return RetrieverHandle(settings=settings, lists=lists, own=own)
     if settings.index is not None:
         from rankgen.retrieval.stored_index import check_index, find_index
 
         index = find_index(settings.index)
         if not collection.is_looked_up:
             check_index(index, collection)
-        return RetrieverHandle(settings=settings, corpus_sha256=collection.digest(), index=index)
+        return _with_index(settings, collection, index, own)
     if settings.run is None:
         from rankgen.retrieval.index import lucene_index
 
         index = lucene_index(collection, root, settings.threads, settings.language)
-        return RetrieverHandle(settings=settings, corpus_sha256=collection.digest(), index=index)
+        return _with_index(settings, collection, index, own)
     from rankgen.retrieval.recorded import prepare_run
 
     asked = list(collection.queries()) if queries is None else queries
-    lists, losses = prepare_run(settings, collection, asked, root)
-    return RetrieverHandle(settings=settings, lists=lists, losses=losses)
+    lists, losses = prepare_run(settings, collection, asked, root, own)
+    return RetrieverHandle(settings=settings, lists=lists, losses=losses, own=own)
+
+
+def _with_index(
+    settings: RetrieverSettings, collection: Collection, index: Path, own: frozenset[str]
+) -> RetrieverHandle:
+    return RetrieverHandle(
+        settings=settings, corpus_sha256=collection.digest(), index=index, own=own
+    )
 
 
 def open_searcher(handle: RetrieverHandle) -> Searcher:
@@ -114,4 +146,4 @@ def open_searcher(handle: RetrieverHandle) -> Searcher:
         raise ValueError("the handle holds neither an index nor lists")
     from rankgen.retrieval.recorded import RecordedSearcher
 
-    return RecordedSearcher(handle.lists, settings.depth)
+    return RecordedSearcher(handle.lists, settings.depth + bool(handle.own))

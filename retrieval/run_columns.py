@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from array import array
 from collections.abc import Iterator
@@ -11,8 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rankgen.manifests.errors import UsageError
-from rankgen.manifests.trec import lines_of
+from rankgen.manifests.trec import run_lines
 
 
 class RunRow(NamedTuple):
@@ -37,17 +35,12 @@ class RunColumns:
         self._numbers: dict[str, int] = {}
         self._doc_ids: list[str] = []
         query_of, ranks, scores = array("q"), array("q"), array("d")
-        for number, line in lines_of(path):
-            if not line.strip():
-                continue
-            query_id, row = _parsed(path, number, line)
-            query_of.append(self._numbers.setdefault(query_id, len(self._numbers)))
+        for _, line in run_lines(path):
+            query_of.append(self._numbers.setdefault(line.query_id, len(self._numbers)))
             # The same document stands in the lists of many queries.
-            self._doc_ids.append(sys.intern(row.doc_id))
-            ranks.append(row.rank)
-            scores.append(row.score)
-        if not query_of:
-            raise UsageError(f"{path} is empty", "name a six-column TREC run")
+            self._doc_ids.append(sys.intern(line.doc_id))
+            ranks.append(line.rank)
+            scores.append(line.score)
         self._ranks, self._scores = ranks, scores
         owners = np.frombuffer(query_of, dtype=np.int64)
         self._order = np.argsort(owners, kind="stable")
@@ -57,29 +50,21 @@ class RunColumns:
         """Returns the number of queries."""
         return len(self._numbers)
 
+    def rows(self, query_id: str) -> list[RunRow]:
+        """Returns a query's rows in the file's order; none where the run lacks the query."""
+        number = self._numbers.get(query_id)
+        if number is None:
+            return []
+        start = 0 if number == 0 else int(self._ends[number - 1])
+        return self._between(start, int(self._ends[number]))
+
     def lists(self) -> Iterator[tuple[str, list[RunRow]]]:
         """Yields (query id, its rows in the file's order), queries as they first appear."""
         start = 0
         for query_id, end in zip(self._numbers, self._ends.tolist(), strict=True):
-            rows = self._order[start:end].tolist()
-            yield (
-                query_id,
-                [RunRow(self._doc_ids[i], self._ranks[i], self._scores[i]) for i in rows],
-            )
+            yield query_id, self._between(start, end)
             start = end
 
-
-def _parsed(path: Path, number: int, line: str) -> tuple[str, RunRow]:
-    shape = "a run's line is `query_id Q0 doc_id rank score tag`"
-    parts = line.split()
-    if len(parts) < 5:
-        raise UsageError(f"{path} line {number} has {len(parts)} columns, not six", shape)
-    try:
-        row = RunRow(parts[2], int(parts[3]), float(parts[4]))
-    except ValueError:
-        raise UsageError(
-            f"{path} line {number}: rank '{parts[3]}' or score '{parts[4]}' is not a number", shape
-        ) from None
-    if not math.isfinite(row.score):
-        raise UsageError(f"{path} line {number}: the score {row.score} is not finite", shape)
-    return parts[0], row
+    def _between(self, start: int, end: int) -> list[RunRow]:
+        places = self._order[start:end].tolist()
+        return [RunRow(self._doc_ids[i], self._ranks[i], self._scores[i]) for i in places]

@@ -7,21 +7,19 @@ from pathlib import Path
 
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Document, Query
+from rankgen.retrieval.column_names import DOCUMENT, QUERY, ColumnNames, Found, find_columns
 from rankgen.retrieval.rows import read_rows, unit_of
 
 SUFFIXES = (".jsonl", ".tsv", ".parquet")
-DOCUMENT_ID_NAMES = ("_id", "doc_id", "docid", "id", "pid", "docno")
-QUERY_ID_NAMES = ("_id", "query_id", "qid", "id")
-TEXT_NAMES = ("text", "contents", "body")
-QUERY_TEXT_NAMES = ("text", "query", "contents")
 
 
 class TabularDocuments:
     """The documents of one file.
 
-    A row has an id (`_id`, `doc_id`, `docid`, `id`, `pid` or `docno`), a text (`text`, `contents`
-    or `body`; it may be empty) and at will a `title`. A TSV file without a header has the columns
-    id, text or id, title, text.
+    A row has an id, a text (it may be empty) and at will a title, under the names of
+    `rankgen.retrieval.column_names.DOCUMENT` such as `_id`, `doc_id`, `passage_id` or `docno`, and
+    `text`, `contents`, `body` or `passage`; other columns are not read. A TSV file without a header
+    has the columns id, text or id, title, text.
 
     Args:
         path: A `.jsonl`, `.tsv` or `.parquet` file.
@@ -33,13 +31,17 @@ class TabularDocuments:
     def documents(self) -> Iterator[tuple[str, Document]]:
         """Yields (file and line, document); see `DocumentSource`."""
         columns = {2: ("_id", "text"), 3: ("_id", "title", "text")}
-        for row in read_rows(self._path, columns, DOCUMENT_ID_NAMES):
+        for row in read_rows(self._path, columns, DOCUMENT):
             where = f"{self._path} {unit_of(self._path)} {row.number}"
             yield where, document_of(where, row.fields)
 
 
 class TabularQueries:
-    """The queries of one file: an id (`_id`, `query_id`, `qid` or `id`) and a text each.
+    """The queries of one file: an id and a text each.
+
+    Their columns have the names of `rankgen.retrieval.column_names.QUERY`, such as `_id`,
+    `query_id`, `qid` or `topic`, and `text`, `query` or `title`. A TSV file without a header has
+    the columns id, text.
 
     Args:
         path: A `.jsonl`, `.tsv` or `.parquet` file.
@@ -52,10 +54,11 @@ class TabularQueries:
 
     def queries(self) -> Iterator[tuple[str, Query]]:
         """Yields (file and line, query); see `QuerySource`."""
-        for row in read_rows(self._path, {2: ("_id", "text")}, QUERY_ID_NAMES):
+        for row in read_rows(self._path, {2: ("_id", "text")}, QUERY):
             where = f"{self._path} {unit_of(self._path)} {row.number}"
-            if self._only is None or _identity(where, row.fields, QUERY_ID_NAMES) in self._only:
-                yield where, query_of(where, row.fields)
+            query = query_of(where, row.fields)
+            if self._only is None or query.query_id in self._only:
+                yield where, query
 
 
 def document_of(where: str, fields: Mapping[str, object]) -> Document:
@@ -68,15 +71,18 @@ def document_of(where: str, fields: Mapping[str, object]) -> Document:
     Raises:
         UsageError: It has no id or no text, or one of another type.
     """
-    title = _string(where, "title", fields.get("title"))
-    identity = _identity(where, fields, DOCUMENT_ID_NAMES)
-    return Document(identity, title, _text(where, fields, TEXT_NAMES))
+    found = find_columns(DOCUMENT, tuple(fields))
+    return Document(
+        _identity(where, fields, found, DOCUMENT),
+        "" if found.title is None else _string(where, found.title, fields[found.title]),
+        _text(where, fields, found, DOCUMENT),
+    )
 
 
 def query_of(where: str, fields: Mapping[str, object]) -> Query:
     """Reads one row of queries; see `document_of`."""
-    identity = _identity(where, fields, QUERY_ID_NAMES)
-    return Query(identity, _text(where, fields, QUERY_TEXT_NAMES))
+    found = find_columns(QUERY, tuple(fields))
+    return Query(_identity(where, fields, found, QUERY), _text(where, fields, found, QUERY))
 
 
 def table_in(folder: Path, stem: str) -> Path:
@@ -96,28 +102,32 @@ def table_in(folder: Path, stem: str) -> Path:
     return found[0]
 
 
-def _identity(where: str, fields: Mapping[str, object], names: tuple[str, ...]) -> str:
-    name = _present(fields, names)
-    value = fields[name] if name else None
+def _identity(where: str, fields: Mapping[str, object], found: Found, names: ColumnNames) -> str:
+    name = found.id
+    value = None if name is None else fields[name]
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if value is None or not isinstance(value, str):
-        raise UsageError(f"{where} has no id", "write the field " + " or ".join(names))
-    return _string(where, str(name), value)
+    if name is None or value is None:
+        raise UsageError(
+            f"{where} has no id; its fields are {_listed(fields)}",
+            "write the field " + " or ".join(names.ids),
+        )
+    return _string(where, name, value)
 
 
-def _text(where: str, fields: Mapping[str, object], names: tuple[str, ...]) -> str:
-    name = _present(fields, names)
+def _text(where: str, fields: Mapping[str, object], found: Found, names: ColumnNames) -> str:
+    name = found.text
     if name is None:
         raise UsageError(
-            f"{where} has no text: none of its fields is called " + ", ".join(names),
-            f"write the field {names[0]}; it may be empty",
+            f"{where} has no text; its fields are {_listed(fields)}",
+            f"write the field {' or '.join(names.texts)}; it may be empty",
         )
     return _string(where, name, fields[name])
 
 
-def _present(fields: Mapping[str, object], names: tuple[str, ...]) -> str | None:
-    return next((name for name in names if name in fields), None)
+def _listed(fields: Mapping[str, object], limit: int = 12) -> str:
+    shown = ", ".join(list(fields)[:limit]) or "none"
+    return shown if len(fields) <= limit else f"{shown} and {len(fields) - limit} more"
 
 
 def _string(where: str, name: str, value: object) -> str:

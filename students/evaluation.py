@@ -19,7 +19,7 @@ class SystemResult(BaseModel):
         name: Unique in the evaluation.
         kind: What gave the order.
         measures: Mean over the queries by measure.
-        intervals: 95 % bootstrap interval of each mean.
+        intervals: 95 % bootstrap interval of each mean; None for a single query.
         missing_queries: Judged queries for which the system has no list; they count 0.
         source: The file or folder it came from.
         cost: Of a student, where it was asked for.
@@ -30,7 +30,7 @@ class SystemResult(BaseModel):
     name: str
     kind: Kind
     measures: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
+    intervals: dict[str, tuple[float, float] | None]
     missing_queries: int
     source: str
     cost: Cost | None = None
@@ -47,6 +47,7 @@ class Evaluation(BaseModel):
         per_query: system name -> measure -> one value a query, in the order of `query_ids`.
         settings: The settings as JSON values.
         software: Versions of what can change a figure.
+        notices: What a reader has to know beside the figures, one sentence each.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +59,7 @@ class Evaluation(BaseModel):
     per_query: dict[str, dict[str, tuple[float, ...]]]
     settings: dict[str, JsonValue]
     software: dict[str, str]
+    notices: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, JsonValue]:
         """Returns the published form: everything but the values per query, which are in a CSV."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.students.choices import Precision
+from rankgen.students.precision import resolve_precision
 
 # Chunks of about 25 pairs of 95 tokens are fastest on a CPU (they fit its caches); a GPU wants
 # enough tokens to fill it.
@@ -38,7 +40,7 @@ class Hardware:
 
 def choose_hardware(
     device: str = "auto",
-    precision: str = "auto",
+    precision: Precision = "auto",
     *,
     chunk_tokens: int | None = None,
     step_tokens: int | None = None,
@@ -53,6 +55,22 @@ def choose_hardware(
     if threads is not None:
         torch.set_num_threads(threads)
     keep_freed_memory()
+    chosen = choose_device(device)
+    return Hardware(
+        device=chosen,
+        is_bf16=resolve_precision(precision, chosen.type) == "bf16",
+        chunk_tokens=chunk_tokens or CHUNK_TOKENS[chosen.type],
+        step_tokens=step_tokens or STEP_TOKENS[chosen.type],
+    )
+
+
+def choose_device(device: str = "auto") -> torch.device:
+    """Returns the device; `auto` is a GPU where torch sees one.
+
+    Raises:
+        UsageError: `device` is no device.
+        EnvironmentProblem: A GPU is asked for and torch sees none.
+    """
     try:
         chosen = torch.device(
             ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
@@ -63,13 +81,7 @@ def choose_hardware(
         raise EnvironmentProblem("torch sees no GPU here", "use --device cpu")
     if chosen.type not in CHUNK_TOKENS:
         raise UsageError(f"the device '{device}' is not supported", "auto, cpu, cuda or cuda:N")
-    has_bf16 = chosen.type == "cuda" and torch.cuda.is_bf16_supported()
-    return Hardware(
-        device=chosen,
-        is_bf16=precision == "bf16" or (precision == "auto" and has_bf16),
-        chunk_tokens=chunk_tokens or CHUNK_TOKENS[chosen.type],
-        step_tokens=step_tokens or STEP_TOKENS[chosen.type],
-    )
+    return chosen
 
 
 def keep_freed_memory() -> None:

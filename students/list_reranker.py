@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.records import Candidates
 from rankgen.students.candidates import CandidateTexts
+from rankgen.students.choices import Precision
+from rankgen.students.precision import as_precision, precision_and_warning
 from rankgen.students.strict_order import TiePolicy, strictly_ordered
 
 
@@ -20,7 +22,6 @@ class StudentOpener:
         depth: Candidates of a query that are scored; None scores all.
         ties: Which of two equal scores comes first.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        precision: `fp32`, `bf16` or `auto`.
         chunk_tokens: Tokens of one forward pass, padding included; None chooses by device.
         threads: CPU threads; None leaves it to torch.
     """
@@ -29,13 +30,27 @@ class StudentOpener:
     depth: int | None = None
     ties: TiePolicy = "first-stage"
     device: str = "auto"
-    precision: str = "auto"
     chunk_tokens: int | None = None
     threads: int | None = None
 
-    def __call__(self) -> ListReranker:
-        """Loads the model."""
-        return ListReranker(self)
+    def __call__(self, precision: str) -> ListReranker:
+        """Loads the model to compute in `precision`."""
+        return ListReranker(self, as_precision(precision))
+
+
+def precision_of_worker(device: str, asked: str) -> tuple[str, str | None]:
+    """Returns what a precision comes to in this process, and a sentence where it is slow.
+
+    Args:
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        asked: `fp32`, `bf16` or `auto`.
+
+    Raises:
+        EnvironmentProblem: A GPU is asked for and there is none.
+    """
+    from rankgen.students.hardware import choose_device
+
+    return precision_and_warning(as_precision(asked), choose_device(device).type)
 
 
 class _Counter:
@@ -56,13 +71,14 @@ class ListReranker:
 
     Args:
         settings: What to load, and how to score.
+        precision: `fp32` or `bf16`; `auto` is what suits this machine.
 
     Raises:
         UsageError: There is no such student.
         EnvironmentProblem: A GPU is asked for and there is none.
     """
 
-    def __init__(self, settings: StudentOpener) -> None:
+    def __init__(self, settings: StudentOpener, precision: Precision) -> None:
         # torch and transformers load here, so that the driver needs neither.
         from rankgen.students.cross_encoder import load_cross_encoder
         from rankgen.students.hardware import choose_hardware, place
@@ -70,7 +86,7 @@ class ListReranker:
         self._settings = settings
         self._hardware = choose_hardware(
             settings.device,
-            settings.precision,
+            precision,
             chunk_tokens=settings.chunk_tokens,
             threads=settings.threads,
         )
@@ -120,7 +136,6 @@ class ListReranker:
     def facts(self) -> dict[str, str | int | bool]:
         """Returns where and how it computes."""
         return {
-            "student": self._settings.student,
             "device": str(self._hardware.device),
             "is_bf16": self._hardware.is_bf16,
             "parameters": sum(p.numel() for p in self._encoder.model.parameters()),

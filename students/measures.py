@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rankgen.manifests.errors import UsageError, did_you_mean
+from rankgen.manifests.score_order import trec_eval_places
 from rankgen.manifests.trec import Qrels
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def per_query(qrels: Qrels, run: ScoredRun, measures: Sequence[str]) -> PerQuery
 
     Equal scores are ordered by document id descending, scores are compared in 32 bits, unjudged
     documents gain nothing, and a judged query that is missing from the run counts 0: all as
-    trec_eval -c does it.
+    trec_eval -c does it. Measures that ir_measures leaves to other code than trec_eval's (RR@10,
+    Judged@10) see the same order.
 
     Args:
         qrels: Grades by document by query; these queries are the population.
@@ -69,11 +71,18 @@ def per_query(qrels: Qrels, run: ScoredRun, measures: Sequence[str]) -> PerQuery
     for measure, name in zip(parsed, measures, strict=True):
         given.setdefault(str(measure), []).append(name)
     values: PerQuery = {name: dict.fromkeys(sorted(qrels), 0.0) for name in measures}
-    judged_run = {query: dict(scores) for query, scores in run.items() if query in qrels}
+    judged_run = {query: _untied(scores) for query, scores in run.items() if query in qrels}
     for metric in ir_measures.iter_calc(parsed, qrels, judged_run):
         for name in given[str(metric.measure)]:
             values[name][metric.query_id] = float(metric.value)
     return values
+
+
+def _untied(scores: Mapping[str, float]) -> dict[str, float]:
+    """Returns scores n, n - 1, ..., 1 in trec_eval's order, which no code can take otherwise."""
+    doc_ids = list(scores)
+    places = trec_eval_places(doc_ids, list(scores.values()))
+    return {doc_ids[place]: float(len(places) - rank) for rank, place in enumerate(places)}
 
 
 def mean(values: Mapping[str, float]) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rankgen.manifests.atomic import write_whole
-from rankgen.manifests.trec import lines_of
+from rankgen.manifests.text_lines import lines_of
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

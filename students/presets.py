@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rankgen.manifests.errors import UsageError, did_you_mean
+from rankgen.students.choices import DEFAULT_BACKBONE
 
 Values = Mapping[str, object]
 
@@ -24,7 +25,7 @@ _COMMON: Values = {
     "passage_tokens": 256,
     "seed": 42,
 }
-_FROM_SCRATCH: Values = {"backbone": "google/electra-base-discriminator"}
+_FROM_SCRATCH: Values = {"backbone": DEFAULT_BACKBONE}
 # Stop when nDCG@10 has not risen for 100 steps; the epochs are a bound that is never reached. How
 # often to validate the paper does not say.
 _UNTIL_NO_BETTER: Values = {
@@ -68,8 +69,7 @@ NEEDED: dict[str, dict[str, str]] = {
         "validation": "add --validation and --validation-qrels (DL21 and DL22 there)",
     },
     "authors-config": {
-        "backbone": "add --backbone with the student of the first stage, or "
-        "google/electra-base-discriminator"
+        "backbone": f"add --backbone with the student of the first stage, or {DEFAULT_BACKBONE}"
     },
 }
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.students.hub_files import hub_files
 
 
 def push_student(out: Path, name: str, *, is_private: bool = True) -> str:
     """Uploads the student's files, without the state of its training, in one commit.
+
+    The card that is uploaded names the repository, and no file names a path of this machine.
 
     Args:
         out: The folder of a finished student.
@@ -21,17 +24,21 @@ def push_student(out: Path, name: str, *, is_private: bool = True) -> str:
     Raises:
         UsageError: The name cannot be a repository's.
         EnvironmentProblem: The Hub cannot be reached or refuses.
+        IntegrityProblem: A file of the student is damaged.
     """
-    from huggingface_hub import HfApi
+    from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     api = HfApi()
+    files = hub_files(out, name)
     try:
         api.create_repo(name, private=is_private, exist_ok=True)
-        commit = api.upload_folder(
+        commit = api.create_commit(
             repo_id=name,
-            folder_path=out,
-            ignore_patterns=[".rankgen/**"],
+            operations=[
+                CommitOperationAdd(path_in_repo=path, path_or_fileobj=content)
+                for path, content in files.items()
+            ],
             commit_message="A student trained by rankgen",
         )
     except HFValidationError as error:

@@ -46,7 +46,8 @@ def report_html(evaluation: Evaluation) -> str:
 {_systems_table(evaluation, measures)}
 <p class="note">† differs from {escape(evaluation.systems[0].name)}: paired two-sided t-test,
 Holm-corrected p &lt; {SIGNIFICANT}. Whiskers and brackets are 95 % bootstrap intervals over
-queries.</p></section>
+queries.</p>
+{_notices(evaluation)}</section>
 {_tests_section(evaluation.tests)}
 {_settings_section(evaluation)}
 </main>
@@ -69,6 +70,10 @@ def _lead(evaluation: Evaluation) -> str:
         f"{len(evaluation.systems)} systems on {evaluation.queries:,} judged {plural} "
         f"of <code>{escape(qrels)}</code>, measured as trec_eval does."
     )
+
+
+def _notices(evaluation: Evaluation) -> str:
+    return "".join(f'<p class="note">{escape(notice)}.</p>' for notice in evaluation.notices)
 
 
 def _legend(evaluation: Evaluation) -> str:
@@ -114,12 +119,14 @@ def _measure_cell(
     evaluation: Evaluation, system: SystemResult, measure: str, best: dict[str, float]
 ) -> str:
     value = system.measures[measure]
-    low, high = system.intervals[measure]
     text = f"{value:.4f}"
     if value == best[measure]:
         text = f"<strong>{text}</strong>"
     mark = "†" if differs_from_first(evaluation, system.name, measure) else ""
-    return f"{text}{mark} <small>[{low:.3f}, {high:.3f}]</small>"
+    interval = system.intervals[measure]
+    if interval is None:
+        return f"{text}{mark}"
+    return f"{text}{mark} <small>[{interval[0]:.3f}, {interval[1]:.3f}]</small>"
 
 
 def _change(evaluation: Evaluation, system: SystemResult, measure: str) -> str:
@@ -150,7 +157,8 @@ def _tests_section(tests: Iterable[PairedTest]) -> str:
     )
     return f"""<section><h2>Paired tests</h2>
 <p class="note">Two-sided t-tests over {shown[0].queries:,} queries, corrected for the
-m = {shown[0].m} tests of each measure, and the p value of the randomisation test, uncorrected.</p>
+m = {shown[0].m} tests of each measure, and the p value of the randomisation test, uncorrected. A
+t-test needs two queries and differences that vary.</p>
 <table><thead><tr><th>measure</th><th>systems</th><th class="number">difference</th>
 <th class="number">t</th><th class="number">p</th><th class="number">Bonferroni</th>
 <th class="number">Holm</th><th class="number">randomisation</th></tr></thead>
@@ -159,7 +167,7 @@ m = {shown[0].m} tests of each measure, and the p value of the randomisation tes
 
 def _p(value: float | None) -> str:
     if value is None:
-        return ""
+        return '<span class="dim">not testable</span>'
     text = "&lt; 0.0001" if value < 1e-4 else f"{value:.4f}"
     return f"<strong>{text}</strong>" if value < SIGNIFICANT else text
 

@@ -47,19 +47,24 @@ class _Scale:
 
 def _row(system: SystemResult, measure: str, scale: _Scale, top: float) -> str:
     value = system.measures[measure]
-    low, high = system.intervals[measure]
+    interval = system.intervals[measure]
     start, end = sorted((scale(0.0), scale(value)))
     middle = top + ROW_HEIGHT / 2
+    known, whisker = "", ""
+    if interval is not None:
+        low, high = interval
+        known = f", 95 % interval {low:.4f} to {high:.4f}"
+        whisker = (
+            f'<path class="interval" d="M{scale(low):.1f} {middle}H{scale(high):.1f}'
+            f'M{scale(low):.1f} {middle - 4}v8M{scale(high):.1f} {middle - 4}v8"/>'
+        )
     return (
-        f"<g><title>{escape(system.name)}: {value:.4f}, 95 % interval {low:.4f} to {high:.4f}"
-        f"</title>"
+        f"<g><title>{escape(system.name)}: {value:.4f}{known}</title>"
         f'<text class="name" x="{LABEL_WIDTH - 12}" y="{middle + 4}">'
         f"{escape(_short(system.name))}</text>"
         f'<rect class="{system.kind}" x="{start:.1f}" y="{top + 6}" '
         f'width="{end - start:.1f}" height="{ROW_HEIGHT - 12}" rx="3"/>'
-        f'<path class="interval" d="M{scale(low):.1f} {middle}H{scale(high):.1f}'
-        f'M{scale(low):.1f} {middle - 4}v8M{scale(high):.1f} {middle - 4}v8"/>'
-        f'<text class="value" x="{WIDTH - 8}" y="{middle + 4}">{value:.4f}</text></g>'
+        f'{whisker}<text class="value" x="{WIDTH - 8}" y="{middle + 4}">{value:.4f}</text></g>'
     )
 
 
@@ -92,8 +97,11 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _low(system: SystemResult, measure: str) -> float:
-    return system.intervals[measure][0]
+    interval = system.intervals[measure]
+    return system.measures[measure] if interval is None else interval[0]
 
 
 def _high(system: SystemResult, measure: str) -> float:
-    return max(system.intervals[measure][1], system.measures[measure])
+    interval = system.intervals[measure]
+    value = system.measures[measure]
+    return value if interval is None else max(interval[1], value)

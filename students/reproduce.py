@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 from rich import box
@@ -12,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from rankgen.manifests.errors import UsageError, did_you_mean
+from rankgen.manifests.judged_queries import judged_without
+from rankgen.manifests.trec import Qrels
 from rankgen.retrieval.judgements import read_judgements
 from rankgen.students.macro_means import (
     arithmetic_mean,
@@ -92,13 +95,13 @@ def reproduce(
         qrels = {task: Path(f"irds:{dataset_of(task)}") for task in asked} | dict(qrels)
     judged = {task: read_judgements(path) for task, path in qrels.items()}
     ours: dict[str, tuple[float | None, ...]] = {}
+    foreign: list[str] = []
+    short: list[str] = []
     for system, files in runs.items():
-        values = {
-            task: per_query(judged[task], run_system(path).scores, [MEASURE])[MEASURE]
-            for task, path in files.items()
-            if task in judged
-        }
-        ours[system] = tuple(_cell(column, values) for column in table.columns)
+        measured = _measured(system, files, judged)
+        ours[system] = tuple(_cell(column, measured.values) for column in table.columns)
+        foreign += measured.foreign
+        short += measured.short
     has_means = bool(table.printed_means)
     return Reproduction(
         name=name,
@@ -110,9 +113,32 @@ def reproduce(
         our_means={s: means_of(row) for s, row in ours.items() if row.count(None) < len(row)}
         if has_means
         else {},
-        missing=tuple(_missing(known, qrels, runs)),
-        notes=table.notes,
+        missing=(*foreign, *_missing(known, qrels, runs)),
+        notes=(*table.notes, *short),
     )
+
+
+class _Measured(NamedTuple):
+    """One system's values by task, and what is to be said of runs that lack judged queries."""
+
+    values: dict[str, dict[str, float]]
+    foreign: list[str]
+    short: list[str]
+
+
+def _measured(system: str, files: Mapping[str, Path], judged: Mapping[str, Qrels]) -> _Measured:
+    found = _Measured({}, [], [])
+    for task in (task for task in files if task in judged):
+        scores, path = run_system(files[task]).scores, files[task]
+        lost = judged_without(sorted(judged[task]), scores, str(path))
+        if not judged[task].keys() & scores.keys():
+            # A figure of 0 would say that the system is bad.
+            found.foreign.append(f"{task}: a run of {system} on this task's queries; {lost}")
+            continue
+        if lost is not None:
+            found.short.append(f"{task}, where a query without a list counts 0: {lost}")
+        found.values[task] = per_query(judged[task], scores, [MEASURE])[MEASURE]
+    return found
 
 
 def means_of(row: tuple[float | None, ...]) -> Means:

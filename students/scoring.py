@@ -87,6 +87,37 @@ def forward_sorted(
 
 
 @torch.inference_mode()
+def score_each_pair(
+    encoder: CrossEncoder,
+    pairs: Sequence[Pair],
+    *,
+    device: torch.device,
+    is_bf16: bool = False,
+    chunk_tokens: int = 4096,
+    progress: Progress | None = None,
+) -> NDArray[np.float32]:
+    """Scores pairs without gradients and without dropout, every one of them by itself.
+
+    Returns:
+        One logit a pair, higher is better, shape (pairs,).
+    """
+    was_training = encoder.model.training
+    encoder.model.train(False)
+    try:
+        scores = forward_sorted(
+            encoder,
+            pairs,
+            device=device,
+            is_bf16=is_bf16,
+            chunk_tokens=chunk_tokens,
+            progress=progress,
+        )
+    finally:
+        encoder.model.train(was_training)
+    scored: NDArray[np.float32] = scores.cpu().numpy()
+    return scored
+
+
 def score_pairs(
     encoder: CrossEncoder,
     pairs: Sequence[Pair],
@@ -96,7 +127,7 @@ def score_pairs(
     chunk_tokens: int = 4096,
     progress: Progress | None = None,
 ) -> NDArray[np.float32]:
-    """Scores pairs without gradients and without dropout.
+    """Scores pairs as `score_each_pair` does, but equal ones together.
 
     Equal pairs are scored once: computed twice, at other places of a matrix product, their scores
     could differ in the last bits, and their tie would be broken by chance.
@@ -113,20 +144,14 @@ def score_pairs(
     ]
     first = {place: number for number, place in reversed(list(enumerate(places)))}
     distinct = [pairs[first[place]] for place in range(len(place_of))]
-    was_training = encoder.model.training
-    encoder.model.train(False)
-    try:
-        scores = forward_sorted(
-            encoder,
-            distinct,
-            device=device,
-            is_bf16=is_bf16,
-            chunk_tokens=chunk_tokens,
-            progress=progress,
-        )
-    finally:
-        encoder.model.train(was_training)
+    scores = score_each_pair(
+        encoder,
+        distinct,
+        device=device,
+        is_bf16=is_bf16,
+        chunk_tokens=chunk_tokens,
+        progress=progress,
+    )
     if progress is not None:
         progress.advance(len(pairs) - len(distinct))
-    scored: NDArray[np.float32] = scores.cpu().numpy()[places]
-    return scored
+    return scores[places]

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rankgen.manifests.run_path import RunPath
 from rankgen.students.choices import (
+    DEFAULT_BACKBONE,
     EVIDENCE_WEIGHTS,
     Evidence,
     Precision,
@@ -19,7 +20,7 @@ from rankgen.students.choices import (
 )
 
 # Where a student runs, in what pieces, and how often it is saved changes nothing that it learns.
-# Of the data, the digests count, not the paths.
+# Of the data and the backbone, the contents count, not the paths; see `training_facts`.
 NOT_THE_RECIPE = frozenset(
     {
         "rankings",
@@ -42,7 +43,7 @@ class TrainSettings(BaseModel):
     Attributes:
         rankings: A folder that `rankgen label` wrote.
         out: The folder of the student.
-        backbone: "minilm", a folder or a model id.
+        backbone: "minilm", a folder, a model id or "ID@REVISION".
         loss: A name in `rankgen.students.losses.LOSSES`, or several: "ranknet:1,lce:0.5".
         reduction: How the terms of a step become one number.
         evidence: Which pairs count in losses over pairs: those that the teacher saw in one window
@@ -58,36 +59,46 @@ class TrainSettings(BaseModel):
         head_learning_rate: Of the fresh head alone; None takes `learning_rate`.
         weight_decay: Of AdamW.
         adam_beta2: Memory of AdamW's second moment; a short training with a high rate wants less.
-        schedule: `constant`, or `linear` decay to zero at the last step.
-        warmup_steps: Steps over which the learning rate rises from zero.
+        schedule: `constant`, or `linear` decay to zero at the end.
+        warmup_steps: Steps over which the learning rate rises from zero; fewer than there are.
         gradient_clip: Largest norm of the gradient; None does not clip.
         queries_per_step: Lists whose gradients make one optimizer step.
         epochs: Passes over the lists; not used when `max_steps` is given.
         max_steps: Optimizer steps.
+        max_minutes: Minutes of steps and validations, over all sessions; the one in which they are
+            spent is finished, and a last validation follows. It ends earlier when its steps are
+            done. Warm-up and decay follow the share of steps or minutes that is spent, whichever is
+            larger. How many steps are taken then depends on the machine, so that a repeated or
+            resumed training gives another student. None has no limit.
         dropout: For every dropout of the model; None keeps the backbone's own.
         frozen_layers: The lowest so many layers, and the embeddings, keep their weights.
         precision: `fp32`, `bf16` (products only; loss and weights stay in 32 bits), or `auto`,
-            which is bf16 on a GPU that has it.
+            which is bf16 on a GPU or CPU where that is faster, and stays what a training was begun
+            with.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         compile: Compile the model's layers (torch.compile), for long trainings.
         chunk_tokens: Tokens of one forward pass, padding included; None chooses by device.
         step_tokens: Tokens whose activations are held at once; lists beyond it are accumulated.
+            None chooses by the device's free memory. Halved when the memory runs out. Gradients
+            are the same in any parts; the dropout's noise is drawn part by part.
         threads: CPU threads; None leaves it to torch.
         seed: Of the head, the order of lists, the samples and the dropout.
         validation: A candidates folder to re-rank during training.
         validation_qrels: Its judgements.
         validation_queries: At most so many validation queries (the first by id); None takes all.
         validation_depth: Candidates re-ranked per validation query; None takes all.
-        validate_every: Steps between validations.
-        patience_steps: Stop when nDCG@10 has not risen for so many steps; None never stops early.
-        checkpoint_every: Steps between checkpoints.
+        validate_every: Steps between validations; a backbone that has a trained head is validated
+            before the first step too.
+        patience_steps: Stop after a validation whose nDCG@10 has not risen for so many steps; None
+            never stops early.
+        checkpoint_every: Steps between checkpoints; with `max_minutes` also ten times in them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rankings: RunPath
     out: Path
-    backbone: str = "minilm"
+    backbone: str = DEFAULT_BACKBONE
     loss: str = "ranknet"
     reduction: Reduction = "per_query_mean"
     evidence: Evidence = "all"
@@ -107,6 +118,7 @@ class TrainSettings(BaseModel):
     queries_per_step: int = Field(default=32, ge=1)
     epochs: float = Field(default=3.0, gt=0)
     max_steps: int | None = Field(default=None, ge=1)
+    max_minutes: float | None = Field(default=None, gt=0)
     dropout: float | None = Field(default=None, ge=0, lt=1)
     frozen_layers: int = Field(default=0, ge=0)
     precision: Precision = "auto"

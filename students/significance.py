@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+# Of the largest value: what sums and quotients of 64-bit numbers may be off by, with a wide margin.
+_ROUNDING = 1e-12
+
 
 class PairedTest(BaseModel):
     """The test of one pair of systems on one measure.
@@ -19,7 +22,7 @@ class PairedTest(BaseModel):
         b: Name of the second system.
         mean_difference: Mean of b minus mean of a, over queries.
         t: The statistic; None where it is undefined (one query, or no variance).
-        p: Two-sided p value; 1 for equal systems; None for a single query.
+        p: Two-sided p value; 1 for equal systems; None where the test is undefined.
         p_bonferroni: min(1, m p).
         p_holm: Holm's step-down p value.
         p_randomisation: Two-sided p value of the randomisation test, without correction; None for
@@ -46,20 +49,20 @@ class PairedTest(BaseModel):
 def t_test(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float | None, float | None]:
     """Returns (t, two-sided p) of the paired differences b - a.
 
-    Without any difference p is 1. A constant difference has no variance: t is undefined and p is
-    0, the limit. With one query neither is defined.
+    Without any difference p is 1. With one query, or where all differences are equal, there is no
+    variance to hold the mean difference against, and neither is defined. Differences that rounding
+    alone tells apart are equal.
 
     Args:
         a: Values of one system per query, shape (queries,).
         b: Values of the other in the same order, shape (queries,).
     """
     difference = b - a
-    if not difference.any():
+    rounding = _ROUNDING * max(float(np.abs(a).max()), float(np.abs(b).max()))
+    if np.abs(difference).max() <= rounding:
         return None, 1.0
-    if len(difference) < 2:
+    if len(difference) < 2 or np.ptp(difference) <= rounding:
         return None, None
-    if np.ptp(difference) == 0:
-        return None, 0.0
     from scipy import stats
 
     result = stats.ttest_rel(b, a)
@@ -86,7 +89,7 @@ def randomisation_test(
     if len(b) < 2:
         return None
     # Rounding must not make equal sums unequal.
-    observed = abs(difference.sum()) * (1 - 1e-12) - 1e-15
+    observed = abs(difference.sum()) - _ROUNDING * np.abs(difference).sum()
     if 2 ** min(len(difference), 62) <= samples:
         patterns = np.arange(2 ** len(difference))[:, None] >> np.arange(len(difference)) & 1
         sums = (1 - 2 * patterns) @ difference
@@ -157,14 +160,20 @@ def paired_tests(
     return tests
 
 
-def bootstrap_interval(values: NDArray[np.float64], samples: int, seed: int) -> tuple[float, float]:
+def bootstrap_interval(
+    values: NDArray[np.float64], samples: int, seed: int
+) -> tuple[float, float] | None:
     """Returns the percentile bootstrap interval (95 %) of the mean over queries.
+
+    None for a single query: every resample is that query, whatever others would have shown.
 
     Args:
         values: One value a query, shape (queries,).
         samples: Number of resamples.
         seed: The same seed draws the same queries for every system.
     """
+    if len(values) < 2:
+        return None
     draws = np.random.default_rng(seed).integers(0, len(values), size=(samples, len(values)))
     means = values[draws].mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])

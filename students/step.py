@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,13 +18,15 @@ from rankgen.students.evidence import PairEvidence
 from rankgen.students.hardware import Hardware
 from rankgen.students.losses import LossPart, Targets
 from rankgen.students.losses.terms import reduction_weights
+from rankgen.students.optimizer import freeze_lowest, make_optimizer
+from rankgen.students.schedule import place_of, rate_factor
 from rankgen.students.score_cache import backward_by_chunks
 from rankgen.students.scoring import forward_sorted
 from rankgen.students.settings import TrainSettings
+from rankgen.students.step_memory import in_smaller_parts, is_out_of_memory
 from rankgen.students.team import Team
 
 ALONE = Team()
-LAYER_NUMBER = re.compile(r"\.(?:layer|layers|block|h)\.(\d+)\.")
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,9 @@ class Trainer:
         total_steps: Steps of the whole training, for the schedule.
         evidence: Weighs the pairs of a list; None weighs every pair 1.
         team: Who else trains this model.
+
+    Attributes:
+        hardware: Where it computes; in smaller parts once the memory ran out.
     """
 
     def __init__(
@@ -67,34 +72,36 @@ class Trainer:
     ) -> None:
         self._encoder, self._loss, self._evidence = encoder, tuple(loss), evidence
         self._team = team
-        self._settings, self._hardware, self._total_steps = settings, hardware, total_steps
+        self._settings, self.hardware, self._total_steps = settings, hardware, total_steps
         freeze_lowest(encoder, settings.frozen_layers)
         self.optimizer = make_optimizer(encoder, settings)
 
-    def run(self, step: int, lists: Sequence[TokenList]) -> StepReport:
+    def run(self, step: int, lists: Sequence[TokenList], spent: float = 0.0) -> StepReport:
         """Takes step number `step`, counted from 0, on its lists.
 
         The gradient is that of the reduced loss over all lists, in however many parts and by
-        however many members of the team they are computed. The dropout noise depends on seed and
-        step, and on the place in the team.
+        however many members of the team they are computed; when the memory runs out, they are
+        computed again in smaller parts. The dropout noise depends on seed and step, on the parts
+        and on the place in the team.
+
+        Args:
+            step: The step's number, from 0.
+            lists: Its lists, the same for every member of the team.
+            spent: Share of the training's time that is spent, from 0; for the learning rate.
 
         Raises:
             IncompleteRun: The loss is not a finite number; the model is as it was.
+            EnvironmentProblem: The memory does not even hold one pair.
         """
         settings, model, team = self._settings, self._encoder.model, self._team
-        torch.manual_seed((settings.seed * 1_000_003 + step) * team.size + team.rank)
-        rate = self._set_learning_rate(step)
+        rate = self._set_learning_rate(place_of(step, self._total_steps, spent))
         model.train()
-        self.optimizer.zero_grad(set_to_none=True)
-        targets = self._targets(lists)
-        weights = self._list_weights(targets)
-        own = team.own(len(lists))
-        loss, start = 0.0, 0
-        for part in split_by_tokens([lists[row] for row in own], self._hardware.step_tokens):
-            rows = own[start : start + len(part)]
-            loss += self._backward(part, targets_of(targets, rows), weights[:, rows])
-            start += len(part)
-        loss = team.sum(loss, self._hardware.device)
+        # Members need not agree who repeats: they meet at the sums, with their whole gradients.
+        own_loss = self._own_gradients(step, lists)
+        while own_loss is None:
+            self._take_smaller_parts(step, lists)
+            own_loss = self._own_gradients(step, lists)
+        loss = team.sum(own_loss, self.hardware.device)
         team.sum_gradients([p for p in model.parameters() if p.requires_grad])
         if not math.isfinite(loss):
             names = ", ".join(ranked.query_id for ranked in lists[:8])
@@ -107,6 +114,45 @@ class Trainer:
             torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
         self.optimizer.step()
         return StepReport(loss, sum(len(ranked.pairs) for ranked in lists), rate)
+
+    def _own_gradients(self, step: int, lists: Sequence[TokenList]) -> float | None:
+        """Leaves the gradients of this member's lists and returns their share of the loss.
+
+        Returns:
+            None where the memory ran out; the gradients are then of no use.
+        """
+        team = self._team
+        torch.manual_seed((self._settings.seed * 1_000_003 + step) * team.size + team.rank)
+        self.optimizer.zero_grad(set_to_none=True)
+        targets = self._targets(lists)
+        weights = self._list_weights(targets)
+        own = team.own(len(lists))
+        loss, start = 0.0, 0
+        try:
+            for part in split_by_tokens([lists[row] for row in own], self.hardware.step_tokens):
+                rows = own[start : start + len(part)]
+                loss += self._backward(part, targets_of(targets, rows), weights[:, rows])
+                start += len(part)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return None
+        return loss
+
+    def _take_smaller_parts(self, step: int, lists: Sequence[TokenList]) -> None:
+        own = [lists[row] for row in self._team.own(len(lists))]
+        length = self._encoder.template.length
+        longest = max(length(*pair) for ranked in own for pair in ranked.pairs)
+        self.optimizer.zero_grad(set_to_none=True)
+        held = sum(ranked.tokens for ranked in own)
+        self.hardware = hardware = in_smaller_parts(self.hardware, held, longest)
+        tokens = max(longest, min(hardware.step_tokens, hardware.chunk_tokens))
+        print(
+            f"out of memory in step {step + 1}: repeating it in parts of {tokens:,} tokens, which "
+            "later steps take too",
+            file=sys.stderr,
+            flush=True,
+        )
 
     def _targets(self, lists: Sequence[TokenList]) -> Targets:
         ranks, mask = ranks_and_mask([len(ranked.pairs) for ranked in lists])
@@ -131,7 +177,7 @@ class Trainer:
 
     def _backward(self, part: Sequence[TokenList], targets: Targets, weights: Tensor) -> float:
         """Adds the gradients of some lists and returns their share of the loss."""
-        hardware = self._hardware
+        hardware = self.hardware
         sizes = [len(ranked.pairs) for ranked in part]
 
         def loss_of(scores: Tensor) -> Tensor:
@@ -163,8 +209,8 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
-    def _set_learning_rate(self, step: int) -> float:
-        factor = rate_factor(step, self._total_steps, self._settings)
+    def _set_learning_rate(self, place: float) -> float:
+        factor = rate_factor(place, self._total_steps, self._settings)
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
         return float(self.optimizer.param_groups[0]["lr"])
@@ -196,40 +242,3 @@ def on_device(targets: Targets, device: torch.device) -> Targets:
         targets.mask.to(device),
         pair_weights=None if weights is None else weights.to(device),
     )
-
-
-def rate_factor(step: int, total_steps: int, settings: TrainSettings) -> float:
-    """Returns the share of the learning rate that step number `step` (from 0) uses."""
-    warm = min(1.0, (step + 1) / (settings.warmup_steps + 1))
-    if settings.schedule == "constant":
-        return warm
-    return warm * (1 - step / total_steps)
-
-
-def make_optimizer(encoder: CrossEncoder, settings: TrainSettings) -> torch.optim.AdamW:
-    """Returns AdamW over the weights that are not frozen; the head may have its own rate."""
-    body: list[Tensor] = []
-    head: list[Tensor] = []
-    prefix = f"{encoder.model.base_model_prefix}."
-    for name, parameter in encoder.model.named_parameters():
-        if parameter.requires_grad:
-            (body if name.startswith(prefix) else head).append(parameter)
-    rates = (settings.learning_rate, settings.head_learning_rate or settings.learning_rate)
-    groups = [
-        {"params": parameters, "lr": rate, "initial_lr": rate}
-        for parameters, rate in zip((body, head), rates, strict=True)
-        if parameters
-    ]
-    return torch.optim.AdamW(
-        groups, betas=(0.9, settings.adam_beta2), weight_decay=settings.weight_decay, fused=True
-    )
-
-
-def freeze_lowest(encoder: CrossEncoder, layers: int) -> None:
-    """Keeps the embeddings and the lowest `layers` layers as they are; 0 freezes nothing."""
-    if layers == 0:
-        return
-    for name, parameter in encoder.model.named_parameters():
-        layer = LAYER_NUMBER.search(name)
-        if "embeddings" in name or (layer is not None and int(layer[1]) < layers):
-            parameter.requires_grad_(False)

@@ -46,11 +46,18 @@ def strictly_ordered(
     for place in places:
         strict.append(_below(float(narrow[place]), strict))
     rest = range(len(narrow), len(candidates.doc_ids))
-    for _ in rest:
-        strict.append(_below(strict[-1] - 1.0 if strict else 0.0, strict))
+    strict += descending_from(strict[-1] if strict else 1.0, len(rest))
     order = [*places, *rest]
     doc_ids = tuple(candidates.doc_ids[place] for place in order)
     return Candidates(candidates.query_id, doc_ids, tuple(strict))
+
+
+def descending_from(score: float, count: int) -> list[float]:
+    """Returns `count` scores below `score`, about 1 apart, strictly decreasing in 32 bits."""
+    strict = [score]
+    for _ in range(count):
+        strict.append(_below(strict[-1] - 1.0, strict))
+    return strict[1:]
 
 
 def _below(score: float, earlier: Sequence[float]) -> float:

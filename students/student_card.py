@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rankgen.students.public_settings import public_settings
 from rankgen.students.settings import TrainSettings
 from rankgen.students.summary import TrainSummary
 
@@ -16,6 +17,7 @@ SHOWN = (
     "query_tokens",
     "passage_tokens",
     "queries_per_step",
+    "max_minutes",
     "learning_rate",
     "head_learning_rate",
     "schedule",
@@ -32,7 +34,7 @@ SHOWN = (
 
 def student_card(settings: TrainSettings, summary: TrainSummary) -> str:
     """Returns the card as Markdown with the front matter that the Hugging Face Hub reads."""
-    values = settings.model_dump(mode="json")
+    values = public_settings(settings.model_dump(mode="json"))
     recipe = "\n".join(f"| {name} | {values[name]} |" for name in SHOWN if values[name] is not None)
     longest = settings.query_tokens + settings.passage_tokens
     return f"""---
@@ -57,8 +59,12 @@ model = CrossEncoder("{settings.out.name}")
 model.rank("how do plants eat", ["Photosynthesis turns light into sugar.", "Rome was founded."])
 ```
 
-Queries were cut at {settings.query_tokens} and passages at {settings.passage_tokens} tokens in
-training; the tokenizer cuts a pair at {longest} tokens and its special tokens.
+In training a query was cut at {settings.query_tokens} tokens and a passage at
+{settings.passage_tokens}, as `config.json` says and as `rankgen rerank` and `rankgen evaluate` cut
+them. transformers and sentence-transformers cut the pair instead, the longer text first, until both
+together have {longest} tokens. So for queries of more than {settings.query_tokens} tokens, or
+passages of more than {settings.passage_tokens}, their scores differ from rankgen's; cut such texts
+first where that matters.
 
 ## Figures
 
@@ -76,7 +82,8 @@ training; the tokenizer cuts a pair at {longest} tokens and its special tokens.
 
 def _figures(summary: TrainSummary) -> str:
     lines = [
-        f"- {summary.steps:,} steps, {summary.pairs:,} pairs, {summary.seconds / 60:.1f} minutes",
+        f"- {summary.steps:,} steps, {summary.pairs:,} pairs, {summary.seconds / 60:.1f} minutes; "
+        f"ended by {summary.ended_by}",
         f"- loss at the end {summary.loss:.4f} (moving average)",
     ]
     if summary.validation is not None and summary.first_stage is not None:

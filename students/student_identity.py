@@ -1,21 +1,38 @@
-"""What a student is, whatever folder it stands in: the digests of the files that give scores."""
+"""What a student is, whatever it is called and wherever it stands: what its scores depend on."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from rankgen.manifests.digest import sha256_of_file
+from rankgen.manifests.digest import sha256_of_value
+from rankgen.manifests.model_source import model_identity, pinned_model
+from rankgen.students.cuts import cuts_of_config, cuts_of_record
 
-# Files of a student folder that can change a score.
-SCORING_FILES = ("*.safetensors", "*.bin", "*.json", "*.txt", "*.model")
 
-
-def student_identity(student: str) -> dict[str, str] | str:
-    """Returns file name -> SHA-256 of a student's folder, or a model id as it is.
+def student_identity(student: str) -> str:
+    """Returns "sha256:..." of a folder's content, or "ID@COMMIT" of a model id.
 
     Args:
-        student: A folder or a model id.
+        student: A folder, a model id, or "ID@REVISION".
+
+    Raises:
+        UsageError: There is no such model, or its files are damaged.
+        EnvironmentProblem: The Hub cannot be reached and the model was never fetched.
     """
+    identity = model_identity(pinned_model(student))
     folder = Path(student)
-    files = sorted({path for pattern in SCORING_FILES for path in folder.glob(pattern)})
-    return {path.name: sha256_of_file(path) for path in files} or student
+    if not folder.is_dir():
+        return identity
+    # rankgen.json is not in the digest, for it also says when and where the student was made.
+    cuts = None if _says_its_cuts(folder) else cuts_of_record(student)
+    return identity if cuts is None else f"sha256:{sha256_of_value([identity, *cuts])}"
+
+
+def _says_its_cuts(folder: Path) -> bool:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return cuts_of_config(str(folder), config) is not None
+    # Loading the student says what is wrong with the file.
+    except (OSError, ValueError, AttributeError):
+        return False

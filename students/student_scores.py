@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from rankgen.manifests.atomic import write_whole
 from rankgen.manifests.digest import sha256_of_value
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.model_source import pinned_model
 from rankgen.manifests.progress import progress
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.students.candidates import CandidateTexts, Scores, read_candidates
 from rankgen.students.cost import MOST_QUERIES, Cost, measure_cost
 from rankgen.students.evaluation_settings import EvaluationSettings
 from rankgen.students.recipe_lock import tables_digest
+from rankgen.students.strict_order import descending_from
 from rankgen.students.student_identity import student_identity
 from rankgen.students.systems import System
 
@@ -36,7 +38,10 @@ def student_system(
 
     Raises:
         UsageError: There is no such student, or none of its queries has candidates.
+        EnvironmentProblem: The student is a model id and cannot be had.
     """
+    name = Path(student).name or student
+    student, source = pinned_model(student), student
     kept = settings.out / ".rankgen" / "scores" / f"{_key(student, settings, candidates)}.json"
     known: Scores = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
     texts = read_candidates(RunDirectory(candidates), only=queries - known.keys())
@@ -48,10 +53,9 @@ def student_system(
     if texts.candidates:
         known |= _score(student, settings, texts)
         write_whole(kept, json.dumps(known).encode())
-    name = Path(student).name or student
     scores = {query: known[query] for query in sorted(queries & known.keys())}
     cost = _cost(student, settings, candidates, queries) if settings.cost else None
-    return System(name, "student", student, scores, cost)
+    return System(name, "student", source, scores, cost)
 
 
 def _key(student: str, settings: EvaluationSettings, candidates: Path) -> str:
@@ -112,6 +116,7 @@ def _score(student: str, settings: EvaluationSettings, texts: CandidateTexts) ->
 
 def _append_rest(scores: dict[str, float], doc_ids: tuple[str, ...]) -> None:
     """Puts the candidates that were not re-ranked below the others, in first-stage order."""
-    lowest = min(scores.values(), default=0.0)
     rest = [doc_id for doc_id in doc_ids if doc_id not in scores]
-    scores |= {doc_id: lowest - place for place, doc_id in enumerate(rest, start=1)}
+    scores |= dict(
+        zip(rest, descending_from(min(scores.values(), default=0.0), len(rest)), strict=True)
+    )

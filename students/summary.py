@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from rankgen.students.choices import Ending
+
 
 class TrainSummary(BaseModel):
     """What a training reached.
@@ -21,7 +23,7 @@ class TrainSummary(BaseModel):
         skipped_lists: Lists with fewer than two passages.
         pairs: Pairs seen.
         seconds: Training time over all sessions.
-        is_stopped_early: Whether patience ended it before the last step.
+        ended_by: What ended it: its `max steps` (or epochs), its `patience` or its `time budget`.
         was_finished: Whether the student was there already, so that nothing was done.
     """
 
@@ -37,5 +39,5 @@ class TrainSummary(BaseModel):
     skipped_lists: int
     pairs: int
     seconds: float
-    is_stopped_early: bool
+    ended_by: Ending
     was_finished: bool = False

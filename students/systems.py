@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.trec import read_run
+from rankgen.manifests.trec import RunLine, read_run, trec_eval_order
 from rankgen.students.cost import Cost
 from rankgen.students.evaluation import Kind
 from rankgen.students.measures import ScoredRun
@@ -23,6 +24,7 @@ class System(NamedTuple):
         source: The file, folder or model id.
         scores: document id -> score by query id; higher is better.
         cost: Of a student that was timed.
+        ranked_otherwise: Queries of a run file whose rank column contradicts the order by score.
     """
 
     name: str
@@ -30,23 +32,30 @@ class System(NamedTuple):
     source: str
     scores: ScoredRun
     cost: Cost | None = None
+    ranked_otherwise: frozenset[str] = frozenset()
 
 
 def run_system(path: Path) -> System:
     """Reads a TREC run; its scores count, its rank column does not (as in trec_eval)."""
-    scores = {
-        query_id: {line.doc_id: line.score for line in lines}
-        for query_id, lines in read_run(path).items()
-    }
-    return System(path.stem, "run", str(path), scores)
+    run = read_run(path)
+    scores = {q: {line.doc_id: line.score for line in lines} for q, lines in run.items()}
+    otherwise = frozenset(q for q, lines in run.items() if _is_ranked_otherwise(lines))
+    return System(path.stem, "run", str(path), scores, ranked_otherwise=otherwise)
+
+
+def _is_ranked_otherwise(lines: list[RunLine]) -> bool:
+    ranks = [line.rank for line in trec_eval_order(lines)]
+    return any(later < earlier for earlier, later in itertools.pairwise(ranks))
 
 
 def first_stage_system(candidates: Path) -> System:
-    """Reads the candidates of a run as a system, by their first-stage scores."""
+    """Reads the candidates of a run as a system, in the order of the lists.
+
+    That order was labelled and is shown to students. The first stage's scores need not give it:
+    they may be tied, or be distances of a run that was recorded by rank.
+    """
     run = RunDirectory(candidates)
-    scores = {
-        row.query_id: dict(zip(row.doc_ids, row.scores, strict=True)) for row in run.candidates()
-    }
+    scores = {row.query_id: scores_of_order(row.doc_ids) for row in run.candidates()}
     retriever = _recipe_value(run, "retriever.name") or candidates.name
     return System(f"first-stage ({retriever})", "first-stage", str(candidates), scores)
 

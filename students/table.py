@@ -44,12 +44,14 @@ def evaluation_table(evaluation: Evaluation) -> Group:
 
 
 def format_table(evaluation: Evaluation, width: int = 100) -> str:
-    """Returns the table as plain text without colour."""
+    """Returns the table as plain text without colour, and the notices below it."""
     text = io.StringIO()
     Console(file=text, width=width, no_color=True, highlight=False).print(
         evaluation_table(evaluation)
     )
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    lines += [f"note: {notice}" for notice in evaluation.notices]
+    return "\n".join(lines) + "\n"
 
 
 def differs_from_first(evaluation: Evaluation, name: str, measure: str) -> bool:
@@ -69,6 +71,8 @@ def test_against_first(evaluation: Evaluation, name: str, measure: str) -> Paire
 
 def _caption(evaluation: Evaluation) -> str:
     text = f"means over {evaluation.queries:,} queries"
+    if any(system.missing_queries for system in evaluation.systems):
+        text += ", where a query without a list counts 0"
     if evaluation.tests:
         m = evaluation.tests[0].m
         first = evaluation.systems[0].name

@@ -7,20 +7,28 @@ from collections.abc import Sequence
 
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.run_directory import RunDirectory
-from rankgen.retrieval.judgements import judgements_sha256
 from rankgen.students.artefact import finished_summary, publish_student
-from rankgen.students.choices import EVIDENCE_WEIGHTS
+from rankgen.students.choices import EVIDENCE_WEIGHTS, Precision
 from rankgen.students.compiled import compile_layers
 from rankgen.students.cross_encoder import load_backbone
 from rankgen.students.evidence import PairEvidence, read_evidence
-from rankgen.students.hardware import choose_hardware, place
+from rankgen.students.hardware import choose_device, choose_hardware, place
 from rankgen.students.lists import read_training_lists
 from rankgen.students.losses import LOSSES, LossPart, parse_loss
-from rankgen.students.recipe_lock import check_recipe, tables_digest, write_recipe
+from rankgen.students.precision import resolve_precision
+from rankgen.students.recipe_lock import held_precision, write_recipe
+from rankgen.students.schedule import check_warmup
 from rankgen.students.settings import TrainSettings
 from rankgen.students.step import Trainer
+from rankgen.students.step_memory import fitted
 from rankgen.students.summary import TrainSummary
-from rankgen.students.team import current_team
+from rankgen.students.team import Team, current_team
+from rankgen.students.training_facts import (
+    check_training,
+    recipe_path,
+    training_facts,
+    with_pinned_backbone,
+)
 from rankgen.students.training_run import TrainingRun, checkpoint_path
 
 
@@ -30,8 +38,9 @@ def train_student(settings: TrainSettings) -> TrainSummary:
     Checkpoints and metrics stand in <out>/.rankgen; the student itself appears when it is done.
 
     Raises:
-        UsageError: The rankings, the backbone, the loss or the validation is unusable, or `out`
-            holds a student of another recipe.
+        UsageError: The rankings, the backbone, the loss, the warm-up or the validation is unusable,
+            or `out` holds a student of another recipe.
+        EnvironmentProblem: The memory does not hold a step on one pair.
         IncompleteRun: The loss became NaN or infinite.
         IntegrityProblem: Texts are missing, or the checkpoint is damaged.
     """
@@ -39,14 +48,23 @@ def train_student(settings: TrainSettings) -> TrainSummary:
     evidence = _evidence(settings, loss)
     rankings = RunDirectory(settings.rankings)
     lists = read_training_lists(rankings, settings.depth)
-    facts = _facts(settings)
-    recipe_path = settings.out / ".rankgen" / "recipe.json"
+    settings = with_pinned_backbone(settings)
     finished = finished_summary(settings.out)
     # Before its first checkpoint a training has nothing that another recipe could spoil.
-    if finished is not None or checkpoint_path(settings.out).exists():
-        check_recipe(recipe_path, facts)
+    is_begun = finished is not None or checkpoint_path(settings.out).exists()
+    team = current_team()
+    if settings.precision == "auto":
+        held = held_precision(recipe_path(settings.out)) if is_begun else None
+        if finished is None and held == "auto":
+            held = None  # Recipes of old kept the word; what it meant there is not known.
+        settings = _with_precision(settings, held, team)
+    facts = training_facts(settings)
+    if is_begun:
+        check_training(settings.out, facts)
     if finished is not None:
         return finished
+    steps = _total_steps(settings, len(lists.lists))
+    check_warmup(settings, steps)
     hardware = choose_hardware(
         settings.device,
         settings.precision,
@@ -64,18 +82,33 @@ def train_student(settings: TrainSettings) -> TrainSummary:
     place(encoder.model, hardware)
     if settings.compile:
         compile_layers(encoder.model)
-    steps = _total_steps(settings, len(lists.lists))
-    team = current_team()
+    if settings.step_tokens is None:
+        hardware = fitted(hardware, encoder, sharing=team.size)
     trainer = Trainer(encoder, loss, settings, hardware, steps, evidence, team)
-    run = TrainingRun(settings, encoder, trainer, hardware, lists, steps, team)
+    run = TrainingRun(settings, encoder, trainer, lists, steps, team)
     if team.is_first:
-        write_recipe(recipe_path, facts)
+        write_recipe(recipe_path(settings.out), facts)
     summary = run.to_the_end()
     if team.is_first:
         publish_student(encoder, settings, facts, summary)
         checkpoint_path(settings.out).unlink(missing_ok=True)
     team.wait()
     return summary
+
+
+def _with_precision(settings: TrainSettings, held: Precision | None, team: Team) -> TrainSettings:
+    """Returns the settings with the precision that `auto` means for this training, everywhere.
+
+    Args:
+        settings: With `auto`.
+        held: What the training was begun with, which it keeps on another machine too.
+        team: Without `held`, what suits its first member holds for all.
+    """
+    if held is None:
+        device = choose_device(settings.device)
+        is_bf16 = resolve_precision("auto", device.type) == "bf16"
+        held = "bf16" if team.of_first(float(is_bf16), device) else "fp32"
+    return settings.model_copy(update={"precision": held})
 
 
 def _evidence(settings: TrainSettings, loss: Sequence[LossPart]) -> PairEvidence | None:
@@ -95,17 +128,3 @@ def _total_steps(settings: TrainSettings, lists: int) -> int:
     if settings.max_steps is not None:
         return settings.max_steps
     return math.ceil(settings.epochs * lists / settings.queries_per_step)
-
-
-def _facts(settings: TrainSettings) -> dict[str, object]:
-    """Returns what makes this training the same as another: the recipe and its data's digests."""
-    tables: tuple[str, ...] = ("rankings", "queries", "documents")
-    if settings.pair_weights != EVIDENCE_WEIGHTS["all"]:
-        tables = ("rankings", "windows", "queries", "documents")
-    facts: dict[str, object] = dict(settings.recipe())
-    facts["rankings_sha256"] = tables_digest(RunDirectory(settings.rankings), tables)
-    if settings.validation is not None and settings.validation_qrels is not None:
-        run = RunDirectory(settings.validation)
-        facts["validation_sha256"] = tables_digest(run, ("candidates", "queries", "documents"))
-        facts["validation_qrels_sha256"] = judgements_sha256(settings.validation_qrels)
-    return facts

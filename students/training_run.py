@@ -1,4 +1,4 @@
-"""The loop of a training: steps, validations, checkpoints, patience."""
+"""The loop of a training: steps, validations, checkpoints, and what ends it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from rankgen.manifests.notices import warn
 from rankgen.manifests.progress import Progress, progress
 from rankgen.students.batches import StepLists
 from rankgen.students.checkpoint import TrainState, load_checkpoint, save_checkpoint, weights_of
+from rankgen.students.choices import Ending
 from rankgen.students.cross_encoder import CrossEncoder
-from rankgen.students.hardware import Hardware
 from rankgen.students.lists import TrainingLists
 from rankgen.students.metrics_log import MetricsLog
 from rankgen.students.settings import TrainSettings
@@ -40,7 +41,6 @@ class TrainingRun:
         settings: The recipe.
         encoder: The student, on the hardware's device.
         trainer: Takes the steps.
-        hardware: Where it computes.
         lists: What it learns from.
         steps: The last step's number, counted from 1.
         team: Who else trains it; only the first member validates and writes.
@@ -55,22 +55,24 @@ class TrainingRun:
         settings: TrainSettings,
         encoder: CrossEncoder,
         trainer: Trainer,
-        hardware: Hardware,
         lists: TrainingLists,
         steps: int,
         team: Team,
     ) -> None:
         self._settings, self._encoder, self._trainer = settings, encoder, trainer
-        self._hardware, self._lists, self._steps, self._team = hardware, lists, steps, team
+        self._lists, self._steps, self._team = lists, steps, team
         self._checkpoint_path = checkpoint_path(settings.out)
         self._validation = self._open_validation()
-        self._state = (
-            load_checkpoint(self._checkpoint_path, encoder.model, trainer.optimizer) or TrainState()
-        )
+        held = load_checkpoint(self._checkpoint_path, encoder.model, trainer.optimizer)
+        self._state = held or TrainState()
+        # Since when `_state.seconds` has not been added to, and what it was at the last checkpoint.
+        self._counted_until, self._saved_seconds = time.monotonic(), self._state.seconds
         # Nobody may write a new checkpoint before all have read the old one.
         team.wait()
+        # A validation before the first step is repeated where nothing was saved after it.
+        kept_until = -1 if held is None else held.step
         self._metrics = (
-            MetricsLog(metrics_path(settings.out), self._state.step) if team.is_first else None
+            MetricsLog(metrics_path(settings.out), kept_until) if team.is_first else None
         )
 
     def to_the_end(self) -> TrainSummary:
@@ -86,24 +88,30 @@ class TrainingRun:
             sample_mode=settings.sample_mode,
             seed=settings.seed,
         )
+        self._counted_until = time.monotonic()
         with progress("train student", self._steps, state.step) as shown:
-            while state.step < self._steps and not self._is_out_of_patience():
+            if state.step == 0 and self._validation is not None and self._encoder.has_trained_head:
+                shown.note("validating")
+                self._validate()
+            ended_by = self._ending()
+            while ended_by is None:
                 self._one_step(draws, shown)
+                ended_by = self._ending()
         self._save_checkpoint()
         if self._metrics is not None:
             self._metrics.close()
         if state.best_weights is not None:
             self._encoder.model.load_state_dict(state.best_weights)
-        return self._summary()
+        return self._summary(ended_by)
 
     def _one_step(self, draws: StepLists, shown: Progress) -> None:
         state, began = self._state, time.monotonic()
-        report = self._trainer.run(state.step, draws.of_step(state.step))
+        report = self._trainer.run(state.step, draws.of_step(state.step), self._share_spent())
+        seconds = time.monotonic() - began
         state.step += 1
         state.pairs += report.pairs
         state.recent_loss = _moving(state.recent_loss, report.loss, state.step)
-        seconds = time.monotonic() - began
-        state.seconds += seconds
+        self._count_seconds()
         self._log(
             {
                 "loss": report.loss,
@@ -111,11 +119,10 @@ class TrainingRun:
                 "pairs_per_second": round(report.pairs / seconds, 2),
             }
         )
-        is_last = state.step == self._steps
-        if is_last or state.step % self._settings.validate_every == 0:
+        if self._ending() is not None or state.step % self._settings.validate_every == 0:
             shown.note("validating")
             self._validate()
-        if state.step % self._settings.checkpoint_every == 0 and not is_last:
+        if self._is_checkpoint_due():
             self._save_checkpoint()
         shown.advance()
         shown.note(self._note())
@@ -124,8 +131,7 @@ class TrainingRun:
         if self._validation is None:
             self._state.best_step = self._state.step
             return
-        began = time.monotonic()
-        hardware = self._hardware
+        hardware = self._trainer.hardware
         measure = 0.0
         if self._team.is_first:
             measure = self._validation(
@@ -136,7 +142,8 @@ class TrainingRun:
             )
         measure = self._team.of_first(measure, hardware.device)
         state = self._state
-        state.seconds += time.monotonic() - began
+        state.validated_step = state.step
+        self._count_seconds()
         if state.best_measure is None or measure > state.best_measure:
             state.best_measure, state.best_step = measure, state.step
             state.best_weights = weights_of(self._encoder.model)
@@ -146,27 +153,58 @@ class TrainingRun:
         if self._metrics is not None:
             self._metrics.add(self._state.step, values)
 
+    def _count_seconds(self) -> None:
+        """Adds the seconds that went by; where they decide, those of the first member count."""
+        state, now = self._state, time.monotonic()
+        state.seconds += now - self._counted_until
+        self._counted_until = now
+        if self._settings.max_minutes is not None:
+            state.seconds = self._team.of_first(state.seconds, self._trainer.hardware.device)
+
+    def _share_spent(self) -> float:
+        minutes = self._settings.max_minutes
+        return 0.0 if minutes is None else self._state.seconds / (60 * minutes)
+
+    def _is_checkpoint_due(self) -> bool:
+        if self._ending() is not None:
+            return False
+        if self._state.step % self._settings.checkpoint_every == 0:
+            return True
+        minutes = self._settings.max_minutes
+        # Else a kill would give a slow machine, which takes few steps, its time once more.
+        return minutes is not None and self._state.seconds - self._saved_seconds >= 6 * minutes
+
     def _save_checkpoint(self) -> None:
+        self._saved_seconds = self._state.seconds
         if self._team.is_first:
             model, optimizer = self._encoder.model, self._trainer.optimizer
             save_checkpoint(self._checkpoint_path, self._state, model, optimizer)
 
-    def _is_out_of_patience(self) -> bool:
-        patience = self._settings.patience_steps
-        if self._validation is None or patience is None or self._state.best_measure is None:
-            return False
-        return self._state.step - self._state.best_step >= patience
+    def _ending(self) -> Ending | None:
+        """Returns why no further step is taken, or None."""
+        state, patience = self._state, self._settings.patience_steps
+        if state.step >= self._steps:
+            return "max steps"
+        if self._share_spent() >= 1:
+            return "time budget"
+        # The steps since the last validation may be better ones; nobody knows yet.
+        if patience is not None and state.validated_step - state.best_step >= patience:
+            return "patience"
+        return None
 
     def _open_validation(self) -> Validation | None:
         settings = self._settings
         if settings.validation is None or settings.validation_qrels is None:
             return None
-        return Validation(
+        validation = Validation(
             settings.validation,
             settings.validation_qrels,
             settings.validation_queries,
             settings.validation_depth,
         )
+        if validation.notice is not None and self._team.is_first:
+            warn(f"{validation.notice}; the validation leaves them out")
+        return validation
 
     def _note(self) -> str:
         text = f"loss {self._state.recent_loss:.4f}"
@@ -174,7 +212,7 @@ class TrainingRun:
             text += f", best nDCG@10 {self._state.best_measure:.4f}"
         return text
 
-    def _summary(self) -> TrainSummary:
+    def _summary(self, ended_by: Ending) -> TrainSummary:
         state = self._state
         return TrainSummary(
             out=self._settings.out,
@@ -187,7 +225,7 @@ class TrainingRun:
             skipped_lists=self._lists.skipped,
             pairs=state.pairs,
             seconds=round(state.seconds, 1),
-            is_stopped_early=state.step < self._steps,
+            ended_by=ended_by,
         )
 
 

@@ -7,12 +7,14 @@ from pathlib import Path
 import torch
 
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.judged_queries import judged_without
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.retrieval.judgements import read_judgements
 from rankgen.students.candidates import read_candidates
 from rankgen.students.cross_encoder import CrossEncoder
 from rankgen.students.measures import mean, per_query
 from rankgen.students.rerank import rerank
+from rankgen.students.systems import scores_of_order
 
 MEASURE = "nDCG@10"
 
@@ -26,6 +28,9 @@ class Validation:
         queries: At most so many queries, the first by id.
         depth: Candidates a query; None takes all.
 
+    Attributes:
+        notice: Which judged queries have no candidates, so that no validation counts them.
+
     Raises:
         UsageError: No query has both candidates and a judgement.
     """
@@ -37,20 +42,21 @@ class Validation:
         self._texts = read_candidates(
             RunDirectory(candidates), only=judged.keys(), queries=queries, depth=depth
         )
+        held = set(
+            RunDirectory(candidates).read("candidates", ["query_id"])["query_id"].to_pylist()
+        )
+        self.notice = judged_without(sorted(judged), held, str(candidates))
         if not self._texts.candidates:
             raise UsageError(
                 f"no query of {candidates} is judged in {qrels}",
-                "check that both belong to the same collection",
+                f"check that both belong to the same collection: {self.notice}",
             )
         self._qrels = {row.query_id: judged[row.query_id] for row in self._texts.candidates}
 
     @property
     def first_stage(self) -> float:
         """nDCG@10 of the candidates as they came; what the student has to beat."""
-        ordered = {
-            row.query_id: dict(zip(row.doc_ids, row.scores, strict=True))
-            for row in self._texts.candidates
-        }
+        ordered = {row.query_id: scores_of_order(row.doc_ids) for row in self._texts.candidates}
         return mean(per_query(self._qrels, ordered, [MEASURE])[MEASURE])
 
     def __call__(

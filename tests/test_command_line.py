@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,33 @@ def test_help_answers_at_once() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert loaded.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
+def test_a_terminal_of_another_encoding_still_gets_the_result(
+    tmp_path: Path, encoding: str
+) -> None:
+    (tmp_path / "qrels").write_text("q1 0 a 1\nq2 0 a 1\n")
+    run = tmp_path / "r\u00fcckw\u00e4rts \u65e5\u672c \udce9.trec"
+    run.write_text("q1 Q0 a 1 2 t\n")
+    command = [*RANKGEN, "evaluate", "--qrels", str(tmp_path / "qrels"), "--run", str(run)]
+    command += ["--run", str(run), "--out", str(tmp_path / "out")]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    for options in ([], ["--json"]):
+        done = subprocess.run(
+            [*command, *options], env=environment, capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        text = done.stdout.decode(encoding)
+        if options:
+            (system, _) = json.loads(text)["systems"]
+            assert system["measures"] == {"nDCG@10": 0.5}
+            assert "\u65e5\u672c" in system["source"]
+        else:
+            assert "0.5000" in text
+    assert "\u65e5\u672c \\udce9" in (tmp_path / "out" / "report.html").read_text("utf-8")
+    shown = subprocess.run([*RANKGEN, "--help"], env=environment, capture_output=True, check=False)
+    assert shown.returncode == 0, shown.stderr
 
 
 def test_a_missing_collection(tmp_path: Path) -> None:
@@ -157,6 +185,12 @@ def test_a_whole_small_run_and_its_results(tmp_path: Path, collection: Path) -> 
     done = CliRunner().invoke(app, [*map(str, command), "--out", str(out)])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["queries"] == 2
+    command = ["label", "--candidates", candidates, "--teacher", recorded(tmp_path)]
+    command += ["--order", "rank", "--out", tmp_path / "by-rank"]
+    by_rank = CliRunner().invoke(app, [str(part) for part in command])
+    assert by_rank.exit_code == 0, by_rank.output
+    assert "recorded run, in the order of its rank column: queries 2, " in by_rank.stdout
+    assert "tied rows 0" in by_rank.stdout
     checked = CliRunner().invoke(app, ["verify", "--full", "--json", str(out)])
     assert checked.exit_code == 0
     assert json.loads(checked.stdout)["problems"] == []

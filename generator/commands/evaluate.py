@@ -46,7 +46,9 @@ def evaluate(
         bool, typer.Option("--cost", help="Also time each student on queries of 100 passages.")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto (whichever is fast here), fp32 or bf16.")
+    ] = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Score first stage, teachers and students as trec_eval does."""

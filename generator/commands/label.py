@@ -62,7 +62,11 @@ def label(
         int | None, typer.Option(help="Longest answer.", show_default="what the ids need")
     ] = None,
     dtype: Annotated[
-        str | None, typer.Option(help="The model's number format.", show_default="auto")
+        str | None,
+        typer.Option(
+            help="auto (the model's own where that is fast), bfloat16, float16 or float32.",
+            show_default="auto",
+        ),
     ] = None,
     concurrency: Annotated[
         int | None,
@@ -72,6 +76,19 @@ def label(
         str | None,
         typer.Option(
             help="An unreadable answer: repair, retry or quarantine.", show_default="repair"
+        ),
+    ] = None,
+    order: Annotated[
+        str | None,
+        typer.Option(
+            help="How recorded:RUN is ordered: score (as trec_eval does) or rank.",
+            show_default="score",
+        ),
+    ] = None,
+    min_named: Annotated[
+        float | None,
+        typer.Option(
+            help="Least share of the passages that an answer must name.", show_default="0.5"
         ),
     ] = None,
     workers: Annotated[
@@ -114,6 +131,8 @@ def perform_label(values: Mapping[str, object], where: str, *, as_json: bool = F
     """Runs the command with its options as values; see `LabelRunSettings`, `LabelSettings`."""
     from rankgen.generator.commands.label_options import label_settings
     from rankgen.generator.label import label as run
+    from rankgen.manifests.plan import read_plan
+    from rankgen.manifests.run_directory import RunDirectory
 
     settings = label_settings(values, where)
     summary = run(settings)
@@ -123,5 +142,11 @@ def perform_label(values: Mapping[str, object], where: str, *, as_json: bool = F
         f"({counts['queries_degraded']:,} degraded), {len(summary.quarantined)} quarantined, "
         f"{summary.shards} shards ({summary.resumed_shards} from before) -> {settings.out}"
     )
+    losses = read_plan(RunDirectory(settings.out)).settings.get("recorded_run")
+    if isinstance(losses, dict):
+        text += f"\nrecorded run, in the order of its {settings.teacher.order or 'score'} column: "
+        shown = {"queries": losses.get("queries"), **losses}
+        text += ", ".join(f"{key.replace('_', ' ')} {count:,}" for key, count in shown.items())
     result = {"out": str(settings.out), "queries": summary.queries, "shards": summary.shards}
+    result |= {"losses": losses} if losses is not None else {}
     say(text, {**result, **counts, "quarantined": summary.quarantined}, as_json=as_json)

@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
-from rankgen.generator.commands.options import AsJson, Out, RayAddress, Shards
+from rankgen.generator.commands.options import AsJson, Out, OwnDocument, RayAddress, Shards
 from rankgen.generator.commands.reporting import reported, say
+
+COUNTED = ("copies_of_relevant_left_out", "own_documents_left_out")
 
 
 @reported
@@ -30,6 +32,7 @@ def negatives(
     count: Annotated[int, typer.Option(help="Negatives of a query, at most.")] = 99,
     grade: Annotated[int, typer.Option(help="The lowest grade of a relevant passage.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    own_document: OwnDocument = "auto",
     shards: Shards = None,
     ray_address: RayAddress = None,
     as_json: AsJson = False,
@@ -52,11 +55,18 @@ def perform_negatives(values: Mapping[str, object], where: str, *, as_json: bool
     left_out = {
         "queries_without_relevant_passage": summary.unjudged,
         "queries_without_its_text": summary.without_text,
+        # Runs of before these were counted have none.
+        **{name: job.counts.get(name, 0) for name in COUNTED},
     }
     text = (
         f"{job.queries:,} lists, {job.counts['passages']:,} passages in {job.shards} shards "
         f"({job.resumed_shards} from before) -> {settings.out}\nleft out: "
     )
-    text += ", ".join(f"{key.replace('_', ' ')} {count:,}" for key, count in left_out.items())
+    text += ", ".join(
+        f"{key.removesuffix('_left_out').replace('_', ' ')} {count:,}"
+        for key, count in left_out.items()
+    )
+    notices = [] if summary.notice is None else [summary.notice]
+    text += "".join(f"\nnote: {notice}" for notice in notices)
     result = {"out": str(settings.out), "queries": job.queries, "shards": job.shards}
-    say(text, {**result, **job.counts, **left_out}, as_json=as_json)
+    say(text, {**result, **job.counts, **left_out, "notices": notices}, as_json=as_json)

@@ -13,7 +13,10 @@ Out = Annotated[
     typer.Option(help="Folder of the run; repeat the command to resume.", metavar=RUN_METAVAR),
 ]
 Run = Annotated[
-    str, typer.Argument(help="The folder of a retrieve or label run.", metavar=RUN_METAVAR)
+    str,
+    typer.Argument(
+        help="The folder of a retrieve, negatives, label or rerank run.", metavar=RUN_METAVAR
+    ),
 ]
 Shards = Annotated[
     int | None,
@@ -21,6 +24,13 @@ Shards = Annotated[
 ]
 MaxFailed = Annotated[
     int, typer.Option(help="Queries that may stay without a result before the exit code is 4.")
+]
+OwnDocument = Annotated[
+    str,
+    typer.Option(
+        help="A document that is the query itself, as in ArguAna: auto leaves it out (same id and "
+        "text), drop leaves out any document of the query's id, keep leaves it in."
+    ),
 ]
 RayAddress = Annotated[
     str | None,

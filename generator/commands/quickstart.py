@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -26,5 +27,6 @@ def quickstart(
         print(
             f"The student's validation was best at its last step ({student.steps}, after "
             f"{student.seconds:,.0f} s): more training should help. Try\n"
-            f"  rankgen run quickstart --set student.max_steps={4 * student.steps} --out longer"
+            f"  rankgen run quickstart --set student.max_steps={4 * student.steps} "
+            f"--set student.max_minutes={math.ceil(4 * student.seconds / 60)} --out longer"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
 import os
 import sys
@@ -63,6 +64,15 @@ def reported(command: Callable[Options, None]) -> Callable[Options, None]:
     return run
 
 
+def print_in_any_encoding() -> None:
+    """Has stdout replace characters that a terminal's encoding lacks.
+
+    A result is printed when the work is done: failing then would call finished work a failure.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="replace")
+
+
 def report_error(error: RankgenError) -> int:
     """Prints the error and returns its exit code; with --debug the traceback comes first."""
     if debug_wanted():
@@ -80,7 +90,10 @@ def debug_wanted() -> bool:
 
 def say(text: str, values: Mapping[str, object], *, as_json: bool) -> None:
     """Prints a command's result on stdout: `text` for people, `values` with `--json`."""
-    print(json.dumps(values, ensure_ascii=False) if as_json else text)
+    # JSON can express every character in ASCII; a replaced one would be another value.
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    is_ascii = not encoding.lower().startswith("utf")
+    print(json.dumps(values, ensure_ascii=is_ascii) if as_json else text)
 
 
 def _last_line(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,9 @@ def rerank(
         ),
     ] = "first-stage",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto (whichever is fast here), fp32 or bf16.")
+    ] = "auto",
     chunk_tokens: Annotated[
         int | None, typer.Option(help="Tokens of one forward pass.", show_default="by device")
     ] = None,
@@ -54,11 +57,11 @@ def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = 
     from rankgen.generator.commands.rerank_options import RerankSettings
     from rankgen.generator.rerank import RerankRun
     from rankgen.generator.rerank import rerank as run
-    from rankgen.manifests.digest import sha256_of_value
     from rankgen.manifests.errors import UsageError
+    from rankgen.manifests.model_source import pinned_model
     from rankgen.manifests.run_directory import TREC_RUN
     from rankgen.manifests.validation import validated
-    from rankgen.students.list_reranker import StudentOpener
+    from rankgen.students.list_reranker import StudentOpener, precision_of_worker
     from rankgen.students.student_identity import student_identity
 
     settings = validated(RerankSettings, values, where)
@@ -68,14 +71,17 @@ def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = 
             f"{folder} holds no finished student (it has no config.json)",
             "name the folder that was given to `rankgen train-student --out`",
         )
-    # Ray's workers may stand in another folder.
-    student = str(folder.absolute()) if folder.is_dir() else settings.student
+    # Ray's workers may stand in another folder, and load the model at another moment.
+    student = (
+        str(folder.absolute())
+        if folder.is_dir()
+        else pinned_model(settings.student, held=_held_student(settings.out))
+    )
     opener = StudentOpener(
         student,
         depth=settings.depth,
         ties=settings.ties,
         device=settings.device,
-        precision=settings.precision,
         chunk_tokens=settings.chunk_tokens,
         threads=settings.threads,
     )
@@ -84,11 +90,12 @@ def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = 
             candidates=settings.candidates,
             out=settings.out,
             opener=opener,
+            precision=settings.precision,
+            settle=partial(precision_of_worker, settings.device),
             recipe={
-                "student": sha256_of_value(student_identity(student)),
+                "student": student_identity(student),
                 "depth": settings.depth,
                 "ties": settings.ties,
-                "precision": settings.precision,
             },
             settings=settings.model_dump(mode="json"),
             tag=folder.name or settings.student,
@@ -113,3 +120,12 @@ def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = 
         **summary.counts,
     }
     say(text, result, as_json=as_json)
+
+
+def _held_student(out: Path) -> object:
+    """Returns the identity of the student that a run in `out` began with."""
+    from rankgen.manifests.plan import read_plan
+    from rankgen.manifests.run_directory import RunDirectory
+
+    run = RunDirectory(out)
+    return read_plan(run).recipe.get("student") if run.plan.exists() else None

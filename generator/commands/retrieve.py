@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rankgen.generator.commands.options import AsJson, MaxFailed, Out, RayAddress, Shards
+from rankgen.generator.commands.options import (
+    AsJson,
+    MaxFailed,
+    Out,
+    OwnDocument,
+    RayAddress,
+    Shards,
+)
 from rankgen.generator.commands.reporting import reported, say
+
+if TYPE_CHECKING:
+    from rankgen.generator.retrieve import RetrieveSummary
 
 
 @reported
@@ -63,6 +73,7 @@ def retrieve(
     ] = "rrf",
     sample: Annotated[int | None, typer.Option(help="Take this many queries only.")] = None,
     seed: Annotated[int, typer.Option(help="Chooses the sample.")] = 0,
+    own_document: OwnDocument = "auto",
     threads: Annotated[
         int | None, typer.Option(help="Threads for indexing and searching.", show_default="all")
     ] = None,
@@ -81,16 +92,52 @@ def perform_retrieve(values: Mapping[str, object], where: str, *, as_json: bool 
     """Runs the command with its options as values; see `RetrieveOptions`."""
     from rankgen.generator.commands.retrieve_options import retrieve_settings
     from rankgen.generator.retrieve import retrieve as run
+    from rankgen.manifests.judged_queries import judged_without
 
     settings = retrieve_settings(values, where)
-    summary, handle = run(settings)
-    text = (
-        f"{summary.queries:,} queries, {summary.counts['candidates']:,} candidates in "
-        f"{summary.shards} shards ({summary.resumed_shards} from before) -> {settings.out}"
-    )
-    losses = None if handle.losses is None else handle.losses.model_dump()
+    summary = run(settings)
+    job = summary.job
+    lines = [
+        f"{job.queries:,} queries, {job.counts['candidates']:,} candidates in "
+        f"{job.shards} shards ({job.resumed_shards} from before) -> {settings.out}"
+    ]
+    losses = None if summary.losses is None else summary.losses.model_dump()
     if losses is not None:
-        text += f"\nrecorded run, in the order of its {handle.settings.order} column: "
-        text += ", ".join(f"{key.replace('_', ' ')} {count:,}" for key, count in losses.items())
-    result = {"out": str(settings.out), "queries": summary.queries, "shards": summary.shards}
-    say(text, {**result, **summary.counts, "losses": losses}, as_json=as_json)
+        counted = ", ".join(f"{key.replace('_', ' ')} {count:,}" for key, count in losses.items())
+        lines.append(
+            f"recorded run, in the order of its {settings.retriever.order} column: {counted}"
+        )
+    judged = summary.judged
+    without = (
+        None if judged is None else judged_without(judged, summary.answered, str(settings.out))
+    )
+    lines += [without] if without is not None else []
+    lines += _own_document_lines(settings.own_document, summary)
+    result = {
+        "out": str(settings.out),
+        "queries": job.queries,
+        "shards": job.shards,
+        **job.counts,
+        "losses": losses,
+        "judged_queries": None if judged is None else len(judged),
+        "judged_queries_without_list": len(set(judged or ()) - summary.answered),
+    }
+    say("\n".join(lines), result, as_json=as_json)
+
+
+def _own_document_lines(rule: str, summary: RetrieveSummary) -> list[str]:
+    """Says in how many lists the query itself was found, and where only its id was."""
+    lines = []
+    left_out = summary.job.counts.get("own_documents_left_out", 0)
+    if left_out:
+        same = "same id" if rule == "drop" else "same id and text"
+        lines.append(
+            f"left out of {left_out:,} of {summary.job.queries:,} lists: the document that is the "
+            f"query itself ({same}); keep it with --own-document keep"
+        )
+    if summary.same_id:
+        lines.append(
+            f"{len(summary.same_id):,} queries share their id with a document of another text, "
+            f"which stays (first: {summary.same_id[0]}); leave it out with --own-document drop"
+        )
+    return lines

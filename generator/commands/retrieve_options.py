@@ -37,6 +37,7 @@ class RetrieveOptions(BaseModel):
     fusion: str = "rrf"
     sample: int | None = None
     seed: int = 0
+    own_document: str = "auto"
     threads: int | None = None
     shards: int | None = None
     max_failed: int = 0

@@ -15,6 +15,8 @@ from rankgen.retrieval.judgements import is_catalogued
 from rankgen.students.artefact import finished_summary
 from rankgen.students.settings import TrainSettings
 from rankgen.students.summary import TrainSummary
+from rankgen.students.train import train_student
+from rankgen.students.training_facts import with_pinned_backbone
 from rankgen.students.training_run import metrics_path
 
 _LOOK_SECONDS = 1.0
@@ -27,20 +29,31 @@ def train_in_team(settings: TrainSettings, workers: int, ray_address: str | None
         RankgenError: See `train_student` and `run_in_team`.
     """
     settings = _anchored(settings)
-    finished = finished_summary(settings.out)
-    if finished is None:
-        with _shown_progress(metrics_path(settings.out)):
-            run_in_team(
-                _Training(settings),
-                workers,
-                settings.out / ".rankgen" / "team",
-                may_use_gpus=settings.device != "cpu",
-                ray_address=ray_address,
-            )
+    if finished_summary(settings.out) is not None:
+        # It recognises the student or refuses another recipe, which takes no team.
+        return train_student(settings)
+    if settings.precision == "bf16" and ray_address is None:
+        _warn_if_slow(settings)
+    with _shown_progress(metrics_path(settings.out)):
+        run_in_team(
+            _Training(settings),
+            workers,
+            settings.out / ".rankgen" / "team",
+            may_use_gpus=settings.device != "cpu",
+            ray_address=ray_address,
+        )
     summary = finished_summary(settings.out)
     if summary is None:
         raise IntegrityProblem(f"the training left no student in {settings.out}", "repeat it")
-    return summary.model_copy(update={"was_finished": finished is not None})
+    return summary.model_copy(update={"was_finished": False})
+
+
+def _warn_if_slow(settings: TrainSettings) -> None:
+    """Says here what the workers, whose own output nobody sees, would say of this machine."""
+    from rankgen.students.hardware import choose_device
+    from rankgen.students.precision import resolve_precision
+
+    resolve_precision(settings.precision, choose_device(settings.device).type)
 
 
 @dataclass(frozen=True)
@@ -48,13 +61,15 @@ class _Training:
     settings: TrainSettings
 
     def __call__(self) -> None:
-        from rankgen.students.train import train_student
-
         train_student(self.settings)
 
 
 def _anchored(settings: TrainSettings) -> TrainSettings:
-    """Returns the settings with absolute paths, for workers stand in other folders."""
+    """Returns the settings with absolute paths and a commit of the backbone.
+
+    Workers stand in other folders, and start at other moments.
+    """
+    settings = with_pinned_backbone(settings)
     paths = {"out": settings.out.absolute(), "rankings": settings.rankings.absolute()}
     for name in ("validation", "validation_qrels"):
         path = getattr(settings, name)

@@ -12,6 +12,7 @@ import typer
 
 from rankgen.generator.commands.options import RUN_METAVAR, AsJson, RayAddress
 from rankgen.generator.commands.reporting import reported, say
+from rankgen.students.choices import DEFAULT_BACKBONE
 
 if TYPE_CHECKING:
     from rankgen.students.settings import TrainSettings
@@ -25,7 +26,7 @@ def train_student(
     out: Annotated[Path, typer.Option(help="Folder of the student; repeat to resume.")],
     backbone: Annotated[
         str, typer.Option(help="Hugging Face id, folder, or minilm (ships with a package).")
-    ] = "google/electra-base-discriminator",
+    ] = DEFAULT_BACKBONE,
     loss: Annotated[
         str,
         typer.Option(
@@ -63,8 +64,14 @@ def train_student(
     max_steps: Annotated[
         int | None, typer.Option(help="Optimizer steps, instead of epochs.")
     ] = None,
+    max_minutes: Annotated[
+        float | None,
+        typer.Option(help="End earlier when so many minutes are spent, validations included."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto (whichever is fast here), fp32 or bf16.")
+    ] = "auto",
     compile: Annotated[
         bool, typer.Option("--compile", help="Compile the model's layers first (a minute or two).")
     ] = False,
@@ -111,6 +118,7 @@ def perform_train_student(
     summary = _trained(values, where)
     was = "was trained before" if summary.was_finished else f"trained in {summary.seconds:,.0f} s"
     figures = [f"loss {summary.loss:.4f}", f"best step {summary.best_step} of {summary.steps}"]
+    figures.append(f"ended by {summary.ended_by}")
     if summary.validation is not None:
         figures.append(f"validation nDCG@10 {summary.validation:.4f}")
     if summary.first_stage is not None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rankgen.generator.commands.options import AsJson, RayAddress, Run
 from rankgen.generator.commands.reporting import reported, say
+
+if TYPE_CHECKING:
+    from rankgen.manifests.ledger import Validate
+    from rankgen.manifests.plan import Kind
 
 
 @reported
@@ -21,21 +25,13 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Check that a run holds exactly what was committed; exit code 5 if it does not."""
-    from rankgen.generator.label_rows import validate_rankings
-    from rankgen.generator.rerank import validate_reranked
-    from rankgen.generator.retrieve_work import validate_candidates
     from rankgen.manifests.plan import read_plan
     from rankgen.manifests.run_directory import RunDirectory
     from rankgen.manifests.verify import verify_run
 
     directory = RunDirectory(run)
-    validators = {
-        "retrieve": validate_candidates,
-        "label": validate_rankings,
-        "rerank": validate_reranked,
-    }
-    kind = read_plan(directory).kind
-    found = verify_run(directory, validators[kind] if full else None)
+    validate = row_checks()[read_plan(directory).kind] if full else None
+    found = verify_run(directory, validate)
     shards = f"{found.shards} of {found.plan.shards} shards"
     text = "\n".join(
         [
@@ -69,3 +65,18 @@ def verify(
         raise typer.Exit(5)
     if not found.is_finished:
         raise typer.Exit(4)
+
+
+def row_checks() -> dict[Kind, Validate]:
+    """Returns what checks the rows of each kind of run."""
+    from rankgen.generator.label_rows import validate_rankings
+    from rankgen.generator.negatives_work import validate_lists
+    from rankgen.generator.rerank import validate_reranked
+    from rankgen.generator.retrieve_work import validate_candidates
+
+    return {
+        "retrieve": validate_candidates,
+        "label": validate_rankings,
+        "rerank": validate_reranked,
+        "negatives": validate_lists,
+    }

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from rankgen.generator.outcomes import TokenUsage
+from rankgen.generator.outcomes import TeacherFailure, TokenUsage
 from rankgen.generator.prompts.profiles import ChatMessage
 
-FinishReason = Literal["stop", "length", "other"]
+FinishReason = Literal["stop", "length"]
+# As servers spell them: OpenAI, vLLM, TGI, Cohere and Mistral.
+_STOPS = frozenset({"stop", "eos", "eos_token", "stop_sequence", "end_turn", "complete"})
+_LENGTHS = frozenset({"length", "max_tokens", "model_length"})
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,16 @@ class Engine(Protocol):
     def repeatable(self) -> bool:
         """Whether asking again with the same prompt can only give the same answer."""
 
+    def wants_merged_system(self, messages: Sequence[ChatMessage]) -> bool:
+        """Says whether messages must be sent without a system turn, its text in the user's.
+
+        Args:
+            messages: A prompt as the windows will have it.
+
+        Raises:
+            UsageError: They cannot be sent at all.
+        """
+
     async def generate(self, prompt: EnginePrompt, max_tokens: int) -> Generation:
         """Continues one prompt.
 
@@ -69,8 +82,14 @@ class Engine(Protocol):
         """Versions, devices and settings for the manifest."""
 
 
-def finish_reason(name: str | None) -> FinishReason:
-    """Maps a server's or vLLM's word to the three that matter here."""
-    if name == "stop":
+def finish_reason(name: str) -> FinishReason:
+    """Maps a server's or vLLM's word to the two under which a text is an answer.
+
+    Raises:
+        TeacherFailure: The word means neither, such as "content_filter".
+    """
+    if name.lower() in _STOPS:
         return "stop"
-    return "length" if name == "length" else "other"
+    if name.lower() in _LENGTHS:
+        return "length"
+    raise TeacherFailure(f"the answer was ended by '{name}'")

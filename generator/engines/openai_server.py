@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
 
 from rankgen.generator.engines.base import EnginePrompt, Generation, finish_reason
 from rankgen.generator.engines.retry import RetryPolicy, retry_after_s
-from rankgen.generator.engines.server_probe import ServerFacts, probe_server
+from rankgen.generator.engines.server_probe import (
+    ServerFacts,
+    probe_server,
+    wants_merged_system,
+)
 from rankgen.generator.outcomes import TeacherFailure, TokenUsage
+from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +30,12 @@ if TYPE_CHECKING:
 Api = Literal["chat", "completions"]
 
 _RETRIED_STATUS = frozenset({408, 409, 425, 429})
+# Finish reasons of a server that broke off; another try may succeed.
+_BROKEN_OFF = frozenset({"abort", "error", "cancelled"})
+# Azure's and others' refusals of a prompt, sent as status 400.
+_FILTERED = re.compile(
+    r"content[_ ](?:filter|management policy|policy)|ResponsibleAI", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -69,8 +81,8 @@ class OpenAIServer:
         self._settings = settings
         self._retry = retry or RetryPolicy()
         self._base_url = normal_base_url(settings.base_url)
-        key = os.environ.get("OPENAI_API_KEY") or "none"
-        self._server: ServerFacts = probe_server(self._base_url, key)
+        self._key = os.environ.get("OPENAI_API_KEY") or "none"
+        self._server: ServerFacts = probe_server(self._base_url, self._key)
         self._answered = False
         try:
             import openai
@@ -79,7 +91,13 @@ class OpenAIServer:
                 "the package openai is not installed", 'pip install "rankgen-distill[teacher]"'
             ) from None
         self._client: AsyncOpenAI = openai.AsyncOpenAI(
-            base_url=self._base_url, api_key=key, max_retries=0, timeout=settings.timeout_s
+            base_url=self._base_url, api_key=self._key, max_retries=0, timeout=settings.timeout_s
+        )
+
+    def wants_merged_system(self, messages: Sequence[ChatMessage]) -> bool:
+        """Asks the server whether a system turn must be merged; see `server_probe`."""
+        return self._settings.api == "chat" and wants_merged_system(
+            self._base_url, self._key, self._settings.model, messages
         )
 
     async def generate(self, prompt: EnginePrompt, max_tokens: int) -> Generation:
@@ -155,6 +173,8 @@ class OpenAIServer:
         if error.status_code == 404:
             listed = ", ".join(self._server.models) or "none"
             return UsageError(f"{what} with status 404: {said}", f"models it lists: {listed}")
+        if _FILTERED.search(error.response.text):
+            return TeacherFailure(f"{what} by its content filter: {said}", attempt)
         # A server that has answered others refuses this prompt, not the settings.
         if self._answered or "context" in said.lower():
             return TeacherFailure(f"{what} with status {error.status_code}: {said}", attempt)
@@ -194,20 +214,26 @@ def _generation(answer: ChatCompletion | Completion) -> Generation:
         raise _NoAnswer("no choices")
     if isinstance(answer, ChatCompletion):
         message = answer.choices[0].message
-        # Absent content is an empty answer when the model spoke only to itself or hit a filter.
-        text: object = "" if message is None else message.content or ""
         if message is None:
             raise _NoAnswer("no message")
+        if refusal := getattr(message, "refusal", None):
+            raise TeacherFailure(f"the model refused the prompt: {_one_line(ValueError(refusal))}")
+        # Absent content is an empty answer when the model spoke only to itself.
+        text: object = message.content or ""
     else:
         text = answer.choices[0].text
     if not isinstance(text, str):
         raise _NoAnswer("no text")
+    # Not validated either.
+    ended = cast("object", answer.choices[0].finish_reason)
+    if not isinstance(ended, str) or ended in _BROKEN_OFF:
+        raise _NoAnswer(f"finish reason {ended}")
     prompt_tokens = answer.usage.prompt_tokens if answer.usage else 0
     output_tokens = answer.usage.completion_tokens if answer.usage else 0
     return Generation(
         text,
         None,
-        finish_reason(cast("str | None", answer.choices[0].finish_reason)),
+        finish_reason(ended),
         TokenUsage(prompt_tokens or 0, output_tokens or 0),
     )
 

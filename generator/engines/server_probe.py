@@ -1,18 +1,29 @@
-"""One look at a server before the work starts: is it there, and what does it serve."""
+"""A look at a server before the work starts: is it there, what does it serve, what does it read."""
 
 from __future__ import annotations
 
+import http.client
 import json
+import re
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.generator.prompts.chat_format import merge_system
+from rankgen.generator.prompts.profiles import ChatMessage
+from rankgen.manifests.errors import EnvironmentProblem, UsageError
 
 _TRIES = 3
 _WAIT_S = 1.0
 _TIMEOUT_S = 15.0
+# The first answer of a server may wait for its model.
+_ANSWER_TIMEOUT_S = 120.0
+# How servers refuse a conversation, rather than a key or a model: vLLM and SGLang with 400, TGI
+# with 422 or 424, llama.cpp with 500 and the template's words.
+_REFUSALS = frozenset({400, 422, 424, 500})
+_OF_TEMPLATE = re.compile(r"\brole|system (?:message|prompt|turn)|template|jinja", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,57 @@ def probe_server(base_url: str, key: str) -> ServerFacts:
                 ) from None
         time.sleep(_WAIT_S)
     return ServerFacts()
+
+
+def wants_merged_system(
+    base_url: str, key: str, model: str, messages: Sequence[ChatMessage]
+) -> bool:
+    """Says whether a chat server refuses a system turn and takes its text in the user's turn.
+
+    Asks for one token of an answer, once for nearly every server. Whatever else goes wrong is for
+    the first window to find out, which is repeated as it must be.
+
+    Args:
+        base_url: Address with its path.
+        key: Sent as the bearer token.
+        model: The name the server knows the model by.
+        messages: A prompt as the windows will have it.
+
+    Raises:
+        UsageError: The server's chat template takes neither form.
+    """
+    refusal = _refusal(base_url, key, model, messages)
+    if refusal is None:
+        return False
+    without = _refusal(base_url, key, model, merge_system(messages))
+    if without is None:
+        return True
+    if _OF_TEMPLATE.search(refusal) and _OF_TEMPLATE.search(without):
+        raise UsageError(
+            f"the chat template of model {model} at {base_url} refuses a ranking prompt with and "
+            f"without a system turn: {without}",
+            "serve the model with another chat template, or use --api completions with --tokenizer",
+        )
+    return False
+
+
+def _refusal(base_url: str, key: str, model: str, messages: Sequence[ChatMessage]) -> str | None:
+    """Returns what a server says against the conversation; None when it says nothing against it."""
+    turns = [{"role": message.role, "content": message.content} for message in messages]
+    request = urllib.request.Request(
+        f"{base_url}/chat/completions",
+        json.dumps({"model": model, "messages": turns, "max_tokens": 1, "temperature": 0}).encode(),
+        {"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+    )
+    try:
+        urllib.request.urlopen(request, timeout=_ANSWER_TIMEOUT_S).close()
+    except urllib.error.HTTPError as error:
+        said = " ".join(error.read(4000).decode(errors="replace").split())
+        if error.code in _REFUSALS and (error.code != 500 or _OF_TEMPLATE.search(said)):
+            return said[:300]
+    except (OSError, ValueError, http.client.HTTPException):
+        pass
+    return None
 
 
 def _facts(body: bytes) -> ServerFacts:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import importlib.metadata
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from rankgen.generator.engines.base import EnginePrompt, Generation, finish_reason
+from rankgen.generator.engines.vllm_dtype import dtype_and_warning, own_dtype
 from rankgen.generator.outcomes import EngineDead, TeacherFailure, TokenUsage
+from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.manifests.model_source import split_revision
 
 if TYPE_CHECKING:
     from vllm.engine.arg_utils import AsyncEngineArgs
-
-Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,10 @@ class VllmSettings:
     Attributes:
         model: Hugging Face id or folder.
         revision: Git revision of the id; None is the newest.
-        tokenizer: Another tokenizer than the model's; it only spells the answer out.
+        tokenizer: Another tokenizer than the model's; it only spells the answer out. A folder, an
+            id, or "ID@COMMIT".
         context_size: Tokens of prompt and answer together (vLLM's max_model_len).
-        dtype: "auto", "bfloat16", "float16" or "float32".
+        dtype: "auto", "bfloat16", "float16" or "float32"; see `vllm_dtype.fast_dtype`.
         seed: vLLM's seed; greedy decoding does not draw.
         force_length: Write exactly `max_tokens` tokens, as rank_llm does for RankZephyr.
         gpu_memory_utilization: Part of each GPU's memory that vLLM takes, 0 to 1.
@@ -40,7 +42,7 @@ class VllmSettings:
     revision: str | None = None
     tokenizer: str | None = None
     context_size: int = 4096
-    dtype: Dtype = "auto"
+    dtype: str = "auto"
     seed: int = 0
     force_length: bool = False
     gpu_memory_utilization: float = 0.9
@@ -83,6 +85,10 @@ class VllmEngine:
                 "the lines above this one are vLLM's own; check the model's path and the memory",
             ) from error
         self._numbers = itertools.count()
+
+    def wants_merged_system(self, messages: Sequence[ChatMessage]) -> bool:
+        """Reads token ids, which the tokenizer's chat format has made."""
+        return False
 
     async def generate(self, prompt: EnginePrompt, max_tokens: int) -> Generation:
         """Continues the ids greedily; see `Engine.generate`."""
@@ -155,12 +161,17 @@ def _arguments(settings: VllmSettings) -> AsyncEngineArgs:
     import torch
     from vllm.engine.arg_utils import AsyncEngineArgs
 
+    tokenizer, tokenizer_revision = settings.tokenizer, settings.revision
+    if tokenizer is not None:
+        tokenizer, tokenizer_revision = split_revision(tokenizer)
+    own = own_dtype(settings.model, settings.revision)
     arguments = AsyncEngineArgs(
         model=settings.model,
         revision=settings.revision,
-        tokenizer=settings.tokenizer,
+        tokenizer=tokenizer,
+        tokenizer_revision=tokenizer_revision,
         max_model_len=settings.context_size,
-        dtype=settings.dtype,
+        dtype=dtype_and_warning(own, settings.dtype)[0],
         seed=settings.seed,
         tensor_parallel_size=settings.tensor_parallel,
         disable_log_stats=True,

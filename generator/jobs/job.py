@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
+
+from pydantic import JsonValue
 
 from rankgen.generator.jobs.cluster import ray_session
 from rankgen.generator.jobs.events import EventLog
@@ -41,7 +43,8 @@ class ShardJob:
         queries: The planned queries.
         factory: Makes the work in a worker; pickled.
         validate: Checks an attempt before it is committed.
-        finish: Publishes what is written after the shards (texts); must be repeatable.
+        finish: Publishes what is written after the shards (texts), and may return what the
+            manifest shall say beside the plan; must be repeatable.
         pool: Returns the pool's settings; called once Ray is connected.
         max_failed: Quarantined queries that the job tolerates.
         ray_address: A cluster, or None for this machine.
@@ -52,7 +55,7 @@ class ShardJob:
     queries: Sequence[Query]
     factory: WorkFactory
     validate: Validate
-    finish: Callable[[], None]
+    finish: Callable[[], Mapping[str, JsonValue] | None]
     pool: Callable[[], PoolSettings]
     max_failed: int = 0
     ray_address: str | None = None
@@ -105,8 +108,7 @@ def _run_probed(job: ShardJob, token: StoreToken) -> JobSummary:
             raise KeyboardInterrupt
         records = ledger.settle()
     if tasks or not is_told(job.run, records):
-        job.finish()
-        write_manifest(job.run, plan, ledger.history())
+        write_manifest(job.run, plan, ledger.history(), job.finish() or {})
     # Also where a kill after the manifest has left some of it.
     if not any(record.quarantined for record in records.values()):
         ledger.discard_work_in_progress()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rankgen.generator.outcomes import TeacherFailure
 from rankgen.generator.prompts.assembly import LineAssembler
+from rankgen.generator.prompts.chat_format import merge_system
 from rankgen.generator.prompts.profiles import ChatMessage, PromptProfile
 from rankgen.generator.tokenizer import TeacherTokenizer
 from rankgen.manifests.records import Document, Query
@@ -45,12 +46,19 @@ class PromptBuilder:
         profile: The prompt.
         tokenizer: Its tokenizer and chat format.
         context_size: Tokens of prompt and answer together.
+        merges_system: Whether the system text stands in front of the user's, in one turn.
     """
 
     def __init__(
-        self, profile: PromptProfile, tokenizer: TeacherTokenizer, context_size: int
+        self,
+        profile: PromptProfile,
+        tokenizer: TeacherTokenizer,
+        context_size: int,
+        *,
+        merges_system: bool = False,
     ) -> None:
         self._profile = profile
+        self._merges_system = merges_system
         self._tokenizer = tokenizer
         self._context_size = context_size
         self._assembler = LineAssembler(tokenizer)
@@ -98,6 +106,8 @@ class PromptBuilder:
 
     def _prompt(self, query_text: str, passages: Sequence[str], cut: bool) -> BuiltPrompt:
         messages = self._profile.messages(query_text, passages)
+        if self._merges_system:
+            messages = merge_system(messages)
         text = self._tokenizer.chat_text(messages)
         return BuiltPrompt(messages, text, tuple(self._assembler.encode(text)), cut)
 

@@ -16,6 +16,7 @@ from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.records import Document, Query
 
 _BRACKETED = re.compile(r"\[(\d+)\]")
+_EXAMPLE = re.compile(r"e\.g\., (\[\d+\](?: > \[\d+\])+)")
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,12 @@ class PromptProfile:
     def sha256(self) -> str:
         """Identifies every character and rule of the profile."""
         return sha256_of_value(asdict(self))
+
+    @property
+    def example(self) -> tuple[int, ...]:
+        """The ids of the ranking that the prompt gives as an example; empty when it gives none."""
+        found = _EXAMPLE.search(self.suffix)
+        return tuple(int(number) for number in _BRACKETED.findall(found[1])) if found else ()
 
     def word_cap(self, k: int) -> int:
         """Returns the words kept of each passage in a window of k: 300 * 20 / k, rounded down."""

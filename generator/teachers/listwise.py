@@ -22,17 +22,28 @@ from dataclasses import dataclass, replace
 from rankgen.generator.engines.base import Engine, EnginePrompt, Generation
 from rankgen.generator.label_settings import LabelSettings, OnMalformed
 from rankgen.generator.outcomes import TeacherFailure, TokenUsage, WindowOutcome, WindowResult
-from rankgen.generator.permutation import ParsedAnswer, parse_permutation
+from rankgen.generator.permutation import (
+    ANSWER_RULES,
+    ParsedAnswer,
+    ReadingRules,
+    parse_permutation,
+)
 from rankgen.generator.prompts.budget import BuiltPrompt, PromptBuilder
-from rankgen.generator.prompts.profiles import PromptProfile
-from rankgen.generator.teachers.model_folder import model_identity
+from rankgen.generator.prompts.chat_format import merge_system
+from rankgen.generator.prompts.profiles import ChatMessage, PromptProfile
 from rankgen.generator.tokenizer import TeacherTokenizer
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.model_source import model_identity
 from rankgen.manifests.records import Document, Query
 
 _MOST_TRIES = 3
 # Room for a chat model's "Here is the ranking:" and its spacing, beside the ids themselves.
 _CHAT_SLACK = 64
+_TRIAL_QUERY = Query("trial", "what melts ice")
+_TRIAL_PASSAGES = (
+    Document("1", "", "Salt melts ice."),
+    Document("2", "", "Ice floats on water."),
+)
 
 
 @dataclass(frozen=True)
@@ -43,11 +54,13 @@ class Decoding:
         exact_output: Ask for exactly the tokens of a permutation.
         max_output_tokens: Most tokens of an answer; None computes it from the window.
         on_malformed: The policy for answers that are not `ok`.
+        rules: How they are read.
     """
 
     exact_output: bool
     max_output_tokens: int | None
     on_malformed: OnMalformed
+    rules: ReadingRules
 
 
 class ListwisePrompter:
@@ -58,6 +71,7 @@ class ListwisePrompter:
         tokenizer: The model's tokenizer and chat format.
         context_size: Tokens of prompt and answer together.
         decoding: How answers are asked for.
+        merges_system: Whether the system text stands in front of the user's, in one turn.
     """
 
     def __init__(
@@ -66,12 +80,20 @@ class ListwisePrompter:
         tokenizer: TeacherTokenizer,
         context_size: int,
         decoding: Decoding,
+        *,
+        merges_system: bool = False,
     ) -> None:
+        self.merges_system = merges_system
         self.profile = profile
         self.tokenizer = tokenizer
         self.context_size = context_size
         self.decoding = decoding
-        self._builder = PromptBuilder(profile, tokenizer, context_size)
+        self._builder = PromptBuilder(profile, tokenizer, context_size, merges_system=merges_system)
+
+    @property
+    def system_turn(self) -> str:
+        """How the system text is sent: "own", or "merged" into the user's turn."""
+        return "merged" if self.merges_system else "own"
 
     def output_budget(self, k: int) -> int:
         """Returns the most tokens an answer about k passages may have.
@@ -91,6 +113,11 @@ class ListwisePrompter:
                 "raise --context-size or lower --window",
             )
         return budget
+
+    def trial(self) -> tuple[ChatMessage, ...]:
+        """Returns the messages of a small prompt, to see whether a server takes such messages."""
+        messages = self.profile.render(_TRIAL_QUERY, _TRIAL_PASSAGES)
+        return merge_system(messages) if self.merges_system else messages
 
     def build(self, query: Query, passages: Sequence[Document]) -> BuiltPrompt:
         """Returns the prompt for one window; see `PromptBuilder.build`."""
@@ -123,13 +150,19 @@ class ListwiseTeacher:
         tries = 1 if self._engine.repeatable or policy == "quarantine" else _MOST_TRIES
         usage = TokenUsage()
         best: WindowResult | None = None
-        text = ""
+        text = why = ""
         for _ in range(tries):
             generation = await self._engine.generate(prompt, self._prompter.output_budget(k))
             usage += generation.usage
             text = generation.text
-            parsed = parse_permutation(text, k, cut_by_length=generation.finish_reason == "length")
+            parsed = parse_permutation(
+                text,
+                k,
+                cut_by_length=generation.finish_reason == "length",
+                rules=self._prompter.decoding.rules,
+            )
             if parsed.permutation is None:
+                why = parsed.why
                 continue
             result = _result(parsed, generation)
             if best is None or result.missing < best.missing:
@@ -139,7 +172,7 @@ class ListwiseTeacher:
                 break
         if best is None:
             raise TeacherFailure(
-                "the answer holds no ranking", tries, WindowOutcome.MALFORMED, text
+                f"the answer holds no ranking: {why}", tries, WindowOutcome.MALFORMED, text
             )
         if policy == "quarantine" and best.outcome is not WindowOutcome.OK:
             raise TeacherFailure(
@@ -171,6 +204,9 @@ class ListwiseTeacher:
             "max_output_tokens": settings.max_output_tokens,
             "context_size": prompter.context_size,
             "on_malformed": prompter.decoding.on_malformed,
+            "min_named": prompter.decoding.rules.least_named,
+            "answer_rules": ANSWER_RULES,
+            "system_turn": prompter.system_turn,
             "prompt_profile": prompter.profile.name,
             "prompt_sha256": prompter.profile.sha256,
             "tokenizer_sha256": prompter.tokenizer.sha256,
@@ -181,6 +217,7 @@ class ListwiseTeacher:
         return {
             "ftfy": importlib.metadata.version("ftfy"),
             "tokenizer_sha256": self._prompter.tokenizer.sha256,
+            "system_turn": self._prompter.system_turn,
             **self._engine.facts(),
         }
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rankgen.generator.outcomes import TeacherFailure, WindowOutcome, WindowResult
 from rankgen.manifests.digest import sha256_of_file
 from rankgen.manifests.records import Document, Query
-from rankgen.manifests.trec import read_run, trec_eval_order
+from rankgen.retrieval.run_columns import RunColumns
+from rankgen.retrieval.run_order import Order, Tally, ordered
 
 
 class RecordedTeacher:
     """Replays a run file.
 
-    Documents are ordered as trec_eval orders them: score descending, ties by id descending. Those
-    the run lacks follow in input order and are counted as missing.
+    Documents are ordered as a recorded first stage orders them. Those the run lacks follow in input
+    order and are counted as missing.
 
     Args:
         path: Six-column TREC run.
+        order: The column that decides; see `rankgen.retrieval.run_order.ordered`.
 
     Raises:
         UsageError: The file is missing or malformed.
@@ -27,20 +29,18 @@ class RecordedTeacher:
     default_window: int | None = None
     default_stride: int | None = None
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._sha256 = sha256_of_file(path) if path.is_file() else ""
-        self._places: dict[str, dict[str, int]] = {
-            query_id: {line.doc_id: place for place, line in enumerate(trec_eval_order(lines))}
-            for query_id, lines in read_run(path).items()
-        }
+    def __init__(self, path: Path, order: Order = "score") -> None:
+        self._path, self._order = path, order
+        self._columns = RunColumns(path)
+        self._sha256 = sha256_of_file(path)
         self.name = f"recorded:{path}"
 
     async def rank_window(self, query: Query, passages: Sequence[Document]) -> WindowResult:
         """Orders the window by the run; see `Teacher.rank_window`."""
-        places = self._places.get(query.query_id)
-        if places is None:
+        rows = self._columns.rows(query.query_id)
+        if not rows:
             raise TeacherFailure(f"the run {self._path} has no query {query.query_id}")
+        places = {row.doc_id: place for place, row in enumerate(ordered(rows, self._order))}
         present = [i for i, passage in enumerate(passages) if passage.doc_id in places]
         absent = [i for i, passage in enumerate(passages) if passage.doc_id not in places]
         present.sort(key=lambda i: places[passages[i].doc_id])
@@ -54,9 +54,42 @@ class RecordedTeacher:
         """Holds nothing."""
 
     def identity(self) -> Mapping[str, object]:
-        """Returns the digest of the run file, whatever it is called."""
-        return {"teacher": "recorded", "run_sha256": self._sha256}
+        """Returns the digest of the run file, whatever it is called, and how it is ordered."""
+        return {"teacher": "recorded", "run_sha256": self._sha256, "order": self._order}
 
     def facts(self) -> Mapping[str, str]:
         """Returns the file's path."""
         return {"run": str(self._path)}
+
+
+def recorded_losses(
+    path: Path, order: Order, candidates: Iterable[tuple[str, Sequence[str]]]
+) -> dict[str, int]:
+    """Counts what a run lacks or leaves open as the teacher of these candidates.
+
+    Args:
+        path: Six-column TREC run.
+        order: The column that decides.
+        candidates: (query id, its candidates) of every query that is labelled.
+
+    Returns:
+        The counts of `rankgen.retrieval.run_order.RunLosses` that concern a teacher, over the lines
+        of candidates, and how many candidates have no line.
+    """
+    columns, tally = RunColumns(path), Tally(0)
+    without_lines = candidates_without_line = 0
+    for query_id, doc_ids in candidates:
+        wanted = set(doc_ids)
+        rows = [row for row in columns.rows(query_id) if row.doc_id in wanted]
+        if not rows:
+            without_lines += 1
+            continue
+        kept = ordered(rows, order)
+        candidates_without_line += len(wanted) - len(kept)
+        tally.add(rows, kept, frozenset())
+    losses = tally.losses(without_lines).model_dump()
+    of_retrieval = {"short_lists", "rows_without_document"}
+    return {
+        **{name: count for name, count in losses.items() if name not in of_retrieval},
+        "candidates_without_line": candidates_without_line,
+    }

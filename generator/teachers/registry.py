@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rankgen.generator.engines.base import Engine
 from rankgen.generator.label_settings import LabelSettings
+from rankgen.generator.permutation import LEAST_NAMED, ReadingRules
 from rankgen.generator.prompts.chat_format import ZEPHYR_FORMAT
 from rankgen.generator.prompts.profiles import prompt_profile
 from rankgen.generator.teachers.base import Teacher
@@ -26,7 +27,11 @@ def make_teacher(settings: LabelSettings) -> Teacher:
     settings = settings.resolved()
     preset, argument = split_teacher(settings.teacher)
     if preset.kind == "listwise":
-        return ListwiseTeacher(settings, make_prompter(settings), _engine(settings))
+        settings = _with_dtype(settings)
+        prompter, engine = make_prompter(settings), _engine(settings)
+        if engine.wants_merged_system(prompter.trial()):
+            prompter = make_prompter(settings, merges_system=True)
+        return ListwiseTeacher(settings, prompter, engine)
     if preset.kind == "embedding":
         from rankgen.generator.teachers.embedding import EmbeddingTeacher
 
@@ -34,14 +39,29 @@ def make_teacher(settings: LabelSettings) -> Teacher:
     if preset.kind == "recorded":
         from rankgen.generator.teachers.recorded import RecordedTeacher
 
-        return RecordedTeacher(Path(argument or ""))
+        return RecordedTeacher(Path(argument or ""), settings.order or "score")
     from rankgen.generator.teachers.scripted import ScriptedTeacher, parse_script
 
     return ScriptedTeacher(parse_script(argument or ""))
 
 
-def make_prompter(settings: LabelSettings) -> ListwisePrompter:
+def _with_dtype(settings: LabelSettings) -> LabelSettings:
+    """Returns the settings with what "auto" comes to here, which is part of the teacher."""
+    if settings.dtype != "auto":
+        return settings
+    from rankgen.generator.engines.vllm_dtype import dtype_and_warning, own_dtype
+
+    own = own_dtype(settings.model or "", settings.revision)
+    return settings.model_copy(update={"dtype": dtype_and_warning(own, "auto")[0]})
+
+
+def make_prompter(settings: LabelSettings, merges_system: bool = False) -> ListwisePrompter:
     """Returns what builds a listwise teacher's prompts, without its engine.
+
+    Args:
+        settings: The teacher's.
+        merges_system: Put the system text in front of the user's, whether or not the tokenizer's
+            chat template wants that.
 
     Raises:
         UsageError: The teacher is not listwise, or its tokenizer cannot be loaded.
@@ -57,8 +77,17 @@ def make_prompter(settings: LabelSettings) -> ListwisePrompter:
         exact_output=preset.exact_output,
         max_output_tokens=settings.max_output_tokens,
         on_malformed=settings.on_malformed or "repair",
+        rules=ReadingRules(
+            least_named=LEAST_NAMED if settings.min_named is None else settings.min_named,
+            example=profile.example,
+            # A chat server applies its own template and may take the thought off.
+            begins_in_thought=settings.api != "chat" and tokenizer.opens_thought,
+        ),
     )
-    return ListwisePrompter(profile, tokenizer, settings.context_size or 0, decoding)
+    merges_system = merges_system or tokenizer.merges_system
+    return ListwisePrompter(
+        profile, tokenizer, settings.context_size or 0, decoding, merges_system=merges_system
+    )
 
 
 def _engine(settings: LabelSettings) -> Engine:

@@ -238,7 +238,8 @@ def _cluster(point: KillPoint, run: KillableRun) -> Iterator[tuple[str | None, i
 
     before = dict(os.environ)
     os.environ.update(run.environment())
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    head = {"num_cpus": 1, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
         node = cluster.add_node(num_cpus=1)
         (raylet,) = node.all_processes["raylet"]

@@ -19,6 +19,8 @@ from rankgen.manifests.texts import write_documents, write_queries
 from rankgen.retrieval.candidate_rows import candidate_table
 
 pytestmark = pytest.mark.timeout(600)
+# The dashboard is ten processes.
+HEAD = {"num_cpus": 1, "include_dashboard": False}
 
 
 def make_candidates(root: Path) -> Path:
@@ -60,7 +62,7 @@ def test_a_node_dies_and_another_joins(tmp_path: Path) -> None:
             out=tmp_path / out,
         )
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    cluster = Cluster(initialize_head=True, head_node_args=HEAD)
     try:
         doomed = cluster.add_node(num_cpus=2)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import socket
 import time
@@ -80,6 +81,8 @@ def test_completions_send_token_ids() -> None:
         Reply(body='"[2] > [1]"'),
         Reply(body='{"choices": [{"index": 0, "finish_reason": "stop"}]}'),
         Reply(body='{"choices": [{"index": 0, "message": {"content": ["[2] > [1]"]}}]}'),
+        Reply(body='{"choices": [{"index": 0, "message": {"content": "[2] > [1]"}}]}'),
+        answer("[2] > [1]", "abort"),
         Reply(body="", kind="text/html"),
     ],
     ids=lambda reply: f"{reply.status}-{(reply.body or 'reset')[:24]}",
@@ -95,6 +98,17 @@ def test_a_fault_is_tried_again_and_never_an_answer(fault: Reply) -> None:
         ask(server)
     assert caught.value.attempts == len(server.requests) == 8
     assert caught.value.outcome is WindowOutcome.ERROR
+
+
+def test_a_refusal_of_the_model_is_no_answer() -> None:
+    message = {"role": "assistant", "content": None, "refusal": "I will not"}
+    body = json.dumps({"choices": [{"index": 0, "finish_reason": "stop", "message": message}]})
+    with (
+        serving(lambda request, seen: Reply(body=body)) as server,
+        pytest.raises(TeacherFailure, match="I will not"),
+    ):
+        ask(server)
+    assert len(server.requests) == 1
 
 
 def test_a_stalled_call_is_given_up_and_repeated() -> None:

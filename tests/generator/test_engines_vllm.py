@@ -11,6 +11,8 @@ import pytest
 
 pytest.importorskip("vllm")
 
+pytestmark = pytest.mark.usefixtures("unbound_vllm")
+
 # In a process of its own: vLLM starts further processes and keeps global state.
 SCRIPT = """
 import asyncio, json, os, signal, sys

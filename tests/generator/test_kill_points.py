@@ -1,6 +1,7 @@
 """Runs killed anywhere end, resumed, in the bytes of the run that nobody killed.
 
-Four points here; `make soak` runs fifty.
+Four points here, three of them `slow`: other files kill a worker, a driver and a node too.
+`make soak` runs fifty.
 """
 
 from __future__ import annotations
@@ -21,7 +22,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Untouched:
     return untouched(tmp_path_factory.mktemp("whole"))
 
 
-@pytest.mark.parametrize("number", range(len(KINDS)))
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(n, marks=[] if kind == "step" else pytest.mark.slow, id=kind)
+        for n, kind in enumerate(KINDS)
+    ],
+)
 def test_a_killed_run_resumes_to_the_same_bytes(
     number: int, whole: Untouched, tmp_path: Path
 ) -> None:

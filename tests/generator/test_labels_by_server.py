@@ -163,7 +163,7 @@ def test_bad_answers_follow_the_policy(policy: str) -> None:
         if query == 1 or (query == 3 and seen == 1):
             return answer("I cannot rank the 20 passages, sorry.")
         if query == 2:
-            return answer("[2] > [2] > " + reversing(numbered(request))[: 6 * 5])
+            return answer("[2] > [2] > " + reversing(numbered(request))[: 7 * 12 - 3])
         return clean
 
     with serving(behave) as server:
@@ -208,7 +208,7 @@ def test_cut_and_garbled_answers_follow_the_policy(policy: str) -> None:
             return answer("\ufffd\x00\ud7ff[ ] > [\u00b2] \u2028]")
         if query == 0 and seen == 3:
             return answer(reversing(20))
-        return answer(f"[{seen}] > [7] > [1", "length")
+        return answer(f"[{seen}] > {reversing(20)[: 7 * 9 - 3]} > [1", "length")
 
     with serving(behave) as server:
         cut, always, http, garbled = label(server, [20] * 4, on_malformed=policy)
@@ -224,7 +224,7 @@ def test_cut_and_garbled_answers_follow_the_policy(policy: str) -> None:
     assert isinstance(cut, QueryRanking)
     assert isinstance(always, QueryRanking)
     assert always.windows[0].result.outcome is WindowOutcome.TRUNCATED
-    assert always.windows[0].result.missing == 18
+    assert always.windows[0].result.missing == 10
     if policy == "repair":
         assert cut.windows[0].result.outcome is WindowOutcome.TRUNCATED
         assert len(server.requests) == 1 + 1 + 3 + 3
@@ -234,13 +234,59 @@ def test_cut_and_garbled_answers_follow_the_policy(policy: str) -> None:
 
 
 def test_a_cut_answer_is_truncated_not_ok() -> None:
-    with serving(lambda request, seen: answer("[3] > [7] > [1", "length")) as server:
-        (ranking,) = label(server, [20])
+    with serving(lambda request, seen: answer("[3] > [4] > [1", "length")) as server:
+        (ranking,) = label(server, [4])
     assert isinstance(ranking, QueryRanking)
     result = ranking.windows[0].result
-    assert (result.outcome, result.missing) == (WindowOutcome.TRUNCATED, 18)
-    assert ranking.order[:3] == (2, 6, 0)
+    assert (result.outcome, result.missing) == (WindowOutcome.TRUNCATED, 2)
+    assert ranking.order == (2, 3, 0, 1)
     assert ranking.status == "degraded"
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "outcome"),
+    [
+        ("[3]", "stop", WindowOutcome.MALFORMED),
+        ("I cannot rank them, e.g., [2] > [1].", "stop", WindowOutcome.MALFORMED),
+        ("Okay. The format is e.g., [2] > [1]. But wait", "length", WindowOutcome.MALFORMED),
+        ("[20] is best, then " + reversing(19), "stop", WindowOutcome.MALFORMED),
+        ("", "content_filter", WindowOutcome.ERROR),
+        (reversing(11), "content_filter", WindowOutcome.ERROR),
+        (reversing(20), "tool_calls", WindowOutcome.ERROR),
+    ],
+)
+def test_no_label_is_worse_than_none(text: str, finish: str, outcome: WindowOutcome) -> None:
+    with serving(lambda request, seen: answer(text, finish)) as server:
+        (failure,) = label(server, [20])
+    assert isinstance(failure, TeacherFailure)
+    assert failure.outcome is outcome
+    if outcome is WindowOutcome.ERROR:
+        assert finish in failure.reason
+        assert len(server.requests) == 1
+
+
+def test_the_floor_is_a_setting() -> None:
+    with serving(lambda request, seen: answer(reversing(20)[: 7 * 8 - 3])) as server:
+        (failure,) = label(server, [20])
+        (ranking,) = label(server, [20], min_named=0.4)
+    assert isinstance(failure, TeacherFailure)
+    assert "names 8 of 20" in failure.reason
+    assert isinstance(ranking, QueryRanking)
+    assert ranking.order[:9] == (*range(19, 11, -1), 0)
+
+
+def test_a_filter_fails_one_query_and_not_the_run() -> None:
+    def behave(request: dict[str, object], seen: int) -> Reply:
+        if "question 0" in str(request["messages"]):
+            return Reply(400, '{"error": {"code": "content_filter", "message": "filtered"}}')
+        return answer(reversing(numbered(request)), "end_turn")
+
+    with serving(behave) as server:
+        filtered, other = label(server, [5, 5])
+    assert isinstance(filtered, TeacherFailure)
+    assert "content filter" in filtered.reason
+    assert isinstance(other, QueryRanking)
+    assert len(server.requests) == 2
 
 
 def test_an_empty_answer_is_malformed() -> None:

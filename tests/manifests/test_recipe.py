@@ -45,6 +45,11 @@ def test_references_become_paths_and_overrides_apply(tmp_path: Path) -> None:
     assert moved.step_options(second)["qrels"] == f"{tmp_path}/found/qrels.tsv"
 
 
+def test_an_editor_s_byte_order_mark_is_no_part_of_a_recipe(tmp_path: Path) -> None:
+    expected = load_recipe(write(tmp_path, TEXT), COMMANDS)
+    assert load_recipe(write(tmp_path, "\ufeff" + TEXT), COMMANDS) == expected
+
+
 def test_references_stand_in_arguments_too(tmp_path: Path) -> None:
     fused = '[[step]]\nname = "both"\ncommand = "retrieve"\nretriever = "fuse:@found,@report"\n'
     recipe = load_recipe(write(tmp_path, TEXT + fused), COMMANDS)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.trec import lines_of, read_qrels, read_run, trec_eval_order, write_run
+from rankgen.manifests.text_lines import lines_of
+from rankgen.manifests.trec import read_qrels, read_run, trec_eval_order, write_run
 
 
 def test_order_is_trec_evals(tmp_path: Path) -> None:
@@ -57,3 +58,101 @@ def test_a_written_run_keeps_its_order(tmp_path: Path) -> None:
     path = tmp_path / "run.trec"
     write_run(path, [("q", ["z", "a", "m"])], "tag")
     assert [line.doc_id for line in trec_eval_order(read_run(path)["q"])] == ["z", "a", "m"]
+
+
+MARK = "\ufeff"
+LINES = {
+    "run": "q1 Q0 a 1 2.5 t\nq2 Q0 b 1 1 t\n",
+    "trec": "q1 0 a 2\nq2 0 b 1\n",
+    "beir": "query-id\tcorpus-id\tscore\nq1\ta\t2\nq2\tb\t1\n",
+}
+
+
+def held(path: Path, kind: str) -> object:
+    return read_run(path) if kind == "run" else read_qrels(path)
+
+
+@pytest.mark.parametrize("kind", list(LINES))
+def test_what_an_editor_adds_is_no_part_of_an_id(tmp_path: Path, kind: str) -> None:
+    path, text = tmp_path / "plain", LINES[kind]
+    path.write_text(text)
+    expected = held(path, kind)
+    first, *rest = text.splitlines(keepends=True)
+    # The mark in front, at the start of a second part, and the line ends of Windows.
+    for changed in (MARK + text, MARK + first + MARK + "".join(rest), text.replace("\n", "\r\n")):
+        path.write_text(changed, encoding="utf-8", newline="")
+        assert held(path, kind) == expected
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32"):
+        path.write_text(text, encoding=encoding)
+        with pytest.raises(UsageError, match=r"UTF-16 text|holds a NUL byte"):
+            held(path, kind)
+    path.write_text(text.replace("a", "a\0"))
+    with pytest.raises(UsageError, match=r"plain line \d holds a NUL byte at its character"):
+        held(path, kind)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("q1 Q0 a 1 2.5", "line 2 has 5 columns, not six"),
+        ("q1 Q0 a 1 2.5 my tag", "line 2 has 7 columns, not six"),
+        ("q1 Q0 doc 7 1 2.5 t", "line 2 has 7 columns, not six"),
+        ("q1 0 a 2", "line 2 has 4 columns, not six"),
+        ("q1\tQ0\tdoc 7\t1\t2.5\tt", "line 2: the document id 'doc 7' holds white space"),
+        ("q1\tQ0\t\t1\t2.5\tt", "line 2 has no document id"),
+        ("q1 Q0 a 1 inf t", "line 2: the score inf is not finite"),
+        ("q1 Q0 a 1 1_0 t", "line 2: rank '1' or score '1_0' is not a number"),
+        ("q1 Q0 a \u0663 1 t", "line 2: rank '\u0663' or score '1' is not a number"),
+        ("q1 Q0 a 1 2,5 t", "line 2: rank '1' or score '2,5' is not a number"),
+        (f"q1 Q0 a {2**64} 1 t", "line 2: the rank 18446744073709551616 is too large"),
+    ],
+)
+def test_a_run_has_six_columns(tmp_path: Path, line: str, message: str) -> None:
+    path = tmp_path / "some.run"
+    path.write_text(f"q0 Q0 a 1 1 t\n{line}\n")
+    with pytest.raises(UsageError) as caught:
+        read_run(path)
+    assert caught.value.message.startswith(f"{path} {message}")
+
+
+def test_tabs_keep_a_tag_with_spaces_and_only_ascii_separates(tmp_path: Path) -> None:
+    path = tmp_path / "some.run"
+    path.write_text("q1\tQ0\ta\t1.0\t2.5\tmy tag\nq1 Q0 b\u00a0c\u2028d 2 2 t\n")
+    assert [line.doc_id for line in read_run(path)["q1"]] == ["a", "b\u00a0c\u2028d"]
+
+
+def test_a_document_listed_twice_names_both_lines(tmp_path: Path) -> None:
+    path = tmp_path / "some.run"
+    path.write_text("q Q0 a 1 3 t\n\nq Q0 b 2 2 t\nq Q0 a 3 1 t\n")
+    with pytest.raises(UsageError, match=r"line 4: .* lists document a twice \(first in line 1\)"):
+        read_run(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("q1 0 a 1\nq1 a 1\n", "line 2 has 3 columns, but line 1 has 4"),
+        ("query-id\tcorpus-id\tscore\nq1 0 a 1\n", "line 2 has 4 columns, but line 1 has 3"),
+        ("q1 Q0 a 1 2.5 t\n", "line 1 has 6 columns, not three or four"),
+        ("q1,a,1\n", "line 1 has 1 column, not three or four"),
+        ("q1\tdoc 7\t1\n", "line 1: the document id 'doc 7' holds white space"),
+        ("q1\t\t1\n", "line 1 has no document id"),
+        (f"q1 0 a {chr(49) * 5000}\n", "line 1: the grade '1111"),
+        ("q1 0 a 1.\n", "line 1: the grade '1.' is not a whole number"),
+        ("q1 0 a 0.5\n", "line 1: the grade '0.5' is not a whole number"),
+        ("q1 0 a 1\nq1 0 b 1\nq1 0 a 2\n", "line 3 gives query q1 and document a the grade 2, but"),
+        ("query-id\tcorpus-id\tscore\n", "holds no judgements"),
+    ],
+)
+def test_bad_judgements_name_the_line(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "some.qrels"
+    path.write_text(content)
+    with pytest.raises(UsageError) as caught:
+        read_qrels(path)
+    assert caught.value.message.startswith(f"{path} {message}")
+
+
+def test_a_pair_may_be_judged_twice_alike_and_grades_may_have_a_point(tmp_path: Path) -> None:
+    path = tmp_path / "some.qrels"
+    path.write_text("query_id\titeration\tdoc_id\trelevance\nq 0 a 1\nq 0 a 1\nq 0 b 2.0\n")
+    assert read_qrels(path) == {"q": {"a": 1, "b": 2}}

@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from rankgen.manifests.errors import UsageError
-from rankgen.retrieval.colbert_checkpoint import find_checkpoint
+from rankgen.retrieval.colbert_checkpoint import check_encoder, find_checkpoint
 from rankgen.retrieval.settings import parse_retriever
 
 
@@ -74,3 +74,30 @@ def test_weights_as_pytorch_saves_them(folder: Path) -> None:
     torch.save({"linear.weight": torch.zeros(4, 8)}, folder / "pytorch_model.bin")
     assert len(find_checkpoint(str(folder)).sha256) == 64
     assert json.loads((folder / "config.json").read_text())["model_type"] == "bert"
+
+
+def test_an_encoder_without_its_weights_is_refused(folder: Path) -> None:
+    """colbert-ai would draw them at random and say nothing."""
+    from transformers import BertConfig, BertModel
+
+    small = BertConfig(
+        vocab_size=20,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=8,
+    )
+    encoder = {f"bert.{name}": t.numpy() for name, t in BertModel(small).state_dict().items()}
+    small.save_pretrained(folder)
+    linear = {"linear.weight": np.zeros((4, 8), np.float32)}
+    save_file(encoder | linear, folder / "model.safetensors", metadata={"format": "pt"})
+    check_encoder("colbert", find_checkpoint(str(folder)))
+
+    without_pooler = {name: t for name, t in encoder.items() if "pooler" not in name}
+    save_file(without_pooler | linear, folder / "model.safetensors", metadata={"format": "pt"})
+    check_encoder("colbert", find_checkpoint(str(folder)))
+
+    foreign = {f"others.{name}": tensor for name, tensor in encoder.items()}
+    save_file(foreign | linear, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UsageError, match=r"the checkpoint colbert lacks 21 of 21 weights"):
+        check_encoder("colbert", find_checkpoint(str(folder)))

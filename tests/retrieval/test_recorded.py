@@ -75,9 +75,26 @@ def test_every_loss_is_counted(run: Path, collection: Collection, tmp_path: Path
         short_lists=1,
         duplicate_rows=1,
         tied_rows=2,
+        queries_with_ties=1,
+        tied_ranks=0,
         top10_differences=2,
         rows_without_document=1,
     )
+
+
+def test_scores_are_compared_as_trec_eval_does_and_equal_ranks_are_counted(
+    collection: Collection, tmp_path: Path
+) -> None:
+    run = tmp_path / "close.trec"
+    # In 32 bits the first two scores are one.
+    run.write_text(
+        "q1 Q0 a 1 100.0000001 x\nq1 Q0 b 1 100 x\nq1 Q0 c 2 7 x\nq2 Q0 a 1 2 x\nq2 Q0 b 2 1 x\n"
+    )
+    by_score, losses = searched(run, collection, tmp_path, "q1", "q2")
+    assert [found.doc_ids for found in by_score] == [("b", "a", "c"), ("a", "b")]
+    assert (losses.tied_rows, losses.queries_with_ties, losses.tied_ranks) == (2, 1, 2)
+    by_rank, _ = searched(run, collection, tmp_path, "q1", order="rank")
+    assert by_rank[0].doc_ids == ("a", "b", "c")
 
 
 def test_documents_without_text_are_kept_or_dropped(

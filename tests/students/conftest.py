@@ -152,5 +152,6 @@ def recipe(rankings: Path, tiny_backbone: str, tmp_path: Path) -> dict[str, obje
         "passage_tokens": 16,
         "dropout": 0.1,
         "device": "cpu",
+        "precision": "fp32",
         "seed": 3,
     }

@@ -13,11 +13,16 @@ from pathlib import Path
 import pytest
 
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.run_directory import RunDirectory
 from rankgen.students import student_scores
+from rankgen.students.candidates import read_candidates
+from rankgen.students.cost import measure_cost
 from rankgen.students.cross_encoder import load_backbone
 from rankgen.students.evaluate import evaluate
 from rankgen.students.evaluation_settings import EvaluationSettings
+from rankgen.students.hardware import choose_hardware
 from rankgen.students.table import format_table
+from rankgen.students.validate import Validation
 
 QUERIES = {"q1": "first", "q2": "second"}
 DOCUMENTS = {"a": "one text", "b": "another text", "c": "a third text here"}
@@ -61,6 +66,80 @@ def test_missing_queries_count_zero_and_strangers_nothing(tmp_path: Path, qrels:
     assert system.measures["nDCG@10"] == pytest.approx(0.5)
     assert system.missing_queries == 1
     assert evaluation.queries == 2
+
+
+def test_judged_queries_without_a_list_are_said(tmp_path: Path, candidates: Path) -> None:
+    qrels = tmp_path / "zeros.qrels"
+    qrels.write_text("007 0 a 1\n08 0 a 1\nq1 0 a 1\nq2 0 c 1\n")
+    run = run_file(tmp_path / "numbers.trec", "7 Q0 a 1 1 t\n8.0 Q0 a 1 1 t\nq1 Q0 a 1 1 t\n")
+    settings = settings_of(tmp_path, qrels=qrels, candidates=candidates, runs=[run])
+    evaluation = evaluate(settings)
+    assert [s.measures["nDCG@10"] for s in evaluation.systems][1] == pytest.approx(0.25)
+    assert evaluation.notices == (
+        f"2 of 4 judged queries have no list in {candidates} (first: 007)",
+        f"3 of 4 judged queries have no list in {run} (first: 007); 2 of these ids would match as "
+        "numbers (007 is 7 there): did a spreadsheet rewrite them?",
+    )
+    shown = format_table(evaluation)
+    assert all(f"note: {notice}\n" in shown for notice in evaluation.notices)
+    assert "means over 4 queries, where a query without a list counts 0" in shown
+    assert evaluation.as_json()["notices"] == list(evaluation.notices)
+    page = (settings.out / "report.html").read_text(encoding="utf-8")
+    assert "3 of 4 judged queries have no list" in page
+    held = evaluate(settings_of(tmp_path, qrels=qrels, candidates=candidates, queries="candidates"))
+    assert held.notices == ()
+
+
+def test_ties_and_ranks_that_contradict_scores_are_said(tmp_path: Path, qrels: Path) -> None:
+    lines = "q1 Q0 a 1 7 t\nq1 Q0 b 2 7.0000000001 t\nq2 Q0 c 1 0.1 t\nq2 Q0 a 2 0.2 t\n"
+    run = run_file(tmp_path / "odd.trec", lines + "q9 Q0 c 1 0.1 t\nq9 Q0 a 2 0.2 t\n")
+    sound = run_file(tmp_path / "even.trec", "q1 Q0 a 0 9 t\nq1 Q0 b 0 8 t\nq2 Q0 c 5 1 t\n")
+    assert evaluate(settings_of(tmp_path, qrels=qrels, runs=[run, sound])).notices == (
+        f"{run}: the rank column disagrees with the scores in 2 of 2 judged lists; the scores "
+        "decide, as in trec_eval",
+        "odd: 2 tied scores in 1 query; the larger document id comes first, as in trec_eval",
+    )
+
+
+@pytest.mark.parametrize("scores", [(0.1, 0.2, 0.3), (0.0, 0.0, 0.0), (7.0, 7.0 - 1e-12, 6.0)])
+def test_the_first_stage_is_measured_in_the_order_of_its_lists(
+    tmp_path: Path, write_candidates: Callable[..., Path], scores: tuple[float, ...]
+) -> None:
+    pairs = list(zip("abc", scores, strict=True))
+    candidates = write_candidates("distances", {"q1": pairs}, QUERIES, DOCUMENTS)
+    (tmp_path / "qrels").write_text("q1 0 a 2\nq1 0 b 1\n")
+    settings = settings_of(tmp_path, qrels=tmp_path / "qrels", candidates=candidates)
+    (first,) = evaluate(settings).systems
+    assert first.measures["nDCG@10"] == 1
+    assert Validation(candidates, tmp_path / "qrels", None, None).first_stage == 1
+
+
+def test_a_validation_says_what_it_leaves_out(tmp_path: Path, candidates: Path) -> None:
+    (tmp_path / "qrels").write_text("q1 0 a 1\nq3 0 a 1\n")
+    validation = Validation(candidates, tmp_path / "qrels", 1, None)
+    assert validation.notice == f"1 of 2 judged queries has no list in {candidates} (first: q3)"
+    (tmp_path / "qrels").write_text("q1 0 a 1\n")
+    assert Validation(candidates, tmp_path / "qrels", 1, None).notice is None
+    (tmp_path / "qrels").write_text("q3 0 a 1\n")
+    with pytest.raises(UsageError) as error:
+        Validation(candidates, tmp_path / "qrels", 1, None)
+    assert "1 of 1 judged query has no list" in str(error.value.hint)
+
+
+def test_equal_differences_earn_no_dagger_and_one_query_no_interval(tmp_path: Path) -> None:
+    (tmp_path / "qrels").write_text("q1 0 a 1\nq2 0 a 1\n")
+    right = run_file(tmp_path / "right.trec", "q1 Q0 a 1 2 t\nq2 Q0 a 1 2 t\n")
+    wrong = run_file(tmp_path / "wrong.trec", "q1 Q0 b 1 2 t\nq2 Q0 b 1 2 t\n")
+    settings = settings_of(tmp_path, qrels=tmp_path / "qrels", runs=[right, wrong])
+    evaluation = evaluate(settings)
+    assert (evaluation.tests[0].mean_difference, evaluation.tests[0].p_holm) == (-1, None)
+    assert "0.0000†" not in format_table(evaluation)
+    assert "not testable" in (settings.out / "report.html").read_text(encoding="utf-8")
+    (tmp_path / "qrels").write_text("q1 0 a 1\n")
+    assert evaluate(settings).systems[0].intervals == {"nDCG@10": None}
+    page = (settings.out / "report.html").read_text(encoding="utf-8")
+    assert "95 % interval" not in page
+    assert 'class="interval"' not in page
 
 
 def test_population_can_be_that_of_the_candidates(
@@ -170,6 +249,26 @@ def test_cost_of_a_student(
     page = (tmp_path / "report" / "report.html").read_text()
     assert f"{student.cost.parameters:,}" in page
     assert "ms/query" not in format_table(evaluate(settings_of(tmp_path, **values, device="cpu")))
+
+
+@pytest.mark.parametrize("passages", [3, 120])
+def test_the_cost_is_that_of_scoring_every_pair(
+    write_candidates: Callable[..., Path], tiny_backbone: str, passages: int
+) -> None:
+    # Half of the passages say the same, and a short list is repeated up to a hundred.
+    documents = {f"d{n}": f"text {n // 2}" for n in range(passages)}
+    lists = {query: [(doc_id, 1.0) for doc_id in documents] for query in QUERIES}
+    texts = read_candidates(RunDirectory(write_candidates("c", lists, QUERIES, documents)))
+    encoder = load_backbone(tiny_backbone, seed=1, query_tokens=8, passage_tokens=8, dropout=None)
+    scored: list[int] = []
+    encoder.model.get_submodule("classifier").register_forward_hook(
+        lambda _module, _inputs, logits: scored.append(len(logits))
+    )
+    hardware = choose_hardware("cpu", "fp32", chunk_tokens=512, threads=1)
+    cost = measure_cost(encoder, texts, hardware)
+    assert (cost.queries, cost.passages) == (2, 100)
+    # Two lists, and the first once more to warm up.
+    assert sum(scored) == 3 * cost.passages
 
 
 def test_judged_at_k_is_a_measure(tmp_path: Path, qrels: Path) -> None:

@@ -94,6 +94,60 @@ def test_the_files_arrive_without_the_training_s_state(hub: type[Hub], student: 
     assert hub.files == {"config.json": b"{}", "model.safetensors": bytes(range(256))}
 
 
+CARD = """# small
+
+trained with `/home/somebody/backbones/first` and `minilm`
+
+model = CrossEncoder("small")
+peer = CrossEncoder("somebody/else")
+"""
+RECORD = {
+    "settings": {
+        "backbone": "/home/somebody/backbones/first",
+        "rankings": "/home/somebody/rankings",
+        "validation": "runs/dl19",
+        "validation_qrels": "irds:msmarco-passage/trec-dl-2019/judged",
+        "out": "small",
+        "query_tokens": 12,
+        "passage_tokens": 20,
+    },
+    "facts": {"backbone": "/home/somebody/backbones/first", "loss": "ranknet"},
+    "figures": {"steps": 3},
+}
+
+
+def test_others_get_its_name_on_the_hub_and_no_local_path(hub: type[Hub], tmp_path: Path) -> None:
+    folder = tmp_path / "small"
+    (folder / ".cache").mkdir(parents=True)
+    (folder / ".cache" / "secret").write_text("here")
+    (folder / "README.md").write_text(CARD)
+    (folder / "rankgen.json").write_text(json.dumps(RECORD))
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    push_student(folder, "somebody/monoelectra")
+    assert set(hub.files) == {"README.md", "rankgen.json", "config.json"}
+    card = hub.files["README.md"].decode()
+    assert card == (
+        "# monoelectra\n\ntrained with `first` and `minilm`\n\n"
+        'model = CrossEncoder("somebody/monoelectra")\npeer = CrossEncoder("somebody/else")\n'
+    )
+    record = json.loads(hub.files["rankgen.json"])
+    assert record["settings"] == {
+        "backbone": "first",
+        "rankings": "rankings",
+        "validation": "dl19",
+        "validation_qrels": "irds:msmarco-passage/trec-dl-2019/judged",
+        "out": "small",
+        "query_tokens": 12,
+        "passage_tokens": 20,
+    }
+    assert record["facts"] == {"backbone": "first", "loss": "ranknet"}
+    assert record["figures"] == {"steps": 3}
+    # A student of an earlier version has its cuts in rankgen.json alone.
+    cuts = {"query_tokens": 12, "passage_tokens": 20}
+    assert json.loads(hub.files["config.json"]) == {"model_type": "bert", "rankgen": cuts}
+    assert (folder / "README.md").read_text() == CARD
+
+
 def test_what_goes_wrong_is_one_sentence(hub: type[Hub], student: Path) -> None:
     with pytest.raises(EnvironmentProblem, match="cannot be pushed to stranger/small"):
         push_student(student, "stranger/small")

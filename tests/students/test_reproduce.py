@@ -90,6 +90,23 @@ def test_own_runs_stand_beside_the_paper(tmp_path: Path) -> None:
     assert wapo.endswith("its documents need a licence")
 
 
+def test_a_run_of_other_queries_has_no_figure(tmp_path: Path) -> None:
+    qrels, run = files(tmp_path, "a", "1 0 x 1\n2 0 x 1\n", "9 Q0 x 1 2 t\n")
+    _, numbers = files(tmp_path, "b", "1 0 x 1\n", "1 Q0 x 1 2 t\n2.0 Q0 x 1 2 t\n")
+    given = {"bm25/dl19": qrels, "bm25/dl20": qrels}
+    found = reproduce("table1", given, {"mine": {"bm25/dl19": run, "bm25/dl20": numbers}})
+    assert found.ours["mine"] == (None, 0.5, None, None)
+    assert found.missing[0] == (
+        "bm25/dl19: a run of mine on this task's queries; 2 of 2 judged queries have no list in "
+        f"{run} (first: 1)"
+    )
+    assert found.notes[-1] == (
+        "bm25/dl20, where a query without a list counts 0: 1 of 2 judged queries has no list in "
+        f"{numbers} (first: 2); 1 of these ids would match as numbers (2 is 2.0 there): did a "
+        "spreadsheet rewrite them?"
+    )
+
+
 def test_missing_judgements_are_fetched_where_that_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

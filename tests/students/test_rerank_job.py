@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
+from rankgen.generator.jobs.cluster import kept_session
 from rankgen.generator.rerank import validate_reranked
 from rankgen.manifests.errors import IntegrityProblem
+from rankgen.manifests.half_precision import is_fast
 from rankgen.manifests.records import Candidates
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.trec import read_run, trec_eval_order
 from rankgen.retrieval.candidate_rows import candidate_table
 from rankgen.students.cross_encoder import load_backbone
-from rankgen.students.strict_order import strictly_ordered
+from rankgen.students.strict_order import descending_from, strictly_ordered
 
 ROW = Candidates("q", ("b", "c", "a", "d"), (4.0, 3.0, 2.0, 1.0))
 WORDS = ["moon", "water", "salt", "pepper", "iron", "cloud", "river", "stone"]
@@ -72,6 +74,12 @@ def test_tied_scores_are_refused_when_a_shard_is_checked() -> None:
     tied = candidate_table([Candidates("q", ("a", "b"), (1.0, 1.0 - 1e-12))])
     with pytest.raises(IntegrityProblem, match="do not strictly decrease"):
         validate_reranked({"candidates": tied}, ["q"], {})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_ray() -> Iterator[None]:
+    with kept_session():
+        yield
 
 
 @pytest.fixture
@@ -136,7 +144,9 @@ def test_rerank_resumes_what_is_missing_and_refuses_another_student(
     out = tmp_path / "reranked"
     command = ["rerank", "--student", student, "--candidates", candidates, "--out", out]
     command += ["--shards", 3, "--device", "cpu", "--json"]
-    invoke(*command)
+    # Begun on a machine of the other kind: there `auto` was what it is not here.
+    begun, here = ("fp32", "bf16") if is_fast("bfloat16", "cpu") else ("bf16", "fp32")
+    invoke(*command, "--precision", begun)
     whole = {path.name: path.read_bytes() for path in sorted((out / "candidates").iterdir())}
     trec = (out / "run.trec").read_bytes()
     # What a kill before the last commit would have left.
@@ -146,6 +156,12 @@ def test_rerank_resumes_what_is_missing_and_refuses_another_student(
     assert json.loads(invoke(*command))["resumed_shards"] == 2
     assert {p.name: p.read_bytes() for p in sorted((out / "candidates").iterdir())} == whole
     assert (out / "run.trec").read_bytes() == trec
+    plan = json.loads((out / ".rankgen" / "plan.json").read_text())
+    assert plan["recipe"]["precision"] == begun
+    commits = [json.loads(path.read_text()) for path in (out / ".rankgen/commits").glob("*.json")]
+    assert {commit["facts"]["is_bf16"] for commit in commits} == {begun == "bf16"}
+    refused = invoke(*command, "--precision", here, code=2)
+    assert f"was made by another recipe: precision {begun} -> {here}" in refused
     refused = invoke(*command, "--depth", 3, code=2)
     assert "was made by another recipe: depth null -> 3" in refused
     (student / "config.json").write_text((student / "config.json").read_text() + " ")
@@ -161,3 +177,10 @@ def test_rerank_of_nothing_says_so(student: Path, tmp_path: Path) -> None:
     wrong = invoke(*command, "--student", student, "--ties", "random", code=2)
     assert "ties" in wrong
     assert not (tmp_path / "out").exists()
+
+
+def test_scores_below_a_large_one_still_decrease() -> None:
+    for score in (0.0, 3e8, -3e8, 1e30):
+        strict = [score, *descending_from(score, 5)]
+        assert (np.diff(np.asarray(strict, dtype=np.float32)) < 0).all()
+    assert descending_from(1.0, 3) == [0.0, -1.0, -2.0]

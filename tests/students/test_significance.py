@@ -37,8 +37,26 @@ def test_one_query_is_no_evidence() -> None:
     assert (test.p, test.p_holm, test.p_bonferroni, test.queries) == (None, None, None, 1)
 
 
-def test_a_constant_difference_has_no_t() -> None:
-    assert t_test(np.zeros(3), np.full(3, 0.5)) == (None, 0.0)
+@pytest.mark.parametrize("queries", [1, 2, 3, 50])
+def test_a_constant_difference_cannot_be_tested(queries: int) -> None:
+    assert t_test(np.zeros(queries), np.full(queries, 0.5)) == (None, None)
+    # The same difference every time, as 64-bit numbers have it.
+    a = np.resize([0.1, 0.3, 0.7, 0.2], queries)
+    b = np.resize([0.3, 0.5, 0.9, 0.4], queries)
+    assert queries == 1 or len(set((b - a).tolist())) > 1
+    assert t_test(a, b) == (None, None)
+    (test,) = paired_tests("P@1", [("a", a), ("b", b)], [(0, 1)])
+    assert (test.t, test.p, test.p_holm, test.p_bonferroni) == (None, None, None, None)
+    assert (test.p_randomisation is None) == (queries == 1)
+    # What rounding alone tells apart is one system.
+    assert t_test(a, a + 1e-16) == (None, 1.0)
+
+
+def test_two_queries_can_be_tested_where_their_differences_vary() -> None:
+    t, p = t_test(np.zeros(2), np.array([0.2, 0.4]))
+    assert t == pytest.approx(3)
+    assert p == pytest.approx(2 * stats.t.sf(3, df=1))
+    assert randomisation_test(np.zeros(2), np.array([0.2, 0.4]), 1000, seed=0) == 0.5
 
 
 def test_corrections_by_hand() -> None:
@@ -66,11 +84,15 @@ def test_paired_tests_state_their_number() -> None:
 
 def test_bootstrap_interval_holds_the_mean_and_is_seeded() -> None:
     values = np.random.default_rng(0).random(200)
-    low, high = bootstrap_interval(values, 2000, seed=1)
+    interval = bootstrap_interval(values, 2000, seed=1)
+    assert interval is not None
+    low, high = interval
     half = 1.96 * values.std(ddof=1) / np.sqrt(200)
     assert low == pytest.approx(values.mean() - half, abs=0.005)
     assert high == pytest.approx(values.mean() + half, abs=0.005)
     assert bootstrap_interval(values, 2000, seed=1) == (low, high)
+    assert bootstrap_interval(np.array([0.2, 0.6]), 2000, seed=1) == (0.2, 0.6)
+    assert bootstrap_interval(np.array([0.2]), 2000, seed=1) is None
 
 
 def test_randomisation_counts_every_pattern_of_few_queries() -> None:

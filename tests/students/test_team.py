@@ -18,10 +18,12 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
+from rankgen.generator import team as team_module
 from rankgen.generator.cli import app
 from rankgen.generator.jobs.cluster import kept_session
 from rankgen.generator.team import run_in_team
-from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, IntegrityProblem
+from rankgen.students.team import current_team
 
 MEMBER = """
 import json, os, sys
@@ -80,7 +82,8 @@ def words(write_rankings: Callable[..., Path], tiny_backbone: str) -> list[str]:
     }
     rankings = write_rankings("rankings", orders, dict.fromkeys(orders, "good"), documents)
     words = ["train-student", "--rankings", str(rankings), "--backbone", tiny_backbone]
-    words += ["--learning-rate", "1e-3", "--queries-per-step", "3", "--device", "cpu"]
+    words += ["--learning-rate", "1e-3", "--queries-per-step", "3"]
+    words += ["--device", "cpu", "--precision", "fp32"]
     for value in ("query_tokens=8", "passage_tokens=16", "dropout=0.0", "checkpoint_every=2"):
         words += ["--set", value]
     return words
@@ -140,8 +143,119 @@ def test_what_cannot_work_is_one_sentence(words: list[str], tmp_path: Path) -> N
     with pytest.raises(EnvironmentProblem, match="99 workers need as many CPUs"):
         run_in_team(lambda: None, 99, tmp_path / "team", may_use_gpus=False)
 
-    def refuse() -> None:
-        raise UsageError("it cannot be", "do something else")
 
-    with pytest.raises(UsageError, match="it cannot be"):
-        run_in_team(refuse, 2, tmp_path / "team", may_use_gpus=False)
+def test_an_error_of_one_worker_ends_them_all(tmp_path: Path) -> None:
+    meetings = tmp_path / "meetings"
+
+    def meet_without_the_first(error: Exception) -> Callable[[], None]:
+        def meet() -> None:
+            team = current_team()
+            with meetings.open("a") as file:
+                file.write(f"{team.rank} {time.time()}\n")
+            if team.is_first:
+                raise error
+            # The first never comes.
+            team.wait()
+
+        return meet
+
+    ours = IntegrityProblem("it cannot be", "do something else")
+    with pytest.raises(IntegrityProblem, match="it cannot be") as caught:
+        run_in_team(meet_without_the_first(ours), 2, tmp_path / "team", may_use_gpus=False)
+    began = max(float(line.split()[1]) for line in meetings.read_text().splitlines())
+    # Ray looks once in a second, and torch is given two to leave its group.
+    assert time.time() - began < 60
+    assert caught.value.hint == "do something else"
+    assert len(meetings.read_text().splitlines()) == 2
+    assert not (tmp_path / "team").exists()
+
+
+def test_a_fault_of_one_worker_is_tried_again_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(team_module, "RESTARTS", 1)
+
+    def fail() -> None:
+        team = current_team()
+        if team.is_first:
+            raise ValueError("some\nodd number")
+        team.wait()
+
+    with pytest.raises(IncompleteRun, match=r"the workers failed 2 times: .*odd number"):
+        run_in_team(fail, 2, tmp_path / "team", may_use_gpus=False)
+
+
+def test_the_first_workers_time_ends_the_training(words: list[str], tmp_path: Path) -> None:
+    trained(
+        words, tmp_path / "both", "--max-steps", "99999", "--max-minutes", "0.05", "--workers", "2"
+    )
+    record = json.loads((tmp_path / "both" / "rankgen.json").read_text(encoding="utf-8"))
+    assert record["figures"]["ended_by"] == "time budget"
+    assert record["figures"]["steps"] == record["figures"]["best_step"] > 0
+
+
+SCARCE_MEMBER = """
+import json, sys
+import numpy as np
+import torch
+import torch.distributed as dist
+from rankgen.students import score_cache, scoring, step as step_module
+from rankgen.students.batches import TokenList
+from rankgen.students.cross_encoder import load_backbone
+from rankgen.students.hardware import choose_hardware
+from rankgen.students.losses import parse_loss
+from rankgen.students.settings import TrainSettings
+from rankgen.students.team import current_team
+rank, size, meeting, backbone = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
+torch.set_num_threads(1)
+if size > 1:
+    dist.init_process_group(
+        "gloo", init_method=f"file://{meeting}", rank=rank, world_size=size
+    )
+whole = scoring.forward_sorted
+failures = []
+def scarce(encoder, pairs, **options):
+    if rank == 1 and len(pairs) > 3:
+        failures.append(len(pairs))
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    return whole(encoder, pairs, **options)
+step_module.forward_sorted = scarce
+encoder = load_backbone(backbone, seed=1, query_tokens=8, passage_tokens=16, dropout=0.0)
+draw = np.random.default_rng(1)
+def words(count):
+    return draw.integers(1000, 9000, count).astype(np.int32)
+lists = []
+for number in range(5):
+    pairs = [(words(4), words(9)) for _ in range(3)]
+    tokens = sum(encoder.template.length(*pair) for pair in pairs)
+    lists.append(TokenList(f"q{number}", pairs, tokens, np.arange(3)))
+settings = TrainSettings(rankings="r", out="o", learning_rate=1e-3)
+hardware = choose_hardware("cpu", "fp32")
+trainer = step_module.Trainer(
+    encoder, parse_loss("ranknet"), settings, hardware, 9, None, current_team()
+)
+trainer.run(0, lists)
+gradients = [p.grad.flatten()[:99].tolist() for p in encoder.model.parameters()]
+print(json.dumps({"gradients": gradients, "failures": failures}))
+"""
+
+
+def test_a_member_that_runs_out_of_memory_repeats_and_the_others_wait(
+    tmp_path: Path, tiny_backbone: str
+) -> None:
+    meeting = str(tmp_path / "meeting")
+    members = [
+        subprocess.Popen(
+            [sys.executable, "-c", SCARCE_MEMBER, rank, size, meeting, tiny_backbone],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank, size in (("0", "1"), ("0", "2"), ("1", "2"))
+    ]
+    alone, first, second = (json.loads(one.communicate(timeout=300)[0]) for one in members)
+    assert (alone["failures"], first["failures"], second["failures"]) == ([], [], [6])
+    for expected, *found in zip(
+        alone["gradients"], first["gradients"], second["gradients"], strict=True
+    ):
+        assert found[0] == found[1]
+        assert found[0] == pytest.approx(expected, rel=1e-3, abs=1e-6)

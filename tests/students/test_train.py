@@ -109,10 +109,10 @@ def test_a_killed_training_resumes_to_the_same_weights(
     broken = whole.model_copy(update={"out": tmp_path / "broken", "checkpoint_every": 2})
     original = Trainer.run
 
-    def dying(self: Trainer, step: int, lists: list[object]) -> object:
+    def dying(self: Trainer, step: int, lists: list[object], spent: float) -> object:
         if step == killed_after:
             raise Killed
-        return original(self, step, lists)  # type: ignore[arg-type]
+        return original(self, step, lists, spent)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Trainer, "run", dying)
     with pytest.raises(Killed):
@@ -222,7 +222,7 @@ def test_validation_keeps_the_best_weights_and_stops_early(
     )
     summary = train_student(settings)
     assert (summary.steps, summary.best_step, summary.validation) == (8, 4, 0.6)
-    assert summary.is_stopped_early
+    assert summary.ended_by == "patience"
     assert summary.first_stage == pytest.approx(1 / math.log2(7))
     stored = weights(settings.out)
     assert all(torch.equal(stored[name], kept[name]) for name in stored)
@@ -232,7 +232,8 @@ def test_validation_measures_the_student(
     recipe: dict[str, object], write_candidates: Callable[..., Path], tmp_path: Path
 ) -> None:
     orders, queries, documents = toy_lists(queries=4, passages=6)
-    lists = {q: [(d, float(n)) for n, d in enumerate(ids)] for q, ids in orders.items()}
+    # The first stage has the lists upside down.
+    lists = {q: [(d, 1.0 - n) for n, d in enumerate(ids[::-1])] for q, ids in orders.items()}
     folder = write_candidates("validation", lists, queries, documents)
     qrels = tmp_path / "qrels.trec"
     qrels.write_text("".join(f"{q} 0 {ids[0]} 1\n" for q, ids in orders.items()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from rankgen.students.settings import TrainSettings
+from rankgen.students.training_run import metrics_path
 
 Texts = tuple[dict[str, list[str]], dict[str, str], dict[str, str]]
 WORDS = [f"{letter}{vowel}{last}" for letter in "bdfgklm" for vowel in "aeiou" for last in "nt"]
@@ -36,3 +38,9 @@ def settings_of(recipe: dict[str, object], **changed: object) -> TrainSettings:
 
 def weights(student: Path) -> dict[str, torch.Tensor]:
     return load_file(student / "model.safetensors")
+
+
+def lines(settings: TrainSettings) -> list[dict[str, float]]:
+    """Returns what a training wrote down: a line a step and a line a validation."""
+    text = metrics_path(settings.out).read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]

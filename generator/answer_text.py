@@ -1,0 +1,86 @@
+"""What of a model's text is its answer: thoughts are dropped, and formatting is taken off."""
+
+from __future__ import annotations
+
+import re
+
+_THOUGHT = r"(?:seed:)?(?:think|thinking|thought|thoughts|reasoning|reflection)"
+_OPEN = re.compile(rf"<{_THOUGHT}>|\[THINK\]|◁think▷", re.IGNORECASE)
+_CLOSE = re.compile(rf"</{_THOUGHT}>|\[/THINK\]|◁/think▷", re.IGNORECASE)
+_ANSWER = re.compile(r"<answer>", re.IGNORECASE)
+_ANSWER_END = re.compile(r"</answer>\s*\.?$", re.IGNORECASE)
+_END_TOKENS = re.compile(r"(?:</s>|<eos>|<end_of_turn>|<\|[a-z_]{1,20}\|>)$")
+_FENCE = re.compile(r"```[A-Za-z]*[ \t]*\n")
+_MARKUP = str.maketrans("", "", '*`"“”')
+_LONGEST_HEADING = 120
+_WORD = re.compile(r"[^\s,!.#:]+")
+_HEADING = """
+    a all and answer are based below by certainly descending final following from here here's in
+    is list my of okay on order ordering output passage passages query ranked ranking rankings
+    relevance relevancy relevant response result results search sorted sure the their this to
+"""
+_HEADING_WORDS = frozenset(_HEADING.split())
+
+
+def opens_thought(prompt_end: str) -> bool:
+    """Says whether a prompt that ends so leaves a thought open, in which the answer begins."""
+    return _without_thoughts(prompt_end) is None
+
+
+def answer_of(text: str, begins_in_thought: bool = False) -> str | None:
+    """Returns what follows the last thought, without formatting; None inside a thought.
+
+    Formatting is what changes nothing of what is said: white space, code fences, bold, double
+    quotes, `<answer>` tags, end-of-turn tokens, escapes, and a heading such as "Ranking:".
+
+    Args:
+        text: The model's whole text.
+        begins_in_thought: The prompt has opened a thought that the text must close.
+    """
+    if begins_in_thought and not _CLOSE.search(text):
+        return None
+    answer = _without_thoughts(text)
+    return None if answer is None else _without_formatting(answer)
+
+
+def _without_thoughts(text: str) -> str | None:
+    closed = 0
+    for match in _CLOSE.finditer(text):
+        closed = match.end()
+    return None if _OPEN.search(text, closed) else text[closed:]
+
+
+def _without_formatting(text: str) -> str:
+    before, answer = None, text
+    while answer != before:
+        before = answer
+        answer = answer.replace("&gt;", ">").replace("\\[", "[").replace("\\]", "]").strip()
+        answer = _END_TOKENS.sub("", answer).rstrip()
+        answer = _within_answer_tags(answer)
+        answer = _FENCE.sub("\n", answer).translate(_MARKUP)
+        answer = _without_heading(answer).strip()
+    return answer
+
+
+def _within_answer_tags(text: str) -> str:
+    """Returns what the one `<answer>` holds, if that is where the text ends.
+
+    Its beginning may have gone with a thought.
+    """
+    opened = [match.end() for match in _ANSWER.finditer(text)] or [0]
+    if len(opened) > 1:
+        return text
+    inside = _ANSWER_END.sub("", text[opened[0] :])
+    return text if "</answer>" in inside.lower() else inside
+
+
+def _without_heading(text: str) -> str:
+    """Drops words such as "Here is the final ranking:" in front of the first bracket."""
+    head, bracket, _ = text.partition("[")
+    heading = head.rstrip()
+    if not bracket or not heading.endswith(":") or len(heading) > _LONGEST_HEADING:
+        return text
+    words = _WORD.findall(heading.lower().replace("\u2019", "'"))
+    if all(word in _HEADING_WORDS for word in words):
+        return text[len(head) :]
+    return text

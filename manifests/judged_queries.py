@@ -1,0 +1,67 @@
+"""The sentence about judged queries that a file or a run does not hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from decimal import Decimal
+
+_NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,2})?")
+_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
+
+
+def judged_without(
+    judged: Collection[str], held: Collection[str], where: str, *, lack: str = "no list"
+) -> str | None:
+    """Says which judged queries are not held, and whether their ids were read as numbers.
+
+    A spreadsheet, or a table library that guesses types, writes the id 007 as 7, 12 as 12.0 and
+    1200000000 as 1.2E+09; such ids name the same query for a reader and another one for a program.
+
+    Args:
+        judged: Ids of the judged queries.
+        held: Ids of the queries that have what is lacking, such as a list.
+        where: What holds them, such as a file's path.
+        lack: What the others do not have there.
+
+    Returns:
+        One sentence without a final full stop; None when every judged query is held.
+    """
+    known = set(held)
+    absent = [query_id for query_id in judged if query_id not in known]
+    if not absent:
+        return None
+    have = "has" if len(absent) == 1 else "have"
+    judged_queries = "judged query" if len(judged) == 1 else "judged queries"
+    sentence = (
+        f"{len(absent):,} of {len(judged):,} {judged_queries} {have} {lack} in {where} "
+        f"(first: {absent[0]})"
+    )
+    rewritten = _rewritten(absent, known - set(judged))
+    if rewritten:
+        ours, theirs = rewritten[0]
+        sentence += (
+            f"; {len(rewritten):,} of these ids would match as numbers ({ours} is {theirs} there): "
+            "did a spreadsheet rewrite them?"
+        )
+    return sentence
+
+
+def _rewritten(absent: Collection[str], others: Collection[str]) -> list[tuple[str, str]]:
+    """Returns (absent id, held id that no judgement names) where both are one number."""
+    by_value: dict[Decimal, str] = {}
+    for query_id in sorted(others):
+        value = _as_number(query_id)
+        if value is not None:
+            by_value.setdefault(value, query_id)
+    values = ((query_id, _as_number(query_id)) for query_id in absent)
+    return [(query_id, by_value[value]) for query_id, value in values if value in by_value]
+
+
+def _as_number(text: str) -> Decimal | None:
+    """Returns what a spreadsheet takes an id for; None for an id that is no number to it."""
+    plain = text.strip("'\"")
+    if _THOUSANDS.fullmatch(plain):
+        plain = plain.replace(",", "")
+    # Only ASCII digits: Decimal reads those of other scripts too, and so may a spreadsheet not.
+    return Decimal(plain) if plain.isascii() and _NUMBER.fullmatch(plain) else None

@@ -1,0 +1,38 @@
+"""The order that trec_eval gives to scored documents, and the ties that it has to break."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def trec_eval_places(doc_ids: Sequence[str], scores: Sequence[float]) -> list[int]:
+    """Returns the places of the documents, best first, as trec_eval orders them.
+
+    Scores descend and are compared in 32 bits; equal ones are ordered by document id descending,
+    byte by byte in UTF-8 (which orders as code points do).
+
+    Args:
+        doc_ids: Document ids; equal ones of one score stay as they are given.
+        scores: Their scores, higher is better.
+
+    Source: trec_eval form_res_rels.c (comp_sim_docno) and get_trec_results.c (`float sim`).
+    """
+    narrow = in_32_bits(scores)
+    places = sorted(range(len(narrow)), key=doc_ids.__getitem__, reverse=True)
+    places.sort(key=lambda place: -narrow[place])
+    return places
+
+
+def tied_scores(scores: Sequence[float]) -> int:
+    """Returns how many of the scores another one equals in the 32 bits that trec_eval compares."""
+    return sum(times for times in Counter(in_32_bits(scores)).values() if times > 1)
+
+
+def in_32_bits(scores: Sequence[float]) -> list[float]:
+    """Returns the scores as trec_eval holds them; one beyond its numbers becomes infinite."""
+    with np.errstate(over="ignore"):
+        narrow: list[float] = np.asarray(scores, dtype=np.float64).astype(np.float32).tolist()
+    return narrow

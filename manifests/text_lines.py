@@ -1,0 +1,94 @@
+"""Lines and columns of text files that people wrote with any editor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from rankgen.manifests.errors import UsageError
+
+_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_WORD = re.compile(r"[^ \t\v\f\r]+")
+
+
+def lines_of(path: Path) -> Iterator[tuple[int, str]]:
+    """Yields (line number from 1, line without its newline), splitting on newline only.
+
+    Passages of MS MARCO hold U+0085 and U+2028, at which `str.splitlines` would break. A byte order
+    mark is no part of a line; files that were put together hold one at the start of each part.
+
+    Raises:
+        UsageError: The file is missing or is not UTF-8.
+    """
+    number = 0
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if number == 1 and line.startswith(_UTF16_MARKS):
+                    raise UsageError(
+                        f"{path} is UTF-16 text, not UTF-8",
+                        f"convert it: iconv -f UTF-16 -t UTF-8 {path} > converted",
+                    )
+                text = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
+                yield number, text.removeprefix(_MARK)
+    except FileNotFoundError:
+        raise UsageError(f"there is no file {path}", "check the path") from None
+    except IsADirectoryError:
+        raise UsageError(f"{path} is a directory, not a file", "name a file in it") from None
+    except UnicodeDecodeError as error:
+        where = f"{error.reason} at its byte {error.start + 1}"
+        raise UsageError(
+            f"{path} line {number} is not UTF-8 text ({where})",
+            "convert it, for example with iconv",
+        ) from None
+
+
+def rows_of(path: Path, counts: Collection[int]) -> Iterator[tuple[int, list[str]]]:
+    """Yields (line number from 1, columns) of every line that is not blank.
+
+    Columns are separated by tabs where tabs give one of the expected numbers of columns, and by
+    any white space of ASCII elsewhere. Whether the number is right is left to the caller.
+
+    Args:
+        path: A text file.
+        counts: The expected numbers of columns.
+
+    Raises:
+        UsageError: The file is missing, is not UTF-8, or a line holds a NUL byte.
+    """
+    for number, line in lines_of(path):
+        if "\0" in line:
+            raise UsageError(
+                f"{path} line {number} holds a NUL byte at its character {line.index(chr(0)) + 1}",
+                "write the file anew as UTF-8 text; UTF-16 and damaged files hold such bytes",
+            )
+        columns = _columns(line, counts)
+        if columns:
+            yield number, columns
+
+
+def _columns(line: str, counts: Collection[int]) -> list[str]:
+    if "\t" in line:
+        cells = [cell.strip(" \v\f\r") for cell in line.split("\t")]
+        if len(cells) in counts and any(cells):
+            return cells
+    # To trec_eval a no-break space is a part of an id, to str.split it is not.
+    return line.split() if line.isascii() else _WORD.findall(line)
+
+
+def check_id(path: Path, number: int, kind: str, value: str) -> None:
+    """Refuses an id that a column of a run or of judgements cannot hold.
+
+    Raises:
+        UsageError: The id is empty or holds white space, which a cell between tabs can.
+    """
+    if value and " " not in value:
+        return
+    if not value:
+        raise UsageError(f"{path} line {number} has no {kind} id", "fill the empty column")
+    raise UsageError(
+        f"{path} line {number}: the {kind} id '{value}' holds white space",
+        "TREC files cannot express such ids; rename it in all files",
+    )
