@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rankgen.generator.jobs.cluster import cpus_of_nodes, ray_session, total_gpus
+from rankgen.generator.jobs.driver_variables import driver_variables
 from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError
 
 # The function resumes from what it wrote, so that a lost node costs the steps since then.
@@ -77,12 +78,14 @@ def run_in_team(
 
 
 class _Guarded:
-    """Keeps an error of ours, which another try would only meet again, for the driver."""
+    """Takes the driver's keys over; keeps an error of ours, which another try would meet again."""
 
     def __init__(self, work: Callable[[], None], scratch: Path) -> None:
         self._work, self._scratch = work, scratch
+        self._variables = driver_variables()
 
     def __call__(self) -> None:
+        self._variables.take_over()
         import ray.train
 
         try:
