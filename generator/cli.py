@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from rankgen.generator.commands.doctor import doctor
 from rankgen.generator.commands.evaluate import evaluate
 from rankgen.generator.commands.label import label
 from rankgen.generator.commands.negatives import negatives
@@ -36,6 +37,7 @@ app.command("evaluate")(evaluate)
 app.command("reproduce")(reproduce)
 app.command("run")(run)
 app.command("quickstart")(quickstart)
+app.command("doctor")(doctor)
 app.command("status")(status)
 app.command("verify")(verify)
 
