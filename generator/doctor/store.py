@@ -38,7 +38,8 @@ def _probe(root: Path) -> None:
 
 
 def _probe_beside(root: Path) -> None:
-    parent = next(folder for folder in (root, *root.parents) if folder.is_dir())
+    # A file in the way refuses the new folder, as it would refuse the run's.
+    parent = next(folder for folder in (root, *root.parents) if folder.exists())
     scratch = Path(tempfile.mkdtemp(prefix=".rankgen-doctor-", dir=parent))
     try:
         _probe(scratch)
