@@ -29,7 +29,7 @@ def store_findings(out: str) -> list[Finding]:
     except OSError as error:
         remedy = "give --out a folder that you may write"
         return [Finding("store of --out", "fail", f"{out}: {error.strerror or error}", remedy)]
-    return [Finding("store of --out", "ok", f"{out} can hold a run")]
+    return [Finding("store of --out", "ok", f"{root} can hold a run")]
 
 
 def _probe(root: Path) -> None:

@@ -30,8 +30,8 @@ def token_mode(address: str | None) -> Iterator[None]:
         address: A cluster's address; None for a Ray that is started here, which decides itself.
 
     Raises:
-        EnvironmentProblem: The cluster wants a token that this account does not have, or
-            RAY_AUTH_MODE says the opposite of what the cluster wants.
+        EnvironmentProblem: No cluster answers there, it wants a token that this account does not
+            have, or RAY_AUTH_MODE says the opposite of what the cluster wants.
     """
     mode = os.environ.get(MODE_VARIABLE)
     wanted = None if address is None else wants_token(address)
@@ -50,35 +50,48 @@ def token_mode(address: str | None) -> Iterator[None]:
 
 
 def wants_token(address: str) -> bool | None:
-    """Says whether a cluster refuses calls without a token; None when nothing answers there."""
-    return _refuses(address, ())
+    """Says whether a cluster refuses calls without a token; None for an address that Ray must find.
+
+    Raises:
+        EnvironmentProblem: No cluster answers there. Ray itself would try for a quarter of an hour.
+    """
+    server = _server(address)
+    return None if server is None else _refuses(address, server, ())
 
 
-def _refuses(address: str, header: tuple[tuple[str, str], ...]) -> bool | None:
+def _refuses(address: str, server: str, header: tuple[tuple[str, str], ...]) -> bool:
     import grpc
 
     # Generated code without types, as the class below.
     from ray.core.generated.gcs_service_pb2 import CheckAliveRequest  # type: ignore[attr-defined]
     from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
 
-    server = _server(address)
-    if server is None:
-        return None
     with grpc.insecure_channel(server) as channel:
         ask = NodeInfoGcsServiceStub(channel).CheckAlive  # type: ignore[no-untyped-call]
         try:
-            ask(CheckAliveRequest(), timeout=_ANSWER_SECONDS, metadata=header)
+            ask(
+                CheckAliveRequest(),
+                timeout=_ANSWER_SECONDS,
+                metadata=header,
+                # A cluster may be starting.
+                wait_for_ready=True,
+            )
         except grpc.RpcError as error:
             code = error.code()
             if code == grpc.StatusCode.UNAUTHENTICATED:
                 return True
             # The port of ray:// serves other calls, and looks for the token before it says so.
-            return False if code == grpc.StatusCode.UNIMPLEMENTED else None
+            if code == grpc.StatusCode.UNIMPLEMENTED:
+                return False
+            raise EnvironmentProblem(
+                f"no Ray cluster answers at {address} within {_ANSWER_SECONDS:.0f} s ({code.name})",
+                "start one with `ray start --head`, or leave --ray-address out to use this machine",
+            ) from None
     return False
 
 
 def _server(address: str) -> str | None:
-    """Returns host:port of an address; None when Ray cannot tell, which its own error then says."""
+    """Returns host:port of an address; None where only Ray's own error can say what is wrong."""
     from ray._private.services import canonicalize_bootstrap_address
 
     if address.startswith("ray://"):
@@ -116,7 +129,8 @@ def _check_token(address: str) -> None:
             f"the Ray cluster at {address} wants a token, and this account has none", _USE_TOKEN
         )
     header = tuple(loader.get_token_for_http_header().items())
-    if _refuses(address, header):
+    server = _server(address)
+    if server is not None and _refuses(address, server, header):
         raise EnvironmentProblem(
             f"the Ray cluster at {address} refuses the token of this account", _USE_TOKEN
         )

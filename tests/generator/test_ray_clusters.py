@@ -19,7 +19,7 @@ from test_cluster import make_candidates
 
 from rankgen.generator.jobs.cluster import ray_session, total_cpus
 from rankgen.generator.jobs.driver_variables import driver_variables
-from rankgen.generator.jobs.ray_start import start_here
+from rankgen.generator.jobs.ray_start import connect_to, start_here
 from rankgen.generator.label import LabelRunSettings, label
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.manifests.errors import EnvironmentProblem
@@ -116,11 +116,19 @@ def test_any_other_failure_of_ray_names_its_reason(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(ray, "init", odd)
     with pytest.raises(EnvironmentProblem, match=r"on this machine: No space left on device$"):
         start_here()
+    with pytest.raises(EnvironmentProblem, match=r"at h:1: No space left on device$"):
+        connect_to("h:1")
+
+
+def test_an_address_where_nothing_answers_is_said_at_once() -> None:
+    address = f"127.0.0.1:{free_port()}"
+    began = time.monotonic()
     with (
-        pytest.raises(EnvironmentProblem, match=r"at 127\.0\.0\.1:1: No space left on device$"),
-        ray_session("127.0.0.1:1"),
+        pytest.raises(EnvironmentProblem, match=f"no Ray cluster answers at {address}"),
+        ray_session(address),
     ):
         pass
+    assert time.monotonic() - began < 60
 
 
 def test_a_ray_of_ones_own_starts_at_the_second_try_with_the_drivers_niceness(
