@@ -15,7 +15,7 @@ from rankgen.generator.jobs.environment import environment
 from rankgen.manifests.errors import EnvironmentProblem
 
 MODE_VARIABLE = "RAY_AUTH_MODE"
-_ANSWER_SECONDS = 10.0
+_ANSWER_SECONDS = 30.0
 _USE_TOKEN = (
     "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or ~/.ray/auth_token to what "
     "`ray get-auth-token` prints on the cluster's head"
