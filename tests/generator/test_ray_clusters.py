@@ -270,3 +270,15 @@ def test_debug_shows_what_workers_print(
             ray.get(ray.remote(Speaker).remote().speak.remote())
         said = capfd.readouterr()
         assert (said.out + said.err).count("a word from a worker") == times
+
+
+def test_no_more_cpus_are_asked_for_than_the_largest_node_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from rankgen.generator import retrieve
+    from rankgen.retrieval.settings import RetrieverSettings
+
+    monkeypatch.setattr(retrieve, "cpus_of_nodes", lambda: [1, 2])
+    for threads, cpus in ((1, 1.0), (2, 2.0), (64, 2.0)):
+        settings = RetrieverSettings(name="bm25", threads=threads)
+        assert retrieve._pool(settings).cpus == cpus
