@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from rankgen.generator.jobs.driver_variables import driver_variables
 from rankgen.generator.jobs.events import EventLog
 from rankgen.generator.jobs.interrupt import StopRequest
 from rankgen.generator.jobs.pool_settings import PoolSettings
@@ -115,7 +116,7 @@ class Pool:
         while len(self._slots) < wanted and not self._stop.requested:
             slot = _Slot(self._make_actor())
             self._slots.append(slot)
-            self._starting[slot.actor.start.remote()] = slot
+            self._starting[slot.actor.start.remote(driver_variables())] = slot
 
     def _feed(self) -> None:
         for _ in range(self._settings.shards_in_flight):

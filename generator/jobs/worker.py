@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rankgen.generator.jobs.driver_variables import DriverVariables
 from rankgen.generator.jobs.work import ShardTask, ShardWork, WorkerMustExit, WorkFactory
 from rankgen.manifests.atomic import whole_file
 from rankgen.manifests.commit_record import Attempt
@@ -41,12 +42,16 @@ class ShardWorker:
         self._token = token
         self._work: ShardWork | None = None
 
-    async def start(self) -> tuple[int, str]:
+    async def start(self, variables: DriverVariables) -> tuple[int, str]:
         """Loads the work and returns the process id and Ray's id of the node.
+
+        Args:
+            variables: The driver's keys and endpoints, which a cluster's own workers lack.
 
         Raises:
             EnvironmentProblem: This node does not see the run's store.
         """
+        variables.take_over()
         import ray
 
         # Ray ships types, but not for this call.
