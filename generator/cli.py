@@ -7,11 +7,12 @@ import sys
 
 import typer
 
+from rankgen.generator.commands.doctor import doctor
 from rankgen.generator.commands.evaluate import evaluate
 from rankgen.generator.commands.label import label
 from rankgen.generator.commands.negatives import negatives
 from rankgen.generator.commands.quickstart import quickstart
-from rankgen.generator.commands.reporting import DEBUG_VARIABLE, print_in_any_encoding
+from rankgen.generator.commands.reporting import print_in_any_encoding
 from rankgen.generator.commands.reproduce import reproduce
 from rankgen.generator.commands.rerank import rerank
 from rankgen.generator.commands.retrieve import retrieve
@@ -19,6 +20,7 @@ from rankgen.generator.commands.run import run
 from rankgen.generator.commands.status import status
 from rankgen.generator.commands.train_student import train_student
 from rankgen.generator.commands.verify import verify
+from rankgen.generator.debugging import DEBUG_VARIABLE
 
 app = typer.Typer(
     name="rankgen",
@@ -36,6 +38,7 @@ app.command("evaluate")(evaluate)
 app.command("reproduce")(reproduce)
 app.command("run")(run)
 app.command("quickstart")(quickstart)
+app.command("doctor")(doctor)
 app.command("status")(status)
 app.command("verify")(verify)
 
@@ -43,7 +46,9 @@ app.command("verify")(verify)
 @app.callback()
 def rankgen(
     debug: bool = typer.Option(
-        False, "--debug", help="Show tracebacks; works after a command too."
+        False,
+        "--debug",
+        help="Show tracebacks and the workers' own output; works after a command too.",
     ),
 ) -> None:
     """Turns a large LLM's ranking skill into training data, and the data into small re-rankers.

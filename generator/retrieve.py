@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from rankgen.generator.jobs.cluster import total_gpus
+from rankgen.generator.jobs.cluster import cpus_of_nodes, total_gpus
 from rankgen.generator.jobs.job import JobSummary, ShardJob, run_job
 from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.retrieve_work import RetrieveFactory, validate_candidates
@@ -190,7 +189,8 @@ def _json(value: object) -> JsonValue:
 
 def _pool(settings: RetrieverSettings) -> PoolSettings:
     """One worker of many threads, and for ColBERT one a GPU where the cluster has any."""
-    cpus = float(min(settings.threads, os.cpu_count() or 1))
+    # More than its largest node has would be waited for without end.
+    cpus = float(min(settings.threads, max(cpus_of_nodes())))
     gpus = total_gpus() if settings.name == "colbert" else 0
     # The next shard waits at the worker while the driver commits the last.
     if not gpus:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rankgen.generator.jobs.cluster import cpus_of_nodes, ray_session, total_gpus
+from rankgen.generator.jobs.driver_variables import driver_variables
 from rankgen.manifests.atomic import write_whole
 from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError
 
@@ -105,12 +106,17 @@ def _last_line(error: Exception) -> str:
 
 
 class _Guarded:
-    """Writes an error of ours down for the driver, then fails, so that the others are ended."""
+    """Takes the driver's keys over; writes an error of ours down for the driver, then fails.
+
+    Failing is what ends the others.
+    """
 
     def __init__(self, work: Callable[[], None], folder: Path) -> None:
         self._work, self._folder = work, folder
+        self._variables = driver_variables()
 
     def __call__(self) -> None:
+        self._variables.take_over()
         import ray.train
 
         try:

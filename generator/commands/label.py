@@ -130,11 +130,14 @@ def forecast_label(
 def perform_label(values: Mapping[str, object], where: str, *, as_json: bool = False) -> None:
     """Runs the command with its options as values; see `LabelRunSettings`, `LabelSettings`."""
     from rankgen.generator.commands.label_options import label_settings
+    from rankgen.generator.doctor.before_work import refuse_idle_gpus
     from rankgen.generator.label import label as run
     from rankgen.manifests.plan import read_plan
     from rankgen.manifests.run_directory import RunDirectory
 
     settings = label_settings(values, where)
+    if settings.ray_address is None and settings.teacher.resolved().engine == "vllm":
+        refuse_idle_gpus("set CUDA_VISIBLE_DEVICES=-1")
     summary = run(settings)
     counts = summary.counts
     text = (

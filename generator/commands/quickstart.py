@@ -19,9 +19,12 @@ def quickstart(
     ),
 ) -> None:
     """Retrieve, label, train and evaluate on Python's own documentation, in some minutes."""
+    from rankgen.generator.doctor.before_work import has_idle_gpus, refuse_small_machine
     from rankgen.students.artefact import finished_summary
 
-    run_recipe("quickstart", [], out)
+    refuse_small_machine(str(out))
+    # Made for two CPU cores: a GPU that this torch cannot use is no reason to stop.
+    run_recipe("quickstart", ["student.device=cpu"] if has_idle_gpus() else [], out)
     student = finished_summary(out / "student")
     if student is not None and student.best_step == student.steps:
         print(

@@ -13,13 +13,13 @@ from typing import ParamSpec
 
 import typer
 
+from rankgen.generator.debugging import debug_wanted
 from rankgen.manifests.errors import RankgenError
 from rankgen.manifests.object_store import store_problem
 
 Options = ParamSpec("Options")
 INTERRUPTED = 130
 FAULT = 1
-DEBUG_VARIABLE = "RANKGEN_DEBUG"
 
 
 def reported(command: Callable[Options, None]) -> Callable[Options, None]:
@@ -81,11 +81,6 @@ def report_error(error: RankgenError) -> int:
     if error.hint:
         print(f"hint: {error.hint}", file=sys.stderr)
     return error.exit_code
-
-
-def debug_wanted() -> bool:
-    """Says whether `--debug` was given."""
-    return os.environ.get(DEBUG_VARIABLE) == "1"
 
 
 def say(text: str, values: Mapping[str, object], *, as_json: bool) -> None:

@@ -129,9 +129,12 @@ def perform_train_student(
 
 def _trained(values: Mapping[str, object], where: str) -> TrainSummary:
     from rankgen.generator.commands.team_options import split_team_options
+    from rankgen.generator.doctor.before_work import refuse_idle_gpus
 
     team, rest = split_team_options(values, where)
     settings = train_settings(rest, where)
+    if settings.device == "auto" and team.ray_address is None:
+        refuse_idle_gpus('use --device cpu (in a recipe: device = "cpu")')
     if team.workers == 1:
         from rankgen.students.train import train_student as run
 

@@ -14,8 +14,10 @@ from urllib.parse import urlsplit
 from rankgen.generator.engines.base import EnginePrompt, Generation, finish_reason
 from rankgen.generator.engines.retry import RetryPolicy, retry_after_s
 from rankgen.generator.engines.server_probe import (
+    KEY_VARIABLE,
     ServerFacts,
     probe_server,
+    refused_key,
     wants_merged_system,
 )
 from rankgen.generator.outcomes import TeacherFailure, TokenUsage
@@ -81,7 +83,7 @@ class OpenAIServer:
         self._settings = settings
         self._retry = retry or RetryPolicy()
         self._base_url = normal_base_url(settings.base_url)
-        self._key = os.environ.get("OPENAI_API_KEY") or "none"
+        self._key = os.environ.get(KEY_VARIABLE) or "none"
         self._server: ServerFacts = probe_server(self._base_url, self._key)
         self._answered = False
         try:
@@ -166,10 +168,7 @@ class OpenAIServer:
         said = _one_line(error)
         what = f"the server {self._base_url} refused the request for model {self._settings.model}"
         if error.status_code in (401, 403):
-            return EnvironmentProblem(
-                f"{what} with status {error.status_code}: {said}",
-                "set OPENAI_API_KEY to a key that may use this model",
-            )
+            return refused_key(self._base_url, error.status_code, said)
         if error.status_code == 404:
             listed = ", ".join(self._server.models) or "none"
             return UsageError(f"{what} with status 404: {said}", f"models it lists: {listed}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +17,7 @@ from rankgen.generator.prompts.chat_format import merge_system
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
 
+KEY_VARIABLE = "OPENAI_API_KEY"
 _TRIES = 3
 _WAIT_S = 1.0
 _TIMEOUT_S = 15.0
@@ -61,10 +64,7 @@ def probe_server(base_url: str, key: str) -> ServerFacts:
                 return _facts(response.read())
         except urllib.error.HTTPError as error:
             if error.code in (401, 403):
-                raise EnvironmentProblem(
-                    f"the server {base_url} wants another key (status {error.code})",
-                    "set OPENAI_API_KEY",
-                ) from None
+                raise refused_key(base_url, error.code) from None
             return ServerFacts()
         except (OSError, ValueError) as error:
             if attempt == _TRIES:
@@ -75,6 +75,29 @@ def probe_server(base_url: str, key: str) -> ServerFacts:
                 ) from None
         time.sleep(_WAIT_S)
     return ServerFacts()
+
+
+def refused_key(base_url: str, status: int, said: str = "") -> EnvironmentProblem:
+    """Returns the error for a server that wants a key, or another one than it was sent.
+
+    Args:
+        base_url: The server.
+        status: 401 or 403.
+        said: What the server answered; a key in it is left out.
+    """
+    key = os.environ.get(KEY_VARIABLE)
+    if not key:
+        return EnvironmentProblem(
+            f"the server {base_url} wants a key (status {status}), and {KEY_VARIABLE} is not set "
+            f"on node {socket.gethostname()}",
+            f"set {KEY_VARIABLE} where you type the command: every worker is told it, and it is "
+            "written nowhere",
+        )
+    reason = f": {said.replace(key, '…')}" if said else ""
+    return EnvironmentProblem(
+        f"the server {base_url} refuses the key in {KEY_VARIABLE} (status {status}){reason}",
+        f"set {KEY_VARIABLE} to a key that may use this server and model",
+    )
 
 
 def wants_merged_system(

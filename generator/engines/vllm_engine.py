@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rankgen.generator.engines.base import EnginePrompt, Generation, finish_reason
+from rankgen.generator.engines.start_output import StartOutput
+from rankgen.generator.engines.start_problem import start_problem
 from rankgen.generator.engines.vllm_dtype import dtype_and_warning, own_dtype
 from rankgen.generator.outcomes import EngineDead, TeacherFailure, TokenUsage
 from rankgen.generator.prompts.profiles import ChatMessage
@@ -76,14 +78,11 @@ class VllmEngine:
                 f"vLLM cannot be imported: {error}",
                 'pip install "rankgen-distill[teacher]", or use --engine openai',
             ) from None
+        output = StartOutput.begin()
         try:
             self._llm = AsyncLLM.from_engine_args(_arguments(settings))
         except Exception as error:  # vLLM raises anything, from OSError to pydantic's errors.
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise EnvironmentProblem(
-                f"vLLM cannot start with the model {settings.model}: {reason}",
-                "the lines above this one are vLLM's own; check the model's path and the memory",
-            ) from error
+            raise start_problem(settings.model, error, output) from error
         self._numbers = itertools.count()
 
     def wants_merged_system(self, messages: Sequence[ChatMessage]) -> bool:

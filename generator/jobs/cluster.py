@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
-import sys
+import time
 from collections.abc import Iterator
 
-from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.generator.debugging import debug_wanted
+from rankgen.generator.jobs.cluster_token import token_mode
+from rankgen.generator.jobs.ray_start import connect_to, start_here
 
-# Not empty while `kept_session` is open.
-_KEPT: list[bool] = []
+# The sessions' ends while a `kept_session` is open.
+_KEPT: list[contextlib.ExitStack] = []
+# Ray brings the workers' lines to the driver about twice a second.
+_LAST_LINES_SECONDS = 1.5
 
 
 @contextlib.contextmanager
@@ -23,7 +26,7 @@ def ray_session(address: str | None) -> Iterator[None]:
             machine and stops it again.
 
     Raises:
-        EnvironmentProblem: The cluster cannot be reached.
+        EnvironmentProblem: Ray cannot be started here, or the cluster cannot be reached.
     """
     # Telemetry and the advice banner have no place in a run's output.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -33,42 +36,27 @@ def ray_session(address: str | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    try:
-        if address is None:
-            # Without "local" Ray would join whatever cluster was started here last.
-            ray.init(
-                address="local",
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
-        else:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise EnvironmentProblem(
-            f"the Ray cluster at {address or 'this machine'} cannot be reached: {reason}",
-            "start one with `ray start --head`, or leave --ray-address out to use this machine",
-        ) from None
-    try:
+    with contextlib.ExitStack() as own:
+        with contextlib.ExitStack() as opening:
+            opening.enter_context(token_mode(address))
+            opening.callback(_shut_down)
+            if address is None:
+                start_here()
+            else:
+                connect_to(address)
+            (_KEPT[-1] if _KEPT else own).push(opening.pop_all())
         yield
-    finally:
-        if not _KEPT:
-            ray.shutdown()
 
 
 @contextlib.contextmanager
 def kept_session() -> Iterator[None]:
     """Lets the first `ray_session` inside the block serve all later ones; stops it at the end."""
-    _KEPT.append(True)
-    try:
-        yield
-    finally:
-        _KEPT.pop()
-        if "ray" in sys.modules:
-            import ray
-
-            ray.shutdown()
+    with contextlib.ExitStack() as sessions:
+        _KEPT.append(sessions)
+        try:
+            yield
+        finally:
+            _KEPT.pop()
 
 
 def total_gpus() -> int:
@@ -83,12 +71,31 @@ def total_cpus() -> int:
 
 def cpus_of_nodes() -> list[int]:
     """Returns the CPUs of every node that is alive and has some; never empty."""
+    counts = [int(resources.get("CPU", 0)) for resources in resources_of_nodes().values()]
+    return [count for count in counts if count] or [1]
+
+
+def resources_of_nodes() -> dict[str, dict[str, float]]:
+    """Returns node name and address -> what Ray counts there, for every node that is alive."""
     import ray
 
     # Ray ships types, but not for this call; nor for the one below.
     nodes = ray.nodes()  # type: ignore[no-untyped-call]
-    counts = [int(node["Resources"].get("CPU", 0)) for node in nodes if node["Alive"]]
-    return [count for count in counts if count] or [1]
+    return {
+        f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']}:{node['NodeManagerPort']})": (
+            node["Resources"]
+        )
+        for node in nodes
+        if node["Alive"]
+    }
+
+
+def _shut_down() -> None:
+    import ray
+
+    if debug_wanted() and ray.is_initialized():
+        time.sleep(_LAST_LINES_SECONDS)
+    ray.shutdown()
 
 
 def _resources() -> dict[str, float]:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
+from rankgen.generator.jobs.driver_variables import driver_variables
 from rankgen.generator.jobs.events import EventLog
 from rankgen.generator.jobs.nodes import NodesAside, amounts, living_nodes
 from rankgen.generator.jobs.pool_settings import PoolSettings
@@ -145,7 +146,7 @@ class Starts:
 
 
 def _first_calls(actor: ActorHandle[ShardWorker]) -> tuple[ObjectRef[str], ObjectRef[object]]:
-    return actor.place.remote(), actor.start.remote()
+    return actor.place.remote(), actor.start.remote(driver_variables())
 
 
 def _has_place(slot: Slot) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rankgen.generator.jobs.driver_variables import DriverVariables
 from rankgen.generator.jobs.work import ShardTask, ShardWork, WorkerMustExit, WorkFactory
 from rankgen.manifests.atomic import whole_file
 from rankgen.manifests.commit_record import Attempt
@@ -47,12 +48,16 @@ class ShardWorker:
 
         return str(ray.get_runtime_context().get_node_id())
 
-    async def start(self) -> int:
+    async def start(self, variables: DriverVariables) -> int:
         """Loads the work and returns the process id.
+
+        Args:
+            variables: The driver's keys and endpoints, which a cluster's own workers lack.
 
         Raises:
             EnvironmentProblem: This node does not see the run's store.
         """
+        variables.take_over()
         import ray
 
         # Ray ships types, but not for this call.

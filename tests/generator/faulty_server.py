@@ -54,7 +54,10 @@ class Server:
 
 
 @contextmanager
-def serving(behave: Behaviour, models: Reply | None = None) -> Iterator[Server]:
+def serving(
+    behave: Behaviour, models: Reply | None = None, key: str | None = None
+) -> Iterator[Server]:
+    """Serves; with `key`, only for those who send it."""
     state, lock = Server(), threading.Lock()
     listed = Reply(body='{"data": [{"id": "m", "owned_by": "vllm"}]}')
 
@@ -78,16 +81,26 @@ def serving(behave: Behaviour, models: Reply | None = None) -> Iterator[Server]:
             self.end_headers()
             self.wfile.write(data)
 
+        def _is_refused(self) -> bool:
+            sent = self.headers.get("Authorization", "")
+            if key is None or sent == f"Bearer {key}":
+                return False
+            self._reply(Reply(401, json.dumps({"error": {"message": f"not with {sent}"}})))
+            return True
+
         def do_GET(self) -> None:
-            self._reply(models or listed)
+            if not self._is_refused():
+                self._reply(models or listed)
 
         def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers["Content-Length"]))
             with lock:
                 state.requests.append((self.path, json.loads(raw)))
-                key = hashlib.sha256(raw).hexdigest()
-                state.tries[key] += 1
-                seen = state.tries[key]
+                digest = hashlib.sha256(raw).hexdigest()
+                state.tries[digest] += 1
+                seen = state.tries[digest]
+            if self._is_refused():
+                return
             self._reply(behave(json.loads(raw), seen))
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

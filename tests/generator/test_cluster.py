@@ -23,14 +23,14 @@ pytestmark = pytest.mark.timeout(600)
 HEAD = {"num_cpus": 1, "include_dashboard": False}
 
 
-def make_candidates(root: Path) -> Path:
+def make_candidates(root: Path, queries: int = 32) -> Path:
     run = RunDirectory(root)
-    queries = [Query(f"q{n:02}", "") for n in range(32)]
+    asked = [Query(f"q{n:02}", "") for n in range(queries)]
     ids = tuple(f"d{n}" for n in range(20))
     scores = tuple(float(-n) for n in range(20))
-    found = [Candidates(query.query_id, ids, scores) for query in queries]
+    found = [Candidates(query.query_id, ids, scores) for query in asked]
     write_shard(run.shard_path("candidates", 0, 1), "candidates", candidate_table(found), "f")
-    write_queries(run, queries, "f")
+    write_queries(run, asked, "f")
     write_documents(run, [Document(doc_id, "", "") for doc_id in ids], "f")
     return root
 

@@ -1,0 +1,47 @@
+"""The store of `--out`: whether an object that exists is never created again."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from rankgen.generator.doctor.finding import Finding
+from rankgen.manifests.errors import RankgenError
+from rankgen.manifests.object_store import is_remote, open_root
+from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.store_probe import probed_store
+
+
+def store_findings(out: str) -> list[Finding]:
+    """Creates an object in the store twice and removes it.
+
+    A folder that does not exist yet is tried where it would come to stand, and not created.
+    """
+    try:
+        root = open_root(out)
+        if is_remote(root):
+            _probe(root)
+        else:
+            _probe_beside(root.absolute())
+    except RankgenError as problem:
+        return [Finding("store of --out", "fail", problem.message, problem.hint or "")]
+    except OSError as error:
+        remedy = "give --out a folder that you may write"
+        return [Finding("store of --out", "fail", f"{out}: {error.strerror or error}", remedy)]
+    return [Finding("store of --out", "ok", f"{root} can hold a run")]
+
+
+def _probe(root: Path) -> None:
+    with probed_store(RunDirectory(root)):
+        pass
+
+
+def _probe_beside(root: Path) -> None:
+    # A file in the way refuses the new folder, as it would refuse the run's.
+    parent = next(folder for folder in (root, *root.parents) if folder.exists())
+    scratch = Path(tempfile.mkdtemp(prefix=".rankgen-doctor-", dir=parent))
+    try:
+        _probe(scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
