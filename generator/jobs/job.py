@@ -15,8 +15,10 @@ from rankgen.generator.jobs.interrupt import StopRequest, stop_on_signals
 from rankgen.generator.jobs.nodes import avoiding
 from rankgen.generator.jobs.pool import Pool
 from rankgen.generator.jobs.pool_settings import PoolSettings
+from rankgen.generator.jobs.second_try import SecondTry
 from rankgen.generator.jobs.work import ShardTask, WorkFactory
 from rankgen.generator.jobs.worker import ShardWorker
+from rankgen.manifests.atomic import remove_tree
 from rankgen.manifests.commit_record import CommitRecord
 from rankgen.manifests.errors import IncompleteRun
 from rankgen.manifests.ledger import Ledger, Validate
@@ -47,6 +49,7 @@ class ShardJob:
             manifest shall say beside the plan; must be repeatable.
         pool: Returns the pool's settings; called once Ray is connected.
         max_failed: Quarantined queries that the job tolerates.
+        tries_again: Whether queries that failed are tried once more when all others are done.
         ray_address: A cluster, or None for this machine.
     """
 
@@ -58,6 +61,7 @@ class ShardJob:
     finish: Callable[[], Mapping[str, JsonValue] | None]
     pool: Callable[[], PoolSettings]
     max_failed: int = 0
+    tries_again: bool = False
     ray_address: str | None = None
 
 
@@ -155,13 +159,11 @@ def _fill(
     events.write("start", shards_left=len(tasks), workers=settings.workers)
     try:
         with progress(plan.kind, len(job.queries), published) as shown:
-            for task, attempt in pool.attempts(tasks):
-                won = ledger.commit(attempt, planned[task.shard], job.validate)
-                events.write("commit" if won else "lost race", shard=task.shard)
-                _show(shown, task, len(attempt.quarantined))
-                following = task.next()
-                if following is not None:
-                    pool.add(following)
+            failed = _commit_all(job, pool, ledger, tasks, planned, events, shown)
+            again = failed.tasks(job.queries) if job.tries_again and not stop.requested else []
+            if again:
+                events.write("second try", queries=sum(len(task.queries) for task in again))
+                _commit_all(job, pool, ledger, again, planned, events, None)
     except BaseException:
         pool.kill()
         raise
@@ -169,10 +171,44 @@ def _fill(
     events.write("end")
 
 
-def _show(shown: Progress, task: ShardTask, quarantined: int) -> None:
-    shown.advance(len(task.queries))
-    if quarantined:
-        shown.note(f"{quarantined} quarantined in shard {task.shard}")
+def _commit_all(
+    job: ShardJob,
+    pool: Pool,
+    ledger: Ledger,
+    tasks: Sequence[ShardTask],
+    planned: Sequence[Sequence[str]],
+    events: EventLog,
+    shown: Progress | None,
+) -> SecondTry:
+    """Commits what the pool makes of the tasks and returns the queries that failed.
+
+    Args:
+        job: The job.
+        pool: Its workers.
+        ledger: Its commits.
+        tasks: What is to do.
+        planned: The query ids of every shard.
+        events: Where commits are written.
+        shown: The progress of the first try; None in the second.
+    """
+    failed = SecondTry()
+    for task, attempt in pool.attempts(tasks):
+        if shown is not None and job.tries_again and failed.defers(task, attempt):
+            events.write("nothing filled", shard=task.shard)
+            remove_tree(job.run.attempts / attempt.name)
+            continue
+        won = ledger.commit(attempt, planned[task.shard], job.validate)
+        events.write("commit" if won else "lost race", shard=task.shard)
+        if won:
+            failed.note(task, attempt)
+        if shown is not None:
+            shown.advance(len(task.queries))
+            if attempt.quarantined:
+                shown.note(f"{len(attempt.quarantined)} quarantined in shard {task.shard}")
+        following = task.next()
+        if following is not None:
+            pool.add(following)
+    return failed
 
 
 def _make_actor(

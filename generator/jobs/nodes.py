@@ -10,6 +10,7 @@ from rankgen.manifests.errors import EnvironmentProblem
 
 FIRST_PAUSE_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 300.0
+LAST_MOMENTS_SECONDS, LOOK_SECONDS = 3.0, 0.25
 NODE_LABEL = "ray.io/node-id"
 
 
@@ -50,6 +51,23 @@ def living_nodes() -> list[Node]:
         for node in nodes
         if node["Alive"]
     ]
+
+
+def is_lost(node_id: str | None) -> bool:
+    """Says whether a worker died because its node was taken away.
+
+    Workers are seen to die some moments before their node is, so a node is given those moments; the
+    driver's own node is there as long as the driver.
+    """
+    import ray
+
+    if node_id is None or node_id == ray.get_runtime_context().get_node_id():
+        return False
+    for _ in range(round(LAST_MOMENTS_SECONDS / LOOK_SECONDS)):
+        if node_id not in {node.node_id for node in living_nodes()}:
+            return True
+        time.sleep(LOOK_SECONDS)
+    return False
 
 
 def refuse_what_no_node_holds(nodes: Sequence[Node], cpus: float, gpus: float) -> None:

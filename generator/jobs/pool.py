@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from rankgen.generator.jobs.events import EventLog
 from rankgen.generator.jobs.interrupt import StopRequest
-from rankgen.generator.jobs.nodes import living_nodes, refuse_what_no_node_holds
+from rankgen.generator.jobs.nodes import is_lost, living_nodes, refuse_what_no_node_holds
 from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.jobs.slot import Queued, Slot
 from rankgen.generator.jobs.starts import MakeActor, Starts
@@ -191,8 +191,7 @@ class Pool:
         """Drops a dead worker and queues what it had."""
         self._drop(slot)
         # A node that was taken away says nothing of the tasks that were there.
-        living = {node.node_id for node in living_nodes()}
-        is_suspect = slot.node is None or slot.node in living
+        is_suspect = bool(slot.tasks) and not is_lost(slot.node)
         for queued in slot.tasks.values():
             self._events.write(
                 "worker died" if is_suspect else "node lost",

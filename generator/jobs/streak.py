@@ -15,7 +15,7 @@ class Streak:
     """
 
     def __init__(self, longest: int) -> None:
-        self._longest = longest
+        self.longest = longest
         self._reason = ""
         self._sources: list[str] = []
 
@@ -36,4 +36,4 @@ class Streak:
             self._reason = plain
             self._sources.clear()
         self._sources.append(source)
-        return len(self._sources) >= self._longest and len(set(self._sources)) >= 3
+        return len(self._sources) >= self.longest and len(set(self._sources)) >= 3

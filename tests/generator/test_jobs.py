@@ -144,6 +144,42 @@ def test_a_query_that_kills_every_worker_is_found_and_quarantined(
     assert RunDirectory(out).read("rankings").num_rows == 23
 
 
+def test_an_unforeseen_exception_is_its_querys_own(
+    candidates: Path, tmp_path: Path, untouched: dict[str, bytes]
+) -> None:
+    out = tmp_path / "run"
+    summary = label(settings(candidates, out, "hash,raise=q07", max_failed=1))
+    assert summary.quarantined == {"q07": "unexpected LookupError: the script raises at query q07"}
+    assert summary.queries == 23
+    label(settings(candidates, out, "hash"))
+    assert published(out) == untouched
+
+
+def test_what_all_queries_meet_stops_the_run_and_quarantines_none(
+    candidates: Path, tmp_path: Path, untouched: dict[str, bytes]
+) -> None:
+    out = tmp_path / "run"
+    everyone = "+".join(query.query_id for query in QUERIES)
+    with pytest.raises(IncompleteRun, match="the last 10 windows failed for one reason"):
+        label(settings(candidates, out, f"hash,fail={everyone}"))
+    assert not list((out / ".rankgen" / "commits").glob("0*.json"))
+    label(settings(candidates, out, "hash"))
+    assert published(out) == untouched
+
+
+def test_queries_that_failed_are_tried_once_more_in_the_same_run(
+    candidates: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    label(settings(candidates, out, "hash,fail=q03", max_failed=1))
+    (log,) = (out / ".rankgen" / "events").iterdir()
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [e["queries"] for e in events if e["event"] == "second try"] == [1]
+    shards = [e["shard"] for e in events if e["event"] == "commit"]
+    assert len(shards) == 7
+    assert len(set(shards)) == 6
+
+
 KILLED_DRIVER = """
 import sys
 from pathlib import Path
