@@ -79,7 +79,7 @@ case $torch in
 *) pip_install --no-deps "torch===$torch" ||
     stop "PyTorch $torch for CUDA cannot be installed: pip's own words stand above" ;;
 esac
-grep -v '^torch==' "$lock" >"$venv/lock-without-torch.txt"
+sed '/^torch==/d' "$lock" >"$venv/lock-without-torch.txt"
 pip_install --no-deps -r "$venv/lock-without-torch.txt" ||
     stop "$lock cannot be installed: pip's own words stand above"
 case $torch in *+cpu) exit 0 ;; esac
