@@ -50,14 +50,19 @@ pip_install() {
     "$venv/bin/python" -m pip --disable-pip-version-check install --quiet --progress-bar off "$@"
 }
 
+# How often pip found no such version; with a constraint file it calls that impossible to resolve.
+times_not_found() {
+    grep -c -E "No matching distribution|ResolutionImpossible" "$1"
+}
+
 # The CPU build is not on PyPI: asked are the package index of this machine, then PyTorch's own.
 install_cpu_torch() {
     errors=$venv/torch-errors.txt
     pip_install --no-deps "torch==$torch" 2>"$errors" && return
-    if grep -q "No matching distribution" "$errors"; then
+    if [ "$(times_not_found "$errors")" = 1 ]; then
         pip_install --no-deps --index-url "$index" "torch==$torch" 2>>"$errors" && return
     fi
-    if [ "$(grep -c "No matching distribution" "$errors")" = 2 ]; then
+    if [ "$(times_not_found "$errors")" = 2 ]; then
         echo "PyTorch $torch is neither on this machine's package index nor at $index:"
         echo "installing PyTorch ${torch%+cpu} for CUDA with its libraries instead, which computes on the CPU too (4 GB more)…"
         pip_install --constraint "$folder/gpu.lock" "torch===${torch%+cpu}" 2>>"$errors" && return

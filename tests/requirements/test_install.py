@@ -11,7 +11,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ class Machine:
     """A checkout with a lock, and the two indexes that its pip can reach."""
 
     folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
 
     def publish(self, index: str, version: str, cuda: str | None) -> None:
         """Puts a PyTorch of some bytes on the index `pypi` or `cpu`."""
@@ -61,6 +62,7 @@ class Machine:
         for index in ("pypi", "cpu"):
             (self.folder / index).mkdir(exist_ok=True)
         return kept | {
+            **self.settings,
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_INDEX_URL": (self.folder / "pypi").as_uri(),
             "TORCH_INDEX": (self.folder / "cpu").as_uri(),
@@ -122,8 +124,14 @@ def test_a_cpu_lock_takes_the_cpu_build_from_either_index(machine: Machine, inde
     assert "CUDA" not in done.stdout
 
 
-def test_a_cpu_lock_without_a_cpu_build_says_what_it_takes(machine: Machine) -> None:
+@pytest.mark.parametrize("constrained", [False, True])
+def test_a_cpu_lock_without_a_cpu_build_says_what_it_takes(
+    machine: Machine, constrained: bool
+) -> None:
     machine.publish("pypi", "9.9", cuda="13.0")
+    if constrained:
+        (machine.folder / "constraints.txt").write_text("torch<=10\n", encoding="utf-8")
+        machine.settings["PIP_CONSTRAINT"] = str(machine.folder / "constraints.txt")
     done = machine.install("9.9+cpu")
     assert (done.returncode, machine.installed()) == (0, "9.9")
     assert "PyTorch 9.9+cpu is neither on this machine's package index nor at file:" in done.stdout
