@@ -1,16 +1,16 @@
 # Each target makes what it needs: a virtual environment in .venv with the lock installed.
 #   make LOCK=requirements/gpu.lock …   on a GPU machine
-#   make PYTHON=python3.12 …            with another interpreter (3.11 or newer)
+#   make PYTHON=python3.12 …            with another interpreter (3.11 to 3.13) than python3
 
-PYTHON ?= python3
+PYTHON ?=
 LOCK ?= requirements/cpu.lock
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# Only asked when an ordinary `pip install` cannot find the CPU build of PyTorch.
-TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# Only asked for a lock with the CPU build of PyTorch, when an ordinary `pip install` cannot find it.
+export TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 INSTALLED := .venv/installed-$(subst /,-,$(LOCK))
 
-.PHONY: quickstart test test-all lint format bench soak clean-venv
+.PHONY: quickstart test test-all lint format bench soak locks clean-venv asked-python
 
 quickstart: $(INSTALLED)
 	@$(BIN)/rankgen quickstart
@@ -39,16 +39,28 @@ soak: $(INSTALLED)
 	@$(BIN)/python benchmarks/kill_points.py 50
 
 $(INSTALLED): $(LOCK) pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "rankgen needs Python 3.11 or newer; name one with make PYTHON=python3.11"; exit 3; }
-	@echo "Installing $(LOCK) into .venv (about 5 GB, some minutes)…"
-	@torch=$$(sed -n 's/^torch==/torch==/p' $(LOCK)); \
-	$(PIP) install --quiet --no-deps "$$torch" 2>/dev/null || \
-	$(PIP) install --quiet --no-deps --index-url $(TORCH_INDEX) "$$torch"
-	@$(PIP) install --quiet --progress-bar off --no-deps -r $(LOCK)
+	@requirements/install.sh $(LOCK) .venv $(PYTHON)
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@rm -f .venv/installed-* && touch $@
+
+# A Python that is named must be the one of .venv, also when nothing is left to install.
+ifneq ($(PYTHON),)
+$(INSTALLED): | asked-python
+endif
+asked-python:
+	@requirements/install.sh --check-python .venv $(PYTHON)
+
+# Both locks anew from pyproject.toml and requirements/*.in, by uv; requirements/README.md tells more.
+UV ?= uv
+TORCH_LINKS ?= $(TORCH_INDEX)/torch/
+COMPILE = UV_CUSTOM_COMPILE_COMMAND="make locks" $(UV) pip compile --quiet --no-annotate \
+	--python-version 3.11 --python-platform x86_64-manylinux_2_34 $(UPGRADE) pyproject.toml \
+	--extra retrieval --extra colbert --extra students --extra offline --extra s3 --extra dev
+locks:
+	@$(COMPILE) --find-links $(TORCH_LINKS) requirements/cpu.in \
+		--excludes requirements/cpu.excludes --output-file requirements/cpu.lock
+	@$(COMPILE) --extra teacher requirements/gpu.in \
+		--excludes requirements/gpu.excludes --output-file requirements/gpu.lock
 
 clean-venv:
 	rm -rf .venv

@@ -137,8 +137,13 @@ def _check_token(address: str) -> None:
 
 
 def _reread_mode() -> None:
-    """Has Ray's own code look at RAY_AUTH_MODE again, which it reads once."""
-    # Ray's compiled module, whose types leave this out.
-    from ray._raylet import Config  # type: ignore[attr-defined]
+    """Has Ray's own code look at RAY_AUTH_MODE and the token again, which it reads once."""
+    # Ray's compiled module, whose types leave these out.
+    from ray._raylet import (  # type: ignore[attr-defined]
+        AuthenticationTokenLoader,
+        Config,
+    )
 
+    # In this order: a thread of the last session may still ask for the token that the mode wants.
     Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
