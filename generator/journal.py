@@ -2,8 +2,9 @@
 
 One folder a shard, one JSON line a window: its key, its result and a checksum. On a disk there is
 one append-only file a writer; an object store cannot append, so there every batch of lines is an
-object of its own. A line that a kill tore off at the end of a file is ignored; any other damaged
-line is an integrity problem, for the data after it cannot be trusted either.
+object of its own. A damaged line, such as one that a kill tore off, is skipped and counted: every
+line has its own checksum, and a window that is not found is asked for again. A cache never stops a
+run.
 """
 
 from __future__ import annotations
@@ -23,8 +24,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rankgen.generator.outcomes import TokenUsage, WindowOutcome, WindowResult
-from rankgen.manifests.atomic import read_files, write_whole
-from rankgen.manifests.errors import IntegrityProblem
+from rankgen.manifests.atomic import make_folder, read_files, write_all, write_whole
 from rankgen.manifests.object_store import is_remote
 
 SYNC_SECONDS = 0.5
@@ -36,12 +36,18 @@ class WindowJournal:
     Args:
         folder: The shard's folder; all files of earlier writers in it are replayed.
 
-    Raises:
-        IntegrityProblem: A line other than a torn last one is damaged.
+    Attributes:
+        damaged: Whole lines that could not be read; their windows are asked for again.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._known: dict[str, WindowResult] = dict(_read(folder))
+        self._known: dict[str, WindowResult] = {}
+        self.damaged = 0
+        for entry in _read(folder):
+            if entry is None:
+                self.damaged += 1
+            else:
+                self._known[entry[0]] = entry[1]
         writer = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._lines: _Lines
         if is_remote(folder):
@@ -74,13 +80,13 @@ class _AppendedFile:
     """A local file, forced to the disk every half a second at most."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         # Unbuffered: what was appended outlives this process, fsync or not.
         self._file = path.open("ab", buffering=0)
         self._synced = time.monotonic()
 
     def append(self, line: bytes) -> None:
-        self._file.write(line)
+        write_all(self._file, line)
         if time.monotonic() - self._synced >= SYNC_SECONDS:
             os.fsync(self._file.fileno())
             self._synced = time.monotonic()
@@ -128,27 +134,23 @@ class _Segments:
 
 def journalled_windows(folder: Path) -> int:
     """Returns the number of whole lines in a shard's journal, over all writers."""
-    return sum(1 for _ in _read(folder))
+    return sum(entry is not None for entry in _read(folder))
 
 
-def _read(folder: Path) -> Iterator[tuple[str, WindowResult]]:
+def _read(folder: Path) -> Iterator[tuple[str, WindowResult] | None]:
+    """Yields the lines of all writers; None for one that is damaged."""
     paths = sorted(folder.glob("*.jsonl"))
-    for path, content in zip(paths, read_files(paths), strict=True):
-        yield from _whole_lines(path, content)
+    for content in read_files(paths):
+        # After the last line break stands nothing, or a line that a kill tore off.
+        for line in content.split(b"\n")[:-1]:
+            yield _entry(line)
 
 
-def _whole_lines(path: Path, content: bytes) -> Iterator[tuple[str, WindowResult]]:
-    lines = content.split(b"\n")
-    torn = lines.pop()  # Empty when the last line is whole.
-    del torn
-    for number, line in enumerate(lines, start=1):
-        checksum, _, body = line.partition(b" ")
-        if checksum != f"{zlib.crc32(body):08x}".encode():
-            raise IntegrityProblem(
-                f"{path} line {number} is damaged",
-                f"remove {path}; the windows in it are then asked for again",
-            )
-        yield _parsed(json.loads(body))
+def _entry(line: bytes) -> tuple[str, WindowResult] | None:
+    checksum, _, body = line.partition(b" ")
+    if checksum != f"{zlib.crc32(body):08x}".encode():
+        return None
+    return _parsed(json.loads(body))
 
 
 def _parsed(values: dict[str, object]) -> tuple[str, WindowResult]:

@@ -10,9 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from rankgen.generator.engines.server_address import server_address
 from rankgen.generator.engines.vllm_dtype import dtype_and_warning, own_dtype
-from rankgen.generator.jobs.cluster import cpus_of_nodes, total_cpus, total_gpus
+from rankgen.generator.jobs.cluster import cpus_of_nodes
 from rankgen.generator.jobs.job import JobSummary, ShardJob, run_job
+from rankgen.generator.jobs.nodes import living_nodes
 from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.label_rows import validate_rankings
 from rankgen.generator.label_settings import LabelSettings
@@ -34,6 +36,7 @@ from rankgen.manifests.texts import link_texts
 
 # Beyond so many threads the interpreter's lock is what an embedder waits for.
 _EMBEDDING_CPUS = 8
+_ENGINE_GAP_SECONDS = 3.0
 
 
 class LabelRunSettings(BaseModel):
@@ -91,7 +94,7 @@ def label(settings: LabelRunSettings) -> JobSummary:
         changes = {
             "recipe": {**plan.recipe, "dtype": dtype},
             # `verify --relabel` labels with these.
-            "settings": settings.model_dump(mode="json"),
+            "settings": _shown(settings),
         }
         plan = plan.model_copy(update=changes)
         return run_job(_job(settings, plan, queries))
@@ -110,6 +113,8 @@ def _job(settings: LabelRunSettings, plan: Plan, queries: QueryTable) -> ShardJo
         finish=lambda: link_texts(source, run),
         pool=lambda: _pool(settings, teacher, in_flight),
         max_failed=settings.max_failed,
+        # A server's bad hour, or a model that answers otherwise in another batch.
+        tries_again=True,
         ray_address=settings.ray_address,
     )
 
@@ -135,7 +140,7 @@ def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
         kind="label",
         tables=("rankings", "windows"),
         recipe={"candidates_sha256": lists.digest(), **_recipe(teacher)},
-        settings=settings.model_dump(mode="json") | losses,
+        settings=_shown(settings) | losses,
         shards=settings.shards or default_shards(len(queries)),
         queries=len(queries),
         queries_sha256=digest_of_queries(queries),
@@ -193,6 +198,15 @@ def _recipe(teacher: LabelSettings) -> dict[str, JsonValue]:
     return recipe
 
 
+def _shown(settings: LabelRunSettings) -> dict[str, JsonValue]:
+    """Returns the settings as they are written down: of a server's address what may be shown."""
+    url = settings.teacher.base_url
+    if url is not None:
+        teacher = settings.teacher.model_copy(update={"base_url": server_address(url).shown})
+        settings = settings.model_copy(update={"teacher": teacher})
+    return settings.model_dump(mode="json")
+
+
 def _pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int) -> PoolSettings:
     """Sizes the pool: an engine takes a GPU (or the machine), an embedder many CPUs, others one."""
     preset = teacher.preset
@@ -202,14 +216,18 @@ def _pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int) ->
     )
     if preset.kind == "embedding":
         # Workers do not share embeddings, threads of one do.
-        nodes = cpus_of_nodes()
-        cpus = min(_EMBEDDING_CPUS, *nodes, max(1, sum(nodes) // (settings.workers or 1)))
-        workers = settings.workers or sum(count // cpus for count in nodes)
+        counts = cpus_of_nodes()
+        cpus = min(_EMBEDDING_CPUS, *counts, max(1, sum(counts) // (settings.workers or 1)))
+        workers = settings.workers or sum(count // cpus for count in counts)
         return replace(pool, workers=workers, cpus=cpus)
     if teacher.engine != "vllm":
         return replace(pool, workers=settings.workers or 1)
-    gpus = total_gpus()
-    workers = settings.workers or max(1, gpus // teacher.tensor_parallel)
-    if gpus:
-        return replace(pool, workers=workers, gpus=float(teacher.tensor_parallel))
-    return replace(pool, workers=workers, cpus=max(1.0, total_cpus() / workers))
+    nodes, together = living_nodes(), teacher.tensor_parallel
+    if any(node.gpus for node in nodes):
+        # The GPUs that share a model stand in one node.
+        workers = settings.workers or max(1, sum(int(node.gpus) // together for node in nodes))
+        gap = _ENGINE_GAP_SECONDS if workers > 1 else 0.0
+        return replace(pool, workers=workers, gpus=float(together), start_gap_seconds=gap)
+    workers = settings.workers or 1
+    share = sum(node.cpus for node in nodes) / workers
+    return replace(pool, workers=workers, cpus=max(1.0, min(share, *(n.cpus for n in nodes))))

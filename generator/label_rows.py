@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from rankgen.generator.outcomes import QueryRanking, WindowOutcome
 from rankgen.manifests.candidate_lists import CandidateList
@@ -13,6 +16,16 @@ from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.schema import RANKINGS, WINDOWS
 
 AGAIN = "repeat the command to try again"
+
+
+class Call(TypedDict):
+    """What a row of the table `windows` says of the order; see `rankgen.manifests.schema`."""
+
+    query_id: str
+    window_index: int
+    start: int
+    end: int
+    permutation: list[int]
 
 
 def ranking_table(rankings: Sequence[tuple[QueryRanking, CandidateList]]) -> pa.Table:
@@ -26,21 +39,24 @@ def window_table(rankings: Sequence[QueryRanking]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=WINDOWS)
 
 
-def label_counts(rankings: Sequence[QueryRanking]) -> dict[str, int]:
-    """Returns the totals of the commit record."""
-    windows = [record.result for ranking in rankings for record in ranking.windows]
-    counts = {f"windows_{outcome}": 0 for outcome in WindowOutcome}
-    for window in windows:
-        counts[f"windows_{window.outcome}"] += 1
-    return counts | {
-        "queries_complete": sum(r.status == "complete" for r in rankings),
-        "queries_degraded": sum(r.status == "degraded" for r in rankings),
-        "windows": len(windows),
-        "ids_duplicate": sum(w.duplicates for w in windows),
-        "ids_missing": sum(w.missing for w in windows),
-        "ids_out_of_range": sum(w.out_of_range for w in windows),
-        "prompt_tokens": sum(w.usage.prompt for w in windows),
-        "output_tokens": sum(w.usage.output for w in windows),
+def label_counts(tables: Mapping[str, pa.Table]) -> dict[str, int]:
+    """Returns the totals of a shard: queries by status, windows by outcome, repairs, tokens."""
+    statuses = Counter(tables["rankings"]["status"].to_pylist())
+    windows = tables["windows"]
+    outcomes = Counter(windows["outcome"].to_pylist())
+
+    def total(column: str) -> int:
+        return int(pc.sum(windows[column]).as_py() or 0)
+
+    return {f"windows_{outcome}": outcomes[outcome] for outcome in WindowOutcome} | {
+        "queries_complete": statuses["complete"],
+        "queries_degraded": statuses["degraded"],
+        "windows": windows.num_rows,
+        "ids_duplicate": total("duplicates"),
+        "ids_missing": total("missing"),
+        "ids_out_of_range": total("out_of_range"),
+        "prompt_tokens": total("prompt_tokens"),
+        "output_tokens": total("output_tokens"),
     }
 
 
@@ -69,9 +85,47 @@ def validate_rankings(
                 f"the ranking of query {row['query_id']} is no permutation of its candidates",
                 AGAIN,
             )
-    evidence = tables["windows"]["query_id"].to_pylist()
-    if sorted(set(evidence)) != expected or len(evidence) != sum(row["windows"] for row in rows):
+    evidence = _windows_by_query(tables["windows"])
+    if sorted(evidence) != expected:
         raise IntegrityProblem("an attempt's windows do not belong to its rankings", AGAIN)
+    for row in rows:
+        calls = evidence[row["query_id"]]
+        if len(calls) != row["windows"] or replayed(calls, len(row["doc_ids"])) != [
+            position - 1 for position in row["retrieval_positions"]
+        ]:
+            raise IntegrityProblem(
+                f"the windows of query {row['query_id']} do not lead to its ranking", AGAIN
+            )
+
+
+def replayed(calls: Sequence[Call], candidates: int) -> list[int] | None:
+    """Returns the order that a query's calls lead to, as 0-based first-stage positions.
+
+    Args:
+        calls: Rows of the table `windows`, in the order of the calls.
+        candidates: Length of the list.
+
+    Returns:
+        None when a call does not fit the list or is not a permutation of its span.
+    """
+    order = list(range(candidates))
+    for call in calls:
+        span = order[call["start"] : call["end"]]
+        if sorted(call["permutation"]) != list(range(len(span))):
+            return None
+        order[call["start"] : call["end"]] = [span[place] for place in call["permutation"]]
+    return order
+
+
+def _windows_by_query(windows: pa.Table) -> dict[str, list[Call]]:
+    """Returns the calls of each query in the order that they were made."""
+    evidence: dict[str, list[Call]] = {}
+    rows: list[Call] = (
+        windows.select(list(Call.__annotations__)).sort_by("window_index").to_pylist()
+    )
+    for row in rows:
+        evidence.setdefault(row["query_id"], []).append(row)
+    return evidence
 
 
 def _ranking_row(ranking: QueryRanking, candidates: CandidateList) -> dict[str, object]:

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 from pydantic import JsonValue
 
+from rankgen.generator.debugging import debug_wanted
+from rankgen.generator.jobs.streak import Streak
 from rankgen.generator.jobs.work import FilledShard, WorkerMustExit
+from rankgen.generator.jobs.worker_errors import last_line
 from rankgen.generator.journal import WindowJournal
 from rankgen.generator.label_rows import label_counts, ranking_table, window_table
 from rankgen.generator.label_settings import LabelSettings
-from rankgen.generator.outcomes import EngineDead, QueryRanking, TeacherFailure
+from rankgen.generator.outcomes import (
+    EngineDead,
+    QueryRanking,
+    TeacherFailure,
+    WindowOutcome,
+)
 from rankgen.generator.strategies.sliding import rank_query
 from rankgen.generator.teachers.base import Teacher
 from rankgen.generator.teachers.journaled import JournaledTeacher
 from rankgen.generator.teachers.registry import make_teacher
 from rankgen.manifests.candidate_lists import CandidateList, CandidateLists
+from rankgen.manifests.errors import IncompleteRun, RankgenError
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.texts import DocumentTexts
+
+# An engine's error comes after many tries of its own; an answer may be bad by chance.
+ERRORS_IN_A_ROW, BAD_ANSWERS_IN_A_ROW = 10, 50
 
 
 @dataclass(frozen=True)
@@ -57,11 +71,14 @@ class LabelWork:
         # Shared by all shards in flight, so that the engine always has this many chains.
         self._chains = asyncio.Semaphore(settings.concurrency or 1)
         self._windows = 0
+        self._errors, self._answers = Streak(ERRORS_IN_A_ROW), Streak(BAD_ANSWERS_IN_A_ROW)
 
     async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
         """Ranks every query; one that the teacher could not rank is a failed one."""
         lists = self._candidates[[query.query_id for query in queries]]
-        teacher = JournaledTeacher(self._teacher, WindowJournal(journal), self._count_window)
+        opened = WindowJournal(journal)
+        damaged = opened.damaged
+        teacher = JournaledTeacher(self._teacher, opened, self._count_window)
         chains = [
             asyncio.create_task(self._rank(query, lists[query.query_id], teacher))
             for query in queries
@@ -86,8 +103,12 @@ class LabelWork:
                 "windows": window_table(ranked),
             },
             failed=failed,
-            counts=label_counts(ranked) | {"windows_replayed": teacher.replayed},
+            facts={"windows_replayed": teacher.replayed, "journal_lines_damaged": damaged},
         )
+
+    def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
+        """Returns queries by status, windows by outcome, repairs and tokens."""
+        return label_counts(tables)
 
     def progress(self) -> int:
         """Counts the windows of all shards, replayed ones included."""
@@ -115,10 +136,37 @@ class LabelWork:
                     passes=self._settings.passes,
                 )
             except TeacherFailure as failure:
+                self._count_failure(query, failure.outcome, failure.reason)
                 return f"{failure.outcome} after {failure.attempts} attempts: {failure.reason}"
+            except (RankgenError, EngineDead, OSError):
+                raise
+            except Exception as error:
+                # Nobody foresaw it, so it may be this query's alone; if it is not, the next ones
+                # meet it too.
+                if debug_wanted():
+                    traceback.print_exc()
+                reason = f"unexpected {type(error).__name__}: {last_line(error)}"
+                self._count_failure(query, WindowOutcome.ERROR, reason)
+                return reason
 
-    def _count_window(self) -> None:
+    def _count_failure(self, query: Query, outcome: WindowOutcome, reason: str) -> None:
+        """Stops the run, before its queries are quarantined, for a reason that all of them share.
+
+        Raises:
+            IncompleteRun: Window after window failed for one reason.
+        """
+        streak = self._errors if outcome is WindowOutcome.ERROR else self._answers
+        if streak.failure(reason, query.query_id):
+            raise IncompleteRun(
+                f"the last {streak.longest} windows failed for one reason: {reason}",
+                "mend that, then repeat the command to resume",
+            )
+
+    def _count_window(self, is_new: bool) -> None:
         self._windows += 1
+        if is_new:
+            self._errors.success()
+            self._answers.success()
 
     def _passages(self, doc_ids: Sequence[str]) -> list[Document]:
         if self._documents is None:

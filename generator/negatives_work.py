@@ -66,24 +66,22 @@ class NegativesWork:
         lists = {query_id: self._list_of(found) for query_id, found in held.items()}
         self._drawn += len(lists)
         rows = [_row(held[query.query_id], lists[query.query_id]) for query in queries]
-        missed = sum(
-            doc_ids[0] not in held[query_id].doc_ids for query_id, doc_ids in lists.items()
-        )
         return FilledShard(
-            tables={"rankings": pa.Table.from_pylist(rows, schema=RANKINGS)},
-            failed={},
-            counts={
-                "passages": sum(len(doc_ids) for doc_ids in lists.values()),
-                "relevant_not_retrieved": missed,
-                "copies_of_relevant_left_out": sum(
-                    len(self._wanted.copies.get(query_id, ())) for query_id in held
-                ),
-                "own_documents_left_out": len(self._wanted.own & held.keys()),
-                "lists_with_fewer_negatives": sum(
-                    len(doc_ids) <= self._wanted.count for doc_ids in lists.values()
-                ),
-            },
+            tables={"rankings": pa.Table.from_pylist(rows, schema=RANKINGS)}, failed={}
         )
+
+    def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
+        """Returns passages, what was left out of the lists, and lists that are not full."""
+        positions: list[list[int]] = tables["rankings"]["retrieval_positions"].to_pylist()
+        held: list[str] = tables["rankings"]["query_id"].to_pylist()
+        copies = self._wanted.copies
+        return {
+            "passages": sum(map(len, positions)),
+            "relevant_not_retrieved": sum(row[0] == NOT_RETRIEVED for row in positions),
+            "copies_of_relevant_left_out": sum(len(copies.get(query_id, ())) for query_id in held),
+            "own_documents_left_out": len(self._wanted.own & set(held)),
+            "lists_with_fewer_negatives": sum(len(row) <= self._wanted.count for row in positions),
+        }
 
     def progress(self) -> int:
         """Counts the queries."""

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import JsonValue
 
 from rankgen.generator.jobs.cluster import cpus_of_nodes, total_gpus
@@ -24,11 +25,9 @@ from rankgen.manifests.candidate_lists import CandidateLists
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.plan import Plan, default_shards, digest_of_queries
 from rankgen.manifests.records import Candidates, Query
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run_directory import TREC_RUN, RunDirectory
 from rankgen.manifests.texts import DocumentTexts, link_texts
 from rankgen.retrieval.candidate_rows import candidate_table
-
-TREC_RUN = "run.trec"
 
 
 class Reranker(Protocol):
@@ -188,8 +187,13 @@ class RerankWork:
         return FilledShard(
             tables={"candidates": candidate_table(ordered)},
             failed=failed,
-            counts={"candidates": sum(len(row.doc_ids) for row in ordered)},
         )
+
+    def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
+        """Returns the number of candidates."""
+        return {
+            "candidates": sum(pc.list_value_length(tables["candidates"]["doc_ids"]).to_pylist())
+        }
 
     def progress(self) -> int:
         """Counts the pairs that were scored."""

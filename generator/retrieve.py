@@ -16,7 +16,7 @@ from rankgen.generator.retrieve_work import RetrieveFactory, validate_candidates
 from rankgen.manifests.plan import Plan, default_shards, digest_of_queries
 from rankgen.manifests.progress import progress
 from rankgen.manifests.records import Document, Query
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run_directory import QRELS, RunDirectory
 from rankgen.manifests.run_path import RunPath
 from rankgen.manifests.texts import write_documents, write_queries
 from rankgen.manifests.trec import Qrels, write_qrels
@@ -216,7 +216,7 @@ def _publish_texts(
         kept.update(shard["query_id"].to_pylist())
         wanted.update(shard["doc_ids"].combine_chunks().flatten().to_pylist())
     if qrels is not None:
-        write_qrels(run.root / "qrels.tsv", qrels)
+        write_qrels(run.root / QRELS, qrels)
     write_queries(run, (q for q in queries if q.query_id in kept), plan.fingerprint)
     with progress("texts", len(wanted)) as shown:
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import JsonValue
 
 from rankgen.generator.jobs.work import FilledShard
@@ -60,28 +61,34 @@ class RetrieveWork:
     async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
         """Searches; a query without any candidate is a failed one."""
         del journal  # A search is sooner repeated than kept.
-        found, left_out = self._found(queries)
+        found = self._found(queries)
         self._searched += len(found)
         filled = [candidates for candidates in found if candidates.doc_ids]
         reason = f"{self._settings.name} found no candidates for it"
-        counts = {
-            "candidates": sum(len(c.doc_ids) for c in filled),
-            "lists_shorter_than_depth": sum(len(c.doc_ids) < self._depth for c in filled),
-        }
         return FilledShard(
             tables={"candidates": candidate_table(filled)},
             failed={c.query_id: reason for c in found if not c.doc_ids},
-            counts=counts | ({"own_documents_left_out": left_out} if self._own else {}),
         )
 
-    def _found(self, queries: Sequence[Query]) -> tuple[list[Candidates], int]:
-        """Returns all lists, and out of how many of them the query itself was left."""
+    def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
+        """Returns candidates, lists that are not full, and lists without the query itself."""
+        lengths = pc.list_value_length(tables["candidates"]["doc_ids"]).to_pylist()
+        counts = {
+            "candidates": sum(lengths),
+            "lists_shorter_than_depth": sum(length < self._depth for length in lengths),
+        }
+        if self._own:
+            held = tables["candidates"]["query_id"].to_pylist()
+            counts["own_documents_left_out"] = len(self._own & set(held))
+        return counts
+
+    def _found(self, queries: Sequence[Query]) -> list[Candidates]:
+        """Returns all lists, those of queries that are documents without the query itself."""
         alone = [query for query in queries if query.query_id not in self._own]
         itself = [query for query in queries if query.query_id in self._own]
         found = self._searcher.search(alone, self._depth) if alone else []
         deeper = self._searcher.search(itself, self._depth + 1) if itself else []
-        left_out = sum(candidates.query_id in candidates.doc_ids for candidates in deeper)
-        return [*found, *(without_own(c, self._depth) for c in deeper)], left_out
+        return [*found, *(without_own(c, self._depth) for c in deeper)]
 
     def progress(self) -> int:
         """Counts the queries that were searched."""

@@ -6,6 +6,7 @@ On a disk: temporary file, fsync, then one atomic step. In a store: see `object_
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import tempfile
@@ -37,7 +38,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             yield Path(folder) / path.name
             upload(Path(folder) / path.name, path)
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     draft = _draft_of(path)
     try:
         yield draft
@@ -66,19 +67,32 @@ def put_if_absent(path: Path, content: bytes) -> bool:
     """
     if is_remote(path):
         return create_object(path, content)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     draft = _draft_of(path)
     try:
         draft.write_bytes(content)
         fsync_file(draft)
         try:
             os.link(draft, path)
-        except FileExistsError:
-            return False
+        except OSError as error:
+            # A network file system may do the work and lose the answer; asked again, it says that
+            # the file exists. Whether the file is ours tells which of the two happened.
+            if not _is_same_file(draft, path):
+                if isinstance(error, FileExistsError):
+                    return False
+                raise
         fsync_directory(path.parent)
         return True
     finally:
         draft.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder and its parents, each forced to the disk: a file is as safe as its folder."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        fsync_directory(folder.parent)
 
 
 def publish(source: Path, public: Path) -> bool:
@@ -95,7 +109,7 @@ def publish(source: Path, public: Path) -> bool:
     """
     if is_remote(public):
         return copy_object(source, public)
-    public.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(public.parent)
     os.replace(source, public)
     fsync_directory(public.parent)
     return True
@@ -109,7 +123,7 @@ def share_file(source: Path, public: Path) -> None:
         else:
             upload(source, public)
         return
-    public.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(public.parent)
     if is_remote(source):
         with whole_file(public) as draft:
             download(source, draft)
@@ -171,6 +185,21 @@ def fsync_directory(path: Path) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_all(file: io.RawIOBase, content: bytes) -> None:
+    """Writes all of `content` to an unbuffered file, which may take less than it is given."""
+    left = memoryview(content)
+    while left:
+        # None is the answer of a file that would block; files on a disk never do.
+        left = left[file.write(left) or 0 :]
+
+
+def _is_same_file(draft: Path, path: Path) -> bool:
+    try:
+        return os.path.samefile(draft, path)
+    except OSError:
+        return False
 
 
 def _draft_of(path: Path) -> Path:

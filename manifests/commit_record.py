@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, JsonValue, StringConstraints
+
+# A shared run brings its records along: no name in one may lead out of the run's folder.
+TableName = Annotated[str, StringConstraints(pattern=r"^[a-z_]+$")]
+AttemptFile = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^\.rankgen/attempts/[0-9A-Za-z_-][0-9A-Za-z._-]*/[a-z_]+\.parquet$"
+    ),
+]
 
 
 class Subject(BaseModel):
-    """One committed file, named relative to the run's folder."""
+    """One committed file.
+
+    Attributes:
+        table: The table that it is a shard of.
+        attempt: Where the attempt's file stood, relative to the run's folder.
+        rows: Its rows.
+        bytes: Its size.
+        sha256: Its digest.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    table: str
-    attempt: str
+    table: TableName
+    attempt: AttemptFile
     rows: int
     bytes: int
     sha256: str

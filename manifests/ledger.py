@@ -58,17 +58,17 @@ class Ledger:
         Raises:
             IntegrityProblem: A record is damaged or belongs to another plan.
         """
-        latest: dict[int, tuple[int, Path]] = {}
-        for path in self._record_paths():
-            shard, revision = _numbers_of(path)
-            if revision >= latest.get(shard, (-1, path))[0]:
-                latest[shard] = (revision, path)
-        paths = {shard: path for shard, (_, path) in sorted(latest.items())}
-        contents = read_files(list(paths.values()))
-        return {
-            shard: self._parsed(path, content)
-            for (shard, path), content in zip(paths.items(), contents, strict=True)
-        }
+        # The last revision of a shard takes the place of the ones before.
+        paths = {_numbers_of(path)[0]: path for path in self._record_paths()}
+        return {record.shard: record for record in self._read(list(paths.values()))}
+
+    def history(self) -> list[CommitRecord]:
+        """Returns every record, by shard and revision: what each shard was made of.
+
+        Raises:
+            IntegrityProblem: A record is damaged or belongs to another plan.
+        """
+        return self._read(self._record_paths())
 
     def commit(self, attempt: Attempt, planned: Sequence[str], validate: Validate) -> bool:
         """Validates an attempt, records it and publishes its files.
@@ -87,9 +87,7 @@ class Ledger:
         folder = self._run.attempts / attempt.name
         path = self._record_path(attempt.shard, attempt.revision)
         if path.exists():
-            # Another driver may have finished the whole run and removed our attempt with its own.
-            remove_tree(folder)
-            return False
+            return self._came_second(path, folder)
         tables = {t: read_shard(folder / f"{t}.parquet", t) for t in self._tables}
         validate(tables, planned, attempt.quarantined)
         record = CommitRecord(
@@ -105,12 +103,29 @@ class Ledger:
             facts=attempt.facts,
         )
         content = (canonical_json(record.model_dump(mode="json")) + "\n").encode()
-        won = put_if_absent(path, content)
-        if won:
-            self._publish(record)
-        if not won or not is_remote(folder):
+        if not put_if_absent(path, content):
+            return self._came_second(path, folder)
+        self._publish(record)
+        if not is_remote(folder):
             remove_tree(folder)
-        return won
+        return True
+
+    def _came_second(self, path: Path, folder: Path) -> bool:
+        """Looks whose the standing record is: another driver's, or our own, told to us late.
+
+        Returns:
+            True if it names the attempt in `folder`, whose files are then published, not removed.
+        """
+        record = self._parsed(path, path.read_bytes())
+        if any(
+            self._run.root / subject.attempt == folder / f"{subject.table}.parquet"
+            for subject in record.subjects
+        ):
+            self._publish(record)
+            return True
+        # The other driver may have finished the whole run and removed our attempt with its own.
+        remove_tree(folder)
+        return False
 
     def settle(self) -> dict[int, CommitRecord]:
         """Finishes the moves that a kill interrupted and returns the valid records.
@@ -197,8 +212,14 @@ class Ledger:
             sha256=sha256_of_file(path),
         )
 
+    def _read(self, paths: list[Path]) -> list[CommitRecord]:
+        contents = read_files(paths)
+        return [self._parsed(*pair) for pair in zip(paths, contents, strict=True)]
+
     def _record_paths(self) -> list[Path]:
-        return [p for p in self._run.commits.glob("*.json") if not p.name.startswith(".")]
+        """Returns the paths of all records, by shard and revision."""
+        paths = self._run.commits.glob("*.json")
+        return sorted((p for p in paths if not p.name.startswith(".")), key=_numbers_of)
 
     def _record_path(self, shard: int, revision: int) -> Path:
         return self._run.commits / f"{shard:05d}.{revision}.json"

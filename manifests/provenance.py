@@ -7,14 +7,14 @@ import json
 import os
 import platform
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from pydantic import JsonValue
 
 from rankgen.manifests.atomic import write_whole
 from rankgen.manifests.commit_record import CommitRecord
-from rankgen.manifests.digest import canonical_json, sha256_of_file
+from rankgen.manifests.digest import canonical_json, sha256_of_file, sha256_of_lines
 from rankgen.manifests.plan import Plan
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.schema import TABLES
@@ -33,7 +33,9 @@ DISTRIBUTIONS = (
     "colbert-ai",
 )
 # Who made a shard and when is in its commit record; the manifest says with what.
-PER_SHARD_FACTS = ("worker", "began", "seconds")
+PER_SHARD_FACTS = frozenset(
+    {"worker", "began", "seconds", "filled", "windows_replayed", "journal_lines_damaged"}
+)
 
 
 def software() -> dict[str, str]:
@@ -47,10 +49,40 @@ def software() -> dict[str, str]:
     return versions
 
 
+def is_told(run: RunDirectory, records: Mapping[int, CommitRecord]) -> bool:
+    """Says whether the manifest stands and tells of exactly these commits.
+
+    A kill between the commit of a retried shard and the manifest leaves the one of before.
+    """
+    if not run.manifest.exists():
+        return False
+    try:
+        predicate = json.loads(run.manifest.read_text(encoding="utf-8"))["predicate"]
+    except (ValueError, KeyError, TypeError):
+        return False
+    # Manifests of earlier versions do not say which commits they tell of, but what these hold.
+    if "commits_sha256" in predicate:
+        return bool(predicate["commits_sha256"] == commits_digest(records))
+    return bool(predicate.get("quarantined") == _quarantined(records))
+
+
+def commits_digest(records: Mapping[int, CommitRecord]) -> str:
+    """Returns one digest of the valid commits: every shard with its revision."""
+    return sha256_of_lines(f"{shard}.{record.revision}" for shard, record in records.items())
+
+
+def total_counts(records: Mapping[int, CommitRecord]) -> dict[str, int]:
+    """Returns the counts of all shards together, sorted by name."""
+    counts: Counter[str] = Counter()
+    for record in records.values():
+        counts.update(record.counts)
+    return dict(sorted(counts.items()))
+
+
 def write_manifest(
     run: RunDirectory,
     plan: Plan,
-    records: dict[int, CommitRecord],
+    history: Sequence[CommitRecord],
     facts: Mapping[str, JsonValue] = MappingProxyType({}),
 ) -> None:
     """Writes `manifest.json` and the card `README.md`; the last step of a run.
@@ -58,13 +90,12 @@ def write_manifest(
     Args:
         run: The run, with everything published.
         plan: Its plan.
-        records: Shard -> its commit record.
+        history: Every commit, by shard and revision; the last one of a shard is the valid one.
         facts: What else the manifest says, such as which judged queries have no list.
     """
-    counts: Counter[str] = Counter()
-    for record in records.values():
-        counts.update(record.counts)
-    quarantined = {q: why for r in records.values() for q, why in sorted(r.quarantined.items())}
+    records = {record.shard: record for record in history}
+    counts = total_counts(records)
+    quarantined = _quarantined(records)
     predicate: dict[str, JsonValue] = {
         "kind": plan.kind,
         "fingerprint": plan.fingerprint,
@@ -73,11 +104,12 @@ def write_manifest(
         "schema_version": plan.schema_version,
         "queries": plan.queries,
         "shards": plan.shards,
-        "counts": dict(sorted(counts.items())),
+        "commits_sha256": commits_digest(records),
+        "counts": dict(counts),
         "quarantined": dict(quarantined),
         "software": dict(software()),
         "machine": {"system": platform.platform(), "cpus": os.cpu_count()},
-        "environments": _environments(records),
+        "environments": _environments(history),
         **facts,
     }
     statement = {
@@ -91,12 +123,21 @@ def write_manifest(
     write_whole(run.manifest, text.encode())
 
 
-def _environments(records: dict[int, CommitRecord]) -> list[JsonValue]:
-    """Returns with what the shards were made: distinct facts, each with its shards."""
-    shards: dict[str, list[int]] = {}
-    for shard, record in records.items():
+def _quarantined(records: Mapping[int, CommitRecord]) -> dict[str, str]:
+    return {q: why for r in records.values() for q, why in sorted(r.quarantined.items())}
+
+
+def _environments(history: Sequence[CommitRecord]) -> list[JsonValue]:
+    """Returns with what the shards were made: distinct facts, each with its shards.
+
+    A shard whose failed queries were done later, elsewhere, stands under both.
+    """
+    shards: dict[str, dict[int, None]] = {}
+    for record in history:
+        if record.facts.get("filled") == 0:
+            continue
         facts = {k: v for k, v in record.facts.items() if k not in PER_SHARD_FACTS}
-        shards.setdefault(canonical_json(facts), []).append(shard)
+        shards.setdefault(canonical_json(facts), {})[record.shard] = None
     return [{**json.loads(facts), "made_shards": list(made)} for facts, made in shards.items()]
 
 
@@ -108,19 +149,21 @@ def _subjects(
         for record in records.values()
         for subject in record.subjects
     }
-    for table in ("queries", "documents"):
-        digests |= {path: sha256_of_file(path) for path in run.shard_paths(table)}
+    texts = [path for table in ("queries", "documents") for path in run.shard_paths(table)]
+    digests |= {path: sha256_of_file(path) for path in [*texts, *run.loose_files()]}
     return [
         {"name": str(path.relative_to(run.root)), "digest": {"sha256": digest}}
         for path, digest in sorted(digests.items())
     ]
 
 
-def _card(run: RunDirectory, plan: Plan, counts: Counter[str], quarantined: dict[str, str]) -> str:
+def _card(
+    run: RunDirectory, plan: Plan, counts: dict[str, int], quarantined: dict[str, str]
+) -> str:
     tables = [table for table in TABLES if run.has_table(table)]
     configs = "\n".join(_config(table, default=table == plan.tables[0]) for table in tables)
     facts = "\n".join(f"| {key} | `{json.dumps(value)}` |" for key, value in plan.recipe.items())
-    numbers = "\n".join(f"| {key} | {value:,} |" for key, value in sorted(counts.items()))
+    numbers = "\n".join(f"| {key} | {value:,} |" for key, value in counts.items())
     missing = (
         f"{len(quarantined)} planned queries are not in the data; `manifest.json` names each with "
         "its reason."

@@ -21,6 +21,8 @@ from rankgen.manifests.shard import read_parquet
 
 # Small files cost a round trip each, most of all in a store.
 READ_THREADS = 4
+# Files that a job may publish beside its tables: judgements, and an order as a TREC run.
+QRELS, TREC_RUN = "qrels.tsv", "run.trec"
 
 
 class RunDirectory:
@@ -51,6 +53,10 @@ class RunDirectory:
     def shard_paths(self, table: str) -> list[Path]:
         """Returns the published shards of a table, in order."""
         return sorted((self.root / table).glob("train-*.parquet"))
+
+    def loose_files(self) -> list[Path]:
+        """Returns the published files that are no table: judgements and a TREC run."""
+        return [path for name in (QRELS, TREC_RUN) if (path := self.root / name).exists()]
 
     def has_table(self, table: str) -> bool:
         """Says whether at least one shard of the table is published."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from dataclasses import dataclass
 
 from rankgen.manifests.commit_record import CommitRecord
 from rankgen.manifests.ledger import Ledger
 from rankgen.manifests.plan import assign_shards, planned_queries, read_plan
+from rankgen.manifests.provenance import is_told, total_counts
 from rankgen.manifests.run_directory import RunDirectory
 
 RATE_SECONDS = 3600.0
@@ -31,7 +31,7 @@ class RunStatus:
         seconds_left: Estimate from that rate; None when it is unknown.
         seconds_silent: Since a driver last wrote an event (a living one beats every half minute);
             None before the first.
-        finished: Whether the manifest is written.
+        finished: Whether the manifest is written and tells of the latest commits.
     """
 
     kind: str
@@ -58,9 +58,6 @@ def run_status(run: RunDirectory) -> RunStatus:
     plan = read_plan(run)
     records = Ledger(run, plan.fingerprint, plan.shards, plan.tables).records()
     planned = assign_shards((q.query_id for q in planned_queries(run, plan)), plan.shards)
-    counts: Counter[str] = Counter()
-    for record in records.values():
-        counts.update(record.counts)
     quarantined = {q: why for r in records.values() for q, why in r.quarantined.items()}
     published = sum(len(planned[shard]) for shard in records) - len(quarantined)
     rate = _rate(records, planned)
@@ -73,11 +70,11 @@ def run_status(run: RunDirectory) -> RunStatus:
         shards=plan.shards,
         committed=len(records),
         quarantined=quarantined,
-        counts=dict(sorted(counts.items())),
+        counts=total_counts(records),
         queries_per_second=rate,
         seconds_left=left / rate if rate else None,
         seconds_silent=_seconds_silent(run),
-        finished=run.manifest.exists(),
+        finished=is_told(run, records),
     )
 
 

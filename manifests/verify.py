@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import JsonValue
 
 from rankgen.manifests.commit_record import CommitRecord
 from rankgen.manifests.digest import sha256_of_file
@@ -11,7 +16,16 @@ from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.ledger import Ledger, Validate
 from rankgen.manifests.plan import Plan, assign_shards, planned_queries, read_plan
 from rankgen.manifests.progress import progress
+from rankgen.manifests.provenance import is_told, total_counts
 from rankgen.manifests.run_directory import RunDirectory, read_shard
+from rankgen.manifests.schema import TABLES
+
+
+class Manifest(NamedTuple):
+    """What a manifest says: file name -> SHA-256, and everything else."""
+
+    digests: dict[str, str]
+    predicate: dict[str, JsonValue]
 
 
 @dataclass(frozen=True)
@@ -23,6 +37,8 @@ class Verification:
         shards: Committed shards.
         queries: Queries that committed shards hold.
         quarantined: query_id -> reason.
+        is_finished: Whether the manifest tells of the latest commits; repeating the run's command
+            finishes one that does not.
         problems: One sentence each; empty when all is well.
     """
 
@@ -30,11 +46,15 @@ class Verification:
     shards: int
     queries: int
     quarantined: dict[str, str]
+    is_finished: bool
     problems: tuple[str, ...]
 
 
 def verify_run(run: RunDirectory, validate: Validate | None) -> Verification:
-    """Checks every committed file's size and SHA-256, and that no other file stands among them.
+    """Checks every published file's size and SHA-256, and that no other file stands among them.
+
+    The shards are compared with their commits; texts, judgements and a TREC run with the manifest,
+    and the manifest with the commits, once the run is finished.
 
     Args:
         run: The run.
@@ -55,10 +75,14 @@ def verify_run(run: RunDirectory, validate: Validate | None) -> Verification:
             if validate is not None and not changed:
                 problems += _invalid_rows(run, plan, record, planned[record.shard], validate)
             shown.advance()
-    problems += _foreign_files(run, plan, records)
+    is_finished = len(records) == plan.shards and is_told(run, records)
+    manifest = _manifest(run) if is_finished else None
+    if manifest is not None:
+        problems += _changed_subjects(run, plan, records, manifest)
+    problems += _foreign_files(run, plan, records, manifest)
     quarantined = {q: why for r in records.values() for q, why in r.quarantined.items()}
     held = sum(len(planned[shard]) for shard in records) - len(quarantined)
-    return Verification(plan, len(records), held, quarantined, tuple(problems))
+    return Verification(plan, len(records), held, quarantined, is_finished, tuple(problems))
 
 
 def _changed_files(run: RunDirectory, plan: Plan, record: CommitRecord) -> list[str]:
@@ -92,15 +116,75 @@ def _invalid_rows(
     return []
 
 
-def _foreign_files(run: RunDirectory, plan: Plan, records: dict[int, CommitRecord]) -> list[str]:
+def _manifest(run: RunDirectory) -> Manifest:
+    content = json.loads(run.manifest.read_text(encoding="utf-8"))
+    try:
+        digests = {subject["name"]: subject["digest"]["sha256"] for subject in content["subject"]}
+        return Manifest(digests, content["predicate"])
+    except (KeyError, TypeError):
+        raise IntegrityProblem(
+            f"{run.manifest} is damaged", "restore it from a copy of the run"
+        ) from None
+
+
+def _changed_subjects(
+    run: RunDirectory, plan: Plan, records: dict[int, CommitRecord], manifest: Manifest
+) -> list[str]:
+    """Compares what the manifest says with the commits, and the other files with the manifest."""
+    expected = {
+        "fingerprint": plan.fingerprint,
+        "recipe": plan.recipe,
+        "queries": plan.queries,
+        "shards": plan.shards,
+        "counts": total_counts(records),
+    }
+    problems = [
+        f"{run.manifest} says another value of {key} than the run's plan and commits"
+        for key, value in expected.items()
+        if manifest.predicate.get(key) != value
+    ]
     committed = {
-        run.shard_path(subject.table, record.shard, plan.shards)
+        _name(run, run.shard_path(subject.table, record.shard, plan.shards)): subject.sha256
         for record in records.values()
         for subject in record.subjects
     }
+    for name, digest in manifest.digests.items():
+        path = run.root / name
+        if name in committed:
+            if committed[name] != digest:
+                problems.append(f"{run.manifest} gives {name} another SHA-256 than its commit")
+        elif ".." in Path(name).parts or not path.exists():
+            problems.append(f"{path} is missing, although the manifest names it")
+        elif sha256_of_file(path) != digest:
+            problems.append(f"{path} has changed since the run was finished (SHA-256 differs)")
+    return problems
+
+
+def _foreign_files(
+    run: RunDirectory,
+    plan: Plan,
+    records: dict[int, CommitRecord],
+    manifest: Manifest | None,
+) -> list[str]:
+    """Returns a sentence for every file that readers of the run would take for a part of it."""
+    known = {
+        _name(run, run.shard_path(subject.table, record.shard, plan.shards))
+        for record in records.values()
+        for subject in record.subjects
+    }
+    # The texts of an unfinished run are not named anywhere yet.
+    tables = plan.tables if manifest is None else tuple(TABLES)
+    found = [path for table in tables for path in sorted((run.root / table).glob("*"))]
+    if manifest is not None:
+        known |= manifest.digests.keys()
+        # Manifests of earlier versions named tables only.
+        found += run.loose_files() if "commits_sha256" in manifest.predicate else []
     return [
-        f"{path} was not committed by this run"
-        for table in plan.tables
-        for path in sorted((run.root / table).glob("*"))
-        if path not in committed and not path.name.startswith(".")
+        f"{path} was not published by this run"
+        for path in found
+        if _name(run, path) not in known and not path.name.startswith(".")
     ]
+
+
+def _name(run: RunDirectory, path: Path) -> str:
+    return str(path.relative_to(run.root))

@@ -55,10 +55,11 @@ def rerank(
 def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = False) -> None:
     """Runs the command with its options as values; see `RerankSettings`."""
     from rankgen.generator.commands.rerank_options import RerankSettings
-    from rankgen.generator.rerank import TREC_RUN, RerankRun
+    from rankgen.generator.rerank import RerankRun
     from rankgen.generator.rerank import rerank as run
     from rankgen.manifests.errors import UsageError
     from rankgen.manifests.model_source import pinned_model
+    from rankgen.manifests.run_directory import TREC_RUN
     from rankgen.manifests.validation import validated
     from rankgen.students.list_reranker import StudentOpener, precision_of_worker
     from rankgen.students.student_identity import student_identity

@@ -38,6 +38,7 @@ def verify(
             f"{run}: {shards}, {found.queries:,} of {found.plan.queries:,} queries, "
             f"{len(found.quarantined)} quarantined, {len(found.problems)} problems",
             *found.problems,
+            *([] if found.is_finished else ["not finished: repeat the run's command to resume"]),
         ]
     )
     values: dict[str, object] = {
@@ -46,6 +47,7 @@ def verify(
         "queries": found.queries,
         "planned_queries": found.plan.queries,
         "quarantined": found.quarantined,
+        "finished": found.is_finished,
         "problems": list(found.problems),
     }
     if relabel is not None and not found.problems:
@@ -61,7 +63,7 @@ def verify(
     say(text, values, as_json=as_json)
     if found.problems:
         raise typer.Exit(5)
-    if found.shards < found.plan.shards:
+    if not found.is_finished:
         raise typer.Exit(4)
 
 

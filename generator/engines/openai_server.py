@@ -8,11 +8,13 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Literal
 
-from rankgen.generator.engines.base import EnginePrompt, Generation, finish_reason
+from rankgen.generator.engines.base import EnginePrompt, Generation
 from rankgen.generator.engines.retry import RetryPolicy, retry_after_s
+from rankgen.generator.engines.server_address import server_address
+from rankgen.generator.engines.server_answer import NoAnswer, one_line, read_answer
+from rankgen.generator.engines.server_pace import ServerPace
 from rankgen.generator.engines.server_probe import (
     KEY_VARIABLE,
     ServerFacts,
@@ -20,20 +22,18 @@ from rankgen.generator.engines.server_probe import (
     refused_key,
     wants_merged_system,
 )
-from rankgen.generator.outcomes import TeacherFailure, TokenUsage
+from rankgen.generator.outcomes import TeacherFailure
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageError
 
 if TYPE_CHECKING:
-    from openai import APIStatusError, AsyncOpenAI
+    from openai import APIStatusError, AsyncOpenAI, RateLimitError
     from openai.types import Completion
     from openai.types.chat import ChatCompletion
 
 Api = Literal["chat", "completions"]
 
-_RETRIED_STATUS = frozenset({408, 409, 425, 429})
-# Finish reasons of a server that broke off; another try may succeed.
-_BROKEN_OFF = frozenset({"abort", "error", "cancelled"})
+_RETRIED_STATUS = frozenset({408, 409, 425})
 # Azure's and others' refusals of a prompt, sent as status 400.
 _FILTERED = re.compile(
     r"content[_ ](?:filter|management policy|policy)|ResponsibleAI", re.IGNORECASE
@@ -82,9 +82,11 @@ class OpenAIServer:
     def __init__(self, settings: ServerSettings, retry: RetryPolicy | None = None) -> None:
         self._settings = settings
         self._retry = retry or RetryPolicy()
-        self._base_url = normal_base_url(settings.base_url)
+        self._address = server_address(settings.base_url)
+        self._shown = self._address.shown
+        self._pace = ServerPace()
         self._key = os.environ.get(KEY_VARIABLE) or "none"
-        self._server: ServerFacts = probe_server(self._base_url, self._key)
+        self._server: ServerFacts = probe_server(self._address, self._key)
         self._answered = False
         try:
             import openai
@@ -93,24 +95,39 @@ class OpenAIServer:
                 "the package openai is not installed", 'pip install "rankgen-distill[teacher]"'
             ) from None
         self._client: AsyncOpenAI = openai.AsyncOpenAI(
-            base_url=self._base_url, api_key=self._key, max_retries=0, timeout=settings.timeout_s
+            base_url=self._address.url,
+            default_query=self._address.query,
+            api_key=self._key,
+            max_retries=0,
+            timeout=settings.timeout_s,
         )
 
     def wants_merged_system(self, messages: Sequence[ChatMessage]) -> bool:
         """Asks the server whether a system turn must be merged; see `server_probe`."""
         return self._settings.api == "chat" and wants_merged_system(
-            self._base_url, self._key, self._settings.model, messages
+            self._address, self._key, self._settings.model, messages
         )
 
     async def generate(self, prompt: EnginePrompt, max_tokens: int) -> Generation:
         """Asks until there is an answer or the attempts are spent; see `Engine.generate`."""
-        from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
+        from openai import (
+            APIConnectionError,
+            APIError,
+            APIStatusError,
+            APITimeoutError,
+            RateLimitError,
+        )
 
-        failure = ""
-        for attempt in range(1, self._retry.attempts + 1):
+        failure, attempt, limited = "", 1, 0
+        while attempt <= self._retry.attempts:
             wait_at_least: float | None = None
             try:
-                generation = await self._ask(prompt, max_tokens)
+                async with self._pace.turn():
+                    generation = await self._ask(prompt, max_tokens)
+            except RateLimitError as error:
+                limited += 1
+                self._slow_down(error, limited)
+                continue
             except APIStatusError as error:
                 if error.status_code < 500 and error.status_code not in _RETRIED_STATUS:
                     raise self._refusal(error, attempt) from error
@@ -120,17 +137,40 @@ class OpenAIServer:
                 failure = f"no answer within {self._settings.timeout_s:g} s"
             except APIConnectionError as error:
                 failure = f"connection failed ({type(error.__cause__).__name__})"
-            except (APIError, _NoAnswer, ValueError) as error:
-                failure = f"an answer that is none ({_one_line(error)})"
+            except (APIError, NoAnswer, ValueError) as error:
+                failure = f"an answer that is none ({one_line(error)})"
             else:
                 self._answered = True
+                self._pace.answered()
                 return generation
             if attempt < self._retry.attempts:
                 await asyncio.sleep(self._retry.wait_s(attempt, wait_at_least))
+            attempt += 1
         raise TeacherFailure(
-            f"the server {self._base_url} failed {self._retry.attempts} times, lastly: {failure}",
+            f"the server {self._shown} failed {self._retry.attempts} times, lastly: {failure}",
             attempts=self._retry.attempts,
         )
+
+    def _slow_down(self, error: RateLimitError, times: int) -> None:
+        """Holds every request of this worker back for as long as the server wants.
+
+        Raises:
+            EnvironmentProblem: The quota is spent, or the server has refused everything for long.
+        """
+        said = one_line(error)
+        what = f"the server {self._shown} refuses requests for model {self._settings.model}"
+        if error.code == "insufficient_quota":
+            raise EnvironmentProblem(
+                f"{what}: the quota is spent ({said})",
+                "raise the quota of the key, then repeat the command to resume",
+            ) from error
+        wanted = retry_after_s(error.response.headers.get("retry-after"))
+        silent = self._pace.refused(self._retry.wait_s(times, None) if wanted is None else wanted)
+        if silent > self._retry.limited_s:
+            raise EnvironmentProblem(
+                f"{what} and has answered none for {silent / 60:.0f} minutes: {said}",
+                "repeat the command to resume when the server has room",
+            ) from error
 
     async def _ask(self, prompt: EnginePrompt, max_tokens: int) -> Generation:
         extra: dict[str, object] = {}
@@ -161,14 +201,14 @@ class OpenAIServer:
                 seed=self._settings.seed,
                 extra_body=extra or None,
             )
-        return _generation(answer)
+        return read_answer(answer)
 
     def _refusal(self, error: APIStatusError, attempt: int) -> RankgenError | TeacherFailure:
         """Turns a 4xx into the right error: the run's settings, its key, or just this prompt."""
-        said = _one_line(error)
-        what = f"the server {self._base_url} refused the request for model {self._settings.model}"
+        said = one_line(error)
+        what = f"the server {self._shown} refused the request for model {self._settings.model}"
         if error.status_code in (401, 403):
-            return refused_key(self._base_url, error.status_code, said)
+            return refused_key(self._shown, error.status_code, said)
         if error.status_code == 404:
             listed = ", ".join(self._server.models) or "none"
             return UsageError(f"{what} with status 404: {said}", f"models it lists: {listed}")
@@ -190,7 +230,7 @@ class OpenAIServer:
         """Returns the server's address, what it says it is, and the client's version."""
         facts = {
             "engine": "openai",
-            "base_url": self._base_url,
+            "base_url": self._shown,
             "api": self._settings.api,
             "openai": importlib.metadata.version("openai"),
             "served_models": ", ".join(self._server.models),
@@ -198,59 +238,3 @@ class OpenAIServer:
         if self._server.owner:
             facts["server"] = self._server.owner
         return facts
-
-
-class _NoAnswer(Exception):
-    """Status 200 with a body that holds no answer."""
-
-
-def _generation(answer: ChatCompletion | Completion) -> Generation:
-    """Reads an answer strictly: the client does not validate bodies, and proxies send anything."""
-    from openai.types import Completion
-    from openai.types.chat import ChatCompletion
-
-    if not isinstance(answer, Completion | ChatCompletion) or not answer.choices:
-        raise _NoAnswer("no choices")
-    if isinstance(answer, ChatCompletion):
-        message = answer.choices[0].message
-        if message is None:
-            raise _NoAnswer("no message")
-        if refusal := getattr(message, "refusal", None):
-            raise TeacherFailure(f"the model refused the prompt: {_one_line(ValueError(refusal))}")
-        # Absent content is an empty answer when the model spoke only to itself.
-        text: object = message.content or ""
-    else:
-        text = answer.choices[0].text
-    if not isinstance(text, str):
-        raise _NoAnswer("no text")
-    # Not validated either.
-    ended = cast("object", answer.choices[0].finish_reason)
-    if not isinstance(ended, str) or ended in _BROKEN_OFF:
-        raise _NoAnswer(f"finish reason {ended}")
-    prompt_tokens = answer.usage.prompt_tokens if answer.usage else 0
-    output_tokens = answer.usage.completion_tokens if answer.usage else 0
-    return Generation(
-        text,
-        None,
-        finish_reason(ended),
-        TokenUsage(prompt_tokens or 0, output_tokens or 0),
-    )
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join((str(error) or type(error).__name__).split())[:300]
-
-
-def normal_base_url(url: str) -> str:
-    """Returns the address with a path: /v1 when it has none.
-
-    Raises:
-        UsageError: It is no http or https address.
-    """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise UsageError(
-            f"'{url}' is no server address", "write it as --base-url http://host:8000/v1"
-        )
-    path = parts.path.rstrip("/") or "/v1"
-    return f"{parts.scheme}://{parts.netloc}{path}"

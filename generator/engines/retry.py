@@ -16,12 +16,15 @@ class RetryPolicy:
         attempts: Calls in all, the first included.
         base_s: Longest wait before the second call, in seconds; it doubles from call to call.
         cap_s: Longest wait, Retry-After included.
+        limited_s: Longest time for which a server may refuse everything because there are too many
+            requests; such refusals are no attempts, and their Retry-After is kept to.
         random: Source of the jitter; it never changes a result.
     """
 
     attempts: int = 10
     base_s: float = 0.5
     cap_s: float = 60.0
+    limited_s: float = 3600.0
     random: random.Random = field(default_factory=random.Random, compare=False)
 
     def wait_s(self, attempt: int, retry_after_s: float | None) -> float:

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rankgen.generator.engines.server_address import ServerAddress
 from rankgen.generator.prompts.chat_format import merge_system
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
@@ -42,21 +43,21 @@ class ServerFacts:
     owner: str = ""
 
 
-def probe_server(base_url: str, key: str) -> ServerFacts:
+def probe_server(address: ServerAddress, key: str) -> ServerFacts:
     """Asks a server for its models.
 
     A server that answers with anything but a refusal is taken to be there; one that cannot list
     models may still answer prompts.
 
     Args:
-        base_url: Address with its path, such as http://host:8000/v1.
+        address: The server's.
         key: Sent as the bearer token.
 
     Raises:
         EnvironmentProblem: Nothing answers there, or it wants another key.
     """
     request = urllib.request.Request(
-        f"{base_url}/models", headers={"Authorization": f"Bearer {key}"}
+        address.of("models"), headers={"Authorization": f"Bearer {key}"}
     )
     for attempt in range(1, _TRIES + 1):
         try:
@@ -64,44 +65,44 @@ def probe_server(base_url: str, key: str) -> ServerFacts:
                 return _facts(response.read())
         except urllib.error.HTTPError as error:
             if error.code in (401, 403):
-                raise refused_key(base_url, error.code) from None
+                raise refused_key(address.shown, error.code) from None
             return ServerFacts()
         except (OSError, ValueError) as error:
             if attempt == _TRIES:
                 reason = getattr(error, "reason", None) or error
                 raise EnvironmentProblem(
-                    f"no server answers at {base_url} ({reason})",
+                    f"no server answers at {address.shown} ({reason})",
                     "start it, or name another by --base-url",
                 ) from None
         time.sleep(_WAIT_S)
     return ServerFacts()
 
 
-def refused_key(base_url: str, status: int, said: str = "") -> EnvironmentProblem:
+def refused_key(server: str, status: int, said: str = "") -> EnvironmentProblem:
     """Returns the error for a server that wants a key, or another one than it was sent.
 
     Args:
-        base_url: The server.
+        server: Its address, as far as it may be shown.
         status: 401 or 403.
         said: What the server answered; a key in it is left out.
     """
     key = os.environ.get(KEY_VARIABLE)
+    reason = f": {said.replace(key, '…') if key else said}" if said else ""
     if not key:
         return EnvironmentProblem(
-            f"the server {base_url} wants a key (status {status}), and {KEY_VARIABLE} is not set "
-            f"on node {socket.gethostname()}",
+            f"the server {server} wants a key (status {status}), and {KEY_VARIABLE} is not set "
+            f"on node {socket.gethostname()}{reason}",
             f"set {KEY_VARIABLE} where you type the command: every worker is told it, and it is "
             "written nowhere",
         )
-    reason = f": {said.replace(key, '…')}" if said else ""
     return EnvironmentProblem(
-        f"the server {base_url} refuses the key in {KEY_VARIABLE} (status {status}){reason}",
+        f"the server {server} refuses the key in {KEY_VARIABLE} (status {status}){reason}",
         f"set {KEY_VARIABLE} to a key that may use this server and model",
     )
 
 
 def wants_merged_system(
-    base_url: str, key: str, model: str, messages: Sequence[ChatMessage]
+    address: ServerAddress, key: str, model: str, messages: Sequence[ChatMessage]
 ) -> bool:
     """Says whether a chat server refuses a system turn and takes its text in the user's turn.
 
@@ -109,7 +110,7 @@ def wants_merged_system(
     the first window to find out, which is repeated as it must be.
 
     Args:
-        base_url: Address with its path.
+        address: The server's.
         key: Sent as the bearer token.
         model: The name the server knows the model by.
         messages: A prompt as the windows will have it.
@@ -117,26 +118,28 @@ def wants_merged_system(
     Raises:
         UsageError: The server's chat template takes neither form.
     """
-    refusal = _refusal(base_url, key, model, messages)
+    refusal = _refusal(address, key, model, messages)
     if refusal is None:
         return False
-    without = _refusal(base_url, key, model, merge_system(messages))
+    without = _refusal(address, key, model, merge_system(messages))
     if without is None:
         return True
     if _OF_TEMPLATE.search(refusal) and _OF_TEMPLATE.search(without):
         raise UsageError(
-            f"the chat template of model {model} at {base_url} refuses a ranking prompt with and "
-            f"without a system turn: {without}",
+            f"the chat template of model {model} at {address.shown} refuses a ranking prompt with "
+            f"and without a system turn: {without}",
             "serve the model with another chat template, or use --api completions with --tokenizer",
         )
     return False
 
 
-def _refusal(base_url: str, key: str, model: str, messages: Sequence[ChatMessage]) -> str | None:
+def _refusal(
+    address: ServerAddress, key: str, model: str, messages: Sequence[ChatMessage]
+) -> str | None:
     """Returns what a server says against the conversation; None when it says nothing against it."""
     turns = [{"role": message.role, "content": message.content} for message in messages]
     request = urllib.request.Request(
-        f"{base_url}/chat/completions",
+        address.of("chat/completions"),
         json.dumps({"model": model, "messages": turns, "max_tokens": 1, "temperature": 0}).encode(),
         {"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
     )

@@ -71,7 +71,11 @@ class VllmEngine:
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(settings.cpu_kv_cache_gib))
+        # Its start compiles FlashInfer's sampler with nvcc, which few machines have and greedy
+        # decoding never runs.
+        os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")
         try:
+            from vllm.usage.usage_lib import UsageContext
             from vllm.v1.engine.async_llm import AsyncLLM
         except ImportError as error:
             raise EnvironmentProblem(
@@ -80,7 +84,11 @@ class VllmEngine:
             ) from None
         output = StartOutput.begin()
         try:
-            self._llm = AsyncLLM.from_engine_args(_arguments(settings))
+            self._llm = AsyncLLM.from_engine_args(
+                # vLLM's defaults for servers are smaller batches; a run wants throughput.
+                _arguments(settings),
+                usage_context=UsageContext.LLM_CLASS,
+            )
         except Exception as error:  # vLLM raises anything, from OSError to pydantic's errors.
             raise start_problem(settings.model, error, output) from error
         self._numbers = itertools.count()
@@ -146,6 +154,8 @@ class VllmEngine:
             "dtype": str(config.model_config.dtype).removeprefix("torch."),
             "batch_invariant": str(bool(vllm.envs.VLLM_BATCH_INVARIANT)).lower(),
             "prefix_caching": str(bool(config.cache_config.enable_prefix_caching)).lower(),
+            "max_num_seqs": str(config.scheduler_config.max_num_seqs),
+            "max_num_batched_tokens": str(config.scheduler_config.max_num_batched_tokens),
             "enforce_eager": str(bool(config.model_config.enforce_eager)).lower(),
         }
         if torch.version.cuda:

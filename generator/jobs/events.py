@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -24,4 +25,7 @@ class EventLog:
     def write(self, event: str, **values: str | int | float | None) -> None:
         """Appends one event with the time, in seconds since 1970."""
         line = json.dumps({"time": round(time.time(), 3), "event": event, **values})
-        append_line(self._path, line)
+        # The log is for people. Whatever keeps it from being written (a full disk, a store that
+        # raises errors of its own kinds) is met by the run's data too, or does not matter.
+        with contextlib.suppress(Exception):
+            append_line(self._path, line)

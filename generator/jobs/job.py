@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from pydantic import JsonValue
@@ -12,16 +12,20 @@ from pydantic import JsonValue
 from rankgen.generator.jobs.cluster import ray_session
 from rankgen.generator.jobs.events import EventLog
 from rankgen.generator.jobs.interrupt import StopRequest, stop_on_signals
+from rankgen.generator.jobs.nodes import avoiding
 from rankgen.generator.jobs.pool import Pool
 from rankgen.generator.jobs.pool_settings import PoolSettings
+from rankgen.generator.jobs.second_try import SecondTry
 from rankgen.generator.jobs.work import ShardTask, WorkFactory
 from rankgen.generator.jobs.worker import ShardWorker
+from rankgen.manifests.atomic import remove_tree
 from rankgen.manifests.commit_record import CommitRecord
 from rankgen.manifests.errors import IncompleteRun
 from rankgen.manifests.ledger import Ledger, Validate
+from rankgen.manifests.notices import warn
 from rankgen.manifests.plan import Plan, assign_shards, open_plan, refuse_foreign_folder
 from rankgen.manifests.progress import Progress, progress
-from rankgen.manifests.provenance import write_manifest
+from rankgen.manifests.provenance import is_told, total_counts, write_manifest
 from rankgen.manifests.records import Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.storage_faults import named_storage_faults
@@ -45,6 +49,7 @@ class ShardJob:
             manifest shall say beside the plan; must be repeatable.
         pool: Returns the pool's settings; called once Ray is connected.
         max_failed: Quarantined queries that the job tolerates.
+        tries_again: Whether queries that failed are tried once more when all others are done.
         ray_address: A cluster, or None for this machine.
     """
 
@@ -56,6 +61,7 @@ class ShardJob:
     finish: Callable[[], Mapping[str, JsonValue] | None]
     pool: Callable[[], PoolSettings]
     max_failed: int = 0
+    tries_again: bool = False
     ray_address: str | None = None
 
 
@@ -105,8 +111,8 @@ def _run_probed(job: ShardJob, token: StoreToken) -> JobSummary:
         if stop.requested:
             raise KeyboardInterrupt
         records = ledger.settle()
-    if tasks or not job.run.manifest.exists():
-        write_manifest(job.run, plan, records, job.finish() or {})
+    if tasks or not is_told(job.run, records):
+        write_manifest(job.run, plan, ledger.history(), job.finish() or {})
     # Also where a kill after the manifest has left some of it.
     if not any(record.quarantined for record in records.values()):
         ledger.discard_work_in_progress()
@@ -148,18 +154,16 @@ def _fill(
 ) -> None:
     settings = job.pool()
     events = EventLog(job.run)
-    pool = Pool(lambda: _make_actor(job, plan, settings, token), settings, events, stop)
+    pool = Pool(partial(_make_actor, job, plan, settings, token), settings, events, stop, warn)
     published = sum(len(planned[s]) - len(r.quarantined) for s, r in records.items())
     events.write("start", shards_left=len(tasks), workers=settings.workers)
     try:
         with progress(plan.kind, len(job.queries), published) as shown:
-            for task, attempt in pool.attempts(tasks):
-                won = ledger.commit(attempt, planned[task.shard], job.validate)
-                events.write("commit" if won else "lost race", shard=task.shard)
-                _show(shown, task, len(attempt.quarantined))
-                following = task.next()
-                if following is not None:
-                    pool.add(following)
+            failed = _commit_all(job, pool, ledger, tasks, planned, events, shown)
+            again = failed.tasks(job.queries) if job.tries_again and not stop.requested else []
+            if again:
+                events.write("second try", queries=sum(len(task.queries) for task in again))
+                _commit_all(job, pool, ledger, again, planned, events, None)
     except BaseException:
         pool.kill()
         raise
@@ -167,14 +171,52 @@ def _fill(
     events.write("end")
 
 
-def _show(shown: Progress, task: ShardTask, quarantined: int) -> None:
-    shown.advance(len(task.queries))
-    if quarantined:
-        shown.note(f"{quarantined} quarantined in shard {task.shard}")
+def _commit_all(
+    job: ShardJob,
+    pool: Pool,
+    ledger: Ledger,
+    tasks: Sequence[ShardTask],
+    planned: Sequence[Sequence[str]],
+    events: EventLog,
+    shown: Progress | None,
+) -> SecondTry:
+    """Commits what the pool makes of the tasks and returns the queries that failed.
+
+    Args:
+        job: The job.
+        pool: Its workers.
+        ledger: Its commits.
+        tasks: What is to do.
+        planned: The query ids of every shard.
+        events: Where commits are written.
+        shown: The progress of the first try; None in the second.
+    """
+    failed = SecondTry()
+    for task, attempt in pool.attempts(tasks):
+        if shown is not None and job.tries_again and failed.defers(task, attempt):
+            events.write("nothing filled", shard=task.shard)
+            remove_tree(job.run.attempts / attempt.name)
+            continue
+        won = ledger.commit(attempt, planned[task.shard], job.validate)
+        events.write("commit" if won else "lost race", shard=task.shard)
+        if won:
+            failed.note(task, attempt)
+        if shown is not None:
+            shown.advance(len(task.queries))
+            if attempt.quarantined:
+                shown.note(f"{len(attempt.quarantined)} quarantined in shard {task.shard}")
+        following = task.next()
+        if following is not None:
+            pool.add(following)
+    return failed
 
 
 def _make_actor(
-    job: ShardJob, plan: Plan, settings: PoolSettings, token: StoreToken
+    job: ShardJob,
+    plan: Plan,
+    settings: PoolSettings,
+    token: StoreToken,
+    avoided: Sequence[str],
 ) -> ActorHandle[ShardWorker]:
     import ray
 
@@ -184,6 +226,7 @@ def _make_actor(
         max_restarts=0,
         max_task_retries=0,
         max_concurrency=max(2, settings.shards_in_flight + 1),
+        label_selector=avoiding(avoided),
     )
     root = job.run.root.absolute()
     handle = actor.remote(root, plan.fingerprint, plan.shards, job.factory, token)
@@ -192,9 +235,6 @@ def _make_actor(
 
 def _summary(job: ShardJob, records: dict[int, CommitRecord], resumed: int) -> JobSummary:
     quarantined = {q: why for r in records.values() for q, why in r.quarantined.items()}
-    counts: Counter[str] = Counter()
-    for record in records.values():
-        counts.update(record.counts)
     if len(quarantined) > job.max_failed:
         query_id, reason = next(iter(sorted(quarantined.items())))
         more = f" (and {len(quarantined) - 1} more)" if len(quarantined) > 1 else ""
@@ -208,5 +248,5 @@ def _summary(job: ShardJob, records: dict[int, CommitRecord], resumed: int) -> J
         quarantined=quarantined,
         shards=len(records),
         resumed_shards=resumed,
-        counts=dict(counts),
+        counts=total_counts(records),
     )

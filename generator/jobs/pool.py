@@ -5,69 +5,55 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from rankgen.generator.jobs.driver_variables import driver_variables
 from rankgen.generator.jobs.events import EventLog
 from rankgen.generator.jobs.interrupt import StopRequest
+from rankgen.generator.jobs.nodes import is_lost, living_nodes, refuse_what_no_node_holds
 from rankgen.generator.jobs.pool_settings import PoolSettings
-from rankgen.generator.jobs.pulse import Pulse
+from rankgen.generator.jobs.slot import Queued, Slot
+from rankgen.generator.jobs.starts import MakeActor, Starts
+from rankgen.generator.jobs.streak import Streak
 from rankgen.generator.jobs.work import ShardTask
 from rankgen.generator.jobs.worker_errors import last_line, own_error, surprise
 from rankgen.manifests.commit_record import Attempt
-from rankgen.manifests.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     from ray import ObjectRef
-    from ray.actor import ActorHandle
-
-    from rankgen.generator.jobs.worker import ShardWorker
 
 WAIT_SECONDS = 0.5
 HEARTBEAT_SECONDS = 30.0
 STOP_SECONDS = 20.0
-
-
-@dataclass
-class _Slot:
-    actor: ActorHandle[ShardWorker]
-    ready: bool = False
-    tasks: dict[ObjectRef[object], _Queued] = field(default_factory=dict)
-    pulse: Pulse = field(default_factory=Pulse)
-
-
-@dataclass
-class _Queued:
-    task: ShardTask
-    failures: int = 0
+# So many failures in a row, of three shards at least, are one fault that all share.
+LONGEST_STREAK = 25
 
 
 class Pool:
     """Runs tasks on actors and yields their attempts in order of completion.
 
     Args:
-        make_actor: Creates a fresh, unnamed `ShardWorker` actor without restarts of its own.
+        make_actor: See `MakeActor`.
         settings: See `PoolSettings`.
         events: Where deaths and retries are written.
         stop: Asks for draining: nothing new is started, what runs is finished.
+        tell: Shows a sentence to the user while the run goes on.
     """
 
     def __init__(
         self,
-        make_actor: Callable[[], ActorHandle[ShardWorker]],
+        make_actor: MakeActor,
         settings: PoolSettings,
         events: EventLog,
         stop: StopRequest,
+        tell: Callable[[str], None],
     ) -> None:
-        self._make_actor = make_actor
         self._settings = settings
         self._events = events
         self._stop = stop
-        self._queue: deque[_Queued] = deque()
-        self._slots: list[_Slot] = []
-        self._starting: dict[ObjectRef[object], _Slot] = {}
-        self._start_failures = 0
+        self._starts = Starts(make_actor, settings, events, tell)
+        self._queue: deque[Queued] = deque()
+        self._slots: list[Slot] = []
+        self._streak = Streak(LONGEST_STREAK)
         self._next_beat = 0.0
 
     def attempts(self, tasks: Iterable[ShardTask]) -> Iterator[tuple[ShardTask, Attempt]]:
@@ -75,12 +61,14 @@ class Pool:
 
         Raises:
             RankgenError: As a worker raised it.
-            EnvironmentProblem: Workers keep dying while they load.
-            IncompleteRun: A task keeps failing with an exception.
+            EnvironmentProblem: No worker can start, or no node can hold one.
+            IncompleteRun: Task after task fails for the same reason.
         """
-        self._queue.extend(_Queued(task) for task in tasks)
+        refuse_what_no_node_holds(living_nodes(), self._settings.cpus, self._settings.gpus)
+        self._queue.extend(Queued(task) for task in tasks)
         while self._busy() or (self._queue and not self._stop.requested):
             self._open_slots()
+            self._starts.look()
             self._feed()
             yield from self._collect()
             self._kill_stalled()
@@ -88,7 +76,7 @@ class Pool:
 
     def add(self, task: ShardTask) -> None:
         """Queues a task while `attempts` runs."""
-        self._queue.append(_Queued(task))
+        self._queue.append(Queued(task))
 
     def close(self) -> None:
         """Lets every worker close its work, then ends it."""
@@ -106,17 +94,19 @@ class Pool:
         for slot in self._slots:
             ray.kill(slot.actor, no_restart=True)
         self._slots.clear()
-        self._starting.clear()
+        self._starts.starting.clear()
 
     def _busy(self) -> bool:
         return any(slot.tasks for slot in self._slots)
 
     def _open_slots(self) -> None:
-        wanted = min(self._settings.workers, len(self._queue) + sum(map(_is_busy, self._slots)))
+        busy = sum(slot.is_busy for slot in self._slots)
+        wanted = min(self._settings.workers, len(self._queue) + busy)
         while len(self._slots) < wanted and not self._stop.requested:
-            slot = _Slot(self._make_actor())
+            slot = self._starts.open()
+            if slot is None:
+                return
             self._slots.append(slot)
-            self._starting[slot.actor.start.remote(driver_variables())] = slot
 
     def _feed(self) -> None:
         for _ in range(self._settings.shards_in_flight):
@@ -127,7 +117,7 @@ class Pool:
                         slot.pulse.reset()
                     slot.tasks[slot.actor.fill.remote(queued.task)] = queued
 
-    def _has_room(self, slot: _Slot) -> bool:
+    def _has_room(self, slot: Slot) -> bool:
         # A task that was on a dead worker runs alone, so that the next death convicts it.
         suspect = self._queue[0].failures > 0 or any(q.failures for q in slot.tasks.values())
         room = 1 if suspect else self._settings.shards_in_flight
@@ -148,7 +138,7 @@ class Pool:
         self._events.write(
             "heartbeat",
             ready=sum(slot.ready for slot in self._slots),
-            starting=len(self._starting),
+            starting=len(self._starts.starting),
             running=sum(len(slot.tasks) for slot in self._slots),
             queued=len(self._queue),
             progress=sum(slot.pulse.progress for slot in self._slots),
@@ -157,38 +147,18 @@ class Pool:
     def _collect(self) -> Iterator[tuple[ShardTask, Attempt]]:
         import ray
 
-        refs = [*self._starting, *(ref for slot in self._slots for ref in slot.tasks)]
+        refs = [*self._starts.starting, *(ref for slot in self._slots for ref in slot.tasks)]
         if not refs:
+            time.sleep(WAIT_SECONDS)
             return
         ready, _ = ray.wait(refs, num_returns=1, timeout=WAIT_SECONDS)
         for ref in ready:
-            if ref in self._starting:
-                self._finish_start(ref)
+            if ref in self._starts.starting:
+                slot, started = self._starts.finish(ref, sum(s.ready for s in self._slots))
+                if not started:
+                    self._drop(slot)
             else:
                 yield from self._finish_task(ref)
-
-    def _finish_start(self, ref: ObjectRef[object]) -> None:
-        import ray
-
-        slot = self._starting.pop(ref)
-        try:
-            process, node = ray.get(cast("ObjectRef[tuple[int, str]]", ref))
-        except ray.exceptions.RayTaskError as error:
-            raise own_error(error) or surprise("a worker could not start", error) from error
-        except ray.exceptions.RayError as error:
-            self._start_failures += 1
-            self._events.write("worker died while loading", reason=type(error).__name__)
-            self._slots.remove(slot)
-            if self._start_failures >= self._settings.start_failures:
-                raise EnvironmentProblem(
-                    f"{self._start_failures} workers in a row died while loading "
-                    f"({type(error).__name__})",
-                    "repeat the command with --debug to see the workers' own output",
-                ) from None
-            return
-        slot.ready = True
-        self._start_failures = 0
-        self._events.write("worker ready", process=process, node=node)
 
     def _finish_task(self, ref: ObjectRef[object]) -> Iterator[tuple[ShardTask, Attempt]]:
         import ray
@@ -202,37 +172,50 @@ class Pool:
             own = own_error(error)
             if own is not None:
                 raise own from error
-            self._retry_exception(slot.tasks.pop(ref), error)
+            queued, reason = slot.tasks.pop(ref), last_line(error)
+            self._events.write("task failed", shard=queued.task.shard, reason=reason)
+            self._again(queued, f"it failed {queued.failures + 1} times ({reason})")
+            self._count_failure(reason, queued, error)
         except ray.exceptions.RayError as error:
             self._replace(slot, type(error).__name__)
         else:
+            self._streak.success()
             yield slot.tasks.pop(ref).task, attempt
 
-    def _retry_exception(self, queued: _Queued, error: Exception) -> None:
+    def _count_failure(self, reason: str, queued: Queued, error: Exception) -> None:
+        """Stops the run when the fault is not in the tasks: they fail one like the other."""
+        if self._streak.failure(reason, str(queued.task.shard)):
+            raise surprise(f"the last {LONGEST_STREAK} tasks failed for one reason", error)
+
+    def _replace(self, slot: Slot, reason: str) -> None:
+        """Drops a dead worker and queues what it had."""
+        self._drop(slot)
+        # A node that was taken away says nothing of the tasks that were there.
+        is_suspect = bool(slot.tasks) and not is_lost(slot.node)
+        for queued in slot.tasks.values():
+            self._events.write(
+                "worker died" if is_suspect else "node lost",
+                shard=queued.task.shard,
+                reason=reason,
+                node=slot.node,
+                tries=queued.failures + is_suspect,
+            )
+            if is_suspect:
+                self._again(queued, f"its worker died {queued.failures + 1} times ({reason})")
+            else:
+                self._queue.append(queued)
+
+    def _again(self, queued: Queued, why: str) -> None:
+        """Queues a task that failed, or its halves when it failed too often."""
         queued.failures += 1
-        reason = last_line(error)
-        self._events.write("task failed", shard=queued.task.shard, reason=reason)
         if queued.failures >= self._settings.tries:
-            raise surprise(f"shard {queued.task.shard} failed {queued.failures} times", error)
+            queued.task = queued.task.split(why)
+            # The parts are suspects already: each gets one more try.
+            queued.failures = self._settings.tries - 1
         self._queue.append(queued)
 
-    def _replace(self, slot: _Slot, reason: str) -> None:
-        """Drops a dead actor and queues what it had, bisecting what was there too often."""
+    def _drop(self, slot: Slot) -> None:
         import ray
 
         self._slots.remove(slot)
         ray.kill(slot.actor, no_restart=True)
-        for queued in slot.tasks.values():
-            queued.failures += 1
-            shard = queued.task.shard
-            self._events.write("worker died", shard=shard, reason=reason, tries=queued.failures)
-            if queued.failures >= self._settings.tries:
-                why = f"its worker died {queued.failures} times ({reason})"
-                queued.task = queued.task.split(why)
-                # The parts are suspects already: each gets one more try.
-                queued.failures = self._settings.tries - 1
-            self._queue.append(queued)
-
-
-def _is_busy(slot: _Slot) -> bool:
-    return bool(slot.tasks) or not slot.ready

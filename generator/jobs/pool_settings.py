@@ -16,7 +16,10 @@ class PoolSettings:
         shards_in_flight: Shards that each works on at a time, so that one shard's last queries
             overlap the next one's first.
         tries: Deaths or exceptions after which a task is bisected.
-        start_failures: Consecutive deaths while loading after which the job stops.
+        start_failures: Deaths while loading, in a row and with no worker at work, after which the
+            job stops.
+        start_gap_seconds: Time between two starts: engines that start at the same moment on one
+            node race for its ports.
         stall_seconds: A worker whose progress stands still for so long is killed; None never is.
     """
 
@@ -26,4 +29,5 @@ class PoolSettings:
     shards_in_flight: int = 1
     tries: int = 3
     start_failures: int = 3
+    start_gap_seconds: float = 0.0
     stall_seconds: float | None = None

@@ -28,12 +28,12 @@ class FilledShard:
     Attributes:
         tables: Table name -> rows with that table's schema.
         failed: query_id -> reason; a query is either in the rows or here.
-        counts: Totals for the commit record, such as windows and tokens.
+        facts: How this attempt went, for the commit record; not what the shard holds.
     """
 
     tables: Mapping[str, pa.Table]
     failed: Mapping[str, str]
-    counts: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 class ShardWork(Protocol):
@@ -49,6 +49,13 @@ class ShardWork(Protocol):
 
         Raises:
             WorkerMustExit: This process cannot serve any longer.
+        """
+
+    def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
+        """Returns the totals of a shard, such as windows and tokens, from all rows it will hold.
+
+        They are derived from the rows, never added up over attempts: a query that was tried twice
+        counts as its rows say.
         """
 
     def progress(self) -> int:

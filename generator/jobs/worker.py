@@ -42,8 +42,14 @@ class ShardWorker:
         self._token = token
         self._work: ShardWork | None = None
 
-    async def start(self, variables: DriverVariables) -> tuple[int, str]:
-        """Loads the work and returns the process id and Ray's id of the node.
+    async def place(self) -> str:
+        """Returns Ray's id of the node; the first answer says that the worker has a place."""
+        import ray
+
+        return str(ray.get_runtime_context().get_node_id())
+
+    async def start(self, variables: DriverVariables) -> int:
+        """Loads the work and returns the process id.
 
         Args:
             variables: The driver's keys and endpoints, which a cluster's own workers lack.
@@ -58,7 +64,7 @@ class ShardWorker:
         address = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
         find_token(self._token, f"{socket.gethostname()} ({address})")
         self._work = self._factory()
-        return os.getpid(), ray.get_runtime_context().get_node_id()
+        return os.getpid()
 
     async def fill(self, task: ShardTask) -> Attempt:
         """Fills the task's queries and writes the shard's attempt files.
@@ -80,21 +86,26 @@ class ShardWorker:
             os._exit(1)
         name = f"{task.shard:05d}.{task.revision}-{uuid.uuid4().hex}"
         done = {query.query_id for query in task.queries}
-        for table, rows in filled.tables.items():
-            merged = self._merge_published(task, table, rows, done)
+        tables = {
+            table: self._merge_published(task, table, rows, done)
+            for table, rows in filled.tables.items()
+        }
+        for table, rows in tables.items():
             path = self._run.attempts / name / f"{table}.parquet"
             with whole_file(path) as draft:
-                write_shard(draft, table, merged, self._fingerprint)
+                write_shard(draft, table, rows, self._fingerprint)
         return Attempt(
             shard=task.shard,
             revision=task.revision,
             name=name,
             quarantined=dict(sorted({**task.not_filled(), **filled.failed}.items())),
-            counts=dict(filled.counts),
+            counts=dict(self._work.counts(tables)),
             facts={
                 **self._work.facts(),
+                **filled.facts,
                 "worker": f"{socket.gethostname()}-{os.getpid()}",
                 "began": round(began, 3),
+                "filled": len(done - filled.failed.keys()),
                 "seconds": round(time.monotonic() - clock, 3),
             },
         )

@@ -20,11 +20,11 @@ class JournaledTeacher:
     Args:
         teacher: Asked for what the journal does not hold.
         journal: The shard's journal.
-        on_window: Called after every window, asked or replayed.
+        on_window: Called after every window, with whether the teacher was asked.
     """
 
     def __init__(
-        self, teacher: Teacher, journal: WindowJournal, on_window: Callable[[], None]
+        self, teacher: Teacher, journal: WindowJournal, on_window: Callable[[bool], None]
     ) -> None:
         self._teacher = teacher
         self._journal = journal
@@ -41,12 +41,13 @@ class JournaledTeacher:
             [self._identity, *query, *(part for passage in passages for part in passage)]
         )
         result = self._journal.find(key)
+        is_new = result is None
         if result is None:
             result = await self._teacher.rank_window(query, passages)
             self._journal.append(key, result)
         else:
             self.replayed += 1
-        self._on_window()
+        self._on_window(is_new)
         return result
 
     async def close(self) -> None:

@@ -7,6 +7,7 @@ The script stands after the colon: `scripted:ORDER[,KEY=VALUE]...`, such as
   same pair on every machine, unrelated to the input order);
 - `latency`: seconds that each window takes;
 - `fail`: queries that always fail, joined by `+`;
+- `raise`: queries at which it raises an exception that nobody foresaw;
 - `die`: queries at which the engine dies;
 - `stall`: queries at which it never answers.
 """
@@ -35,6 +36,7 @@ class Script:
         failing: Ids of queries that cannot be ranked.
         deadly: Ids of queries that kill the engine.
         stalling: Ids of queries that get no answer.
+        raising: Ids of queries at which something unforeseen is raised.
     """
 
     order: str
@@ -42,6 +44,7 @@ class Script:
     failing: frozenset[str] = frozenset()
     deadly: frozenset[str] = frozenset()
     stalling: frozenset[str] = frozenset()
+    raising: frozenset[str] = frozenset()
 
 
 def _hash_key(query: Query, document: Document, position: int) -> bytes:
@@ -65,20 +68,20 @@ def parse_script(text: str) -> Script:
     order, *options = text.split(",")
     if order not in _ORDERS:
         raise UsageError(f"there is no scripted order '{order}'", did_you_mean(order, _ORDERS))
-    values = {"latency": "0", "fail": "", "die": "", "stall": ""}
+    values = {"latency": "0", "fail": "", "die": "", "stall": "", "raise": ""}
     for option in options:
         key, equals, value = option.partition("=")
         if key not in values or not equals:
             raise UsageError(
                 f"a script has no option '{option}'",
-                "known: latency=S, and fail=, die= or stall= with ID+ID",
+                "known: latency=S, and fail=, die=, stall= or raise= with ID+ID",
             )
         values[key] = value
     try:
         latency = float(values["latency"])
     except ValueError:
         raise UsageError(f"'{values['latency']}' is no number of seconds", "latency=0.01") from None
-    faults = (_ids(values[kind]) for kind in ("fail", "die", "stall"))
+    faults = (_ids(values[kind]) for kind in ("fail", "die", "stall", "raise"))
     return Script(order, latency, *faults)
 
 
@@ -115,6 +118,8 @@ class ScriptedTeacher:
             raise EngineDead(f"the script ends the engine at query {query.query_id}")
         if query.query_id in self._script.stalling:
             await asyncio.Event().wait()
+        if query.query_id in self._script.raising:
+            raise LookupError(f"the script raises at query {query.query_id}")
         if query.query_id in self._script.failing:
             raise TeacherFailure(f"the script fails query {query.query_id}")
         keys = [self._key(query, passage, i) for i, passage in enumerate(passages)]

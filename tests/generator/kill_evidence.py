@@ -57,7 +57,7 @@ class Snapshot:
             maker = int(str(record.facts["worker"]).rpartition("-")[2])
             if shard not in self.committed and maker not in self.dead:
                 journals = [k for (s, _), k in self.journals.items() if s == shard]
-                assert record.counts["windows_replayed"] == len(set().union(*journals))
+                assert record.facts["windows_replayed"] == len(set().union(*journals))
         left = [p for name in ("attempts", "journal") for p in (run.out / ".rankgen").glob(name)]
         assert not left, f"the finished run still holds {left}"
         return relabelled

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
+import pyarrow as pa
 import pytest
+from pydantic import JsonValue
 
 from rankgen.generator.jobs.cluster import ray_session, total_cpus
+from rankgen.generator.jobs.job import ShardJob, run_job
+from rankgen.generator.jobs.pool_settings import PoolSettings
+from rankgen.generator.jobs.work import FilledShard
 from rankgen.generator.label import LabelRunSettings, label
 from rankgen.generator.label_settings import LabelSettings
+from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.manifests.plan import Plan, digest_of_queries
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.shard import write_shard
@@ -33,6 +44,11 @@ def make_candidates(root: Path, queries: int = 32) -> Path:
     write_queries(run, asked, "f")
     write_documents(run, [Document(doc_id, "", "") for doc_id in ids], "f")
     return root
+
+
+def events_of(run: Path) -> list[dict[str, object]]:
+    (log,) = (run / ".rankgen" / "events").iterdir()
+    return [json.loads(line) for line in log.read_text().splitlines()]
 
 
 def test_a_local_run_joins_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +86,7 @@ def test_a_node_dies_and_another_joins(tmp_path: Path) -> None:
             # Ray starts nodes in the main thread only, so the driver gets another one.
             labelled = driver.submit(label, settings("run", cluster.address))
             commits = tmp_path / "run" / ".rankgen" / "commits"
-            while len(list(commits.glob("0*.json"))) < 4:
+            while len(list(commits.glob("0*.json"))) < 4 and not labelled.done():
                 time.sleep(0.05)
             cluster.remove_node(doomed)
             joined = cluster.add_node(num_cpus=2)
@@ -78,9 +94,10 @@ def test_a_node_dies_and_another_joins(tmp_path: Path) -> None:
     finally:
         ray.shutdown()
         cluster.shutdown()
-    (log,) = (tmp_path / "run/.rankgen/events").iterdir()
-    events = [json.loads(line) for line in log.read_text().splitlines()]
-    assert "worker died" in {event["event"] for event in events}
+    events = events_of(tmp_path / "run")
+    # A lost node makes no query suspect.
+    assert "node lost" in {event["event"] for event in events}
+    assert "worker died" not in {event["event"] for event in events}
     assert joined.node_id in {e["node"] for e in events if e["event"] == "worker ready"}
     assert summary.queries == 32
     label(settings("untouched", None))
@@ -89,3 +106,85 @@ def test_a_node_dies_and_another_joins(tmp_path: Path) -> None:
         other = RunDirectory(tmp_path / "untouched").shard_paths(table)
         assert [p.read_bytes() for p in mine] == [p.read_bytes() for p in other]
         assert len(mine) == 16
+
+
+class Texts(NamedTuple):
+    """Makes work that publishes the queries' texts, but not on the nodes named."""
+
+    broken: tuple[str, ...]
+
+    def __call__(self) -> Texts:
+        import ray
+
+        if ray.get_runtime_context().get_node_id() in self.broken:
+            raise EnvironmentProblem("this node has no mount")
+        return self
+
+    async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
+        await asyncio.sleep(0.2)
+        return FilledShard({"queries": pa.Table.from_pylist([q._asdict() for q in queries])}, {})
+
+    def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
+        return {}
+
+    def progress(self) -> int:
+        return 0
+
+    async def close(self) -> None:
+        pass
+
+    def facts(self) -> Mapping[str, JsonValue]:
+        return {}
+
+
+def text_job(out: Path, address: str, broken: Sequence[str], pool: PoolSettings) -> ShardJob:
+    queries = [Query(f"q{n:02}", "text") for n in range(12)]
+    plan = Plan(
+        kind="retrieve",
+        tables=("queries",),
+        recipe={},
+        settings={},
+        shards=6,
+        queries=len(queries),
+        queries_sha256=digest_of_queries(queries),
+    )
+    return ShardJob(
+        run=RunDirectory(out),
+        plan=plan,
+        queries=queries,
+        factory=Texts(tuple(broken)),
+        validate=lambda tables, planned, quarantined: None,
+        finish=lambda: None,
+        pool=lambda: pool,
+        ray_address=address,
+    )
+
+
+def test_a_node_where_workers_cannot_start_is_set_aside(tmp_path: Path) -> None:
+    import ray
+    from ray import cloudpickle
+    from ray.cluster_utils import Cluster
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    two = PoolSettings(workers=2, cpus=1.0)
+    cluster = Cluster(initialize_head=True, head_node_args=HEAD)
+    try:
+        good = cluster.add_node(num_cpus=1)
+        bad = cluster.head_node.node_id
+        summary = run_job(text_job(tmp_path / "run", cluster.address, [bad], two))
+        assert (summary.queries, summary.quarantined) == (12, {})
+        events = events_of(tmp_path / "run")
+        (failed,) = (e for e in events if e["event"] == "worker could not start")
+        assert (failed["node"], failed["reason"]) == (bad, "this node has no mount")
+        assert {e["node"] for e in events if e["event"] == "worker ready"} == {good.node_id}
+
+        with pytest.raises(EnvironmentProblem, match="no mount"):
+            run_job(text_job(tmp_path / "none", cluster.address, [bad, good.node_id], two))
+
+        large = PoolSettings(workers=2, cpus=2.0)
+        with pytest.raises(EnvironmentProblem, match="needs 2 CPUs, which no node") as caught:
+            run_job(text_job(tmp_path / "large", cluster.address, [], large))
+        assert "has 1 CPU" in caught.value.message
+    finally:
+        ray.shutdown()
+        cluster.shutdown()

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import socket
+import threading
 import time
 
 import pytest
@@ -15,9 +16,9 @@ from rankgen.generator.engines.base import EnginePrompt
 from rankgen.generator.engines.openai_server import (
     OpenAIServer,
     ServerSettings,
-    normal_base_url,
 )
 from rankgen.generator.engines.retry import RetryPolicy, retry_after_s
+from rankgen.generator.engines.server_address import server_address
 from rankgen.generator.outcomes import TeacherFailure, WindowOutcome
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
@@ -72,7 +73,6 @@ def test_completions_send_token_ids() -> None:
     [
         Reply(500, '{"error": {"message": "[2] > [1] Error code 500: 3 retries on 2 of 7"}}'),
         Reply(503, "[2] > [1]", kind="text/plain"),
-        Reply(429, "{}"),
         Reply(body=None),
         Reply(body="[2] > [1]", kind="text/plain"),
         Reply(body="[2] > [1]"),
@@ -191,9 +191,81 @@ def test_a_wrong_key_is_seen_at_the_start() -> None:
     ],
 )
 def test_addresses(given: str, expected: str) -> None:
-    assert normal_base_url(given) == expected
+    assert server_address(given).url == expected
 
 
-def test_an_address_without_http_is_refused() -> None:
-    with pytest.raises(UsageError, match="localhost"):
-        normal_base_url("localhost:8000")
+def test_a_password_in_an_address_is_refused_and_not_shown() -> None:
+    with pytest.raises(UsageError, match="user name or a password") as caught:
+        server_address("http://user:secret@host/v1")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", ["localhost:8000", "http://", "http://[", "http://h:port"])
+def test_an_address_without_http_is_refused(given: str) -> None:
+    with pytest.raises(UsageError, match="not a server URL"):
+        server_address(given)
+
+
+def test_keys_in_an_address_are_sent_and_never_shown() -> None:
+    def behave(request: dict[str, object], seen: int) -> Reply:
+        return Reply(500, "{}") if seen > 1 else answer("[1]")
+
+    async def asked(address: str) -> str:
+        engine = OpenAIServer(ServerSettings(base_url=address, model="m"), QUICK)
+        assert (await engine.generate(PROMPT, 5)).text == "[1]"
+        with pytest.raises(TeacherFailure) as caught:
+            await engine.generate(PROMPT, 5)
+        await engine.close()
+        return json.dumps(dict(engine.facts())) + str(caught.value)
+
+    with serving(behave) as server:
+        told = asyncio.run(asked(f"{server.url}/gateway/secret2/v1?api-key=secret3"))
+        assert server.requests[0][0] == "/gateway/secret2/v1/chat/completions?api-key=secret3"
+        assert "secret" not in told
+        assert server.url in told
+
+
+def test_too_many_requests_use_up_no_attempt() -> None:
+    """Twenty chains at a server that takes two at a time and refuses the others."""
+    under_way: list[int] = []
+    lock = threading.Lock()
+
+    def behave(request: dict[str, object], seen: int) -> Reply:
+        with lock:
+            busy = len(under_way) >= 2
+            under_way.append(seen)
+        time.sleep(0.02)
+        with lock:
+            under_way.remove(seen)
+        return Reply(429, "{}", (("Retry-After", "0.05"),)) if busy else answer("[1]")
+
+    async def all_at_once(engine: OpenAIServer) -> list[object]:
+        asked = (engine.generate(PROMPT, 5) for _ in range(20))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    with serving(behave) as server:
+        engine = OpenAIServer(
+            ServerSettings(base_url=server.url, model="m"), RetryPolicy(attempts=1)
+        )
+        answers = asyncio.run(all_at_once(engine))
+    failures = [answer for answer in answers if isinstance(answer, Exception)]
+    assert failures == []
+
+
+def test_a_spent_quota_stops_the_run() -> None:
+    body = '{"error": {"message": "you exceeded your quota", "code": "insufficient_quota"}}'
+    with (
+        serving(lambda request, seen: Reply(429, body)) as server,
+        pytest.raises(EnvironmentProblem, match="the quota is spent"),
+    ):
+        ask(server)
+    assert len(server.requests) == 1
+
+
+def test_a_server_that_only_refuses_stops_the_run() -> None:
+    with (
+        serving(lambda request, seen: Reply(429, "{}")) as server,
+        pytest.raises(EnvironmentProblem, match="has answered none"),
+    ):
+        ask(server, RetryPolicy(attempts=2, base_s=0.01, cap_s=0.02, limited_s=0.5))
+    assert len(server.requests) > 2

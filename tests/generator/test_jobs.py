@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+from unpublished_windows import committed_shards, replayed_windows, unpublished_windows
 
 from rankgen.generator.jobs.cluster import kept_session
-from rankgen.generator.journal import journalled_windows
 from rankgen.generator.label import LabelRunSettings, label
 from rankgen.generator.label_rows import validate_rankings
 from rankgen.generator.label_settings import LabelSettings
@@ -111,7 +111,9 @@ def test_another_recipe_on_the_same_folder_is_refused(candidates: Path, tmp_path
     assert published(tmp_path / "run") == before
 
 
-def test_failed_queries_are_quarantined_named_and_retried(candidates: Path, tmp_path: Path) -> None:
+def test_failed_queries_are_quarantined_named_and_retried(
+    candidates: Path, tmp_path: Path, untouched: dict[str, bytes]
+) -> None:
     out = tmp_path / "run"
     failing = settings(candidates, out, "hash,fail=q03+q11")
     with pytest.raises(IncompleteRun, match=r"query q03 \(and 1 more\) of 24 is not in") as caught:
@@ -124,6 +126,12 @@ def test_failed_queries_are_quarantined_named_and_retried(candidates: Path, tmp_
     assert sorted(tolerated.quarantined) == ["q03", "q11"]
     manifest = json.loads((out / "manifest.json").read_text())
     assert sorted(manifest["predicate"]["quarantined"]) == ["q03", "q11"]
+    # 24 queries of 4 windows each, whatever was tried when.
+    assert label(settings(candidates, out, "hash")).counts["windows"] == 96
+    assert published(out) == untouched
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["predicate"]["counts"]["windows"] == 96
+    assert manifest["predicate"]["quarantined"] == {}
 
 
 def test_a_query_that_kills_every_worker_is_found_and_quarantined(
@@ -134,6 +142,42 @@ def test_a_query_that_kills_every_worker_is_found_and_quarantined(
     assert list(summary.quarantined) == ["q07"]
     assert "its worker died" in summary.quarantined["q07"]
     assert RunDirectory(out).read("rankings").num_rows == 23
+
+
+def test_an_unforeseen_exception_is_its_querys_own(
+    candidates: Path, tmp_path: Path, untouched: dict[str, bytes]
+) -> None:
+    out = tmp_path / "run"
+    summary = label(settings(candidates, out, "hash,raise=q07", max_failed=1))
+    assert summary.quarantined == {"q07": "unexpected LookupError: the script raises at query q07"}
+    assert summary.queries == 23
+    label(settings(candidates, out, "hash"))
+    assert published(out) == untouched
+
+
+def test_what_all_queries_meet_stops_the_run_and_quarantines_none(
+    candidates: Path, tmp_path: Path, untouched: dict[str, bytes]
+) -> None:
+    out = tmp_path / "run"
+    everyone = "+".join(query.query_id for query in QUERIES)
+    with pytest.raises(IncompleteRun, match="the last 10 windows failed for one reason"):
+        label(settings(candidates, out, f"hash,fail={everyone}"))
+    assert not list((out / ".rankgen" / "commits").glob("0*.json"))
+    label(settings(candidates, out, "hash"))
+    assert published(out) == untouched
+
+
+def test_queries_that_failed_are_tried_once_more_in_the_same_run(
+    candidates: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    label(settings(candidates, out, "hash,fail=q03", max_failed=1))
+    (log,) = (out / ".rankgen" / "events").iterdir()
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [e["queries"] for e in events if e["event"] == "second try"] == [1]
+    shards = [e["shard"] for e in events if e["event"] == "commit"]
+    assert len(shards) == 7
+    assert len(set(shards)) == 6
 
 
 KILLED_DRIVER = """
@@ -159,23 +203,22 @@ def test_a_killed_driver_resumes_to_the_same_bytes(
         start_new_session=True,
         stderr=subprocess.DEVNULL,
     )
-    commits = out / ".rankgen" / "commits"
+    run = RunDirectory(out)
     deadline = time.monotonic() + 120
-    while len(list(commits.glob("0*.json"))) < 2 and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        if len(committed_shards(run)) >= 2 and unpublished_windows(run):
+            break
         time.sleep(0.02)
     os.killpg(driver.pid, signal.SIGKILL)
     driver.wait()
-    committed = len(list(commits.glob("0*.json")))
-    assert 2 <= committed < 6
-    done = sum(map(journalled_windows, (out / ".rankgen" / "journal").iterdir()))
+    committed = committed_shards(run)
+    assert 2 <= len(committed) < 6
+    done = unpublished_windows(run)
     resumed = label(slow)
-    assert resumed.resumed_shards == committed
-    # Nothing that was journalled is asked again. (The orphaned worker may have journalled a few
-    # more windows after they were counted.)
-    whole = label(reference)
-    in_committed = committed * whole.counts["windows"] // 6
-    assert resumed.counts["windows"] == whole.counts["windows"]
-    assert resumed.counts["windows_replayed"] >= done - in_committed
+    assert resumed.resumed_shards == len(committed)
+    # Nothing that was journalled is asked again.
+    assert replayed_windows(run, committed) >= done > 0
+    assert resumed.counts == label(reference).counts
     assert published(out) == published(tmp_path / "reference")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
+from unpublished_windows import committed_shards, replayed_windows, unpublished_windows
 
 from rankgen.generator import journal as journal_module
 from rankgen.generator.cli import app
@@ -180,21 +181,19 @@ def test_a_killed_driver_resumes_to_the_same_bytes(
     slow = settings(candidates, run.root, "hash,latency=0.5")
     driver = started(slow, tmp_path / "settings.json")
     deadline = time.monotonic() + 120
-    while len(list(run.commits.glob("0*.json"))) < 1 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    while not list(run.journal.glob("*/*.jsonl")) and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        if committed_shards(run) and unpublished_windows(run):
+            break
         time.sleep(0.05)
     os.killpg(driver.pid, signal.SIGKILL)
     driver.wait()
-    committed = len(list(run.commits.glob("0*.json")))
-    assert 1 <= committed < 4
-    folders = {path.parent for path in run.journal.glob("*/*.jsonl")}
-    done = sum(map(journalled_windows, folders))
+    committed = committed_shards(run)
+    assert 1 <= len(committed) < 4
+    done = unpublished_windows(run)
     assert done > 0
     resumed = label(slow)
-    assert resumed.resumed_shards == committed
-    in_committed = committed * resumed.counts["windows"] // 4
-    assert resumed.counts["windows_replayed"] >= done - in_committed
+    assert resumed.resumed_shards == len(committed)
+    assert replayed_windows(run, committed) >= done
     # The teacher's latency is no part of its recipe.
     assert published(run.root) == local
 

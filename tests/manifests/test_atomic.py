@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rankgen.manifests import atomic
 from rankgen.manifests.atomic import put_if_absent, whole_file, write_whole
 
 
@@ -43,3 +44,12 @@ def test_a_failed_write_leaves_the_old_content(tmp_path: Path) -> None:
         die_half_way()
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_every_new_folder_is_forced_to_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(atomic, "fsync_directory", synced.append)
+    put_if_absent(tmp_path / "a" / "b" / "record", b"x")
+    assert {tmp_path, tmp_path / "a", tmp_path / "a" / "b"} <= set(synced)

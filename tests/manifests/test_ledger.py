@@ -117,3 +117,50 @@ def test_records_of_another_recipe_and_damaged_ones_are_refused(tmp_path: Path) 
     (run.commits / "notes.json").write_text("{}")
     with pytest.raises(IntegrityProblem, match="not a commit record"):
         ledger.records()
+
+
+def test_a_link_whose_answer_was_lost_is_our_own_commit(
+    tmp_path: Path, untouched: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, ledger = make_ledger(tmp_path / "run")
+    link = os.link
+
+    def linked_and_asked_again(source: Path, target: Path) -> None:
+        link(source, target)
+        raise FileExistsError(17, "File exists", str(target))
+
+    monkeypatch.setattr(os, "link", linked_and_asked_again)
+    assert ledger.commit(attempt(run, "a"), PLANNED, accept)
+    assert public_bytes(run) == untouched
+
+
+def test_an_attempt_that_the_standing_record_names_is_published_not_removed(
+    tmp_path: Path, untouched: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, ledger = make_ledger(tmp_path / "run")
+    made = attempt(run, "a")
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger_module, "publish", killed)
+        with pytest.raises(Killed):
+            ledger.commit(made, PLANNED, accept)
+    assert ledger.commit(made, PLANNED, accept), "the record stands and names this attempt"
+    assert public_bytes(run) == untouched
+    assert not ledger.commit(attempt(run, "b"), PLANNED, accept)
+    assert public_bytes(run) == untouched
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../../outside/queries.parquet", "/etc/queries.parquet", ".rankgen/attempts/../q.parquet"],
+)
+def test_a_record_cannot_name_a_file_outside_its_run(tmp_path: Path, name: str) -> None:
+    run, ledger = make_ledger(tmp_path / "run")
+    outside = tmp_path / "outside" / "queries.parquet"
+    outside.parent.mkdir()
+    outside.write_bytes(b"not ours")
+    assert ledger.commit(attempt(run, "a"), PLANNED, accept)
+    record = next(run.commits.glob("*.json"))
+    record.write_text(record.read_text().replace(".rankgen/attempts/a/queries.parquet", name))
+    with pytest.raises(IntegrityProblem, match="is damaged"):
+        ledger.settle()
+    assert outside.read_bytes() == b"not ours"

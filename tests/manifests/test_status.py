@@ -86,11 +86,11 @@ def test_a_silent_driver_is_told_from_a_living_one(tmp_path: Path) -> None:
 
 def test_the_manifest_names_each_environment_once(tmp_path: Path) -> None:
     run, plan = started(tmp_path / "run")
-    records = {
-        0: commit(run, plan, 0, device="H200", worker="a-1", began=1.0, seconds=1.0),
-        1: commit(run, plan, 1, device="H200", worker="b-2", began=2.0, seconds=1.0),
-    }
-    write_manifest(run, plan, records)
+    history = [
+        commit(run, plan, 0, device="H200", worker="a-1", began=1.0, seconds=1.0),
+        commit(run, plan, 1, device="H200", worker="b-2", began=2.0, seconds=1.0),
+    ]
+    write_manifest(run, plan, history)
     manifest = json.loads(run.manifest.read_text())
     assert manifest["predicate"]["environments"] == [{"device": "H200", "made_shards": [0, 1]}]
     named = {subject["name"] for subject in manifest["subject"]}

@@ -95,7 +95,7 @@ def filled(
 ) -> tuple[dict[str, list[str]], Mapping[str, int]]:
     shard = asyncio.run(work.fill(queries, Path("unused")))
     rows = shard.tables["candidates"].to_pylist()
-    return {row["query_id"]: row["doc_ids"] for row in rows}, shard.counts
+    return {row["query_id"]: row["doc_ids"] for row in rows}, work.counts(shard.tables)
 
 
 RUN = """\

@@ -1,0 +1,63 @@
+"""How fast a server may be asked, learnt from its answers: all chains of a worker share it.
+
+A request that is refused because there were too many says nothing of its window, so it uses up none
+of the window's attempts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import AsyncIterator, Callable
+
+_LOOK_SECONDS = 0.05
+
+
+class ServerPace:
+    """Bounds the requests under way, and holds all of them back while the server wants a pause.
+
+    The bound halves when the server says "too many requests" and grows by one for every full round
+    of answers, as TCP's does; there is none before the first refusal.
+
+    Args:
+        now: The clock, in seconds.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._bound = math.inf
+        self._under_way = 0
+        self._resume_at = 0.0
+        self._last_answer = now()
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Waits until one more request may be sent; the block sends it."""
+        while (wait := self._resume_at - self._now()) > 0 or self._under_way >= self._bound:
+            await asyncio.sleep(max(wait, _LOOK_SECONDS))
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+    def answered(self) -> None:
+        """Notes an answer."""
+        self._last_answer = self._now()
+        if self._bound < math.inf:
+            self._bound += 1 / self._bound
+
+    def refused(self, pause_s: float) -> float:
+        """Notes a refusal for too many requests and returns the seconds since the last answer.
+
+        Args:
+            pause_s: How long the server, or else the back-off, wants all requests held back.
+        """
+        now = self._now()
+        if now >= self._resume_at:
+            # One refusal of a round halves the bound; the others of that round tell the same.
+            self._bound = max(1.0, min(self._bound, self._under_way) / 2)
+        self._resume_at = max(self._resume_at, now + pause_s)
+        return now - self._last_answer

@@ -1,0 +1,128 @@
+"""Which nodes can hold a worker, and which are left alone for a while after one failed to start."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rankgen.manifests.errors import EnvironmentProblem
+
+FIRST_PAUSE_SECONDS = 5.0
+LONGEST_PAUSE_SECONDS = 300.0
+LAST_MOMENTS_SECONDS, LOOK_SECONDS = 3.0, 0.25
+NODE_LABEL = "ray.io/node-id"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A living node of the connected cluster.
+
+    Attributes:
+        node_id: Ray's id.
+        name: Its address, for people.
+        cpus: CPUs that Ray gives out there, which in a container are fewer than the machine has.
+        gpus: GPUs that Ray gives out there.
+    """
+
+    node_id: str
+    name: str
+    cpus: float
+    gpus: float
+
+    def holds(self, cpus: float, gpus: float) -> bool:
+        """Says whether a worker fits when nothing else runs there."""
+        return self.cpus >= cpus and self.gpus >= gpus
+
+
+def living_nodes() -> list[Node]:
+    """Returns the nodes of the connected cluster that are alive."""
+    import ray
+
+    # Ray ships types, but not for this call.
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    return [
+        Node(
+            node["NodeID"],
+            node["NodeManagerAddress"],
+            node["Resources"].get("CPU", 0.0),
+            node["Resources"].get("GPU", 0.0),
+        )
+        for node in nodes
+        if node["Alive"]
+    ]
+
+
+def is_lost(node_id: str | None) -> bool:
+    """Says whether a worker died because its node was taken away.
+
+    Workers are seen to die some moments before their node is, so a node is given those moments; the
+    driver's own node is there as long as the driver.
+    """
+    import ray
+
+    if node_id is None or node_id == ray.get_runtime_context().get_node_id():
+        return False
+    for _ in range(round(LAST_MOMENTS_SECONDS / LOOK_SECONDS)):
+        if node_id not in {node.node_id for node in living_nodes()}:
+            return True
+        time.sleep(LOOK_SECONDS)
+    return False
+
+
+def refuse_what_no_node_holds(nodes: Sequence[Node], cpus: float, gpus: float) -> None:
+    """Checks that a worker fits somewhere; Ray would wait for a place for ever.
+
+    Raises:
+        EnvironmentProblem: No node has so many CPUs and GPUs.
+    """
+    if any(node.holds(cpus, gpus) for node in nodes):
+        return
+    held = ", ".join(f"{node.name} has {amounts(node.cpus, node.gpus)}" for node in nodes)
+    wanted = amounts(cpus, gpus)
+    raise EnvironmentProblem(
+        f"a worker needs {wanted}, which no node of the Ray cluster has ({held})",
+        "ask for less per worker, or start a larger node with `ray start`",
+    )
+
+
+def amounts(cpus: float, gpus: float) -> str:
+    """Returns the words for resources, such as "2 GPUs and 1 CPU"."""
+    named = [(gpus, "GPU"), (cpus, "CPU")]
+    parts = [f"{count:g} {unit}{'' if count == 1 else 's'}" for count, unit in named if count]
+    return " and ".join(parts) or "nothing"
+
+
+class NodesAside:
+    """Nodes where a worker could not start; each is left alone, longer every time.
+
+    Args:
+        now: The clock, in seconds.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._until: dict[str, float] = {}
+        self._pause: dict[str, float] = {}
+
+    def set_aside(self, node_id: str) -> float:
+        """Leaves a node alone and returns for how many seconds."""
+        pause = min(self._pause.get(node_id, FIRST_PAUSE_SECONDS / 2) * 2, LONGEST_PAUSE_SECONDS)
+        self._pause[node_id] = pause
+        self._until[node_id] = self._now() + pause
+        return pause
+
+    def forgive(self, node_id: str) -> None:
+        """Forgets the failures of a node where a worker has started."""
+        self._until.pop(node_id, None)
+        self._pause.pop(node_id, None)
+
+    def ids(self) -> list[str]:
+        """Returns the nodes that are left alone now."""
+        now = self._now()
+        return sorted(node_id for node_id, until in self._until.items() if until > now)
+
+
+def avoiding(node_ids: Sequence[str]) -> dict[str, str] | None:
+    """Returns Ray's label selector for any node but these; None where all will do."""
+    return {NODE_LABEL: f"!in({','.join(node_ids)})"} if node_ids else None

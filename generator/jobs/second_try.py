@@ -1,0 +1,52 @@
+"""Queries that failed are tried once more at the end of a run, when a bad hour may be over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rankgen.generator.jobs.work import ShardTask
+from rankgen.manifests.commit_record import Attempt
+from rankgen.manifests.records import Query
+
+
+class SecondTry:
+    """Collects the failed queries of a run.
+
+    A query that ended its workers is not tried again: every try costs a worker.
+    """
+
+    def __init__(self) -> None:
+        self._failed: dict[int, tuple[int, frozenset[str]]] = {}
+
+    def defers(self, task: ShardTask, attempt: Attempt) -> bool:
+        """Says whether an attempt that filled nothing is not worth a commit yet, and notes it.
+
+        All its queries failed, as they do while a server is gone: they are not put in quarantine
+        before it is known whether the others fare better.
+        """
+        is_whole = task.revision == 0 and not (task.later or task.given_up)
+        if not is_whole or attempt.facts.get("filled") != 0:
+            return False
+        self._failed[task.shard] = (0, frozenset(attempt.quarantined))
+        return True
+
+    def note(self, task: ShardTask, attempt: Attempt) -> None:
+        """Takes what a committed attempt has left out; the last attempt at a shard counts."""
+        failed = frozenset(attempt.quarantined) - task.given_up.keys()
+        self._failed[task.shard] = (task.revision + 1, failed)
+
+    def tasks(self, queries: Iterable[Query]) -> list[ShardTask]:
+        """Returns a task for every shard with failed queries.
+
+        Args:
+            queries: All planned queries.
+        """
+        wanted = {query_id for _, failed in self._failed.values() for query_id in failed}
+        if not wanted:
+            return []
+        by_id = {query.query_id: query for query in queries if query.query_id in wanted}
+        return [
+            ShardTask(shard, revision, tuple(by_id[query_id] for query_id in sorted(failed)))
+            for shard, (revision, failed) in sorted(self._failed.items())
+            if failed
+        ]

@@ -1,0 +1,51 @@
+"""What the pool knows of one worker and of one task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rankgen.generator.jobs.pulse import Pulse
+from rankgen.generator.jobs.work import ShardTask
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+    from ray.actor import ActorHandle
+
+    from rankgen.generator.jobs.worker import ShardWorker
+
+
+@dataclass
+class Queued:
+    """A task with the times that it failed or its worker died."""
+
+    task: ShardTask
+    failures: int = 0
+
+
+@dataclass
+class Slot:
+    """A worker.
+
+    Attributes:
+        actor: Its handle.
+        place: Answered with the node's id as soon as Ray has found a place for it.
+        opened: When it was asked for, by the monotonic clock.
+        node: The node's id, once it is known.
+        ready: Whether it has loaded its work.
+        tasks: What it is doing.
+        pulse: Whether it gets on.
+    """
+
+    actor: ActorHandle[ShardWorker]
+    place: ObjectRef[str]
+    opened: float
+    node: str | None = None
+    ready: bool = False
+    tasks: dict[ObjectRef[object], Queued] = field(default_factory=dict)
+    pulse: Pulse = field(default_factory=Pulse)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it loads or has a task."""
+        return bool(self.tasks) or not self.ready
