@@ -26,7 +26,7 @@ from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.plan import Plan, default_shards, digest_of_queries
 from rankgen.manifests.records import Candidates, Query
 from rankgen.manifests.run_directory import TREC_RUN, RunDirectory
-from rankgen.manifests.texts import DocumentTexts, link_texts
+from rankgen.manifests.texts import DocumentTexts, digest_of_documents, link_texts
 from rankgen.retrieval.candidate_rows import candidate_table
 
 
@@ -109,7 +109,7 @@ def rerank(wanted: RerankRun) -> JobSummary:
         )
     texts = source.texts("queries")
     queries = [Query(query_id, texts[query_id]) for query_id in lists.query_ids]
-    digest = lists.digest()
+    digest, texts_digest = lists.digest(), digest_of_documents(source)
     with settled(
         run,
         "precision",
@@ -118,7 +118,12 @@ def rerank(wanted: RerankRun) -> JobSummary:
         may_use_gpus=wanted.is_on_gpu,
         ray_address=wanted.ray_address,
     ) as precision:
-        recipe = {"candidates_sha256": digest, **wanted.recipe, "precision": precision}
+        recipe = {
+            "candidates_sha256": digest,
+            "documents_sha256": texts_digest,
+            **wanted.recipe,
+            "precision": precision,
+        }
         plan = Plan(
             kind="rerank",
             tables=("candidates",),

@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 import pyarrow as pa
 
 from rankgen.manifests.atomic import share_file, whole_file
+from rankgen.manifests.column_digest import sha256_of_columns
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run_directory import RunDirectory
@@ -42,6 +43,18 @@ def link_texts(source: RunDirectory, target: RunDirectory) -> None:
                 share_file(path, public)
 
 
+def digest_of_documents(run: RunDirectory) -> str:
+    """Returns the digest of the ids, titles and texts of a run's documents, however many shards.
+
+    Ids alone do not say what a teacher read: another collection may use the same ones.
+    """
+    return _digest(run.read("documents"))
+
+
+def _digest(documents: pa.Table) -> str:
+    return sha256_of_columns(*(documents[name] for name in DOCUMENTS.names))
+
+
 class DocumentTexts:
     """Looks documents up by id in a run's `documents` table, held in memory as Arrow.
 
@@ -53,6 +66,10 @@ class DocumentTexts:
         self._where = run.root
         self._rows = run.read("documents").combine_chunks()
         self._row_of = {doc_id: row for row, doc_id in enumerate(self._rows["doc_id"].to_pylist())}
+
+    def digest(self) -> str:
+        """Returns the same as `digest_of_documents`, of what is held."""
+        return _digest(self._rows)
 
     @property
     def doc_ids(self) -> AbstractSet[str]:
