@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 
 import pyarrow as pa
 
-from rankgen.manifests.atomic import share_file, whole_file
+from rankgen.manifests.atomic import remove_tree, share_file, whole_file
 from rankgen.manifests.column_digest import sha256_of_columns
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Document, Query
@@ -107,9 +107,13 @@ def _write_in_shards(
     fingerprint: str,
 ) -> None:
     shards = max(1, -(-len(rows) // rows_per_shard))
-    for shard, chunk in enumerate(_chunks(rows, rows_per_shard)):
-        with whole_file(run.shard_path(table, shard, shards)) as draft:
+    written = [run.shard_path(table, shard, shards) for shard in range(shards)]
+    for path, chunk in zip(written, _chunks(rows, rows_per_shard), strict=True):
+        with whole_file(path) as draft:
             write_shard(draft, table, pa.Table.from_pylist(chunk, schema=schema), fingerprint)
+    # A retried query may have brought new texts, and these another number of shards.
+    for path in set(run.shard_paths(table)) - set(written):
+        remove_tree(path)
 
 
 def _chunks(rows: list[dict[str, str]], size: int) -> Iterator[list[dict[str, str]]]:
