@@ -32,7 +32,7 @@ from rankgen.manifests.plan import Plan, default_shards, digest_of_queries
 from rankgen.manifests.query_table import QueryTable, queries_of_run
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.run_path import RunPath
-from rankgen.manifests.texts import link_texts
+from rankgen.manifests.texts import digest_of_documents, link_texts
 
 # Beyond so many threads the interpreter's lock is what an embedder waits for.
 _EMBEDDING_CPUS = 8
@@ -108,7 +108,9 @@ def _job(settings: LabelRunSettings, plan: Plan, queries: QueryTable) -> ShardJo
         run=run,
         plan=plan,
         queries=queries,
-        factory=LabelFactory(source.root.absolute(), teacher.anchored()),
+        factory=LabelFactory(
+            source.root.absolute(), teacher.anchored(), plan.recipe.get("documents_sha256")
+        ),
         validate=validate_rankings,
         finish=lambda: link_texts(source, run),
         pool=lambda: _pool(settings, teacher, in_flight),
@@ -136,10 +138,13 @@ def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
     losses = _recorded_losses(source, teacher, settings.only)
     only = None if settings.only is None else pa.array(settings.only, pa.string())
     queries = queries_of_run(source, lists.id_column if only is None else only)
+    recipe = {"candidates_sha256": lists.digest(), **_recipe(teacher)}
+    if teacher.preset.reads_texts:
+        recipe["documents_sha256"] = digest_of_documents(source)
     plan = Plan(
         kind="label",
         tables=("rankings", "windows"),
-        recipe={"candidates_sha256": lists.digest(), **_recipe(teacher)},
+        recipe=recipe,
         settings=_shown(settings) | losses,
         shards=settings.shards or default_shards(len(queries)),
         queries=len(queries),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from rankgen.generator.teachers.base import Teacher
 from rankgen.generator.teachers.journaled import JournaledTeacher
 from rankgen.generator.teachers.registry import make_teacher
 from rankgen.manifests.candidate_lists import CandidateList, CandidateLists
-from rankgen.manifests.errors import IncompleteRun, RankgenError
+from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.texts import DocumentTexts
@@ -45,14 +46,20 @@ class LabelFactory:
     Attributes:
         candidates: The retrieve run's folder.
         teacher: Resolved settings.
+        documents_sha256: Digest of the texts that the run was planned on; None where none is read.
     """
 
     candidates: Path
     teacher: LabelSettings
+    documents_sha256: JsonValue = None
 
     def __call__(self) -> LabelWork:
-        """Loads the model."""
-        return LabelWork(RunDirectory(self.candidates), self.teacher)
+        """Loads the model.
+
+        Raises:
+            EnvironmentProblem: This node sees other texts than the driver.
+        """
+        return LabelWork(RunDirectory(self.candidates), self.teacher, self.documents_sha256)
 
 
 class LabelWork:
@@ -61,12 +68,21 @@ class LabelWork:
     Args:
         source: The candidates with their texts.
         settings: Resolved settings of the teacher.
+        documents_sha256: See `LabelFactory`.
     """
 
-    def __init__(self, source: RunDirectory, settings: LabelSettings) -> None:
+    def __init__(
+        self, source: RunDirectory, settings: LabelSettings, documents_sha256: JsonValue = None
+    ) -> None:
         self._settings = settings
         self._candidates = CandidateLists(source)
         self._documents = DocumentTexts(source) if settings.preset.reads_texts else None
+        if self._documents is not None and self._documents.digest() != documents_sha256:
+            raise EnvironmentProblem(
+                f"the documents that {socket.gethostname()} sees are not those that the run was "
+                "planned on",
+                "let every node see the same folder of candidates",
+            )
         self._teacher: Teacher = make_teacher(settings)
         # Shared by all shards in flight, so that the engine always has this many chains.
         self._chains = asyncio.Semaphore(settings.concurrency or 1)

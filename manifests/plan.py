@@ -90,10 +90,18 @@ def digest_of_queries(queries: Sequence[Query]) -> str:
     return sha256_of_columns(ordered["query_id"], ordered["text"])
 
 
-def open_plan(run: RunDirectory, plan: Plan, queries: Sequence[Query]) -> Plan:
+def open_plan(
+    run: RunDirectory, plan: Plan, queries: Sequence[Query], other_driver: str | None = None
+) -> Plan:
     """Writes the plan of a new run, or checks that an existing run has the same one.
 
-    The plan of a run that holds no work yet is replaced.
+    The plan of a run that holds no work yet is replaced, unless another driver has just begun.
+
+    Args:
+        run: The run.
+        plan: What this driver wants.
+        queries: The planned queries.
+        other_driver: Another process that works on the run now, by name.
 
     Raises:
         UsageError: The folder holds something that is no run of ours, or a run made by another
@@ -105,12 +113,18 @@ def open_plan(run: RunDirectory, plan: Plan, queries: Sequence[Query]) -> Plan:
         put_if_absent(run.plan, _text(plan))
     existing = read_plan(run)
     if existing.fingerprint != plan.fingerprint:
+        difference = describe_difference(existing, plan)
+        if other_driver is not None:
+            raise UsageError(
+                f"{other_driver} works on {run.root} by another recipe: {difference}",
+                "wait until it ends, or choose another --out",
+            )
         if _holds_no_work(run):
             _write_queries(run, plan, queries)
             write_whole(run.plan, _text(plan))
             return read_plan(run)
         raise UsageError(
-            f"{run.root} was made by another recipe: {describe_difference(existing, plan)}",
+            f"{run.root} was made by another recipe: {difference}",
             "choose another --out, or repeat the command with the values it was made with",
         )
     return existing

@@ -7,7 +7,8 @@ from collections.abc import Set as AbstractSet
 
 import pyarrow as pa
 
-from rankgen.manifests.atomic import share_file, whole_file
+from rankgen.manifests.atomic import remove_tree, share_file, whole_file
+from rankgen.manifests.column_digest import sha256_of_columns
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run_directory import RunDirectory
@@ -42,6 +43,18 @@ def link_texts(source: RunDirectory, target: RunDirectory) -> None:
                 share_file(path, public)
 
 
+def digest_of_documents(run: RunDirectory) -> str:
+    """Returns the digest of the ids, titles and texts of a run's documents, however many shards.
+
+    Ids alone do not say what a teacher read: another collection may use the same ones.
+    """
+    return _digest(run.read("documents"))
+
+
+def _digest(documents: pa.Table) -> str:
+    return sha256_of_columns(*(documents[name] for name in DOCUMENTS.names))
+
+
 class DocumentTexts:
     """Looks documents up by id in a run's `documents` table, held in memory as Arrow.
 
@@ -53,6 +66,10 @@ class DocumentTexts:
         self._where = run.root
         self._rows = run.read("documents").combine_chunks()
         self._row_of = {doc_id: row for row, doc_id in enumerate(self._rows["doc_id"].to_pylist())}
+
+    def digest(self) -> str:
+        """Returns the same as `digest_of_documents`, of what is held."""
+        return _digest(self._rows)
 
     @property
     def doc_ids(self) -> AbstractSet[str]:
@@ -90,9 +107,13 @@ def _write_in_shards(
     fingerprint: str,
 ) -> None:
     shards = max(1, -(-len(rows) // rows_per_shard))
-    for shard, chunk in enumerate(_chunks(rows, rows_per_shard)):
-        with whole_file(run.shard_path(table, shard, shards)) as draft:
+    written = [run.shard_path(table, shard, shards) for shard in range(shards)]
+    for path, chunk in zip(written, _chunks(rows, rows_per_shard), strict=True):
+        with whole_file(path) as draft:
             write_shard(draft, table, pa.Table.from_pylist(chunk, schema=schema), fingerprint)
+    # A retried query may have brought new texts, and these another number of shards.
+    for path in set(run.shard_paths(table)) - set(written):
+        remove_tree(path)
 
 
 def _chunks(rows: list[dict[str, str]], size: int) -> Iterator[list[dict[str, str]]]:

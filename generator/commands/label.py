@@ -78,6 +78,19 @@ def label(
             help="An unreadable answer: repair, retry or quarantine.", show_default="repair"
         ),
     ] = None,
+    tensor_parallel: Annotated[
+        int, typer.Option(help="GPUs of one node that share the model, under vLLM.", min=1)
+    ] = 1,
+    gpu_memory_utilization: Annotated[
+        float, typer.Option(help="Share of each GPU's memory that vLLM takes.", min=0.0, max=1.0)
+    ] = 0.9,
+    request_timeout_s: Annotated[
+        float,
+        typer.Option("--request-timeout", help="Seconds that one call to a server may take."),
+    ] = 600.0,
+    stall_seconds: Annotated[
+        float, typer.Option(help="Replace a worker that finishes no window for so many seconds.")
+    ] = 1800.0,
     order: Annotated[
         str | None,
         typer.Option(

@@ -71,7 +71,7 @@ def row_checks() -> dict[Kind, Validate]:
     """Returns what checks the rows of each kind of run."""
     from rankgen.generator.label_rows import validate_rankings
     from rankgen.generator.negatives_work import validate_lists
-    from rankgen.generator.rerank import validate_reranked
+    from rankgen.generator.rerank_work import validate_reranked
     from rankgen.generator.retrieve_work import validate_candidates
 
     return {

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import socket
 import time
 
+from rankgen.generator.jobs.drivers import driver_name
 from rankgen.manifests.atomic import append_line
 from rankgen.manifests.run_directory import RunDirectory
 
@@ -20,7 +19,7 @@ class EventLog:
     """
 
     def __init__(self, run: RunDirectory) -> None:
-        self._path = run.events / f"{socket.gethostname()}-{os.getpid()}.jsonl"
+        self._path = run.events / f"{driver_name()}.jsonl"
 
     def write(self, event: str, **values: str | int | float | None) -> None:
         """Appends one event with the time, in seconds since 1970."""

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, cast
 
 from pydantic import JsonValue
 
+from rankgen.generator.jobs.actor import make_actor
 from rankgen.generator.jobs.cluster import ray_session
+from rankgen.generator.jobs.drivers import LEFT, STARTED, other_driver
 from rankgen.generator.jobs.events import EventLog
 from rankgen.generator.jobs.interrupt import StopRequest, stop_on_signals
-from rankgen.generator.jobs.nodes import avoiding
 from rankgen.generator.jobs.pool import Pool
 from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.jobs.second_try import SecondTry
 from rankgen.generator.jobs.work import ShardTask, WorkFactory
-from rankgen.generator.jobs.worker import ShardWorker
 from rankgen.manifests.atomic import remove_tree
 from rankgen.manifests.commit_record import CommitRecord
 from rankgen.manifests.errors import IncompleteRun
@@ -30,9 +29,6 @@ from rankgen.manifests.records import Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.storage_faults import named_storage_faults
 from rankgen.manifests.store_probe import StoreToken, probed_store
-
-if TYPE_CHECKING:
-    from ray.actor import ActorHandle
 
 
 @dataclass(frozen=True)
@@ -99,7 +95,16 @@ def run_job(job: ShardJob) -> JobSummary:
 
 
 def _run_probed(job: ShardJob, token: StoreToken) -> JobSummary:
-    plan = open_plan(job.run, job.plan, job.queries)
+    events = EventLog(job.run)
+    events.write(STARTED)
+    try:
+        return _run_alone(job, token, events)
+    finally:
+        events.write(LEFT)
+
+
+def _run_alone(job: ShardJob, token: StoreToken, events: EventLog) -> JobSummary:
+    plan = open_plan(job.run, job.plan, job.queries, other_driver(job.run))
     ledger = Ledger(job.run, plan.fingerprint, plan.shards, plan.tables)
     records = ledger.settle()
     resumed = len(records)
@@ -107,7 +112,7 @@ def _run_probed(job: ShardJob, token: StoreToken) -> JobSummary:
     if tasks:
         # Ray takes SIGTERM for itself when it starts, and would abort.
         with ray_session(job.ray_address), stop_on_signals() as stop:
-            _fill(job, plan, ledger, tasks, planned, records, stop, token)
+            _fill(job, plan, ledger, tasks, planned, records, stop, token, events)
         if stop.requested:
             raise KeyboardInterrupt
         records = ledger.settle()
@@ -151,10 +156,16 @@ def _fill(
     records: dict[int, CommitRecord],
     stop: StopRequest,
     token: StoreToken,
+    events: EventLog,
 ) -> None:
     settings = job.pool()
-    events = EventLog(job.run)
-    pool = Pool(partial(_make_actor, job, plan, settings, token), settings, events, stop, warn)
+    pool = Pool(
+        partial(make_actor, job.run.root.absolute(), plan, job.factory, token, settings),
+        settings,
+        events,
+        stop,
+        warn,
+    )
     published = sum(len(planned[s]) - len(r.quarantined) for s, r in records.items())
     events.write("start", shards_left=len(tasks), workers=settings.workers)
     try:
@@ -209,28 +220,6 @@ def _commit_all(
         if following is not None:
             pool.add(following)
     return failed
-
-
-def _make_actor(
-    job: ShardJob,
-    plan: Plan,
-    settings: PoolSettings,
-    token: StoreToken,
-    avoided: Sequence[str],
-) -> ActorHandle[ShardWorker]:
-    import ray
-
-    actor = ray.remote(ShardWorker).options(
-        num_cpus=settings.cpus,
-        num_gpus=settings.gpus,
-        max_restarts=0,
-        max_task_retries=0,
-        max_concurrency=max(2, settings.shards_in_flight + 1),
-        label_selector=avoiding(avoided),
-    )
-    root = job.run.root.absolute()
-    handle = actor.remote(root, plan.fingerprint, plan.shards, job.factory, token)
-    return cast("ActorHandle[ShardWorker]", handle)
 
 
 def _summary(job: ShardJob, records: dict[int, CommitRecord], resumed: int) -> JobSummary:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from rankgen.generator.jobs.events import EventLog
 from rankgen.generator.jobs.interrupt import StopRequest
+from rankgen.generator.jobs.last_words import last_words
 from rankgen.generator.jobs.nodes import is_lost, living_nodes, refuse_what_no_node_holds
 from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.jobs.slot import Queued, Slot
@@ -177,7 +178,7 @@ class Pool:
             self._again(queued, f"it failed {queued.failures + 1} times ({reason})")
             self._count_failure(reason, queued, error)
         except ray.exceptions.RayError as error:
-            self._replace(slot, type(error).__name__)
+            self._replace(slot, f"{type(error).__name__}{last_words(slot.log)}")
         else:
             self._streak.success()
             yield slot.tasks.pop(ref).task, attempt

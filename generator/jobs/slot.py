@@ -29,18 +29,21 @@ class Slot:
 
     Attributes:
         actor: Its handle.
-        place: Answered with the node's id as soon as Ray has found a place for it.
+        place: Answered with the node's id and the worker's log there, as soon as Ray has found a
+            place for it.
         opened: When it was asked for, by the monotonic clock.
         node: The node's id, once it is known.
+        log: The path of its log on that node.
         ready: Whether it has loaded its work.
         tasks: What it is doing.
         pulse: Whether it gets on.
     """
 
     actor: ActorHandle[ShardWorker]
-    place: ObjectRef[str]
+    place: ObjectRef[tuple[str, str | None]]
     opened: float
     node: str | None = None
+    log: str | None = None
     ready: bool = False
     tasks: dict[ObjectRef[object], Queued] = field(default_factory=dict)
     pulse: Pulse = field(default_factory=Pulse)

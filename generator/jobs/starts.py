@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from rankgen.generator.jobs.driver_variables import driver_variables
 from rankgen.generator.jobs.events import EventLog
+from rankgen.generator.jobs.last_words import last_words
 from rankgen.generator.jobs.nodes import NodesAside, amounts, living_nodes
 from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.jobs.slot import Slot
@@ -111,7 +112,7 @@ class Starts:
                 slot,
                 EnvironmentProblem(
                     f"{self._failures + 1} workers in a row died while loading "
-                    f"({type(error).__name__})",
+                    f"({type(error).__name__}{last_words(slot.log)})",
                     "repeat the command with --debug to see the workers' own output",
                 ),
                 self._settings.start_failures,
@@ -145,7 +146,9 @@ class Starts:
         return [n.node_id for n in living_nodes() if n.holds(settings.cpus, settings.gpus)]
 
 
-def _first_calls(actor: ActorHandle[ShardWorker]) -> tuple[ObjectRef[str], ObjectRef[object]]:
+def _first_calls(
+    actor: ActorHandle[ShardWorker],
+) -> tuple[ObjectRef[tuple[str, str | None]], ObjectRef[object]]:
     return actor.place.remote(), actor.start.remote(driver_variables())
 
 
@@ -156,5 +159,5 @@ def _has_place(slot: Slot) -> bool:
     if slot.node is None and ray.wait([slot.place], timeout=0)[0]:
         # Of a worker that is dead already its start tells.
         with contextlib.suppress(ray.exceptions.RayError):
-            slot.node = ray.get(slot.place)
+            slot.node, slot.log = ray.get(slot.place)
     return slot.node is not None

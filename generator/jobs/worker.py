@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 import uuid
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rankgen.generator.jobs.driver_variables import DriverVariables
+from rankgen.generator.jobs.last_words import own_log
 from rankgen.generator.jobs.work import ShardTask, ShardWork, WorkerMustExit, WorkFactory
 from rankgen.manifests.atomic import whole_file
 from rankgen.manifests.commit_record import Attempt
@@ -42,11 +44,14 @@ class ShardWorker:
         self._token = token
         self._work: ShardWork | None = None
 
-    async def place(self) -> str:
-        """Returns Ray's id of the node; the first answer says that the worker has a place."""
+    async def place(self) -> tuple[str, str | None]:
+        """Returns Ray's id of the node and this process's log there.
+
+        The first answer says that the worker has a place.
+        """
         import ray
 
-        return str(ray.get_runtime_context().get_node_id())
+        return str(ray.get_runtime_context().get_node_id()), own_log()
 
     async def start(self, variables: DriverVariables) -> int:
         """Loads the work and returns the process id.
@@ -81,7 +86,8 @@ class ShardWorker:
         began, clock = time.time(), time.monotonic()
         try:
             filled = await self._work.fill(task.queries, self._run.journal_of(task.shard))
-        except WorkerMustExit:
+        except WorkerMustExit as reason:
+            print(f"this worker must exit: {reason}", file=sys.stderr, flush=True)
             # Raising would keep a process with a dead engine in service.
             os._exit(1)
         name = f"{task.shard:05d}.{task.revision}-{uuid.uuid4().hex}"

@@ -153,7 +153,7 @@ def test_verify_finds_a_changed_and_a_lost_object(labelled: str) -> None:
     assert problems == [
         f"{shards[1]} has changed since it was committed (SHA-256 differs)",
         f"{shards[2]} is missing, although it was committed",
-        f"{shards[0].with_name('train-foreign.parquet')} was not committed by this run",
+        f"{shards[0].with_name('train-foreign.parquet')} was not published by this run",
     ]
 
 

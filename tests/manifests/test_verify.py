@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from toy_ledger import rows
 
+from rankgen.manifests import texts
 from rankgen.manifests.commit_record import Attempt
 from rankgen.manifests.ledger import Ledger
 from rankgen.manifests.plan import Plan, digest_of_queries, open_plan
@@ -152,6 +153,16 @@ def test_the_manifest_of_an_earlier_version_still_tells(finished: RunDirectory) 
     del manifest["predicate"]["commits_sha256"]
     finished.manifest.write_text(json.dumps(manifest))
     assert checked(finished).is_finished
+
+
+def test_texts_that_grow_into_more_shards_stand_there_once(
+    finished: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(texts, "DOCUMENTS_PER_SHARD", 2)
+    for count in (1, 5, 3):
+        grown = [Document(f"d{number}", "", "a passage") for number in range(count)]
+        write_documents(finished, grown, "f")
+        assert finished.read("documents")["doc_id"].to_pylist() == [d.doc_id for d in grown]
 
 
 def test_hidden_files_of_other_programs_are_let_be(finished: RunDirectory) -> None:

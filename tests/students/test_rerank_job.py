@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
 from rankgen.generator.jobs.cluster import kept_session
-from rankgen.generator.rerank import validate_reranked
+from rankgen.generator.rerank_work import validate_reranked
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.half_precision import is_fast
 from rankgen.manifests.records import Candidates

@@ -1,0 +1,34 @@
+"""What a worker wrote last, for the error that tells of its death."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+_TAIL_BYTES = 8192
+_LONGEST = 200
+
+
+def own_log() -> str | None:
+    """Returns the file that this process writes its errors to; None where it is no file."""
+    if not stat.S_ISREG(os.fstat(2).st_mode):
+        return None
+    try:
+        return os.readlink("/proc/self/fd/2")
+    except OSError:
+        return None
+
+
+def last_words(log: str | None) -> str:
+    """Returns ": " and the last line of a worker's log; nothing where it is empty or elsewhere."""
+    if log is None:
+        return ""
+    try:
+        with Path(log).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:  # Another node's.
+        return ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f": {lines[-1][:_LONGEST]}" if lines else ""
