@@ -250,7 +250,7 @@ def test_a_foreign_file(candidates: Path, finished: Path, tmp_path: Path) -> Non
     out = copied(finished, tmp_path)
     foreign = out / "rankings" / "train-00006-of-00007.parquet"
     foreign.write_bytes(RunDirectory(out).shard_paths("rankings")[0].read_bytes())
-    assert verified(out) == (5, [f"{foreign} was not committed by this run"])
+    assert verified(out) == (5, [f"{foreign} was not published by this run"])
     assert run(label_command(candidates, out)).returncode in (0, 5)
     assert foreign.exists()
     foreign.unlink()
