@@ -27,8 +27,8 @@ pytestmark = pytest.mark.usefixtures("unbound_vllm")
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "tiny_ranker"
 START_S = 600
-# Two windows of ten.
-DEPTH = 15
+# Two windows of twenty, for which the tiny ranker was trained.
+DEPTH = 30
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +87,12 @@ def test_chat_and_completions_read_the_same_prompt(server: str) -> None:
         settings = LabelSettings.model_validate(
             {"teacher": "rankzephyr", "model": "tiny", "tokenizer": str(FIXTURE / "model")}
             | {"engine": "openai", "base_url": server, "api": api}
+            # How well the tiny ranker ranks is not the question here.
+            | {"min_named": 0.0}
         )
         teacher = make_teacher(settings)
         try:
-            ranking = await rank_query(query, documents, teacher, window=10, stride=5)
+            ranking = await rank_query(query, documents, teacher, window=20, stride=10)
         finally:
             await teacher.close()
         assert teacher.facts()["server"] == "vllm"
@@ -100,7 +102,7 @@ def test_chat_and_completions_read_the_same_prompt(server: str) -> None:
             built = make_prompter(settings).build(query, span)
             # The server counts what it read: the beginning token is there, once.
             assert record.result.usage.prompt == len(built.token_ids)
-            assert record.result.usage.output == 40
+            assert record.result.usage.output == 90
             here = order[record.start : record.end]
             order[record.start : record.end] = [here[i] for i in record.result.permutation]
         return ranking
