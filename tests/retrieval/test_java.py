@@ -85,6 +85,8 @@ def printed_apart(script: str) -> str:
 def test_ctrl_c_stays_python_s_while_a_jvm_runs() -> None:
     script = (
         "import os, signal\n"
+        # What is started in the background of a shell ignores Ctrl-C from the start.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from rankgen.retrieval.java import start_jvm\n"
         "start_jvm(); start_jvm()\n"
         "from jnius import autoclass\n"
