@@ -126,7 +126,7 @@ def perform_retrieve(values: Mapping[str, object], where: str, *, as_json: bool 
 
 
 def _own_document_lines(rule: str, summary: RetrieveSummary) -> list[str]:
-    """Says in how many lists the query itself was found, and where only its id was."""
+    """Says how many lists leave the query itself out, and where only its id was found."""
     lines = []
     left_out = summary.job.counts.get("own_documents_left_out", 0)
     if left_out:

@@ -151,10 +151,10 @@ def test_a_training_goes_on_in_the_precision_it_was_begun_in(
     settings = settings_of(recipe, precision="auto", max_steps=3, checkpoint_every=1)
     original = Trainer.run
 
-    def dying(self: Trainer, step: int, lists: list[object]) -> object:
+    def dying(self: Trainer, step: int, lists: list[object], spent: float) -> object:
         if step == 2:
             raise Killed
-        return original(self, step, lists)  # type: ignore[arg-type]
+        return original(self, step, lists, spent)  # type: ignore[arg-type]
 
     def held(name: str) -> object:
         return json.loads((settings.out / name).read_text(encoding="utf-8"))
