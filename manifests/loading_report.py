@@ -55,7 +55,7 @@ def load_part(auto_class: AutoClass, source: str, **options: object) -> Any:
     try:
         import transformers
 
-        with _quiet_loading():
+        with quiet_transformers():
             return getattr(transformers, auto_class).from_pretrained(name, **options)
     except ImportError as error:
         raise EnvironmentProblem(
@@ -113,8 +113,8 @@ def _first_line(error: Exception) -> str:
 
 
 @contextmanager
-def _quiet_loading() -> Iterator[None]:
-    """Silences the loading bar and the report of fresh weights, which look like errors."""
+def quiet_transformers() -> Iterator[None]:
+    """Silences bars of loading and saving, and reports of fresh weights that look like errors."""
     from transformers.utils import logging as hf_logging
 
     shows_bar = hf_logging.is_progress_bar_enabled()

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
-from rankgen.manifests.loading_report import is_head, load_part, load_weights, refuse_lacking
+from rankgen.manifests.loading_report import (
+    is_head,
+    load_part,
+    load_weights,
+    quiet_transformers,
+    refuse_lacking,
+)
 from rankgen.manifests.model_source import pinned_model
 from rankgen.students.cuts import CUTS_ENTRY, Cuts, cuts_of_config, cuts_of_record
 from rankgen.students.encode import PairTemplate, pair_template
@@ -64,7 +70,8 @@ class CrossEncoder:
         }
         cuts = Cuts(self.query_tokens, self.passage_tokens)
         setattr(self.model.config, CUTS_ENTRY, cuts._asdict())
-        self.model.save_pretrained(folder)
+        with quiet_transformers():
+            self.model.save_pretrained(folder)
         without_presets(self.tokenizer)
         self.tokenizer.model_max_length = self._longest_pair()
         self.tokenizer.save_pretrained(folder)

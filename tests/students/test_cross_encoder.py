@@ -76,6 +76,15 @@ def test_saved_and_loaded_scores_are_the_same(encoder: CrossEncoder, saved: Path
     np.testing.assert_allclose(scores_of(loaded), scores_of(encoder), atol=1e-6)
 
 
+def test_saving_and_loading_print_nothing(
+    encoder: CrossEncoder, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    encoder.save(tmp_path)
+    load_cross_encoder(str(tmp_path))
+    printed = capfd.readouterr()
+    assert printed.out + printed.err == ""
+
+
 def test_saved_tokenizer_has_no_presets(saved: Path) -> None:
     tokenizer = json.loads((saved / "tokenizer.json").read_text(encoding="utf-8"))
     assert tokenizer["truncation"] is None
