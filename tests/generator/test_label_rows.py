@@ -14,7 +14,13 @@ from rankgen.generator.label_rows import (
     validate_rankings,
     window_table,
 )
-from rankgen.generator.outcomes import QueryRanking
+from rankgen.generator.outcomes import (
+    QueryRanking,
+    TokenUsage,
+    WindowOutcome,
+    WindowRecord,
+    WindowResult,
+)
 from rankgen.generator.strategies.sliding import rank_query
 from rankgen.generator.teachers.scripted import Script, ScriptedTeacher
 from rankgen.manifests.candidate_lists import CandidateList
@@ -88,3 +94,32 @@ def test_a_lost_window_is_found(tables: dict[str, pa.Table]) -> None:
     tables["windows"] = tables["windows"].slice(1)
     with pytest.raises(IntegrityProblem, match="do not lead to its ranking"):
         validate_rankings(tables, ["q"], {})
+
+
+def test_rows_tell_what_each_answer_was_and_cost() -> None:
+    results = [
+        WindowResult((1, 0), usage=TokenUsage(100, 9)),
+        WindowResult((0, 1), WindowOutcome.REPAIRED, 1, 2, 3, TokenUsage(200, 11), "[1] [1] [7]"),
+    ]
+    records = tuple(WindowRecord(0, n, 0, 2, result) for n, result in enumerate(results))
+    found = CandidateList("q", ["a", "b"], [2.0, 1.0], sha256_of_lines(["a", "b"]))
+    degraded = QueryRanking("q", (1, 0), records)
+    tables = {"rankings": ranking_table([(degraded, found)]), "windows": window_table([degraded])}
+    validate_rankings(tables, ["q"], {})
+    (row,) = tables["rankings"].to_pylist()
+    assert row["status"] == "degraded"
+    assert (row["windows"], row["repaired_windows"]) == (2, 1)
+    assert (row["prompt_tokens"], row["output_tokens"]) == (300, 20)
+    clean, repaired = tables["windows"].to_pylist()
+    counted = ("duplicates", "missing", "out_of_range", "prompt_tokens", "output_tokens")
+    assert [clean[name] for name in counted] == [0, 0, 0, 100, 9]
+    assert [repaired[name] for name in counted] == [1, 2, 3, 200, 11]
+    assert (clean["outcome"], clean["output_text"]) == ("ok", None)
+    assert (repaired["outcome"], repaired["output_text"]) == ("repaired", "[1] [1] [7]")
+    counts = label_counts(tables)
+    assert (counts["queries_complete"], counts["queries_degraded"]) == (0, 1)
+    assert (counts["windows_ok"], counts["windows_repaired"]) == (1, 1)
+    assert [counts[f"ids_{name}"] for name in ("duplicate", "missing", "out_of_range")] == [1, 2, 3]
+    assert (counts["prompt_tokens"], counts["output_tokens"]) == (300, 20)
+    complete = QueryRanking("q", (1, 0), records[:1])
+    assert ranking_table([(complete, found)])["status"].to_pylist() == ["complete"]
