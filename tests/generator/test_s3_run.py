@@ -122,7 +122,10 @@ def test_a_run_on_s3_has_the_bytes_of_a_local_one(
     assert {subject["name"] for subject in manifest["subject"]} == set(local)
     assert manifest["predicate"]["settings"]["out"] == out
     events = next(run.events.glob("*.jsonl")).read_text().splitlines()
-    assert [json.loads(events[0])["event"], json.loads(events[-1])["event"]] == ["start", "end"]
+    assert [json.loads(events[0])["event"], json.loads(events[-1])["event"]] == [
+        "driver",
+        "left",
+    ]
     # Repeating the command does nothing, and the run can be looked at and checked.
     changed = run.manifest.stat().st_mtime
     answered(*label_command(candidates, out))
