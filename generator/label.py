@@ -113,7 +113,7 @@ def _job(settings: LabelRunSettings, plan: Plan, queries: QueryTable) -> ShardJo
         ),
         validate=validate_rankings,
         finish=lambda: link_texts(source, run),
-        pool=lambda: _pool(settings, teacher, in_flight),
+        pool=lambda: size_pool(settings, teacher, in_flight),
         max_failed=settings.max_failed,
         # A server's bad hour, or a model that answers otherwise in another batch.
         tries_again=True,
@@ -212,7 +212,7 @@ def _shown(settings: LabelRunSettings) -> dict[str, JsonValue]:
     return settings.model_dump(mode="json")
 
 
-def _pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int) -> PoolSettings:
+def size_pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int) -> PoolSettings:
     """Sizes the pool: an engine takes a GPU (or the machine), an embedder many CPUs, others one."""
     preset = teacher.preset
     # Two shards at a time, so that one's last queries overlap the next one's first.

@@ -86,7 +86,7 @@ class VllmEngine:
         try:
             self._llm = AsyncLLM.from_engine_args(
                 # vLLM's defaults for servers are smaller batches; a run wants throughput.
-                _arguments(settings),
+                engine_arguments(settings),
                 usage_context=UsageContext.LLM_CLASS,
             )
         except Exception as error:  # vLLM raises anything, from OSError to pydantic's errors.
@@ -166,7 +166,8 @@ class VllmEngine:
         return facts
 
 
-def _arguments(settings: VllmSettings) -> AsyncEngineArgs:
+def engine_arguments(settings: VllmSettings) -> AsyncEngineArgs:
+    """Returns what vLLM is started with: everything that the settings say of the model and GPUs."""
     import torch
     from vllm.engine.arg_utils import AsyncEngineArgs
 

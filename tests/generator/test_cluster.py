@@ -134,7 +134,9 @@ class Texts(NamedTuple):
         pass
 
     def facts(self) -> Mapping[str, JsonValue]:
-        return {}
+        import ray
+
+        return {"gpus": [int(number) for number in ray.get_gpu_ids()]}
 
 
 def text_job(out: Path, address: str, broken: Sequence[str], pool: PoolSettings) -> ShardJob:
@@ -169,7 +171,7 @@ def test_a_node_where_workers_cannot_start_is_set_aside(tmp_path: Path) -> None:
     two = PoolSettings(workers=2, cpus=1.0)
     cluster = Cluster(initialize_head=True, head_node_args=HEAD)
     try:
-        good = cluster.add_node(num_cpus=1)
+        good = cluster.add_node(num_cpus=1, num_gpus=1)
         bad = cluster.head_node.node_id
         summary = run_job(text_job(tmp_path / "run", cluster.address, [bad], two))
         assert (summary.queries, summary.quarantined) == (12, {})
@@ -180,6 +182,15 @@ def test_a_node_where_workers_cannot_start_is_set_aside(tmp_path: Path) -> None:
 
         with pytest.raises(EnvironmentProblem, match="no mount"):
             run_job(text_job(tmp_path / "none", cluster.address, [bad, good.node_id], two))
+
+        # Ray gives a GPU to one worker at a time, and shows it only that one.
+        on_gpu = PoolSettings(workers=2, cpus=0.0, gpus=1.0)
+        run_job(text_job(tmp_path / "gpu", cluster.address, [], on_gpu))
+        events = events_of(tmp_path / "gpu")
+        assert {e["node"] for e in events if e["event"] == "worker ready"} == {good.node_id}
+        manifest = json.loads((tmp_path / "gpu" / "manifest.json").read_text())
+        (environment,) = manifest["predicate"]["environments"]
+        assert environment["gpus"] == [0]
 
         large = PoolSettings(workers=2, cpus=2.0)
         with pytest.raises(EnvironmentProblem, match="needs 2 CPUs, which no node") as caught:

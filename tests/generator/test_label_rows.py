@@ -14,7 +14,13 @@ from rankgen.generator.label_rows import (
     validate_rankings,
     window_table,
 )
-from rankgen.generator.outcomes import QueryRanking
+from rankgen.generator.outcomes import (
+    QueryRanking,
+    TokenUsage,
+    WindowOutcome,
+    WindowRecord,
+    WindowResult,
+)
 from rankgen.generator.strategies.sliding import rank_query
 from rankgen.generator.teachers.scripted import Script, ScriptedTeacher
 from rankgen.manifests.candidate_lists import CandidateList
@@ -84,7 +90,59 @@ def test_a_window_that_was_changed_is_found(
         validate_rankings(tables, ["q"], {})
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"retrieval_positions": list(range(2, 27))},
+        {"candidates_sha256": "0" * 64},
+    ],
+)
+def test_a_list_of_other_candidates_is_found(
+    tables: dict[str, pa.Table], fault: dict[str, Any]
+) -> None:
+    tables["rankings"] = changed(tables["rankings"], "rankings", 0, **fault)
+    with pytest.raises(IntegrityProblem, match="no permutation of its candidates"):
+        validate_rankings(tables, ["q"], {})
+
+
+def test_windows_of_a_query_without_a_ranking_are_found(tables: dict[str, pa.Table]) -> None:
+    foreign = changed(tables["windows"], "windows", 0, query_id="other").slice(0, 1)
+    tables["windows"] = pa.concat_tables([tables["windows"], foreign])
+    with pytest.raises(IntegrityProblem, match="do not belong"):
+        validate_rankings(tables, ["q"], {})
+
+
 def test_a_lost_window_is_found(tables: dict[str, pa.Table]) -> None:
     tables["windows"] = tables["windows"].slice(1)
     with pytest.raises(IntegrityProblem, match="do not lead to its ranking"):
         validate_rankings(tables, ["q"], {})
+
+
+def test_rows_tell_what_each_answer_was_and_cost() -> None:
+    results = [
+        WindowResult((1, 0), usage=TokenUsage(100, 9)),
+        WindowResult((0, 1), WindowOutcome.REPAIRED, 1, 2, 3, TokenUsage(200, 11), "[1] [1] [7]"),
+        WindowResult((0, 1), usage=TokenUsage(50, 9)),
+    ]
+    records = tuple(WindowRecord(0, n, 0, 2, result) for n, result in enumerate(results))
+    found = CandidateList("q", ["a", "b"], [2.0, 1.0], sha256_of_lines(["a", "b"]))
+    degraded = QueryRanking("q", (1, 0), records)
+    tables = {"rankings": ranking_table([(degraded, found)]), "windows": window_table([degraded])}
+    validate_rankings(tables, ["q"], {})
+    (row,) = tables["rankings"].to_pylist()
+    assert row["status"] == "degraded"
+    assert (row["windows"], row["repaired_windows"]) == (3, 1)
+    assert (row["prompt_tokens"], row["output_tokens"]) == (350, 29)
+    clean, repaired, _ = tables["windows"].to_pylist()
+    counted = ("duplicates", "missing", "out_of_range", "prompt_tokens", "output_tokens")
+    assert [clean[name] for name in counted] == [0, 0, 0, 100, 9]
+    assert [repaired[name] for name in counted] == [1, 2, 3, 200, 11]
+    assert (clean["outcome"], clean["output_text"]) == ("ok", None)
+    assert (repaired["outcome"], repaired["output_text"]) == ("repaired", "[1] [1] [7]")
+    counts = label_counts(tables)
+    assert (counts["queries_complete"], counts["queries_degraded"]) == (0, 1)
+    assert (counts["windows_ok"], counts["windows_repaired"]) == (2, 1)
+    assert [counts[f"ids_{name}"] for name in ("duplicate", "missing", "out_of_range")] == [1, 2, 3]
+    assert (counts["prompt_tokens"], counts["output_tokens"]) == (350, 29)
+    complete = QueryRanking("q", (1, 0), records[:1])
+    assert ranking_table([(complete, found)])["status"].to_pylist() == ["complete"]

@@ -98,3 +98,25 @@ def test_a_teacher_is_known_by_the_format_it_computes_in() -> None:
     resolved = LabelSettings(teacher="rankzephyr", model=str(MODEL)).resolved()
     assert resolved.dtype == "auto"
     assert _with_dtype(resolved).dtype == dtype_and_warning("float16", "auto")[0] != "auto"
+
+
+def test_vllm_is_started_with_what_the_settings_say() -> None:
+    pytest.importorskip("vllm")
+    from rankgen.generator.engines.vllm_engine import VllmSettings, engine_arguments
+
+    settings = VllmSettings(
+        model=str(MODEL),
+        revision="c" * 40,
+        tokenizer=f"some/tokenizer@{'d' * 40}",
+        context_size=2048,
+        dtype="float32",
+        seed=7,
+        tensor_parallel=4,
+    )
+    arguments = engine_arguments(settings)
+    assert (arguments.model, arguments.revision) == (str(MODEL), "c" * 40)
+    assert (arguments.tokenizer, arguments.tokenizer_revision) == ("some/tokenizer", "d" * 40)
+    assert arguments.tensor_parallel_size == 4
+    assert (arguments.max_model_len, arguments.dtype, arguments.seed) == (2048, "float32", 7)
+    own = engine_arguments(VllmSettings(model=str(MODEL), revision="c" * 40))
+    assert (own.tokenizer, own.tokenizer_revision) == (None, "c" * 40)
