@@ -85,7 +85,7 @@ class Ledger:
             IntegrityProblem: The attempt's files cannot be read or are not valid.
         """
         folder = self._run.attempts / attempt.name
-        path = self._record_path(attempt.shard, attempt.revision)
+        path = self._run.record_path(attempt.shard, attempt.revision)
         if path.exists():
             return self._came_second(path, folder)
         tables = {t: read_shard(folder / f"{t}.parquet", t) for t in self._tables}
@@ -168,8 +168,9 @@ class Ledger:
         return self._run.shard_path(subject.table, record.shard, self._shards)
 
     def discard_work_in_progress(self) -> None:
-        """Removes left-over attempts and journals, for a run whose every query is published."""
+        """Removes attempts, claims and journals, for a run whose every query is published."""
         remove_tree(self._run.attempts)
+        remove_tree(self._run.claims)
         remove_tree(self._run.journal)
 
     def _publish(self, record: CommitRecord) -> None:
@@ -220,9 +221,6 @@ class Ledger:
         """Returns the paths of all records, by shard and revision."""
         paths = self._run.commits.glob("*.json")
         return sorted((p for p in paths if not p.name.startswith(".")), key=_numbers_of)
-
-    def _record_path(self, shard: int, revision: int) -> Path:
-        return self._run.commits / f"{shard:05d}.{revision}.json"
 
     def _parsed(self, path: Path, content: bytes) -> CommitRecord:
         try:

@@ -23,9 +23,15 @@ def other_driver(run: RunDirectory) -> str | None:
     """
     own = driver_name()
     for path in run.events.glob("*.jsonl"):
-        if path.stem != own and _last_event(path) != LEFT and _is_alive(path):
+        if path.stem != own and is_at_work(run, path.stem):
             return path.stem
     return None
+
+
+def is_at_work(run: RunDirectory, driver: str) -> bool:
+    """Says whether a driver, by its name, began on the run and is not known to be gone."""
+    path = run.events / f"{driver}.jsonl"
+    return driver != "" and path.exists() and _last_event(path) != LEFT and _is_alive(path)
 
 
 def driver_name() -> str:

@@ -9,6 +9,7 @@ from functools import partial
 from pydantic import JsonValue
 
 from rankgen.generator.jobs.actor import make_actor
+from rankgen.generator.jobs.claims import Claims
 from rankgen.generator.jobs.cluster import ray_session
 from rankgen.generator.jobs.drivers import LEFT, STARTED, other_driver
 from rankgen.generator.jobs.events import EventLog
@@ -164,6 +165,7 @@ def _fill(
         settings,
         events,
         stop,
+        Claims(job.run),
         warn,
     )
     published = sum(len(planned[s]) - len(r.quarantined) for s, r in records.items())
@@ -204,6 +206,11 @@ def _commit_all(
     """
     failed = SecondTry()
     for task, attempt in pool.attempts(tasks):
+        if attempt is None:
+            events.write("committed elsewhere", shard=task.shard)
+            if shown is not None:
+                shown.advance(len(task.queries))
+            continue
         if shown is not None and job.tries_again and failed.defers(task, attempt):
             events.write("nothing filled", shard=task.shard)
             remove_tree(job.run.attempts / attempt.name)
