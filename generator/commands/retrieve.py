@@ -91,10 +91,14 @@ def retrieve(
 def perform_retrieve(values: Mapping[str, object], where: str, *, as_json: bool = False) -> None:
     """Runs the command with its options as values; see `RetrieveOptions`."""
     from rankgen.generator.commands.retrieve_options import retrieve_settings
+    from rankgen.generator.doctor.before_work import refuse_idle_gpus
     from rankgen.generator.retrieve import retrieve as run
     from rankgen.manifests.judged_queries import judged_without
 
     settings = retrieve_settings(values, where)
+    if settings.retriever.name == "colbert":
+        # The index is built on this machine, wherever it is searched.
+        refuse_idle_gpus("set CUDA_VISIBLE_DEVICES=-1")
     summary = run(settings)
     job = summary.job
     lines = [
