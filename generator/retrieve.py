@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from rankgen.generator.jobs.cluster import cpus_of_nodes, total_gpus
+from rankgen.generator.jobs.cluster import cpus_of_nodes
 from rankgen.generator.jobs.job import JobSummary, ShardJob, run_job
+from rankgen.generator.jobs.nodes import living_nodes
 from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.retrieve_work import RetrieveFactory, validate_candidates
+from rankgen.manifests.notices import warn
 from rankgen.manifests.plan import Plan, default_shards, digest_of_queries
 from rankgen.manifests.progress import progress
 from rankgen.manifests.records import Document, Query
@@ -27,6 +29,9 @@ from rankgen.retrieval.retriever import RetrieverHandle, check_first_stage, prep
 from rankgen.retrieval.run_order import RunLosses
 from rankgen.retrieval.sampling import sample_queries
 from rankgen.retrieval.settings import RetrieverSettings
+
+# Each ColBERT worker holds the index in its node's memory: 22 GB for MS MARCO's passages.
+MOST_INDEXES_ON_A_NODE = 2
 
 
 class RetrieveSettings(BaseModel):
@@ -44,6 +49,7 @@ class RetrieveSettings(BaseModel):
         shards: Number of shards; None takes about a hundred queries in each.
         max_failed: Queries without candidates that are tolerated.
         ray_address: A cluster, or None for this machine.
+        stall_seconds: A worker that finishes no search for so long is replaced.
         out: The run's folder.
     """
 
@@ -60,6 +66,7 @@ class RetrieveSettings(BaseModel):
     shards: int | None = Field(default=None, ge=1)
     max_failed: int = Field(default=0, ge=0)
     ray_address: str | None = None
+    stall_seconds: float = Field(default=1800.0, gt=0)
     out: RunPath
 
 
@@ -110,7 +117,7 @@ def retrieve(settings: RetrieveSettings) -> RetrieveSummary:
         factory=RetrieveFactory(handle, settings.retriever.depth),
         validate=validate_candidates,
         finish=lambda: _publish_texts(run, plan, collection, queries, qrels),
-        pool=lambda: _pool(settings.retriever),
+        pool=lambda: size_pool(settings),
         max_failed=settings.max_failed,
         ray_address=settings.ray_address,
     )
@@ -187,15 +194,26 @@ def _json(value: object) -> JsonValue:
     raise TypeError(f"{value!r} has no place in a recipe")
 
 
-def _pool(settings: RetrieverSettings) -> PoolSettings:
-    """One worker of many threads, and for ColBERT one a GPU where the cluster has any."""
-    # More than its largest node has would be waited for without end.
-    cpus = float(min(settings.threads, max(cpus_of_nodes())))
-    gpus = total_gpus() if settings.name == "colbert" else 0
+def size_pool(settings: RetrieveSettings) -> PoolSettings:
+    """Sizes the pool: one worker of many threads, and for ColBERT GPUs where the cluster has any.
+
+    A ColBERT worker takes one GPU, and a node has `MOST_INDEXES_ON_A_NODE` of them at most.
+    """
     # The next shard waits at the worker while the driver commits the last.
+    pool = PoolSettings(shards_in_flight=2, stall_seconds=settings.stall_seconds)
+    nodes = living_nodes() if settings.retriever.name == "colbert" else []
+    gpus = sum(int(node.gpus) for node in nodes)
     if not gpus:
-        return PoolSettings(cpus=cpus, shards_in_flight=2)
-    return PoolSettings(workers=gpus, cpus=1.0, gpus=1.0, shards_in_flight=2)
+        # More than its largest node has would be waited for without end.
+        return replace(pool, cpus=float(min(settings.retriever.threads, max(cpus_of_nodes()))))
+    most = MOST_INDEXES_ON_A_NODE
+    workers = sum(min(int(node.gpus), most) for node in nodes)
+    if workers < gpus:
+        warn(
+            f"ColBERT searches on {workers} of {gpus} GPUs: every worker holds the index in its "
+            f"node's memory, and a node has {most} workers at most"
+        )
+    return replace(pool, workers=workers, cpus=1.0, gpus=1.0, most_on_a_node=most)
 
 
 def _publish_texts(

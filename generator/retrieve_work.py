@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,9 @@ from rankgen.retrieval.own_documents import without_own
 from rankgen.retrieval.retriever import RetrieverHandle, open_searcher
 from rankgen.retrieval.searcher import Searcher
 from rankgen.retrieval.settings import RetrieverSettings
+
+# Queries of one search. ColBERT encodes 128 together, so that a multiple of them changes no score.
+PORTION = 256
 
 
 @dataclass(frozen=True)
@@ -57,12 +62,18 @@ class RetrieveWork:
         self._depth = depth
         self._own = own
         self._searched = 0
+        # Beside it the process still answers how it gets on; a searcher is for one thread.
+        self._thread = ThreadPoolExecutor(max_workers=1)
 
     async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
         """Searches; a query without any candidate is a failed one."""
         del journal  # A search is sooner repeated than kept.
-        found = self._found(queries)
-        self._searched += len(found)
+        found: list[Candidates] = []
+        loop = asyncio.get_running_loop()
+        for start in range(0, len(queries), PORTION):
+            portion = queries[start : start + PORTION]
+            found += await loop.run_in_executor(self._thread, self._found, portion)
+            self._searched += len(portion)
         filled = [candidates for candidates in found if candidates.doc_ids]
         reason = f"{self._settings.name} found no candidates for it"
         return FilledShard(
@@ -95,7 +106,8 @@ class RetrieveWork:
         return self._searched
 
     async def close(self) -> None:
-        """Has nothing to free."""
+        """Waits for no search that still goes on."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     def facts(self) -> Mapping[str, JsonValue]:
         """Names the first stage."""

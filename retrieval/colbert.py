@@ -29,7 +29,7 @@ class ColbertSearcher:
     def __init__(self, index: Path, checkpoint: Path, threads: int) -> None:
         import pyarrow as pa
 
-        from rankgen.retrieval.colbert_extensions import use_compiled_extensions
+        from rankgen.retrieval.colbert_extensions import use_own_extensions
         from rankgen.retrieval.colbert_mends import import_colbert
 
         if not checkpoint.is_dir():
@@ -40,8 +40,7 @@ class ColbertSearcher:
         import torch
 
         torch.set_num_threads(threads)
-        if not torch.cuda.is_available():
-            use_compiled_extensions()
+        use_own_extensions()
         from colbert import Searcher
         from colbert.infra import ColBERTConfig
 

@@ -70,18 +70,17 @@ def build(request: BuildRequest) -> None:
     Where `index` holds what a killed build saved, it goes on with that; see `colbert_resume`.
 
     Raises:
-        EnvironmentProblem: See `import_colbert` and `use_compiled_extensions`.
+        EnvironmentProblem: See `import_colbert` and `use_own_extensions`.
     """
     import torch
 
-    from rankgen.retrieval.colbert_extensions import use_compiled_extensions
+    from rankgen.retrieval.colbert_extensions import use_own_extensions
     from rankgen.retrieval.colbert_mends import import_colbert
     from rankgen.retrieval.colbert_resume import keep_only_whole, mark_what_is_saved, remove_marks
 
     import_colbert()
     torch.set_num_threads(request.threads)
-    if not torch.cuda.is_available():
-        use_compiled_extensions()
+    use_own_extensions()
     from colbert import Indexer
     from colbert.data import Collection
     from colbert.indexing.index_saver import IndexSaver

@@ -14,6 +14,7 @@ from types import ModuleType
 from rankgen.manifests.digest import sha256_of_value
 from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.retrieval.cache import cache_root, cached_folder
+from rankgen.retrieval.colbert_codec import use_torch_codec
 
 LIBRARY = "colbert_cpu"
 # Python module -> its source in colbert-ai's package.
@@ -23,6 +24,22 @@ SOURCES = {
     "filter_pids_cpp": "search/filter_pids.cpp",
     "decompress_residuals_cpp": "search/decompress_residuals.cpp",
 }
+
+
+def use_own_extensions() -> None:
+    """Has colbert-ai compile nothing by itself; `import_colbert` first.
+
+    On a GPU it needs no compiler at all.
+
+    Raises:
+        EnvironmentProblem: See `use_compiled_extensions`.
+    """
+    from colbert.infra.config.settings import RunSettings
+
+    use_torch_codec()
+    # As colbert-ai itself asks whether it computes on a GPU.
+    if not RunSettings.total_visible_gpus:
+        use_compiled_extensions()
 
 
 def use_compiled_extensions() -> None:

@@ -34,7 +34,7 @@ def import_colbert() -> None:
         ) from None
     if base_colbert.class_factory is hf_colbert.class_factory:
         base_colbert.class_factory = _mended_class
-    if not hasattr(faiss, "StandardGpuResources"):
+    if not faiss.get_num_gpus():
         _keep_kmeans_on_cpu(faiss)
 
 
@@ -50,7 +50,7 @@ def _mended_class(name_or_path: str) -> Any:
 
 
 def _keep_kmeans_on_cpu(faiss: Any) -> None:
-    """Lets colbert-ai cluster with faiss-cpu beside a GPU, where it asks for faiss-gpu."""
+    """Lets colbert-ai cluster where torch sees a GPU and faiss sees none, as faiss-cpu does."""
     original = faiss.Kmeans
     if getattr(original, "on_cpu", False):
         return

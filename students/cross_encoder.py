@@ -107,7 +107,13 @@ def load_cross_encoder(
 
 
 def load_backbone(
-    source: str, *, seed: int, query_tokens: int, passage_tokens: int, dropout: float | None
+    source: str,
+    *,
+    seed: int,
+    query_tokens: int,
+    passage_tokens: int,
+    dropout: float | None,
+    attention_dropout: float | None = None,
 ) -> CrossEncoder:
     """Loads the encoder to be trained; a missing head is drawn from `seed`.
 
@@ -118,10 +124,11 @@ def load_backbone(
         query_tokens: Cut of queries in tokens.
         passage_tokens: Cut of passages in tokens.
         dropout: Probability for every dropout of the model; None keeps the model's own.
+        attention_dropout: Probability for that of the attention; None keeps what the others have.
 
     Raises:
-        UsageError: There is no such model, its checkpoint lacks weights of the body, or it has no
-            room for so many tokens.
+        UsageError: There is no such model, its checkpoint lacks weights of the body, it has no
+            room for so many tokens, or no dropout of its attention.
         EnvironmentProblem: "minilm" is asked for and its package is not installed, or the Hub
             cannot be reached.
     """
@@ -130,6 +137,10 @@ def load_backbone(
     config = load_part("AutoConfig", path)
     if dropout is not None:
         _set_dropout(config, dropout)
+    if attention_dropout is not None and not _set_dropout(config, attention_dropout, "attention"):
+        raise UsageError(
+            f"the backbone {path} has no dropout of its attention", "leave attention_dropout away"
+        )
     encoder, lacking = _load(path, config, Cuts(query_tokens, passage_tokens))
     refuse_lacking(f"the backbone {path}", encoder.model, lacking, is_head)
     return encoder
@@ -183,7 +194,13 @@ def _check_room(source: str, config: PretrainedConfig, longest: int) -> None:
         )
 
 
-def _set_dropout(config: PretrainedConfig, dropout: float) -> None:
-    for name in vars(config):
-        if "dropout" in name and isinstance(getattr(config, name), float):
-            setattr(config, name, dropout)
+def _set_dropout(config: PretrainedConfig, dropout: float, of: str = "") -> list[str]:
+    """Sets the probabilities whose names hold the word `of`, and returns their names."""
+    names = [
+        name
+        for name, value in vars(config).items()
+        if "dropout" in name and of in name and isinstance(value, float)
+    ]
+    for name in names:
+        setattr(config, name, dropout)
+    return names

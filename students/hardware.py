@@ -97,6 +97,17 @@ def keep_freed_memory() -> None:
         mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
+def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Returns the tensor on a device.
+
+    To a GPU it goes from pinned memory: from any other the copy is waited for, and with it all that
+    the GPU has still to do.
+    """
+    if device.type != "cuda" or tensor.device.type != "cpu":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
 def place(model: torch.nn.Module, hardware: Hardware) -> None:
     """Moves the model's weights to the device."""
     torch.nn.Module.to(model, hardware.device)

@@ -65,20 +65,37 @@ class _Classifier(Protocol):
 
 
 def is_packable(model: PreTrainedModel, device: torch.device, is_bf16: bool) -> bool:
-    """Tells whether `packed_logits` can compute this model here.
+    """Tells whether `packed_logits` can compute this model here."""
+    return why_padded(model, device, is_bf16, in_training=model.training) is None
+
+
+def why_padded(
+    model: PreTrainedModel, device: torch.device, is_bf16: bool, *, in_training: bool
+) -> str | None:
+    """Returns why pairs of this model are padded here, or None where they are packed.
 
     On a GPU the kernel for lengths that vary is flash attention's (Ampere or newer), which has 16
-    bits and, here, no dropout.
+    bits and, as PyTorch offers it, no dropout.
     """
     config = model.config
     if config.model_type not in PACKABLE or getattr(config, "is_decoder", False):
-        return False
-    if getattr(config, "position_embedding_type", "absolute") != "absolute":
-        return False
+        return f"models of the type {config.model_type} are not packed"
+    positions = getattr(config, "position_embedding_type", "absolute")
+    if positions != "absolute":
+        return f"models with {positions} positions are not packed"
     if device.type == "cpu":
-        return True
-    has_dropout = model.training and config.attention_probs_dropout_prob > 0
-    return is_bf16 and not has_dropout and _has_flash_attention(device)
+        return None
+    if not is_bf16:
+        return "on a GPU only bf16 is packed (--precision bf16)"
+    if not _has_flash_attention(device):
+        return "only GPUs from Ampere on (A100, RTX 30) compute packed pairs"
+    dropout = config.attention_probs_dropout_prob
+    if in_training and dropout > 0:
+        return (
+            f"packed attention has no dropout on a GPU, and the backbone's is {dropout:g} "
+            "(--set attention_dropout=0 has them packed, which is another recipe)"
+        )
+    return None
 
 
 def _has_flash_attention(device: torch.device) -> bool:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rankgen.students.encode import Pair, PairTemplate
+from rankgen.students.hardware import moved
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,9 @@ class PackedPairs:
 
     def to(self, device: torch.device) -> PackedPairs:
         """Returns the same on a device."""
-
-        def there(tensor: Tensor) -> Tensor:
-            return tensor.to(device, non_blocking=True)
-
-        types = None if self.types is None else there(self.types)
-        return PackedPairs(
-            there(self.ids), types, there(self.places), there(self.starts), self.groups
-        )
+        types = None if self.types is None else moved(self.types, device)
+        ids, places = moved(self.ids, device), moved(self.places, device)
+        return PackedPairs(ids, types, places, moved(self.starts, device), self.groups)
 
 
 def pack(template: PairTemplate, pairs: Sequence[Pair]) -> PackedPairs:

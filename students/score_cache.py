@@ -16,6 +16,7 @@ from torch import Tensor
 
 from rankgen.students.cross_encoder import CrossEncoder
 from rankgen.students.encode import Pair
+from rankgen.students.hardware import moved
 from rankgen.students.scoring import chunk_scores, length_sorted_chunks
 
 
@@ -27,8 +28,8 @@ def backward_by_chunks(
     device: torch.device,
     is_bf16: bool,
     chunk_tokens: int,
-) -> float:
-    """Adds the gradients of `loss_of(scores)` to the weights and returns the loss.
+) -> Tensor:
+    """Adds the gradients of `loss_of(scores)` to the weights and returns the loss, on the device.
 
     Gradients and dropout noise are those of one graph over the same chunks.
 
@@ -52,14 +53,15 @@ def backward_by_chunks(
         for chunk in chunks:
             noise.append(_random_state(device))
             parts.append(forward(chunk))
-    places = torch.from_numpy(np.argsort(np.concatenate(chunks))).to(device)
+    places = moved(torch.from_numpy(np.argsort(np.concatenate(chunks))), device)
     scores = torch.cat(parts)[places].requires_grad_()
     loss = loss_of(scores)
     (slopes,) = torch.autograd.grad(loss, scores)
     for chunk, state in zip(chunks, noise, strict=True):
         _set_random_state(device, state)
-        forward(chunk).backward(slopes[torch.from_numpy(chunk).to(device)])  # type: ignore[no-untyped-call]
-    return float(loss.detach())
+        own = slopes[moved(torch.from_numpy(chunk), device)]
+        forward(chunk).backward(own)  # type: ignore[no-untyped-call]
+    return loss.detach()
 
 
 def _random_state(device: torch.device) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,8 +14,12 @@ from torch import Tensor
 from rankgen.manifests.progress import Progress
 from rankgen.students.cross_encoder import CrossEncoder
 from rankgen.students.encode import Pair
-from rankgen.students.packed_forward import is_packable, packed_logits
+from rankgen.students.hardware import moved
+from rankgen.students.packed_forward import PACKABLE, is_packable, packed_logits
 from rankgen.students.packing import pack
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 def length_sorted_chunks(lengths: Sequence[int], chunk_tokens: int) -> list[NDArray[np.int64]]:
@@ -54,9 +59,29 @@ def chunk_scores(
         if is_packable(model, device, is_bf16):
             return packed_logits(model, pack(encoder.template, pairs).to(device)).float()
         inputs = encoder.template.collate(pairs)
-        padded = {name: tensor.to(device, non_blocking=True) for name, tensor in inputs.items()}
+        padded = {name: moved(tensor, device) for name, tensor in inputs.items()}
+        if takes_whole_masks(model):
+            rows = padded.pop("attention_mask")
+            if len({encoder.template.length(*pair) for pair in pairs}) > 1:
+                padded["attention_mask"] = whole_mask(rows)
         logits: Tensor = model(**padded).logits
     return logits[:, 0].float()
+
+
+def takes_whole_masks(model: PreTrainedModel) -> bool:
+    """Says whether a mask from `whole_mask` is what transformers would make of one of rows."""
+    return model.config.model_type in PACKABLE and model.config._attn_implementation == "sdpa"
+
+
+def whole_mask(mask: Tensor) -> Tensor:
+    """Returns what may attend to what, bool, shape (pairs, 1, tokens, tokens), as a view.
+
+    Of a mask of rows transformers asks the device whether it hides anything, and waits for it.
+
+    Args:
+        mask: 1 where a token stands, shape (pairs, tokens).
+    """
+    return mask.bool()[:, None, None].expand(-1, 1, mask.shape[1], -1)
 
 
 def forward_sorted(
@@ -82,7 +107,7 @@ def forward_sorted(
         scores.append(chunk_scores(encoder, [pairs[i] for i in chunk], device, is_bf16))
         if progress is not None:
             progress.advance(len(chunk))
-    places = torch.from_numpy(np.argsort(np.concatenate(chunks))).to(device)
+    places = moved(torch.from_numpy(np.argsort(np.concatenate(chunks))), device)
     return torch.cat(scores)[places]
 
 

@@ -71,6 +71,8 @@ class TrainSettings(BaseModel):
             larger. How many steps are taken then depends on the machine, so that a repeated or
             resumed training gives another student. None has no limit.
         dropout: For every dropout of the model; None keeps the backbone's own.
+        attention_dropout: For that of the attention alone; None keeps what `dropout` says. With 0
+            BERT, ELECTRA and RoBERTa are trained on packed pairs on a GPU too.
         frozen_layers: The lowest so many layers, and the embeddings, keep their weights.
         precision: `fp32`, `bf16` (products only; loss and weights stay in 32 bits), or `auto`,
             which is bf16 on a GPU or CPU where that is faster, and stays what a training was begun
@@ -120,6 +122,7 @@ class TrainSettings(BaseModel):
     max_steps: int | None = Field(default=None, ge=1)
     max_minutes: float | None = Field(default=None, gt=0)
     dropout: float | None = Field(default=None, ge=0, lt=1)
+    attention_dropout: float | None = Field(default=None, ge=0, lt=1)
     frozen_layers: int = Field(default=0, ge=0)
     precision: Precision = "auto"
     device: str = "auto"

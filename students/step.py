@@ -15,7 +15,7 @@ from rankgen.manifests.errors import IncompleteRun
 from rankgen.students.batches import TokenList, split_by_tokens
 from rankgen.students.cross_encoder import CrossEncoder
 from rankgen.students.evidence import PairEvidence
-from rankgen.students.hardware import Hardware
+from rankgen.students.hardware import Hardware, moved
 from rankgen.students.losses import LossPart, Targets
 from rankgen.students.losses.terms import reduction_weights
 from rankgen.students.optimizer import freeze_lowest, make_optimizer
@@ -127,12 +127,17 @@ class Trainer:
         targets = self._targets(lists)
         weights = self._list_weights(targets)
         own = team.own(len(lists))
+        losses: list[Tensor] = []
         loss, start = 0.0, 0
         try:
             for part in split_by_tokens([lists[row] for row in own], self.hardware.step_tokens):
                 rows = own[start : start + len(part)]
-                loss += self._backward(part, targets_of(targets, rows), weights[:, rows])
+                losses.append(self._backward(part, targets_of(targets, rows), weights[:, rows]))
                 start += len(part)
+            # Read here only, so that a GPU need not wait for us between the parts. From Python 3.12
+            # on sum() would round otherwise.
+            for share in torch.stack(losses).tolist() if losses else []:
+                loss += share
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -175,8 +180,8 @@ class Trainer:
             ]
         )
 
-    def _backward(self, part: Sequence[TokenList], targets: Targets, weights: Tensor) -> float:
-        """Adds the gradients of some lists and returns their share of the loss."""
+    def _backward(self, part: Sequence[TokenList], targets: Targets, weights: Tensor) -> Tensor:
+        """Adds the gradients of some lists and returns their share of the loss, on the device."""
         hardware = self.hardware
         sizes = [len(ranked.pairs) for ranked in part]
 
@@ -184,7 +189,7 @@ class Trainer:
             padded = pad_sequence(list(torch.split(scores, sizes)), batch_first=True)
             there = on_device(targets, scores.device)
             sums = torch.stack([of.loss.terms(padded, there).sums for of in self._loss])
-            return (sums * weights.to(sums)).sum()
+            return (sums * moved(weights.to(sums.dtype), sums.device)).sum()
 
         pairs = [pair for ranked in part for pair in ranked.pairs]
         # A part above the limit is one list, for lists are not split.
@@ -207,7 +212,7 @@ class Trainer:
         )
         loss = loss_of(scores)
         loss.backward()  # type: ignore[no-untyped-call]
-        return float(loss.detach())
+        return loss.detach()
 
     def _set_learning_rate(self, place: float) -> float:
         factor = rate_factor(place, self._total_steps, self._settings)
@@ -238,7 +243,7 @@ def on_device(targets: Targets, device: torch.device) -> Targets:
     """Returns the targets of a step where its scores are."""
     weights = targets.pair_weights
     return Targets(
-        targets.ranks.to(device),
-        targets.mask.to(device),
-        pair_weights=None if weights is None else weights.to(device),
+        moved(targets.ranks, device),
+        moved(targets.mask, device),
+        pair_weights=None if weights is None else moved(weights, device),
     )

@@ -26,6 +26,7 @@ SHOWN = (
     "adam_beta2",
     "gradient_clip",
     "dropout",
+    "attention_dropout",
     "frozen_layers",
     "precision",
     "seed",

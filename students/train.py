@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 
 from rankgen.manifests.errors import UsageError
@@ -10,11 +11,12 @@ from rankgen.manifests.run_directory import RunDirectory
 from rankgen.students.artefact import finished_summary, publish_student
 from rankgen.students.choices import EVIDENCE_WEIGHTS, Precision
 from rankgen.students.compiled import compile_layers
-from rankgen.students.cross_encoder import load_backbone
+from rankgen.students.cross_encoder import CrossEncoder, load_backbone
 from rankgen.students.evidence import PairEvidence, read_evidence
-from rankgen.students.hardware import choose_device, choose_hardware, place
+from rankgen.students.hardware import Hardware, choose_device, choose_hardware, place
 from rankgen.students.lists import read_training_lists
 from rankgen.students.losses import LOSSES, LossPart, parse_loss
+from rankgen.students.packed_forward import why_padded
 from rankgen.students.precision import resolve_precision
 from rankgen.students.recipe_lock import held_precision, write_recipe
 from rankgen.students.schedule import check_warmup
@@ -78,12 +80,15 @@ def train_student(settings: TrainSettings) -> TrainSummary:
         query_tokens=settings.query_tokens,
         passage_tokens=settings.passage_tokens,
         dropout=settings.dropout,
+        attention_dropout=settings.attention_dropout,
     )
     place(encoder.model, hardware)
     if settings.compile:
         compile_layers(encoder.model)
     if settings.step_tokens is None:
         hardware = fitted(hardware, encoder, sharing=team.size)
+    if team.is_first:
+        print(packing_note(encoder, hardware), file=sys.stderr, flush=True)
     trainer = Trainer(encoder, loss, settings, hardware, steps, evidence, team)
     run = TrainingRun(settings, encoder, trainer, lists, steps, team)
     if team.is_first:
@@ -94,6 +99,14 @@ def train_student(settings: TrainSettings) -> TrainSummary:
         checkpoint_path(settings.out).unlink(missing_ok=True)
     team.wait()
     return summary
+
+
+def packing_note(encoder: CrossEncoder, hardware: Hardware) -> str:
+    """Says whether the training computes padding, and why."""
+    why = why_padded(encoder.model, hardware.device, hardware.is_bf16, in_training=True)
+    if why is None:
+        return "training on packed pairs, without any padding"
+    return f"training on padded pairs: {why}"
 
 
 def _with_precision(settings: TrainSettings, held: Precision | None, team: Team) -> TrainSettings:

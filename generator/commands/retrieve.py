@@ -77,6 +77,9 @@ def retrieve(
     threads: Annotated[
         int | None, typer.Option(help="Threads for indexing and searching.", show_default="all")
     ] = None,
+    stall_seconds: Annotated[
+        float, typer.Option(help="Replace a worker that finishes no search for so many seconds.")
+    ] = 1800.0,
     shards: Shards = None,
     max_failed: MaxFailed = 0,
     ray_address: RayAddress = None,
@@ -88,13 +91,29 @@ def retrieve(
     perform_retrieve(options, "retrieve", as_json=as_json)
 
 
+def describe_retrieve(values: Mapping[str, object], where: str) -> None:
+    """Prints where the command would search."""
+    from rankgen.generator.commands.retrieve_options import retrieve_settings
+    from rankgen.generator.retrieve import MOST_INDEXES_ON_A_NODE
+
+    if retrieve_settings(values, where).retriever.name == "colbert":
+        print(
+            "    workers: one for each GPU, but at most "
+            f"{MOST_INDEXES_ON_A_NODE} on a node, for each holds the whole index in memory"
+        )
+
+
 def perform_retrieve(values: Mapping[str, object], where: str, *, as_json: bool = False) -> None:
     """Runs the command with its options as values; see `RetrieveOptions`."""
     from rankgen.generator.commands.retrieve_options import retrieve_settings
+    from rankgen.generator.doctor.before_work import refuse_idle_gpus
     from rankgen.generator.retrieve import retrieve as run
     from rankgen.manifests.judged_queries import judged_without
 
     settings = retrieve_settings(values, where)
+    if settings.retriever.name == "colbert":
+        # The index is built on this machine, wherever it is searched.
+        refuse_idle_gpus("set CUDA_VISIBLE_DEVICES=-1")
     summary = run(settings)
     job = summary.job
     lines = [

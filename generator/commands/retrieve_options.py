@@ -41,6 +41,7 @@ class RetrieveOptions(BaseModel):
     threads: int | None = None
     shards: int | None = None
     max_failed: int = 0
+    stall_seconds: float = 1800.0
     ray_address: str | None = None
 
 

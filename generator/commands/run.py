@@ -14,7 +14,7 @@ from rankgen.generator.commands.label import forecast_label, perform_label
 from rankgen.generator.commands.negatives import perform_negatives
 from rankgen.generator.commands.reporting import reported
 from rankgen.generator.commands.rerank import perform_rerank
-from rankgen.generator.commands.retrieve import perform_retrieve
+from rankgen.generator.commands.retrieve import describe_retrieve, perform_retrieve
 from rankgen.generator.commands.train_student import perform_train_student
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ def describe_recipe(named: str, overrides: Sequence[str], out: Path | None) -> N
         check_step(step.command, options, where)
         for name, value in options.items():
             print(f"    {name} = {value}")
+        if step.command == "retrieve":
+            describe_retrieve(options, where)
         if step.command == "label":
             if (Path(str(options["candidates"])) / "manifest.json").exists():
                 forecast_label(options, where, ASSUMED_TOKENS_PER_SECOND)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from rankgen.manifests.errors import EnvironmentProblem
@@ -121,6 +122,17 @@ class NodesAside:
         """Returns the nodes that are left alone now."""
         now = self._now()
         return sorted(node_id for node_id, until in self._until.items() if until > now)
+
+
+def full_nodes(held: Iterable[str | None], most: int) -> list[str]:
+    """Returns the nodes that hold as many workers as they may, by Ray's ids.
+
+    Args:
+        held: The node of each worker, where it is known.
+        most: Workers that may stand on one node.
+    """
+    counts = Counter(node_id for node_id in held if node_id is not None)
+    return sorted(node_id for node_id, count in counts.items() if count >= most)
 
 
 def avoiding(node_ids: Sequence[str]) -> dict[str, str] | None:

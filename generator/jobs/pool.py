@@ -118,7 +118,7 @@ class Pool:
         busy = sum(slot.is_busy for slot in self._slots)
         wanted = min(self._settings.workers, len(self._queue) + busy)
         while len(self._slots) < wanted and not self._stop.requested:
-            slot = self._starts.open()
+            slot = self._starts.open(self._slots)
             if slot is None:
                 return
             self._slots.append(slot)

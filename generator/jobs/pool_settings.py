@@ -13,6 +13,7 @@ class PoolSettings:
         workers: Actors alive at a time.
         cpus: CPUs that each reserves.
         gpus: GPUs that each reserves.
+        most_on_a_node: Workers that may stand on one node at a time; None leaves it to Ray.
         shards_in_flight: Shards that each works on at a time, so that one shard's last queries
             overlap the next one's first.
         tries: Deaths or exceptions after which a task is bisected.
@@ -26,6 +27,7 @@ class PoolSettings:
     workers: int = 1
     cpus: float = 1.0
     gpus: float = 0.0
+    most_on_a_node: int | None = None
     shards_in_flight: int = 1
     tries: int = 3
     start_failures: int = 3

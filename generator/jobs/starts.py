@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 from rankgen.generator.jobs.driver_variables import driver_variables
 from rankgen.generator.jobs.events import EventLog
 from rankgen.generator.jobs.last_words import last_words
-from rankgen.generator.jobs.nodes import NodesAside, amounts, living_nodes
+from rankgen.generator.jobs.nodes import NodesAside, amounts, full_nodes, living_nodes
 from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.jobs.slot import Slot
 from rankgen.generator.jobs.worker_errors import own_error, surprise
@@ -56,13 +56,21 @@ class Starts:
         self._next = 0.0
         self.starting: dict[ObjectRef[object], Slot] = {}
 
-    def open(self) -> Slot | None:
-        """Asks for one more worker; None when none may be asked for yet."""
-        aside = self._aside.ids()
-        if time.monotonic() < self._next or not self._usable(aside):
+    def open(self, slots: Sequence[Slot]) -> Slot | None:
+        """Asks for one more worker; None when none may be asked for yet.
+
+        Args:
+            slots: All workers that there are.
+        """
+        avoided, most = self._aside.ids(), self._settings.most_on_a_node
+        if most is not None:
+            if not all(_has_place(slot) for slot in slots):
+                return None  # The node where it will stand may then be full.
+            avoided = sorted({*avoided, *full_nodes((slot.node for slot in slots), most)})
+        if time.monotonic() < self._next or not self._usable(avoided):
             return None
         self._next = time.monotonic() + self._settings.start_gap_seconds
-        actor = self._make_actor(aside)
+        actor = self._make_actor(avoided)
         place, started = _first_calls(actor)
         slot = Slot(actor, place, time.monotonic())
         self.starting[started] = slot

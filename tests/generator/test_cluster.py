@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -112,6 +113,7 @@ class Texts(NamedTuple):
     """Makes work that publishes the queries' texts, but not on the nodes named."""
 
     broken: tuple[str, ...]
+    seconds: float
 
     def __call__(self) -> Texts:
         import ray
@@ -121,7 +123,7 @@ class Texts(NamedTuple):
         return self
 
     async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(self.seconds)
         return FilledShard({"queries": pa.Table.from_pylist([q._asdict() for q in queries])}, {})
 
     def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
@@ -139,7 +141,9 @@ class Texts(NamedTuple):
         return {"gpus": [int(number) for number in ray.get_gpu_ids()]}
 
 
-def text_job(out: Path, address: str, broken: Sequence[str], pool: PoolSettings) -> ShardJob:
+def text_job(
+    out: Path, address: str, broken: Sequence[str], pool: PoolSettings, seconds: float = 0.2
+) -> ShardJob:
     queries = [Query(f"q{n:02}", "text") for n in range(12)]
     plan = Plan(
         kind="retrieve",
@@ -154,7 +158,7 @@ def text_job(out: Path, address: str, broken: Sequence[str], pool: PoolSettings)
         run=RunDirectory(out),
         plan=plan,
         queries=queries,
-        factory=Texts(tuple(broken)),
+        factory=Texts(tuple(broken), seconds),
         validate=lambda tables, planned, quarantined: None,
         finish=lambda: None,
         pool=lambda: pool,
@@ -191,6 +195,15 @@ def test_a_node_where_workers_cannot_start_is_set_aside(tmp_path: Path) -> None:
         manifest = json.loads((tmp_path / "gpu" / "manifest.json").read_text())
         (environment,) = manifest["predicate"]["environments"]
         assert environment["gpus"] == [0]
+
+        # Ray itself would have all three on the node with most GPUs.
+        rich = cluster.add_node(num_cpus=1, num_gpus=8)
+        capped = PoolSettings(workers=4, cpus=0.0, gpus=1.0, most_on_a_node=2)
+        run_job(text_job(tmp_path / "capped", cluster.address, [], capped, seconds=1.5))
+        ready = Counter(
+            e["node"] for e in events_of(tmp_path / "capped") if e["event"] == "worker ready"
+        )
+        assert ready == {good.node_id: 1, rich.node_id: 2}
 
         large = PoolSettings(workers=2, cpus=2.0)
         with pytest.raises(EnvironmentProblem, match="needs 2 CPUs, which no node") as caught:

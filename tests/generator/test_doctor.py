@@ -104,7 +104,7 @@ def test_each_gpu_is_judged() -> None:
     assert by_name(judge_gpus(replace(GOOD, torch=ptx)))["GPU 0"].status == "ok"
 
 
-def test_a_training_or_labelling_does_not_fall_back_to_the_cpu_in_silence(
+def test_nothing_falls_back_to_the_cpu_in_silence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = Gpus(Driver("570", (12, 8), (H100,)), replace(CUDA_13, gpus=0), False, True)
@@ -113,6 +113,7 @@ def test_a_training_or_labelling_does_not_fall_back_to_the_cpu_in_silence(
     commands = {
         "train-student": ["--rankings", str(tmp_path), "--backbone", "minilm"],
         "label": ["--candidates", str(tmp_path), "--teacher", "rankzephyr"],
+        "retrieve": ["--collection", str(tmp_path), "--retriever", "colbert"],
     }
     for command, options in commands.items():
         result = CliRunner().invoke(app, [command, *options, "--out", str(tmp_path / "out")])
@@ -122,6 +123,9 @@ def test_a_training_or_labelling_does_not_fall_back_to_the_cpu_in_silence(
     # With the CPU named, or another teacher, the next thing that is wrong is what is said.
     options = [*commands["train-student"], "--device", "cpu"]
     result = CliRunner().invoke(app, ["train-student", *options, "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    options = ["--collection", str(tmp_path), "--retriever", "bm25"]
+    result = CliRunner().invoke(app, ["retrieve", *options, "--out", str(tmp_path / "out")])
     assert result.exit_code == 2
     options = ["--candidates", str(tmp_path), "--teacher", "minilm"]
     result = CliRunner().invoke(app, ["label", *options, "--out", str(tmp_path / "out")])

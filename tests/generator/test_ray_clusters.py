@@ -280,5 +280,6 @@ def test_no_more_cpus_are_asked_for_than_the_largest_node_has(
 
     monkeypatch.setattr(retrieve, "cpus_of_nodes", lambda: [1, 2])
     for threads, cpus in ((1, 1.0), (2, 2.0), (64, 2.0)):
-        settings = RetrieverSettings(name="bm25", threads=threads)
-        assert retrieve._pool(settings).cpus == cpus
+        retriever = RetrieverSettings(name="bm25", threads=threads)
+        settings = retrieve.RetrieveSettings(retriever=retriever, out=Path("out"))
+        assert retrieve.size_pool(settings).cpus == cpus

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,11 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import torch
+from codec_of_gpus import by_the_codec_of_gpus
 from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.records import Candidates, Query
+from rankgen.retrieval.colbert_build import BuildRequest, build
+from rankgen.retrieval.colbert_index import RESIDUAL_BITS
 from rankgen.retrieval.open_collection import open_collection
 from rankgen.retrieval.retriever import RetrieverHandle, open_searcher, prepare
 from rankgen.retrieval.settings import parse_retriever
@@ -24,6 +29,8 @@ from rankgen.retrieval.settings import parse_retriever
 # The first test of a machine compiles colbert-ai's C++.
 pytestmark = pytest.mark.timeout(1200)
 
+# The functions of colbert-ai's IndexSaver that a build mends.
+SAVING = ("save_codec", "_write_chunk_to_disk")
 PREPARE = """
 import sys
 from pathlib import Path
@@ -97,6 +104,48 @@ def test_candidates_are_those_of_colbert_ai(index: RetrieverHandle, sentences: P
     assert "sleeps in winter" in corpus[first.doc_ids[0]]
 
 
+def test_indexing_and_searching_by_the_codec_of_gpus_is_the_same(
+    index: RetrieverHandle,
+    sentences: Path,
+    colbert_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert index.index is not None
+    expected = open_searcher(index).search(asked(sentences), 100)
+    called = by_the_codec_of_gpus(monkeypatch)
+    passages = tmp_path / "passages.jsonl"
+    contents = [document.contents for document in open_collection(str(sentences)).documents()]
+    passages.write_text("".join(json.dumps(text) + "\n" for text in contents))
+    request = BuildRequest(
+        checkpoint=colbert_checkpoint.resolve(),
+        passages=passages,
+        count=len(contents),
+        index=tmp_path / "plaid",
+        bits=RESIDUAL_BITS,
+        chunk_passages=25_000,
+        threads=1,
+    )
+    from colbert.indexing.index_saver import IndexSaver
+    from colbert.modeling.checkpoint import Checkpoint
+
+    # Which a build sets for good.
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    for mended, name in ((Checkpoint, "docFromText"), *((IndexSaver, name) for name in SAVING)):
+        monkeypatch.setattr(mended, name, getattr(mended, name))
+    build(request)
+    assert called == ["packbits"]
+    for name in ("0.residuals.pt", "0.codes.pt", "centroids.pt"):
+        saved = [torch.load(folder / name) for folder in (index.index / "plaid", request.index)]
+        assert torch.equal(*saved), name
+    shutil.copy(index.index / "doc_ids.arrow", tmp_path)
+    assert (
+        open_searcher(index.model_copy(update={"index": tmp_path})).search(asked(sentences), 100)
+        == expected
+    )
+    assert called[1:] == ["decompress_residuals"] * len(expected)
+
+
 def test_the_command_runs_it_in_workers(
     index: RetrieverHandle, sentences: Path, colbert_checkpoint: Path, own_cache: Path
 ) -> None:
@@ -154,8 +203,6 @@ def test_a_killed_build_is_gone_on_with(
 def test_a_damaged_index_and_a_missing_part_are_refused(
     index: RetrieverHandle, sentences: Path, colbert_checkpoint: Path, tmp_path: Path
 ) -> None:
-    import shutil
-
     assert index.index is not None
     copy = tmp_path / "colbert" / index.index.name
     shutil.copytree(index.index, copy)
