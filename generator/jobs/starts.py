@@ -1,8 +1,9 @@
 """Starts workers: where, how soon after each other, and when it is no use to go on trying.
 
 A worker that cannot start says something of its node, not of the run: the node is left alone for a
-while, and the others work on. Only when no worker is at work and every node had its chance does the
-run stop.
+while, and the others work on. A run in which no worker ever started stops when every node had its
+chance. One that has worked waits for better times (nodes that come back, a server that is started
+again), for half an hour at most, and then stops: what is reserved for it could serve others.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from rankgen.generator.jobs.worker import ShardWorker
 
 WAITING_SECONDS = 30.0
+# How long a run that has worked goes on trying while no worker can start, and how often.
+PATIENCE_SECONDS = 1800.0
+LONGEST_GAP_SECONDS = 60.0
 # Makes a fresh, unnamed actor without restarts of its own, on any node but those named.
 MakeActor = Callable[[Sequence[str]], "ActorHandle[ShardWorker]"]
 
@@ -53,6 +57,8 @@ class Starts:
         self._events, self._tell = events, tell
         self._aside = NodesAside()
         self._failures = 0
+        self._has_worked = False
+        self._failing_since = 0.0
         self._next = 0.0
         self.starting: dict[ObjectRef[object], Slot] = {}
 
@@ -127,19 +133,27 @@ class Starts:
                 at_work,
             )
             return slot, False
-        slot.ready, self._failures = True, 0
+        slot.ready, self._failures, self._has_worked = True, 0, True
         if slot.node is not None:
             self._aside.forgive(slot.node)
         self._events.write("worker ready", process=process, node=slot.node)
         return slot, True
 
     def _failed(self, slot: Slot, problem: RankgenError, tries: int, at_work: int) -> None:
+        now = time.monotonic()
+        if self._failures == 0:
+            self._failing_since = now
         self._failures += 1
         pause = None if slot.node is None else self._aside.set_aside(slot.node)
         self._events.write(
             "worker could not start", node=slot.node, reason=problem.message, pause=pause
         )
         if at_work:
+            return
+        # Ray takes a while to notice that a node is gone, and would place the next one there too.
+        self._next = now + min(2.0**self._failures, LONGEST_GAP_SECONDS)
+        if self._has_worked and now - self._failing_since < PATIENCE_SECONDS:
+            self._tell(f"no worker can start just now: {problem.message}; trying again")
             return
         tried = self._failures >= max(tries, len(self._holding()))
         # Others that still load may succeed, but not for ever: each would be asked for again.

@@ -1,0 +1,114 @@
+"""A run that has worked outlives a time in which no worker can start; one that never did stops."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pytest
+from pydantic import JsonValue
+
+from rankgen.generator.jobs.cluster import kept_session
+from rankgen.generator.jobs.job import ShardJob, run_job
+from rankgen.generator.jobs.pool_settings import PoolSettings
+from rankgen.generator.jobs.work import FilledShard
+from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.manifests.plan import Plan, digest_of_queries
+from rankgen.manifests.records import Query
+from rankgen.manifests.run_directory import RunDirectory
+
+QUERIES = [Query(f"q{n}", "text") for n in range(4)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_ray() -> Iterator[None]:
+    with kept_session():
+        yield
+
+
+class Served(NamedTuple):
+    """Makes work that needs a server, which is gone while a file exists.
+
+    The worker that meets q2 for the first time dies, and the server goes with it.
+    """
+
+    gone: Path
+    met: Path
+
+    def __call__(self) -> Served:
+        if self.gone.exists():
+            raise EnvironmentProblem("the server is gone")
+        return self
+
+    async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
+        if queries[0].query_id == "q2" and not self.met.exists():
+            self.met.touch()
+            self.gone.touch()
+            os._exit(1)
+        return FilledShard({"queries": pa.Table.from_pylist([q._asdict() for q in queries])}, {})
+
+    def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
+        return {}
+
+    def progress(self) -> int:
+        return 0
+
+    async def close(self) -> None:
+        pass
+
+    def facts(self) -> Mapping[str, JsonValue]:
+        return {}
+
+
+def job(out: Path, served: Served) -> ShardJob:
+    plan = Plan(
+        kind="retrieve",
+        tables=("queries",),
+        recipe={},
+        settings={},
+        shards=4,
+        queries=len(QUERIES),
+        queries_sha256=digest_of_queries(QUERIES),
+    )
+    return ShardJob(
+        run=RunDirectory(out),
+        plan=plan,
+        queries=QUERIES,
+        factory=served,
+        validate=lambda tables, planned, quarantined: None,
+        finish=lambda: None,
+        pool=lambda: PoolSettings(cpus=0),
+    )
+
+
+def test_a_run_that_has_worked_waits_for_better_times(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served = Served(tmp_path / "gone", tmp_path / "met")
+
+    def bring_back() -> None:
+        while not served.gone.exists():
+            time.sleep(0.1)
+        time.sleep(6)
+        served.gone.unlink()
+
+    server = threading.Thread(target=bring_back)
+    server.start()
+    summary = run_job(job(tmp_path / "run", served))
+    server.join()
+    assert (summary.queries, summary.shards) == (4, 4)
+    assert (
+        "no worker can start just now: the server is gone; trying again" in capsys.readouterr().err
+    )
+
+
+def test_a_run_that_never_worked_stops_at_once(tmp_path: Path) -> None:
+    served = Served(tmp_path / "gone", tmp_path / "met")
+    served.gone.touch()
+    with pytest.raises(EnvironmentProblem, match="the server is gone"):
+        run_job(job(tmp_path / "run", served))
