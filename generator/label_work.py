@@ -15,7 +15,6 @@ from pydantic import JsonValue
 from rankgen.generator.debugging import debug_wanted
 from rankgen.generator.jobs.streak import Streak
 from rankgen.generator.jobs.work import FilledShard, WorkerMustExit
-from rankgen.generator.jobs.worker_errors import last_line
 from rankgen.generator.journal import WindowJournal
 from rankgen.generator.label_rows import label_counts, ranking_table, window_table
 from rankgen.generator.label_settings import LabelSettings
@@ -30,7 +29,7 @@ from rankgen.generator.teachers.base import Teacher
 from rankgen.generator.teachers.journaled import JournaledTeacher
 from rankgen.generator.teachers.registry import make_teacher
 from rankgen.manifests.candidate_lists import CandidateList, CandidateLists
-from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError
+from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError, last_line
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.texts import DocumentTexts

@@ -11,7 +11,7 @@ from pathlib import Path
 from rankgen.generator.jobs.cluster import cpus_of_nodes, ray_session, total_gpus
 from rankgen.generator.jobs.driver_variables import driver_variables
 from rankgen.manifests.atomic import write_whole
-from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError
+from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError, last_line
 
 # The function resumes from what it wrote, so that a lost node costs the steps since then.
 RESTARTS = 3
@@ -93,16 +93,14 @@ def _one_try(
         for path in sorted(folder.glob("error-*.pickle")):
             raised: RankgenError = pickle.loads(path.read_bytes())  # our own workers wrote it
             raise raised from None
-        return _last_line(error)
+        return last_line(_first_failure(error))
     return None
 
 
-def _last_line(error: Exception) -> str:
-    """Returns the last line of what failed first by rank, which names the exception."""
+def _first_failure(error: Exception) -> Exception:
+    """Returns what failed first by rank."""
     failures: dict[int, Exception] = getattr(error, "worker_failures", {})
-    first = failures[min(failures)] if failures else error
-    lines = str(first).strip().splitlines()
-    return lines[-1] if lines else type(first).__name__
+    return failures[min(failures)] if failures else error
 
 
 class _Guarded:

@@ -15,11 +15,10 @@ from rankgen.generator.prompts.chat_format import (
     ChatForm,
     Turn,
     find_chat_form,
-    said,
     zephyr_text,
 )
 from rankgen.generator.prompts.profiles import ChatMessage
-from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
 from rankgen.manifests.model_source import split_revision
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ class TeacherTokenizer:
             return self._form.text(messages, self._render)
         except Exception as error:  # A template is a program and raises what it likes.
             raise TeacherFailure(
-                f"the chat template of {self._source} refuses the prompt: {said(error)}"
+                f"the chat template of {self._source} refuses the prompt: {reason_of(error)}"
             ) from error
 
     def _render(self, turns: list[Turn], answer_next: bool) -> str:
@@ -161,9 +160,8 @@ def load_tokenizer(name: str, revision: str | None, chat_format: str) -> Teacher
         source, own_revision = split_revision(name)
         fast = AutoTokenizer.from_pretrained(source, revision=own_revision or revision)
     except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
         raise UsageError(
-            f"the tokenizer of '{name}' cannot be loaded: {reason}",
+            f"the tokenizer of '{name}' cannot be loaded: {reason_of(error)}",
             "name a Hugging Face model id, or a folder with tokenizer.json",
         ) from None
     if not isinstance(fast, PreTrainedTokenizerFast):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
 from rankgen.manifests.model_source import split_revision
 
 if TYPE_CHECKING:
@@ -59,13 +59,13 @@ def load_part(auto_class: AutoClass, source: str, **options: object) -> Any:
             return getattr(transformers, auto_class).from_pretrained(name, **options)
     except ImportError as error:
         raise EnvironmentProblem(
-            f"the model {source} needs a package that is not installed: {_first_line(error)}",
+            f"the model {source} needs a package that is not installed: {reason_of(error)}",
             'pip install "rankgen-distill[students]"',
         ) from None
     # Damaged files raise errors of safetensors, pickle, zipfile, tokenizers and PyTorch.
     except Exception as error:
         raise UsageError(
-            f"the model {source} cannot be loaded: {_first_line(error)}",
+            f"the model {source} cannot be loaded: {reason_of(error)}",
             "name a folder with config.json and whole weights, or a model id",
         ) from None
 
@@ -106,10 +106,6 @@ def is_head(model: PreTrainedModel, name: str) -> bool:
     if is_wrapped and not name.startswith(body):
         return True
     return (name.removeprefix(body) if is_wrapped else name).startswith("pooler.")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 @contextmanager

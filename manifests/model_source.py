@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rankgen.manifests.digest import sha256_of_file, sha256_of_value
-from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
 
 # What loaders of weights, tokenizers and chat templates read.
 _SUFFIXES = frozenset(
@@ -119,7 +119,7 @@ def commit_of(model: str, revision: str | None) -> str:
     try:
         config = hf_hub_download(model, "config.json", revision=revision)
     except (OSError, HfHubHTTPError, HFValidationError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(" .:")
+        reason = reason_of(error)
         is_absent = isinstance(
             error, HFValidationError | RepositoryNotFoundError | RevisionNotFoundError
         ) and not isinstance(error, GatedRepoError)

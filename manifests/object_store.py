@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -150,9 +150,8 @@ def store_problem(error: BaseException) -> EnvironmentProblem | None:
     """Returns what an exception of the S3 client says of this machine; None if it is another's."""
     if not type(error).__module__.startswith(("botocore.", "aiobotocore.")):
         return None
-    reason = " ".join(str(error).split()) or type(error).__name__
     return EnvironmentProblem(
-        f"the S3 store cannot be used: {reason.rstrip('.')}",
+        f"the S3 store cannot be used: {reason_of(error)}",
         "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL, or the AWS profile",
     )
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from rankgen.manifests.atomic import put_if_absent, whole_file, write_whole
 from rankgen.manifests.column_digest import sha256_of_columns
 from rankgen.manifests.digest import canonical_json, sha256_of_value
-from rankgen.manifests.errors import IntegrityProblem, UsageError
+from rankgen.manifests.errors import IntegrityProblem, UsageError, reason_of
 from rankgen.manifests.query_table import query_table
 from rankgen.manifests.records import Query
 from rankgen.manifests.run_directory import RunDirectory
@@ -166,7 +166,7 @@ def read_plan(run: RunDirectory) -> Plan:
         return Plan.model_validate(json.loads(text))
     except ValueError as error:
         raise IntegrityProblem(
-            f"{run.plan} is damaged: {str(error).splitlines()[0]}",
+            f"{run.plan} is damaged: {reason_of(error)}",
             "restore the file from a copy of the run",
         ) from None
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from rankgen.manifests.errors import IntegrityProblem, UsageError
+from rankgen.manifests.errors import IntegrityProblem, UsageError, reason_of
 from rankgen.manifests.object_store import open_root
 from rankgen.manifests.records import Candidates
 from rankgen.manifests.schema import TABLES
@@ -127,9 +127,9 @@ def read_shard(path: Path, table: str, columns: list[str] | None = None) -> pa.T
     try:
         read = read_parquet(path, columns)
     except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
         raise IntegrityProblem(
-            f"{path} cannot be read: {reason}", "see what else is damaged: rankgen verify RUN"
+            f"{path} cannot be read: {reason_of(error)}",
+            "see what else is damaged: rankgen verify RUN",
         ) from None
     expected = TABLES[table] if columns is None else None
     if expected is not None and not read.schema.equals(expected, check_metadata=False):

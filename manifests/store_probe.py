@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rankgen.manifests.atomic import put_if_absent, read_files, remove_tree
-from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.manifests.errors import EnvironmentProblem, reason_of
 from rankgen.manifests.object_store import is_remote, store_problem
 from rankgen.manifests.run_directory import RunDirectory
 
@@ -105,14 +105,9 @@ def _unusable(root: Path, error: Exception) -> EnvironmentProblem:
     problem = store_problem(error)
     if problem is None and not isinstance(error, OSError):
         raise error
-    reason = problem.message if problem else _reason(error)
+    reason = problem.message if problem else reason_of(error)
     if is_remote(root):
         hint = "check that the bucket exists, your AWS credentials and AWS_ENDPOINT_URL"
     else:
         hint = "give --out a folder that you may write, on a file system with hard links"
     return EnvironmentProblem(f"{root} cannot hold a run: {reason}", hint)
-
-
-def _reason(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(text.split()).rstrip(".")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rankgen.manifests.errors import IntegrityProblem
+from rankgen.manifests.errors import IntegrityProblem, reason_of
 from rankgen.manifests.records import Candidates, Query
 from rankgen.retrieval.java import import_pyserini
 
@@ -48,7 +48,8 @@ class Bm25Searcher:
             self._searcher = LuceneSearcher(str(index))
         except JavaException as error:
             raise IntegrityProblem(
-                f"the index {index} cannot be opened: {error}", f"remove it: rm -r {index.parent}"
+                f"the index {index} cannot be opened: {reason_of(error)}",
+                f"remove it: rm -r {index.parent}",
             ) from None
         self._searcher.set_bm25(k1, b)
         if language != "en":
@@ -71,7 +72,7 @@ class Bm25Searcher:
             )
         except JavaException as error:
             # Below its first line stands Java's stack.
-            raise RuntimeError(str(error).splitlines()[0]) from error
+            raise RuntimeError(reason_of(error)) from error
         return [
             Candidates(
                 query.query_id,

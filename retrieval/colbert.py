@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from rankgen.manifests.errors import EnvironmentProblem, IntegrityProblem
+from rankgen.manifests.errors import EnvironmentProblem, IntegrityProblem, reason_of
 from rankgen.manifests.records import Candidates, Query
 
 
@@ -57,9 +57,9 @@ class ColbertSearcher:
                 )
             ids = pa.ipc.open_file(pa.memory_map(str(index / "doc_ids.arrow"))).read_all()
         except (OSError, RuntimeError, ValueError, KeyError, pa.ArrowException) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise IntegrityProblem(
-                f"the index {index} cannot be opened: {reason}", f"remove it: rm -r {index}"
+                f"the index {index} cannot be opened: {reason_of(error)}",
+                f"remove it: rm -r {index}",
             ) from None
         self._doc_ids = ids["doc_id"]
 

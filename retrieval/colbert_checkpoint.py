@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rankgen.manifests.digest import sha256_of_file, sha256_of_value
-from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
 from rankgen.manifests.loading_report import is_head, load_weights, refuse_lacking
 
 # Every file that colbert-ai reads.
@@ -79,9 +79,9 @@ def _downloaded(name: str) -> Path:
         raise UsageError(f"there is no checkpoint folder '{name}'", _HINT) from None
     # Its errors for no network, no such model and no permission have no common base.
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise EnvironmentProblem(
-            f"the checkpoint {name} is no folder and cannot be downloaded: {reason}", _HINT
+            f"the checkpoint {name} is no folder and cannot be downloaded: {reason_of(error)}",
+            _HINT,
         ) from None
 
 
@@ -124,5 +124,6 @@ def _projection(name: str, weights: Path) -> tuple[int, ...] | None:
         return None if found is None else tuple(found.shape)
     # Broken files raise errors of safetensors, pickle, zipfile and PyTorch.
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UsageError(f"{weights.name} of {name} cannot be read: {reason}", _HINT) from None
+        raise UsageError(
+            f"{weights.name} of {name} cannot be read: {reason_of(error)}", _HINT
+        ) from None

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from rankgen.manifests.digest import sha256_of_value
-from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.manifests.errors import EnvironmentProblem, reason_of
 from rankgen.retrieval.cache import cache_root, cached_folder
 from rankgen.retrieval.colbert_codec import use_torch_codec
 
@@ -90,7 +90,7 @@ def _compile(package: Path, folder: Path) -> None:
         )
     except (OSError, RuntimeError) as error:
         raise EnvironmentProblem(
-            f"colbert-ai's C++ cannot be compiled: {str(error).strip().splitlines()[0]}",
+            f"colbert-ai's C++ cannot be compiled: {reason_of(error)}",
             "install a C++ compiler such as g++",
         ) from error
 

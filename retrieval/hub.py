@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import cast
 
-from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageError
+from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageError, reason_of
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.trec import Qrels
 from rankgen.retrieval.tabular import document_of, query_of
@@ -96,16 +96,12 @@ def _rows(
     # An unknown configuration or split.
     except ValueError as error:
         raise UsageError(
-            f"hf:{dataset} has no {configuration or 'data'} {split or ''}: {_first_line(error)}",
+            f"hf:{dataset} has no {configuration or 'data'} {split or ''}: {reason_of(error)}",
             "name a data set with the configurations corpus and queries, as BeIR/scifact has",
         ) from None
     # A data set that is not there, or a Hub that does not answer.
     except (OSError, datasets.exceptions.DatasetsError) as error:
         raise EnvironmentProblem(
-            f"hf:{dataset} cannot be obtained: {_first_line(error)}",
+            f"hf:{dataset} cannot be obtained: {reason_of(error)}",
             "check its name and the connection, or log in with `hf auth login`",
         ) from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, cast
 
-from rankgen.manifests.errors import EnvironmentProblem, UsageError, did_you_mean
+from rankgen.manifests.errors import EnvironmentProblem, UsageError, did_you_mean, reason_of
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.trec import Qrels
 
@@ -127,11 +127,8 @@ def _records(
     # ir_datasets reports a failed download or a missing licence by a dozen kinds of exception,
     # its own and those of requests, zipfile, tarfile and lzma.
     except Exception as error:
-        # Beside its sentence ir_datasets puts the objects of all that it tried.
-        said = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
-        reason = (said.strip() or type(error).__name__).splitlines()[0]
         raise EnvironmentProblem(
-            f"irds:{dataset_id} cannot be obtained: {_shortened(reason)}",
+            f"irds:{dataset_id} cannot be obtained: {reason_of(error)}",
             f"see https://ir-datasets.com/ for {dataset_id}'s licence and files, then try again",
         ) from error
 
@@ -143,7 +140,3 @@ def _document(record: _Record) -> Document:
     if isinstance(title, str) and isinstance(text, str) and whole == f"{title} {text}":
         return Document(record.doc_id, title, text)
     return Document(record.doc_id, "", whole)
-
-
-def _shortened(reason: str, limit: int = 300) -> str:
-    return reason if len(reason) <= limit else reason[: limit - 3] + "..."

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.manifests.errors import EnvironmentProblem, reason_of
 
 JAVA_HOME_OVERRIDE = "RANKGEN_JAVA_HOME"
 INSTALL_HINT = "pip install 'rankgen-distill[retrieval]'"
@@ -101,7 +101,8 @@ def start_jvm() -> None:
         # pyjnius raises SystemError, ImportError, ValueError or KeyError, as the cause may be.
         except Exception as error:
             raise EnvironmentProblem(
-                f"the JVM of {java.home} does not start: {error}", f"try: {java.program} -version"
+                f"the JVM of {java.home} does not start: {reason_of(error)}",
+                f"try: {java.program} -version",
             ) from error
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from rankgen.manifests.errors import UsageError
+from rankgen.manifests.errors import UsageError, reason_of
 from rankgen.retrieval.column_names import ColumnNames, find_columns
 from rankgen.retrieval.tsv_header import is_header, is_quoted, quoting_problem
 
@@ -194,8 +194,7 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
                     number += 1
                     yield Row(number, record)
     except (OSError, ValueError, pa.ArrowException) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UsageError(
-            f"{path} cannot be read as Parquet after row {number}: {reason}",
+            f"{path} cannot be read as Parquet after row {number}: {reason_of(error)}",
             "was it copied whole?",
         ) from None

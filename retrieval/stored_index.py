@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 from rankgen.manifests.digest import sha256_of_file, sha256_of_lines
-from rankgen.manifests.errors import EnvironmentProblem, UsageError, did_you_mean
+from rankgen.manifests.errors import EnvironmentProblem, UsageError, did_you_mean, reason_of
 from rankgen.retrieval.collection import Collection
 from rankgen.retrieval.java import import_pyserini, start_jvm
 
@@ -44,7 +44,7 @@ def find_index(named: str) -> Path:
     # A failed download is a ValueError; a wrong checksum is an AssertionError.
     except (ValueError, AssertionError, OSError) as error:
         raise EnvironmentProblem(
-            f"the prebuilt index '{named}' cannot be obtained: {error}",
+            f"the prebuilt index '{named}' cannot be obtained: {reason_of(error)}",
             "download it elsewhere and name its folder",
         ) from None
 

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 
 from rankgen.manifests.digest import sha256_of_file
-from rankgen.manifests.errors import UsageError
+from rankgen.manifests.errors import UsageError, reason_of
 from rankgen.manifests.progress import progress
 from rankgen.retrieval.cache import cache_root, cached_folder
 
@@ -35,7 +35,8 @@ def unpacked_folder(archive: Path) -> Path:
     # An encrypted member and an unknown compression are RuntimeErrors, damaged data is zlib's.
     except (zipfile.BadZipFile, RuntimeError, EOFError, zlib.error) as error:
         raise UsageError(
-            f"{archive} cannot be unpacked: {error}", "fetch it again, or name its unpacked folder"
+            f"{archive} cannot be unpacked: {reason_of(error)}",
+            "fetch it again, or name its unpacked folder",
         ) from None
     inside = [path for path in folder.iterdir() if not path.name.startswith((".", "__"))]
     return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder

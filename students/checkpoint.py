@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rankgen.manifests.atomic import write_whole
-from rankgen.manifests.errors import IntegrityProblem
+from rankgen.manifests.errors import IntegrityProblem, reason_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -73,9 +73,8 @@ def load_checkpoint(
         stored = torch.load(path, map_location="cpu", weights_only=True)
     # Damaged files raise errors of pickle, zipfile and PyTorch, some of them without a text.
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise IntegrityProblem(
-            f"the checkpoint {path} cannot be read: {reason}",
+            f"the checkpoint {path} cannot be read: {reason_of(error)}",
             f"delete it to start this training anew: rm {path}",
         ) from None
     model.load_state_dict(stored["model"])

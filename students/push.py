@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
 from rankgen.students.hub_files import hub_files
 
 
@@ -44,9 +44,8 @@ def push_student(out: Path, name: str, *, is_private: bool = True) -> str:
     except HFValidationError as error:
         raise UsageError(f"'{name}' is no repository's name: {error}", "type USER/NAME") from None
     except (HfHubHTTPError, OSError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise EnvironmentProblem(
-            f"the student {out} cannot be pushed to {name}: {reason}",
+            f"the student {out} cannot be pushed to {name}: {reason_of(error)}",
             "log in with `hf auth login` and repeat the command; the student is kept",
         ) from None
     return str(commit.commit_url)

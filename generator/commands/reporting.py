@@ -14,12 +14,11 @@ from typing import ParamSpec
 import typer
 
 from rankgen.generator.debugging import debug_wanted
-from rankgen.manifests.errors import RankgenError
+from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UnexpectedFault, last_line
 from rankgen.manifests.object_store import store_problem
 
 Options = ParamSpec("Options")
 INTERRUPTED = 130
-FAULT = 1
 
 
 def reported(command: Callable[Options, None]) -> Callable[Options, None]:
@@ -40,12 +39,11 @@ def reported(command: Callable[Options, None]) -> Callable[Options, None]:
         except BrokenPipeError:
             # The reader of our output is gone, as with `| head`; there is nobody left to tell.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(FAULT) from None
+            raise typer.Exit(UnexpectedFault.exit_code) from None
         except OSError as error:
-            problem = RankgenError(
+            problem = EnvironmentProblem(
                 _os_sentence(error), "free space or fix permissions, then repeat"
             )
-            problem.exit_code = 3
             raise typer.Exit(report_error(problem)) from None
         except typer.Exit:
             raise
@@ -54,11 +52,10 @@ def reported(command: Callable[Options, None]) -> Callable[Options, None]:
             if unusable is not None:
                 raise typer.Exit(report_error(unusable)) from None
             # A fault of ours: still one sentence, never a wall of text.
-            fault = RankgenError(
-                f"unexpected {type(error).__name__}: {_last_line(error)}",
+            fault = UnexpectedFault(
+                f"unexpected {type(error).__name__}: {last_line(error)}",
                 "repeat the command with --debug and report what it prints",
             )
-            fault.exit_code = FAULT
             raise typer.Exit(report_error(fault)) from None
 
     return run
@@ -89,11 +86,6 @@ def say(text: str, values: Mapping[str, object], *, as_json: bool) -> None:
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     is_ascii = not encoding.lower().startswith("utf")
     print(json.dumps(values, ensure_ascii=is_ascii) if as_json else text)
-
-
-def _last_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[-1] if lines else "no message"
 
 
 def _os_sentence(error: OSError) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from rankgen.generator.engines.base import EnginePrompt, Generation
 from rankgen.generator.engines.retry import RetryPolicy, retry_after_s
 from rankgen.generator.engines.server_address import server_address
-from rankgen.generator.engines.server_answer import NoAnswer, one_line, read_answer
+from rankgen.generator.engines.server_answer import NoAnswer, read_answer
 from rankgen.generator.engines.server_pace import ServerPace
 from rankgen.generator.engines.server_probe import (
     KEY_VARIABLE,
@@ -24,7 +24,7 @@ from rankgen.generator.engines.server_probe import (
 )
 from rankgen.generator.outcomes import TeacherFailure
 from rankgen.generator.prompts.profiles import ChatMessage
-from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageError
+from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageError, reason_of
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI, RateLimitError
@@ -138,7 +138,7 @@ class OpenAIServer:
             except APIConnectionError as error:
                 failure = f"connection failed ({type(error.__cause__).__name__})"
             except (APIError, NoAnswer, ValueError) as error:
-                failure = f"an answer that is none ({one_line(error)})"
+                failure = f"an answer that is none ({reason_of(error)})"
             else:
                 self._answered = True
                 self._pace.answered()
@@ -157,7 +157,7 @@ class OpenAIServer:
         Raises:
             EnvironmentProblem: The quota is spent, or the server has refused everything for long.
         """
-        said = one_line(error)
+        said = reason_of(error)
         what = f"the server {self._shown} refuses requests for model {self._settings.model}"
         if error.code == "insufficient_quota":
             raise EnvironmentProblem(
@@ -205,7 +205,7 @@ class OpenAIServer:
 
     def _refusal(self, error: APIStatusError, attempt: int) -> RankgenError | TeacherFailure:
         """Turns a 4xx into the right error: the run's settings, its key, or just this prompt."""
-        said = one_line(error)
+        said = reason_of(error)
         what = f"the server {self._shown} refused the request for model {self._settings.model}"
         if error.status_code in (401, 403):
             return refused_key(self._shown, error.status_code, said)

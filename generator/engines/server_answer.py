@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from rankgen.generator.engines.base import Generation, finish_reason
 from rankgen.generator.outcomes import TeacherFailure, TokenUsage
+from rankgen.manifests.errors import reason_of
 
 if TYPE_CHECKING:
     from openai.types import Completion
@@ -36,7 +37,7 @@ def read_answer(answer: ChatCompletion | Completion) -> Generation:
         if message is None:
             raise NoAnswer("no message")
         if refusal := getattr(message, "refusal", None):
-            raise TeacherFailure(f"the model refused the prompt: {one_line(ValueError(refusal))}")
+            raise TeacherFailure(f"the model refused the prompt: {reason_of(ValueError(refusal))}")
         # Absent content is an empty answer when the model spoke only to itself.
         text: object = message.content or ""
     else:
@@ -55,8 +56,3 @@ def read_answer(answer: ChatCompletion | Completion) -> Generation:
         finish_reason(ended),
         TokenUsage(prompt_tokens or 0, output_tokens or 0),
     )
-
-
-def one_line(error: Exception) -> str:
-    """Returns what an error says, in one line of at most 300 characters."""
-    return " ".join((str(error) or type(error).__name__).split())[:300]

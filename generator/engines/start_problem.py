@@ -6,7 +6,7 @@ import os
 import socket
 
 from rankgen.generator.engines.start_output import StartOutput
-from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.manifests.errors import EnvironmentProblem, reason_of
 
 
 def start_problem(model: str, error: Exception, output: StartOutput) -> EnvironmentProblem:
@@ -17,8 +17,7 @@ def start_problem(model: str, error: Exception, output: StartOutput) -> Environm
         error: What vLLM raised; its engine's process has often more to say than that.
         output: What was written meanwhile.
     """
-    raised = (str(error).strip() or type(error).__name__).splitlines()[0]
-    cause = output.cause() or raised
+    cause = output.cause() or reason_of(error)
     return EnvironmentProblem(
         f"vLLM cannot start with the model {model}: {cause}", start_hint(cause, output.file())
     )

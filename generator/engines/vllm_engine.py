@@ -15,7 +15,7 @@ from rankgen.generator.engines.start_problem import start_problem
 from rankgen.generator.engines.vllm_dtype import dtype_and_warning, own_dtype
 from rankgen.generator.outcomes import EngineDead, TeacherFailure, TokenUsage
 from rankgen.generator.prompts.profiles import ChatMessage
-from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.manifests.errors import EnvironmentProblem, reason_of
 from rankgen.manifests.model_source import split_revision
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class VllmEngine:
         except EngineDeadError as error:
             raise EngineDead("vLLM's engine process is gone") from error
         except VLLMClientError as error:
-            raise TeacherFailure(f"vLLM refused the prompt: {error}") from error
+            raise TeacherFailure(f"vLLM refused the prompt: {reason_of(error)}") from error
         except EngineGenerateError as error:
             if self._llm.errored:
                 raise EngineDead("vLLM's engine process is gone") from error

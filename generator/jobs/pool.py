@@ -18,8 +18,9 @@ from rankgen.generator.jobs.slot import Queued, Slot
 from rankgen.generator.jobs.starts import MakeActor, Starts
 from rankgen.generator.jobs.streak import Streak
 from rankgen.generator.jobs.work import ShardTask
-from rankgen.generator.jobs.worker_errors import last_line, own_error, surprise
+from rankgen.generator.jobs.worker_errors import own_error, surprise
 from rankgen.manifests.commit_record import Attempt
+from rankgen.manifests.errors import last_line
 
 if TYPE_CHECKING:
     from ray import ObjectRef

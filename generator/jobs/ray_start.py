@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rankgen.generator.debugging import debug_wanted
 from rankgen.generator.jobs.environment import environment
-from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.manifests.errors import EnvironmentProblem, reason_of
 
 # On a busy machine Ray's node takes longer than the 30 s that Ray allows it.
 START_SECONDS = 120.0
@@ -43,7 +43,7 @@ def start_here() -> None:
             return
         # Ray raises anything, a bare Exception among them.
         except Exception as error:
-            reason = _first_line(error)
+            reason = reason_of(error)
             ray.shutdown()
             _end(_children() - before)
     if "timed out" in reason.lower():
@@ -70,7 +70,7 @@ def connect_to(address: str) -> None:
         ray.init(address=address, log_to_driver=debug_wanted(), logging_level=logging.ERROR)
     except Exception as error:
         raise EnvironmentProblem(
-            f"cannot connect to the Ray cluster at {address}: {_first_line(error)}",
+            f"cannot connect to the Ray cluster at {address}: {reason_of(error)}",
             "start one with `ray start --head`, or leave --ray-address out to use this machine; "
             "if it was started with a token, set RAY_AUTH_MODE=token",
         ) from None
@@ -128,7 +128,3 @@ def _end(processes: set[int]) -> None:
     for process in processes:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

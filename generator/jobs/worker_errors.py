@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rankgen.manifests.errors import IncompleteRun, RankgenError
+from rankgen.manifests.errors import IncompleteRun, RankgenError, last_line
 
 
 def own_error(error: Exception) -> RankgenError | None:
@@ -17,9 +17,3 @@ def surprise(what: str, error: Exception) -> IncompleteRun:
         f"{what}: {last_line(error)}",
         "repeat the command to resume, with --debug to see the traceback",
     )
-
-
-def last_line(error: Exception) -> str:
-    """Returns the last line of what an exception says, for above it stands a traceback."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[-1].strip() if lines else type(error).__name__

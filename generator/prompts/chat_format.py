@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rankgen.generator.prompts.profiles import ChatMessage
-from rankgen.manifests.errors import UsageError
+from rankgen.manifests.errors import UsageError, reason_of
 
 ZEPHYR_FORMAT = "zephyr"
 Turn = dict[str, object]
@@ -90,7 +90,7 @@ def find_chat_form(render: Render, source: str) -> ChatForm:
                 text = form.text(marked, render)
             except Exception as error:  # A template is a program and raises what it likes.
                 if not in_parts:
-                    reason = said(error)
+                    reason = reason_of(error)
                 continue
             start = _missing_answer_start(form, marked, render, text)
             end = text.partition(_USER_MARK)[2] + start
@@ -100,11 +100,6 @@ def find_chat_form(render: Render, source: str) -> ChatForm:
         "name the tokenizer of a chat model by --tokenizer, or use --teacher rankzephyr for "
         "RankZephyr's own format",
     )
-
-
-def said(error: Exception) -> str:
-    """Returns what an exception says, in one line."""
-    return " ".join((str(error) or type(error).__name__).split())[:200].rstrip(" .")
 
 
 def _turns(messages: Sequence[ChatMessage], in_parts: bool) -> list[Turn]:
