@@ -42,7 +42,8 @@ def make_actor(
         num_gpus=settings.gpus,
         max_restarts=0,
         max_task_retries=0,
-        max_concurrency=max(2, settings.shards_in_flight + 1),
+        # Beside its tasks it answers how it gets on.
+        max_concurrency=settings.most_tasks + 2,
         label_selector=avoiding(avoided),
     )
     handle = actor.remote(root, plan.fingerprint, plan.shards, factory, token)

@@ -17,10 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass
 class Queued:
-    """A task with the times that it failed or its worker died."""
+    """A task with what counts against it.
+
+    Attributes:
+        task: The task.
+        failures: How often it failed or its worker died; of the deaths while other tasks were there
+            too, only the first is counted.
+        company: Most tasks that may be on its worker, itself included; None without a limit.
+    """
 
     task: ShardTask
     failures: int = 0
+    company: int | None = None
 
 
 @dataclass

@@ -68,14 +68,13 @@ class Starts:
         self.starting[started] = slot
         return slot
 
+    def may_open(self) -> bool:
+        """Says whether there is a node, not left alone now, that can hold a worker."""
+        return self._usable(self._aside.ids())
+
     def look(self) -> None:
         """Learns where the new workers are, and says when one waits long for a place."""
-        now = time.monotonic()
-        late = [
-            slot
-            for slot in self.starting.values()
-            if not _has_place(slot) and now - slot.opened > WAITING_SECONDS
-        ]
+        late = [slot for slot in self.starting.values() if not _has_place(slot) and is_late(slot)]
         if late:
             wanted = amounts(len(late) * self._settings.cpus, len(late) * self._settings.gpus)
             # The same words every time, so that they are shown once.
@@ -144,6 +143,12 @@ class Starts:
     def _holding(self) -> list[str]:
         settings = self._settings
         return [n.node_id for n in living_nodes() if n.holds(settings.cpus, settings.gpus)]
+
+
+def is_late(slot: Slot) -> bool:
+    """Says whether a worker waits long for a place."""
+    waits = not slot.ready and slot.node is None
+    return waits and time.monotonic() - slot.opened > WAITING_SECONDS
 
 
 def _first_calls(

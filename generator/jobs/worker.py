@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
@@ -14,7 +15,13 @@ import pyarrow.compute as pc
 
 from rankgen.generator.jobs.driver_variables import DriverVariables
 from rankgen.generator.jobs.last_words import own_log
-from rankgen.generator.jobs.work import ShardTask, ShardWork, WorkerMustExit, WorkFactory
+from rankgen.generator.jobs.work import (
+    FilledShard,
+    ShardTask,
+    ShardWork,
+    WorkerMustExit,
+    WorkFactory,
+)
 from rankgen.manifests.atomic import whole_file
 from rankgen.manifests.commit_record import Attempt
 from rankgen.manifests.run_directory import RunDirectory, read_shard
@@ -92,14 +99,8 @@ class ShardWorker:
             os._exit(1)
         name = f"{task.shard:05d}.{task.revision}-{uuid.uuid4().hex}"
         done = {query.query_id for query in task.queries}
-        tables = {
-            table: self._merge_published(task, table, rows, done)
-            for table, rows in filled.tables.items()
-        }
-        for table, rows in tables.items():
-            path = self._run.attempts / name / f"{table}.parquet"
-            with whole_file(path) as draft:
-                write_shard(draft, table, rows, self._fingerprint)
+        # In a thread, for the chains of other shards go on meanwhile.
+        tables = await asyncio.to_thread(self._write, task, name, filled, done)
         return Attempt(
             shard=task.shard,
             revision=task.revision,
@@ -115,6 +116,20 @@ class ShardWorker:
                 "seconds": round(time.monotonic() - clock, 3),
             },
         )
+
+    def _write(
+        self, task: ShardTask, name: str, filled: FilledShard, done: set[str]
+    ) -> dict[str, pa.Table]:
+        """Writes the attempt's files and returns the rows in them."""
+        tables = {
+            table: self._merge_published(task, table, rows, done)
+            for table, rows in filled.tables.items()
+        }
+        for table, rows in tables.items():
+            path = self._run.attempts / name / f"{table}.parquet"
+            with whole_file(path) as draft:
+                write_shard(draft, table, rows, self._fingerprint)
+        return tables
 
     async def stop(self) -> None:
         """Closes the work, so that an engine's own processes end with this one."""
