@@ -41,6 +41,7 @@ class Slot:
             place for it.
         opened: When it was asked for, by the monotonic clock.
         node: The node's id, once it is known.
+        said: Answered with what it says while it starts, once it was asked.
         log: The path of its log on that node.
         ready: Whether it has loaded its work.
         tasks: What it is doing.
@@ -50,6 +51,7 @@ class Slot:
     actor: ActorHandle[ShardWorker]
     place: ObjectRef[tuple[str, str | None]]
     opened: float
+    said: ObjectRef[str | None] | None = None
     node: str | None = None
     log: str | None = None
     ready: bool = False

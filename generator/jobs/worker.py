@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from rankgen.generator.jobs.driver_variables import DriverVariables
 from rankgen.generator.jobs.last_words import own_log
 from rankgen.generator.jobs.work import (
+    FetchesFirst,
     FilledShard,
     ShardTask,
     ShardWork,
@@ -50,6 +51,7 @@ class ShardWorker:
         self._factory = factory
         self._token = token
         self._work: ShardWork | None = None
+        self._said: str | None = None
 
     async def place(self) -> tuple[str, str | None]:
         """Returns Ray's id of the node and this process's log there.
@@ -75,8 +77,14 @@ class ShardWorker:
         # Ray ships types, but not for this call.
         address = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
         find_token(self._token, f"{socket.gethostname()} ({address})")
+        if isinstance(self._factory, FetchesFirst):
+            await asyncio.to_thread(self._factory.fetch, self._say)
         self._work = self._factory()
         return os.getpid()
+
+    async def said(self) -> str | None:
+        """Returns what the worker said last while it started."""
+        return self._said
 
     async def fill(self, task: ShardTask) -> Attempt:
         """Fills the task's queries and writes the shard's attempt files.
@@ -139,6 +147,11 @@ class ShardWorker:
     async def progress(self) -> int:
         """Returns the work's progress; a call that does not come back is a blocked process."""
         return 0 if self._work is None else self._work.progress()
+
+    def _say(self, sentence: str) -> None:
+        if sentence != self._said:
+            print(sentence, file=sys.stderr, flush=True)
+            self._said = sentence
 
     def _merge_published(
         self, task: ShardTask, table: str, rows: pa.Table, done: set[str]

@@ -139,7 +139,7 @@ class Texts(NamedTuple):
         return {"gpus": [int(number) for number in ray.get_gpu_ids()]}
 
 
-def text_job(out: Path, address: str, broken: Sequence[str], pool: PoolSettings) -> ShardJob:
+def text_job(out: Path, address: str | None, broken: Sequence[str], pool: PoolSettings) -> ShardJob:
     queries = [Query(f"q{n:02}", "text") for n in range(12)]
     plan = Plan(
         kind="retrieve",
