@@ -37,6 +37,9 @@ def make_actor(
     """
     import ray
 
+    # Ray gives an actor all its GPUs at one moment and on one node, or none of them yet, so that a
+    # placement group would reserve nothing more. It would do harm: inside one, vLLM starts Ray
+    # actors for the parts of a model, which would ask for the GPUs that this one holds.
     actor = ray.remote(ShardWorker).options(
         num_cpus=settings.cpus,
         num_gpus=settings.gpus,
