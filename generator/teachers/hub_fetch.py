@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from rankgen.generator.engines.start_problem import token_hint
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.generator.tokenizer import BUNDLED
 from rankgen.manifests.errors import EnvironmentProblem
@@ -134,9 +135,12 @@ def _download(wanted: HubFiles, names: Iterable[str]) -> None:
         snapshot_download(wanted.model, revision=wanted.revision, allow_patterns=patterns)
     except (OSError, HfHubHTTPError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(" .:")
+        node = socket.gethostname()
+        is_refused = re.search(r"gated|\b401\b|\b403\b", reason, re.IGNORECASE)
+        fetch = f"fetch it there (hf download {wanted.model}), or name a folder"
         raise EnvironmentProblem(
-            f"the model {wanted.model} cannot be fetched on {socket.gethostname()}: {reason}",
-            f"fetch it there (hf download {wanted.model}), or name a folder",
+            f"the model {wanted.model} cannot be fetched on {node}: {reason}",
+            token_hint(node) if is_refused else fetch,
         ) from error
 
 

@@ -21,11 +21,13 @@ class Hub:
     Attributes:
         url: Its address.
         fetched: How often each file was asked for.
+        refused: Files that are sent to nobody.
         may_send: Unset while a weights file is held back.
     """
 
     url: str = ""
     fetched: Counter[str] = field(default_factory=Counter)
+    refused: set[str] = field(default_factory=set)
     may_send: threading.Event = field(default_factory=threading.Event)
 
 
@@ -67,6 +69,9 @@ def fake_hub(files: Mapping[str, bytes]) -> Iterator[Hub]:
                 return
             if with_body:
                 hub.fetched[name] += 1
+                if name in hub.refused:
+                    self._send(b"", {"X-Error-Code": "GatedRepo"}, 403)
+                    return
                 if name.endswith(".safetensors"):
                     hub.may_send.wait(60)
             head = {"ETag": f'"{_etag(files[name])}"', "X-Repo-Commit": COMMIT}

@@ -35,6 +35,7 @@ HOST = socket.gethostname()
 
 FETCH = """
 import sys
+from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.generator.label_work import LabelFactory
 from rankgen.generator.teachers.hub_fetch import HubFiles, fetch_once
 told = set()
@@ -42,7 +43,10 @@ def say(sentence):
     if sentence not in told:
         told.add(sentence)
         print(sentence, flush=True)
-fetch_once(HubFiles(sys.argv[1], sys.argv[2], weights=True), say)
+try:
+    fetch_once(HubFiles(sys.argv[1], sys.argv[2], weights=True), say)
+except EnvironmentProblem as problem:
+    print(problem.message, problem.hint, sep="\\n")
 """
 
 
@@ -54,8 +58,18 @@ def hub() -> Iterator[Hub]:
 
 @pytest.fixture
 def variables(hub: Hub, tmp_path: Path) -> dict[str, str]:
-    hub_variables = {"HF_ENDPOINT": hub.url, "HF_HUB_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "0"}
-    return {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "NO_PROXY": "127.0.0.1", **hub_variables}
+    hub_variables = {
+        "HF_ENDPOINT": hub.url,
+        "HF_TOKEN": "",
+        "HF_HUB_CACHE": str(tmp_path),
+        "HF_HUB_OFFLINE": "0",
+    }
+    return {
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_DOWNLOAD_TIMEOUT": "120",
+        "NO_PROXY": "127.0.0.1",
+        **hub_variables,
+    }
 
 
 @pytest.fixture
@@ -119,6 +133,16 @@ def test_the_next_one_goes_on_when_the_downloader_is_killed(
     assert line(second) == DOWNLOADS
     hub.may_send.set()
     assert second.wait(60) == 0
+
+
+def test_a_download_that_fails_is_one_sentence(
+    hub: Hub, worker: Callable[[], subprocess.Popen[str]]
+) -> None:
+    hub.refused.add("model.safetensors")
+    refused = worker()
+    assert line(refused) == DOWNLOADS
+    assert line(refused).startswith(f"the model {MODEL} cannot be fetched on {HOST}: ")
+    assert "HF_TOKEN" in line(refused)
 
 
 def test_without_the_hub_what_the_cache_has_must_do(
