@@ -215,10 +215,7 @@ def _shown(settings: LabelRunSettings) -> dict[str, JsonValue]:
 def size_pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int) -> PoolSettings:
     """Sizes the pool: an engine takes a GPU (or the machine), an embedder many CPUs, others one."""
     preset = teacher.preset
-    # Two shards at a time, so that one's last queries overlap the next one's first.
-    pool = PoolSettings(
-        shards_in_flight=2 if in_flight > 1 else 1, stall_seconds=settings.stall_seconds
-    )
+    pool = PoolSettings(chains=in_flight, stall_seconds=settings.stall_seconds)
     if preset.kind == "embedding":
         # Workers do not share embeddings, threads of one do.
         counts = cpus_of_nodes()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from rankgen.generator.outcomes import (
 )
 from rankgen.generator.strategies.sliding import rank_query
 from rankgen.generator.teachers.base import Teacher
+from rankgen.generator.teachers.hub_fetch import fetch_once, files_of_teacher
 from rankgen.generator.teachers.journaled import JournaledTeacher
 from rankgen.generator.teachers.registry import make_teacher
 from rankgen.manifests.candidate_lists import CandidateList, CandidateLists
@@ -51,6 +52,11 @@ class LabelFactory:
     candidates: Path
     teacher: LabelSettings
     documents_sha256: JsonValue = None
+
+    def fetch(self, say: Callable[[str], None]) -> None:
+        """Fetches what the teacher needs of the Hub; see `fetch_once`."""
+        for files in files_of_teacher(self.teacher):
+            fetch_once(files, say)
 
     def __call__(self) -> LabelWork:
         """Loads the model.

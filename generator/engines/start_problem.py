@@ -34,13 +34,14 @@ def start_hint(cause: str, log: str | None) -> str:
     where = f"vLLM's output is in {log} on node {node}" if log else "see vLLM's output above"
     lowered = cause.lower()
     if "gated" in lowered or "401" in lowered or "403" in lowered:
-        return f"{_token_hint(node)}; {where}"
+        return f"{token_hint(node)}; {where}"
     if "out of memory" in lowered or "free memory" in lowered or "kv cache" in lowered:
         return f"free memory on the device, or lower --context-size; {where}"
     return f"check the model's files and free memory (`rankgen doctor` shows it); {where}"
 
 
-def _token_hint(node: str) -> str:
+def token_hint(node: str) -> str:
+    """Returns what to do where the Hub refuses a model to a node."""
     if os.environ.get("HF_TOKEN"):
         return "the token in HF_TOKEN may not read this model: accept its terms on its page"
     return f"HF_TOKEN is not set on node {node}: set it where you type the command"

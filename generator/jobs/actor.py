@@ -37,12 +37,16 @@ def make_actor(
     """
     import ray
 
+    # Ray gives an actor all its GPUs at one moment and on one node, or none of them yet, so that a
+    # placement group would reserve nothing more. It would do harm: inside one, vLLM starts Ray
+    # actors for the parts of a model, which would ask for the GPUs that this one holds.
     actor = ray.remote(ShardWorker).options(
         num_cpus=settings.cpus,
         num_gpus=settings.gpus,
         max_restarts=0,
         max_task_retries=0,
-        max_concurrency=max(2, settings.shards_in_flight + 1),
+        # Beside its tasks it answers how it gets on.
+        max_concurrency=settings.most_tasks + 2,
         label_selector=avoiding(avoided),
     )
     handle = actor.remote(root, plan.fingerprint, plan.shards, factory, token)

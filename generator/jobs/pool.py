@@ -14,8 +14,9 @@ from rankgen.generator.jobs.interrupt import StopRequest
 from rankgen.generator.jobs.last_words import last_words
 from rankgen.generator.jobs.nodes import is_lost, living_nodes, refuse_what_no_node_holds
 from rankgen.generator.jobs.pool_settings import PoolSettings
+from rankgen.generator.jobs.sharing import blame, may_join
 from rankgen.generator.jobs.slot import Queued, Slot
-from rankgen.generator.jobs.starts import MakeActor, Starts
+from rankgen.generator.jobs.starts import MakeActor, Starts, is_late
 from rankgen.generator.jobs.streak import Streak
 from rankgen.generator.jobs.work import ShardTask
 from rankgen.generator.jobs.worker_errors import own_error, surprise
@@ -125,27 +126,34 @@ class Pool:
             self._slots.append(slot)
 
     def _feed(self) -> None:
-        for _ in range(self._settings.shards_in_flight):
-            for slot in self._slots:
-                queued = self._next_for(slot)
-                if queued is not None:
-                    if not slot.tasks:
-                        slot.pulse.reset()
-                    slot.tasks[slot.actor.fill.remote(queued.task)] = queued
+        share = self._share()
+        hungry = deque(slot for slot in self._slots if slot.ready)
+        while hungry and self._queue and not self._stop.requested:
+            slot = hungry.popleft()
+            queued = self._next_for(slot, share)
+            if queued is not None:
+                if not slot.tasks:
+                    slot.pulse.reset()
+                slot.tasks[slot.actor.fill.remote(queued.task)] = queued
+                # In turns, so that few tasks are spread over many workers.
+                hungry.append(slot)
 
-    def _next_for(self, slot: Slot) -> Queued | None:
+    def _next_for(self, slot: Slot, share: int) -> Queued | None:
         """Takes the next task that no other driver works on, if the worker has room for it."""
-        while self._queue and not self._stop.requested and self._has_room(slot):
+        held = slot.tasks.values()
+        while self._queue and may_join(self._queue[0], held, self._settings, share):
             queued = self._queue.popleft()
             if self._elsewhere.is_ours(queued):
                 return queued
         return None
 
-    def _has_room(self, slot: Slot) -> bool:
-        # A task that was on a dead worker runs alone, so that the next death convicts it.
-        suspect = self._queue[0].failures > 0 or any(q.failures for q in slot.tasks.values())
-        room = 1 if suspect else self._settings.shards_in_flight
-        return slot.ready and len(slot.tasks) < room
+    def _share(self) -> int:
+        """Returns how many of the tasks that are left are one worker's part."""
+        tasks = len(self._queue) + sum(len(slot.tasks) for slot in self._slots)
+        missing = self._settings.workers - len(self._slots) if self._starts.may_open() else 0
+        # One that waits long for a place may wait for ever: its part is for those that are there.
+        workers = sum(not is_late(slot) for slot in self._slots) + missing
+        return -(-tasks // max(1, workers))
 
     def _kill_stalled(self) -> None:
         limit = self._settings.stall_seconds
@@ -198,7 +206,8 @@ class Pool:
                 raise own from error
             queued, reason = slot.tasks.pop(ref), last_line(error)
             self._events.write("task failed", shard=queued.task.shard, reason=reason)
-            self._again(queued, f"it failed {queued.failures + 1} times ({reason})")
+            blame(queued, 1)
+            self._again(queued, f"it failed {queued.failures} times ({reason})")
             self._count_failure(reason, queued, error)
         except ray.exceptions.RayError as error:
             self._replace(slot, f"{type(error).__name__}{last_words(slot.log)}")
@@ -217,21 +226,20 @@ class Pool:
         # A node that was taken away says nothing of the tasks that were there.
         is_suspect = bool(slot.tasks) and not is_lost(slot.node)
         for queued in slot.tasks.values():
+            if is_suspect:
+                blame(queued, len(slot.tasks))
             self._events.write(
                 "worker died" if is_suspect else "node lost",
                 shard=queued.task.shard,
                 reason=reason,
                 node=slot.node,
-                tries=queued.failures + is_suspect,
+                tries=queued.failures,
+                together=len(slot.tasks),
             )
-            if is_suspect:
-                self._again(queued, f"its worker died {queued.failures + 1} times ({reason})")
-            else:
-                self._queue.append(queued)
+            self._again(queued, f"its worker died {queued.failures} times ({reason})")
 
     def _again(self, queued: Queued, why: str) -> None:
-        """Queues a task that failed, or its halves when it failed too often."""
-        queued.failures += 1
+        """Queues a task that came back, or its halves when it failed too often."""
         if queued.failures >= self._settings.tries:
             queued.task = queued.task.split(why)
             # The parts are suspects already: each gets one more try.

@@ -17,10 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass
 class Queued:
-    """A task with the times that it failed or its worker died."""
+    """A task with what counts against it.
+
+    Attributes:
+        task: The task.
+        failures: How often it failed or its worker died; of the deaths while other tasks were there
+            too, only the first is counted.
+        company: Most tasks that may be on its worker, itself included; None without a limit.
+    """
 
     task: ShardTask
     failures: int = 0
+    company: int | None = None
 
 
 @dataclass
@@ -33,6 +41,7 @@ class Slot:
             place for it.
         opened: When it was asked for, by the monotonic clock.
         node: The node's id, once it is known.
+        said: Answered with what it says while it starts, once it was asked.
         log: The path of its log on that node.
         ready: Whether it has loaded its work.
         tasks: What it is doing.
@@ -42,6 +51,7 @@ class Slot:
     actor: ActorHandle[ShardWorker]
     place: ObjectRef[tuple[str, str | None]]
     opened: float
+    said: ObjectRef[str | None] | None = None
     node: str | None = None
     log: str | None = None
     ready: bool = False

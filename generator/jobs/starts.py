@@ -82,18 +82,21 @@ class Starts:
         self.starting[started] = slot
         return slot
 
+    def may_open(self) -> bool:
+        """Says whether there is a node, not left alone now, that can hold a worker."""
+        return self._usable(self._aside.ids())
+
     def look(self) -> None:
-        """Learns where the new workers are, and says when one waits long for a place."""
-        now = time.monotonic()
-        late = [
-            slot
-            for slot in self.starting.values()
-            if not _has_place(slot) and now - slot.opened > WAITING_SECONDS
-        ]
+        """Learns where new workers are; says what they say, and when one waits for a place."""
+        late = [slot for slot in self.starting.values() if not _has_place(slot) and is_late(slot)]
         if late:
             wanted = amounts(len(late) * self._settings.cpus, len(late) * self._settings.gpus)
             # The same words every time, so that they are shown once.
             self._tell(f"waiting for {wanted} of the Ray cluster, which other work holds")
+        for slot in self.starting.values():
+            said = _news(slot) if slot.node is not None else None
+            if said is not None:
+                self._tell(said)
 
     def finish(self, ref: ObjectRef[object], at_work: int) -> tuple[Slot, bool]:
         """Takes the end of a start.
@@ -168,10 +171,34 @@ class Starts:
         return [n.node_id for n in living_nodes() if n.holds(settings.cpus, settings.gpus)]
 
 
+def is_late(slot: Slot) -> bool:
+    """Says whether a worker waits long for a place."""
+    waits = not slot.ready and slot.node is None
+    return waits and time.monotonic() - slot.opened > WAITING_SECONDS
+
+
 def _first_calls(
     actor: ActorHandle[ShardWorker],
 ) -> tuple[ObjectRef[tuple[str, str | None]], ObjectRef[object]]:
     return actor.place.remote(), actor.start.remote(driver_variables())
+
+
+def _news(slot: Slot) -> str | None:
+    """Returns what a starting worker says, if it has answered; asks it again."""
+    import ray
+
+    asked = slot.said
+    if asked is not None and not ray.wait([asked], timeout=0)[0]:
+        return None
+    slot.said = _ask(slot.actor)
+    try:
+        return None if asked is None else ray.get(asked)
+    except ray.exceptions.RayError:
+        return None  # Of its death its start tells.
+
+
+def _ask(actor: ActorHandle[ShardWorker]) -> ObjectRef[str | None]:
+    return actor.said.remote()
 
 
 def _has_place(slot: Slot) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 from pydantic import JsonValue
@@ -73,6 +73,18 @@ class WorkFactory(Protocol):
 
     def __call__(self) -> ShardWork:
         """Loads models and opens indexes, once per worker."""
+
+
+@runtime_checkable
+class FetchesFirst(Protocol):
+    """A `WorkFactory` that downloads what it loads."""
+
+    def fetch(self, say: Callable[[str], None]) -> None:
+        """Called before the work is made, in a thread: a download may take an hour.
+
+        Args:
+            say: Shows a sentence to the user.
+        """
 
 
 @dataclass(frozen=True)

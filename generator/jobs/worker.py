@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
@@ -14,7 +15,14 @@ import pyarrow.compute as pc
 
 from rankgen.generator.jobs.driver_variables import DriverVariables
 from rankgen.generator.jobs.last_words import own_log
-from rankgen.generator.jobs.work import ShardTask, ShardWork, WorkerMustExit, WorkFactory
+from rankgen.generator.jobs.work import (
+    FetchesFirst,
+    FilledShard,
+    ShardTask,
+    ShardWork,
+    WorkerMustExit,
+    WorkFactory,
+)
 from rankgen.manifests.atomic import whole_file
 from rankgen.manifests.commit_record import Attempt
 from rankgen.manifests.run_directory import RunDirectory, read_shard
@@ -43,6 +51,7 @@ class ShardWorker:
         self._factory = factory
         self._token = token
         self._work: ShardWork | None = None
+        self._said: str | None = None
 
     async def place(self) -> tuple[str, str | None]:
         """Returns Ray's id of the node and this process's log there.
@@ -68,8 +77,14 @@ class ShardWorker:
         # Ray ships types, but not for this call.
         address = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
         find_token(self._token, f"{socket.gethostname()} ({address})")
+        if isinstance(self._factory, FetchesFirst):
+            await asyncio.to_thread(self._factory.fetch, self._say)
         self._work = self._factory()
         return os.getpid()
+
+    async def said(self) -> str | None:
+        """Returns what the worker said last while it started."""
+        return self._said
 
     async def fill(self, task: ShardTask) -> Attempt:
         """Fills the task's queries and writes the shard's attempt files.
@@ -92,14 +107,8 @@ class ShardWorker:
             os._exit(1)
         name = f"{task.shard:05d}.{task.revision}-{uuid.uuid4().hex}"
         done = {query.query_id for query in task.queries}
-        tables = {
-            table: self._merge_published(task, table, rows, done)
-            for table, rows in filled.tables.items()
-        }
-        for table, rows in tables.items():
-            path = self._run.attempts / name / f"{table}.parquet"
-            with whole_file(path) as draft:
-                write_shard(draft, table, rows, self._fingerprint)
+        # In a thread, for the chains of other shards go on meanwhile.
+        tables = await asyncio.to_thread(self._write, task, name, filled, done)
         return Attempt(
             shard=task.shard,
             revision=task.revision,
@@ -116,6 +125,20 @@ class ShardWorker:
             },
         )
 
+    def _write(
+        self, task: ShardTask, name: str, filled: FilledShard, done: set[str]
+    ) -> dict[str, pa.Table]:
+        """Writes the attempt's files and returns the rows in them."""
+        tables = {
+            table: self._merge_published(task, table, rows, done)
+            for table, rows in filled.tables.items()
+        }
+        for table, rows in tables.items():
+            path = self._run.attempts / name / f"{table}.parquet"
+            with whole_file(path) as draft:
+                write_shard(draft, table, rows, self._fingerprint)
+        return tables
+
     async def stop(self) -> None:
         """Closes the work, so that an engine's own processes end with this one."""
         if self._work is not None:
@@ -124,6 +147,11 @@ class ShardWorker:
     async def progress(self) -> int:
         """Returns the work's progress; a call that does not come back is a blocked process."""
         return 0 if self._work is None else self._work.progress()
+
+    def _say(self, sentence: str) -> None:
+        if sentence != self._said:
+            print(sentence, file=sys.stderr, flush=True)
+            self._said = sentence
 
     def _merge_published(
         self, task: ShardTask, table: str, rows: pa.Table, done: set[str]

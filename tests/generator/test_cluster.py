@@ -142,7 +142,7 @@ class Texts(NamedTuple):
 
 
 def text_job(
-    out: Path, address: str, broken: Sequence[str], pool: PoolSettings, seconds: float = 0.2
+    out: Path, address: str | None, broken: Sequence[str], pool: PoolSettings, seconds: float = 0.2
 ) -> ShardJob:
     queries = [Query(f"q{n:02}", "text") for n in range(12)]
     plan = Plan(

@@ -42,3 +42,4 @@ def test_an_engine_reserves_its_gpus(
     pool = size_pool(settings, teacher, 256)
     assert (pool.workers, pool.gpus) == expected
     assert any(node.cpus >= pool.cpus for node in nodes)
+    assert pool.chains == 256

@@ -117,6 +117,9 @@ def test_vllm_is_started_with_what_the_settings_say() -> None:
     assert (arguments.model, arguments.revision) == (str(MODEL), "c" * 40)
     assert (arguments.tokenizer, arguments.tokenizer_revision) == ("some/tokenizer", "d" * 40)
     assert arguments.tensor_parallel_size == 4
+    # Not Ray's own, which would want GPUs beside those of the worker.
+    assert arguments.distributed_executor_backend == "mp"
     assert (arguments.max_model_len, arguments.dtype, arguments.seed) == (2048, "float32", 7)
     own = engine_arguments(VllmSettings(model=str(MODEL), revision="c" * 40))
     assert (own.tokenizer, own.tokenizer_revision) == (None, "c" * 40)
+    assert own.distributed_executor_backend is None
