@@ -19,6 +19,11 @@ def surprise(what: str, error: Exception) -> IncompleteRun:
     )
 
 
+def unforeseen(error: Exception) -> str:
+    """Returns the reason that stands for an exception of one query."""
+    return f"unexpected {type(error).__name__}: {last_line(error)}"
+
+
 def last_line(error: Exception) -> str:
     """Returns the last line of what an exception says, for above it stands a traceback."""
     lines = [line for line in str(error).splitlines() if line.strip()]

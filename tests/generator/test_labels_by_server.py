@@ -174,6 +174,7 @@ def test_bad_answers_follow_the_policy(policy: str) -> None:
     assert isinstance(prose, TeacherFailure)
     assert prose.outcome is WindowOutcome.MALFORMED
     assert prose.output_text == "I cannot rank the 20 passages, sorry."
+    assert [call.usage.prompt for call in prose.calls] == [7] * prose.attempts
     if policy == "quarantine":
         assert isinstance(repaired, TeacherFailure)
         assert repaired.outcome is WindowOutcome.REPAIRED
@@ -189,10 +190,15 @@ def test_bad_answers_follow_the_policy(policy: str) -> None:
     assert window.missing > 0
     assert window.output_text is not None
     # Every call that was paid for is counted.
-    assert window.usage.prompt == (7 if policy == "repair" else 21)
+    assert repaired.usage.prompt == (7 if policy == "repair" else 21)
+    refused = [(call.outcome, call.reason, call.usage.prompt) for call in window.failed]
+    reason = "the answer is repaired and the policy is retry"
+    assert refused == [(WindowOutcome.REPAIRED, reason, 7)] * (0 if policy == "repair" else 2)
     assert isinstance(once, QueryRanking)
     assert once.status == "complete"
-    assert once.windows[0].result.usage.prompt == 14
+    assert once.usage.prompt == 14
+    (call,) = once.windows[0].result.failed
+    assert (call.outcome, call.output_text) == (WindowOutcome.MALFORMED, prose.output_text)
 
 
 @pytest.mark.parametrize("policy", ["repair", "retry", "quarantine"])
