@@ -55,26 +55,29 @@ def window_table(rankings: Sequence[QueryRanking], failed: Sequence[FailedQuery]
 def label_counts(tables: Mapping[str, pa.Table]) -> dict[str, int]:
     """Returns the totals of a shard: queries by status, windows by outcome, repairs, tokens.
 
-    Windows are those that were ordered; the tokens are those of failed calls too.
+    Windows are those that led to rankings; calls, and tokens, are all that were made.
     """
-    statuses = Counter(tables["rankings"]["status"].to_pylist())
-    calls = tables["windows"]
-    windows = _without_failed(calls)
+    rankings, calls = tables["rankings"], tables["windows"]
+    statuses = Counter(rankings["status"].to_pylist())
+    answered = _without_failed(calls)
+    is_ranked = pc.is_in(answered["query_id"], value_set=rankings["query_id"].combine_chunks())
+    windows = answered.filter(is_ranked)
     outcomes = Counter(windows["outcome"].to_pylist())
 
-    def total(column: str) -> int:
-        return int(pc.sum(calls[column]).as_py() or 0)
+    def total(rows: pa.Table, column: str) -> int:
+        return int(pc.sum(rows[column]).as_py() or 0)
 
     return {f"windows_{outcome}": outcomes[outcome] for outcome in USABLE} | {
         "queries_complete": statuses["complete"],
         "queries_degraded": statuses["degraded"],
         "windows": windows.num_rows,
-        "failed_calls": calls.num_rows - windows.num_rows,
-        "ids_duplicate": total("duplicates"),
-        "ids_missing": total("missing"),
-        "ids_out_of_range": total("out_of_range"),
-        "prompt_tokens": total("prompt_tokens"),
-        "output_tokens": total("output_tokens"),
+        "calls": calls.num_rows,
+        "failed_calls": calls.num_rows - answered.num_rows,
+        "ids_duplicate": total(windows, "duplicates"),
+        "ids_missing": total(windows, "missing"),
+        "ids_out_of_range": total(windows, "out_of_range"),
+        "prompt_tokens": total(calls, "prompt_tokens"),
+        "output_tokens": total(calls, "output_tokens"),
     }
 
 
@@ -108,6 +111,7 @@ def validate_rankings(
     # What was asked for a query without a ranking is evidence of its cost.
     if not (evidence.keys() >= set(expected) and asked <= {*expected, *quarantined}):
         raise IntegrityProblem("an attempt's windows do not belong to its rankings", AGAIN)
+    spent = _tokens_by_query(tables["windows"])
     for row in rows:
         calls = evidence[row["query_id"]]
         if len(calls) != row["windows"] or replayed(calls, len(row["doc_ids"])) != [
@@ -115,6 +119,10 @@ def validate_rankings(
         ]:
             raise IntegrityProblem(
                 f"the windows of query {row['query_id']} do not lead to its ranking", AGAIN
+            )
+        if spent[row["query_id"]] != (row["prompt_tokens"], row["output_tokens"]):
+            raise IntegrityProblem(
+                f"the tokens of query {row['query_id']} are not those of its calls", AGAIN
             )
 
 
@@ -145,6 +153,13 @@ def _windows_by_query(windows: pa.Table) -> dict[str, list[Call]]:
     for row in rows:
         evidence.setdefault(row["query_id"], []).append(row)
     return evidence
+
+
+def _tokens_by_query(calls: pa.Table) -> dict[str, tuple[int, int]]:
+    """Returns the prompt and output tokens of all calls for each query."""
+    columns = ("prompt_tokens", "output_tokens")
+    sums = calls.group_by("query_id").aggregate([(name, "sum") for name in columns]).to_pylist()
+    return {row["query_id"]: (row["prompt_tokens_sum"], row["output_tokens_sum"]) for row in sums}
 
 
 def _without_failed(calls: pa.Table) -> pa.Table:

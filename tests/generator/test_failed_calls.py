@@ -171,7 +171,7 @@ def test_a_window_that_fails_twice_and_is_asked_again_has_three_rows(tmp_path: P
     assert (last["window_index"], last["attempt"]) == (1, 1)
     assert orders(shard.run) == expected
     assert (counts["windows"], counts["failed_calls"]) == (2 * WINDOWS, 2)
-    assert counts["windows_ok"] == 2 * WINDOWS
+    assert (counts["windows_ok"], counts["calls"]) == (2 * WINDOWS, 2 * WINDOWS + 2)
     assert (counts["prompt_tokens"], counts["output_tokens"]) == (7 * 6, 3 * 6)
     asked = shard.run.read("rankings", ["prompt_tokens", "windows"]).to_pylist()
     assert asked == [{"windows": WINDOWS, "prompt_tokens": 7 * n} for n in (4, 2)]
@@ -236,7 +236,7 @@ def test_what_was_asked_for_a_query_without_a_ranking_is_kept(tmp_path: Path) ->
     assert (filtered["output_text"], filtered["prompt_tokens"]) == ("[4] > [3", 7)
     assert filtered["reason"] == "the answer was ended by 'content_filter'"
     assert record.counts["prompt_tokens"] == 7 * 4
-    assert record.counts["failed_calls"] == 1
+    assert [record.counts[name] for name in ("calls", "windows", "failed_calls")] == [4, 2, 1]
 
 
 def test_a_run_without_failures_holds_one_row_a_window(tmp_path: Path) -> None:

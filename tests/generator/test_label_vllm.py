@@ -90,6 +90,8 @@ def test_the_final_order_is_as_good_as_the_windows(
     current = {c.query_id: list(c.doc_ids) for c in source.candidates()}
     window_taus = []
     for call in out.read("windows").to_pylist():
+        if call["query_id"] in summary.quarantined:
+            continue
         span = current[call["query_id"]][call["start"] : call["end"]]
         ordered = [span[place] for place in call["permutation"]]
         current[call["query_id"]][call["start"] : call["end"]] = ordered
