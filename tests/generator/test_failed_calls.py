@@ -246,6 +246,21 @@ def test_a_run_without_failures_holds_one_row_a_window(tmp_path: Path) -> None:
     assert windows["cut"].to_pylist() == [0] * (2 * WINDOWS)
 
 
+def test_calls_for_a_window_that_a_second_pass_meets_again_count_once(tmp_path: Path) -> None:
+    """Every window keeps its order, so that the second pass asks for the same ones."""
+    left = [answer(PROSE), answer(PROSE)]
+
+    def behave(query: str, seen: int) -> Reply:
+        return left.pop() if query == "a" and left else answer("[1] > [2] > [3] > [4]")
+
+    with labelled(tmp_path, behave, passes=2) as shard:
+        shard.filled(0, *QUERIES)
+        counts = shard.commit().counts
+        assert shard.is_clean()
+    assert (counts["windows"], counts["failed_calls"]) == (2 * 2 * WINDOWS, 2)
+    assert [row["attempt"] for row in shard.calls("a")] == [1, 2, 3, 1, 1, 1]
+
+
 def test_passages_that_were_cut_are_told(tmp_path: Path) -> None:
     """A context of so few tokens holds the instructions and a part of the long passages."""
     source = RunDirectory(tmp_path / "candidates")
@@ -288,8 +303,10 @@ FAILED = FailedCall("no", WindowOutcome.MALFORMED, TokenUsage(5, 2), "text \u260
 
 
 def test_the_journal_keeps_failed_calls_and_answers_with_none(tmp_path: Path) -> None:
-    writers = [WindowJournal(tmp_path) for _ in range(2)]
-    writers[0].append_failed("a", FAILED)
+    WindowJournal(tmp_path).append_failed("a", FAILED)
+    (first,) = tmp_path.glob("*.jsonl")
+    # Files of several processes stand in the order of their names.
+    first.rename(tmp_path / "z.jsonl")
     later = WindowJournal(tmp_path)
     second, third = (dataclasses.replace(FAILED, reason=reason) for reason in ("2nd", "3rd"))
     later.append("a", WindowResult((1, 0), failed=(second, third), cut=2))
