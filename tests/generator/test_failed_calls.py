@@ -167,6 +167,12 @@ def test_a_window_that_fails_twice_and_is_asked_again_has_three_rows(tmp_path: P
         assert "the answer holds no ranking" in str(row["reason"])
     assert (ordering["attempt"], ordering["permutation"]) == (3, [3, 2, 1, 0])
     assert (ordering["outcome"], ordering["reason"], ordering["prompt_tokens"]) == ("ok", None, 7)
+    # The rows' order is their own, whatever they came in.
+    table = shard.run.read("windows")
+    backwards = table.take(pa.array(range(table.num_rows - 1, -1, -1)))
+    for name, rows in (("as_is", table), ("reversed", backwards)):
+        write_shard(tmp_path / name, "windows", rows, "f")
+    assert (tmp_path / "as_is").read_bytes() == (tmp_path / "reversed").read_bytes()
     # One window a call wherever nothing failed.
     assert (last["window_index"], last["attempt"]) == (1, 1)
     assert orders(shard.run) == expected
