@@ -190,11 +190,15 @@ def _entry(line: bytes) -> _Entry | None:
     checksum, _, body = line.partition(b" ")
     if checksum != f"{zlib.crc32(body):08x}".encode():
         return None
-    values = json.loads(body)
-    key = str(values.pop("key"))
-    if "failed" in values:
-        return _Entry(key, int(values["attempt"]), _failed_call(values["failed"]))
-    return _Entry(key, 0, _result(values))
+    try:
+        values = json.loads(body)
+        key = str(values.pop("key"))
+        if "failed" in values:
+            return _Entry(key, int(values["attempt"]), _failed_call(values["failed"]))
+        return _Entry(key, 0, _result(values))
+    except (KeyError, TypeError, ValueError):
+        # Another version of rankgen wrote it.
+        return None
 
 
 def _result(values: dict[str, object]) -> WindowResult:

@@ -2,146 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from faulty_server import Reply, answer, serving
+from faulty_server import Reply, answer
 from old_shards import LATER, rewrite_windows_as_before
+from one_shard import (
+    DEPTH,
+    QUERIES,
+    WINDOWS,
+    Behaviour,
+    clean,
+    first_of_a,
+    labelled,
+    orders,
+    write_candidates,
+)
 
-from rankgen.generator.jobs.work import ShardTask
-from rankgen.generator.jobs.worker import ShardWorker
 from rankgen.generator.journal import WindowJournal, journalled_windows
-from rankgen.generator.label import LabelRunSettings, plan_labels
-from rankgen.generator.label_rows import validate_rankings
-from rankgen.generator.label_settings import LabelSettings
-from rankgen.generator.label_work import LabelFactory
 from rankgen.generator.outcomes import FailedCall, TokenUsage, WindowOutcome, WindowResult
-from rankgen.manifests.commit_record import Attempt, CommitRecord
-from rankgen.manifests.ledger import Ledger
-from rankgen.manifests.plan import open_plan
-from rankgen.manifests.provenance import write_manifest
-from rankgen.manifests.records import Candidates, Document, Query
+from rankgen.manifests.records import Document
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.shard import write_shard
 from rankgen.manifests.status import run_status
-from rankgen.manifests.store_probe import StoreToken
-from rankgen.manifests.texts import link_texts, write_documents, write_queries
-from rankgen.manifests.verify import verify_run
-from rankgen.retrieval.candidate_rows import candidate_table
+from rankgen.manifests.texts import write_documents
 from rankgen.students.evidence import read_evidence
 
-QUERIES = (Query("a", "question a"), Query("b", "question b"))
 PROSE = "I would rather not rank these."
-# Windows of 4 over 6 passages: two a query.
-DEPTH, WINDOWS = 6, 2
-Behaviour = Callable[[str, int], Reply]
-Row = dict[str, object]
-
-
-class OneShard:
-    """A label run of one shard, filled in this process and committed by the real ledger.
-
-    Args:
-        root: Holds the candidates and the run.
-        teacher: The teacher.
-    """
-
-    def __init__(self, root: Path, teacher: LabelSettings) -> None:
-        source, self.run = RunDirectory(root / "candidates"), RunDirectory(root / "run")
-        if not source.has_table("candidates"):
-            _write_candidates(source)
-        settings = LabelRunSettings(candidates=source.root, teacher=teacher, out=self.run.root)
-        plan, queries = plan_labels(settings)
-        self.plan = open_plan(self.run, plan, queries)
-        self.ledger = Ledger(self.run, self.plan.fingerprint, 1, self.plan.tables)
-        self._factory = LabelFactory(
-            source.root, teacher.resolved(), plan.recipe.get("documents_sha256")
-        )
-        self._source = source
-
-    def filled(self, revision: int, *queries: Query) -> Path:
-        """Fills the shard in a worker of its own and returns the attempt's folder."""
-        nothing = StoreToken(self.run.root, b"")
-        worker = ShardWorker(self.run.root, self.plan.fingerprint, 1, self._factory, nothing)
-        worker._work = self._factory()
-
-        async def fill() -> Attempt:
-            attempt = await worker.fill(ShardTask(0, revision, queries))
-            await worker.stop()
-            return attempt
-
-        self._attempt = asyncio.run(fill())
-        return self.run.attempts / self._attempt.name
-
-    def commit(self) -> CommitRecord:
-        """Commits what was filled last."""
-        planned = [query.query_id for query in QUERIES]
-        assert self.ledger.commit(self._attempt, planned, validate_rankings)
-        return self.ledger.records()[0]
-
-    def is_clean(self) -> bool:
-        """Finishes the run and verifies every row."""
-        link_texts(self._source, self.run)
-        write_manifest(self.run, self.plan, self.ledger.history())
-        found = verify_run(self.run, validate_rankings)
-        assert found.problems == ()
-        return found.is_finished
-
-    def calls(self, query_id: str) -> list[Row]:
-        rows: list[Row] = self.run.read("windows").to_pylist()
-        return [row for row in rows if row["query_id"] == query_id]
-
-
-def _write_candidates(run: RunDirectory) -> None:
-    doc_ids = [f"d{n}" for n in range(DEPTH)]
-    scores = tuple(float(DEPTH - n) for n in range(DEPTH))
-    found = [Candidates(query.query_id, tuple(doc_ids), scores) for query in QUERIES]
-    write_shard(run.shard_path("candidates", 0, 1), "candidates", candidate_table(found), "f")
-    write_queries(run, list(QUERIES), "f")
-    documents = [Document(doc_id, "", f"text of {doc_id}") for doc_id in doc_ids]
-    write_documents(run, documents, "f")
-
-
-@contextmanager
-def labelled(root: Path, behave: Behaviour, **more: object) -> Iterator[OneShard]:
-    """A run by a server that is told the query and how often it was asked about a window."""
-
-    def reply(request: dict[str, object], seen: int) -> Reply:
-        content = json.dumps(request["messages"])
-        query = next((q.query_id for q in QUERIES if q.text in content), None)
-        # A trial comes before all windows.
-        return clean() if query is None else behave(query, seen)
-
-    with serving(reply) as server:
-        values = {"teacher": "listwise", "model": "m", "base_url": server.url, **more}
-        teacher = LabelSettings.model_validate({"window": 4, "stride": 2, **values})
-        yield OneShard(root, teacher)
-
-
-def clean() -> Reply:
-    return answer("[4] > [3] > [2] > [1]")
-
-
-def first_of_a(*replies: Reply) -> Behaviour:
-    """Answers what is asked first for query a, whatever the window, with these."""
-    left = list(replies)
-    return lambda query, seen: left.pop(0) if query == "a" and left else clean()
 
 
 def a_fails_twice() -> Behaviour:
     return first_of_a(answer(PROSE), answer(PROSE))
-
-
-def orders(run: RunDirectory) -> dict[str, list[str]]:
-    rows = run.read("rankings", ["query_id", "doc_ids"]).to_pylist()
-    return {row["query_id"]: row["doc_ids"] for row in rows}
 
 
 def undisturbed(root: Path) -> tuple[dict[str, list[str]], pa.Table]:
@@ -213,17 +111,12 @@ def test_calls_of_earlier_tries_stay_when_a_query_is_done_again(tmp_path: Path) 
     assert record.counts["prompt_tokens"] == 7 * 6
     assert manifest["predicate"]["counts"] == record.counts
     # Training reads the same of it.
-    all_pairs = read_evidence(shard.run, (1.0, 0.5, 0.0)).weights("a", _all_places())
+    places = np.arange(DEPTH)
+    all_pairs = read_evidence(shard.run, (1.0, 0.5, 0.0)).weights("a", places)
     with_windows = RunDirectory(tmp_path / "undisturbed" / "run")
     assert windows.num_rows == 2 * WINDOWS
-    same = read_evidence(with_windows, (1.0, 0.5, 0.0)).weights("a", _all_places())
+    same = read_evidence(with_windows, (1.0, 0.5, 0.0)).weights("a", places)
     assert all_pairs.tolist() == same.tolist()
-
-
-def _all_places() -> object:
-    import numpy as np
-
-    return np.arange(DEPTH)
 
 
 def test_what_was_asked_for_a_query_without_a_ranking_is_kept(tmp_path: Path) -> None:
@@ -270,7 +163,7 @@ def test_calls_for_a_window_that_a_second_pass_meets_again_count_once(tmp_path: 
 def test_passages_that_were_cut_are_told(tmp_path: Path) -> None:
     """A context of so few tokens holds the instructions and a part of the long passages."""
     source = RunDirectory(tmp_path / "candidates")
-    _write_candidates(source)
+    write_candidates(source)
     long = [Document(f"d{n}", "", "word " * (150 if n < 3 else 3)) for n in range(DEPTH)]
     write_documents(source, long, "f")
     with labelled(tmp_path, lambda query, seen: clean(), context_size=500) as shard:
@@ -326,13 +219,19 @@ def test_the_journal_keeps_failed_calls_and_answers_with_none(tmp_path: Path) ->
 
 
 def test_a_journal_of_before_is_replayed(tmp_path: Path) -> None:
-    import zlib
-
     result = dataclasses.asdict(WindowResult((1, 0), usage=TokenUsage(20, 9)))
     before: Mapping[str, object] = {k: v for k, v in result.items() if k not in ("cut", "failed")}
     body = json.dumps({"key": "a", **before}).encode()
     (tmp_path / "w.jsonl").write_bytes(f"{zlib.crc32(body):08x} ".encode() + body + b"\n")
     assert WindowJournal(tmp_path).find("a") == WindowResult((1, 0), usage=TokenUsage(20, 9))
+
+
+@pytest.mark.parametrize("values", [{"key": "a", "order": [1, 0]}, {"key": "a", "failed": {}}, []])
+def test_a_line_of_another_version_stops_no_run(tmp_path: Path, values: object) -> None:
+    body = json.dumps(values).encode()
+    (tmp_path / "w.jsonl").write_bytes(f"{zlib.crc32(body):08x} ".encode() + body + b"\n")
+    journal = WindowJournal(tmp_path)
+    assert (journal.find("a"), journal.failed("a"), journal.damaged) == (None, (), 1)
 
 
 @pytest.mark.parametrize("policy", ["repair", "retry"])
