@@ -5,6 +5,10 @@ one append-only file a writer; an object store cannot append, so there every bat
 object of its own. A damaged line, such as one that a kill tore off, is skipped and counted: every
 line has its own checksum, and a window that is not found is asked for again. A cache never stops a
 run.
+
+Failed calls have lines too, so that none of them is lost with a worker, with a shard that is put
+off or with a run that is stopped: they are paid for. They are never replayed as answers; the window
+is asked for again, and the rows of its query hold all of them.
 """
 
 from __future__ import annotations
@@ -16,14 +20,14 @@ import threading
 import time
 import uuid
 import zlib
-from collections import deque
-from collections.abc import Iterator
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from rankgen.generator.outcomes import TokenUsage, WindowOutcome, WindowResult
+from rankgen.generator.outcomes import FailedCall, TokenUsage, WindowOutcome, WindowResult
 from rankgen.manifests.atomic import make_folder, read_files, write_all, write_whole
 from rankgen.manifests.object_store import is_remote
 
@@ -42,12 +46,15 @@ class WindowJournal:
 
     def __init__(self, folder: Path) -> None:
         self._known: dict[str, WindowResult] = {}
+        self._failed: defaultdict[str, list[FailedCall]] = defaultdict(list)
         self.damaged = 0
-        for entry in _read(folder):
+        for entry in _in_order_of_calls(_read(folder)):
             if entry is None:
                 self.damaged += 1
+            elif isinstance(entry.found, FailedCall):
+                self._failed[entry.key].append(entry.found)
             else:
-                self._known[entry[0]] = entry[1]
+                self._known[entry.key] = entry.found
         writer = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._lines: _Lines
         if is_remote(folder):
@@ -59,10 +66,29 @@ class WindowJournal:
         """Returns the result that is journalled under `key`."""
         return self._known.get(key)
 
+    def failed(self, key: str) -> tuple[FailedCall, ...]:
+        """Returns the failed calls that are journalled under `key`, in the order they were made."""
+        return tuple(self._failed.get(key, ()))
+
     def append(self, key: str, result: WindowResult) -> None:
-        """Adds a result; forces the file to the disk, or uploads, every half a second at most."""
-        self._known[key] = result
-        body = json.dumps({"key": key, **asdict(result)}, ensure_ascii=True)
+        """Adds a window's calls, the failed ones first.
+
+        Forces the file to the disk, or uploads, every half a second at most.
+        """
+        for call in result.failed:
+            self.append_failed(key, call)
+        self._known[key] = result = replace(result, failed=())
+        values = asdict(result)
+        del values["failed"]
+        self._append({"key": key, **values})
+
+    def append_failed(self, key: str, call: FailedCall) -> None:
+        """Adds a failed call."""
+        self._failed[key].append(call)
+        self._append({"key": key, "attempt": len(self._failed[key]), "failed": asdict(call)})
+
+    def _append(self, values: dict[str, object]) -> None:
+        body = json.dumps(values, ensure_ascii=True)
         self._lines.append(f"{zlib.crc32(body.encode()):08x} {body}\n".encode())
 
     def close(self) -> None:
@@ -132,12 +158,26 @@ class _Segments:
         self._written += 1
 
 
+class _Entry(NamedTuple):
+    """A whole line; `attempt` counts the failed calls of its window, from 1."""
+
+    key: str
+    attempt: int
+    found: WindowResult | FailedCall
+
+
 def journalled_windows(folder: Path) -> int:
-    """Returns the number of whole lines in a shard's journal, over all writers."""
-    return sum(entry is not None for entry in _read(folder))
+    """Returns the number of windows in a shard's journal, over all writers."""
+    entries = [entry for entry in _read(folder) if entry is not None]
+    return sum(isinstance(entry.found, WindowResult) for entry in entries)
 
 
-def _read(folder: Path) -> Iterator[tuple[str, WindowResult] | None]:
+def _in_order_of_calls(entries: Iterable[_Entry | None]) -> list[_Entry | None]:
+    """The files of several writers do not stand in the order in which they were written."""
+    return sorted(entries, key=lambda entry: 0 if entry is None else entry.attempt)
+
+
+def _read(folder: Path) -> Iterator[_Entry | None]:
     """Yields the lines of all writers; None for one that is damaged."""
     paths = sorted(folder.glob("*.jsonl"))
     for content in read_files(paths):
@@ -146,22 +186,38 @@ def _read(folder: Path) -> Iterator[tuple[str, WindowResult] | None]:
             yield _entry(line)
 
 
-def _entry(line: bytes) -> tuple[str, WindowResult] | None:
+def _entry(line: bytes) -> _Entry | None:
     checksum, _, body = line.partition(b" ")
     if checksum != f"{zlib.crc32(body):08x}".encode():
         return None
-    return _parsed(json.loads(body))
+    try:
+        values = json.loads(body)
+        key = str(values.pop("key"))
+        if "failed" in values:
+            return _Entry(key, int(values["attempt"]), _failed_call(values["failed"]))
+        return _Entry(key, 0, _result(values))
+    except (KeyError, TypeError, ValueError):
+        # Another version of rankgen wrote it.
+        return None
 
 
-def _parsed(values: dict[str, object]) -> tuple[str, WindowResult]:
-    usage, permutation = values.pop("usage"), values.pop("permutation")
-    key, outcome = values.pop("key"), values.pop("outcome")
+def _result(values: dict[str, object]) -> WindowResult:
+    usage, permutation, outcome = (values.pop(x) for x in ("usage", "permutation", "outcome"))
     assert isinstance(usage, dict)
     assert isinstance(permutation, list)
-    result = WindowResult(
+    return WindowResult(
         permutation=tuple(permutation),
         outcome=WindowOutcome(str(outcome)),
         usage=TokenUsage(**usage),
         **values,  # type: ignore[arg-type]  # the checksum vouches for the counts' types
     )
-    return str(key), result
+
+
+def _failed_call(values: dict[str, object]) -> FailedCall:
+    usage, outcome = values.pop("usage"), values.pop("outcome")
+    assert isinstance(usage, dict)
+    return FailedCall(
+        outcome=WindowOutcome(str(outcome)),
+        usage=TokenUsage(**usage),
+        **values,  # type: ignore[arg-type]  # as above
+    )

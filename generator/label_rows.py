@@ -9,17 +9,26 @@ from typing import TypedDict
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rankgen.generator.outcomes import QueryRanking, WindowOutcome
+from rankgen.generator.outcomes import (
+    FailedCall,
+    FailedQuery,
+    FailedWindow,
+    QueryRanking,
+    WindowOutcome,
+    WindowRecord,
+    WindowResult,
+)
 from rankgen.manifests.candidate_lists import CandidateList
 from rankgen.manifests.digest import sha256_of_lines
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.schema import RANKINGS, WINDOWS
 
+USABLE = (WindowOutcome.OK, WindowOutcome.REPAIRED, WindowOutcome.TRUNCATED)
 AGAIN = "repeat the command to try again"
 
 
 class Call(TypedDict):
-    """What a row of the table `windows` says of the order; see `rankgen.manifests.schema`."""
+    """What the row of a call that ordered a window says of that; see `rankgen.manifests.schema`."""
 
     query_id: str
     window_index: int
@@ -33,30 +42,42 @@ def ranking_table(rankings: Sequence[tuple[QueryRanking, CandidateList]]) -> pa.
     return pa.Table.from_pylist([_ranking_row(*pair) for pair in rankings], schema=RANKINGS)
 
 
-def window_table(rankings: Sequence[QueryRanking]) -> pa.Table:
-    """Returns one row a call: the evidence that the order rests on."""
-    rows = [row for ranking in rankings for row in _window_rows(ranking)]
+def window_table(rankings: Sequence[QueryRanking], failed: Sequence[FailedQuery] = ()) -> pa.Table:
+    """Returns one row a call: the evidence that the orders rest on, and the calls that failed."""
+    queries: list[QueryRanking | FailedQuery] = [*rankings, *failed]
+    rows = [row for query in queries for row in _rows_of_windows(query)]
+    for query in failed:
+        if query.failed is not None:
+            rows += _failed_rows(query.query_id, query.failed, query.failed.calls)
     return pa.Table.from_pylist(rows, schema=WINDOWS)
 
 
 def label_counts(tables: Mapping[str, pa.Table]) -> dict[str, int]:
-    """Returns the totals of a shard: queries by status, windows by outcome, repairs, tokens."""
-    statuses = Counter(tables["rankings"]["status"].to_pylist())
-    windows = tables["windows"]
+    """Returns the totals of a shard: queries by status, windows by outcome, repairs, tokens.
+
+    Windows are those that led to rankings; calls, and tokens, are all that were made.
+    """
+    rankings, calls = tables["rankings"], tables["windows"]
+    statuses = Counter(rankings["status"].to_pylist())
+    answered = _without_failed(calls)
+    is_ranked = pc.is_in(answered["query_id"], value_set=rankings["query_id"].combine_chunks())
+    windows = answered.filter(is_ranked)
     outcomes = Counter(windows["outcome"].to_pylist())
 
-    def total(column: str) -> int:
-        return int(pc.sum(windows[column]).as_py() or 0)
+    def total(rows: pa.Table, column: str) -> int:
+        return int(pc.sum(rows[column]).as_py() or 0)
 
-    return {f"windows_{outcome}": outcomes[outcome] for outcome in WindowOutcome} | {
+    return {f"windows_{outcome}": outcomes[outcome] for outcome in USABLE} | {
         "queries_complete": statuses["complete"],
         "queries_degraded": statuses["degraded"],
         "windows": windows.num_rows,
-        "ids_duplicate": total("duplicates"),
-        "ids_missing": total("missing"),
-        "ids_out_of_range": total("out_of_range"),
-        "prompt_tokens": total("prompt_tokens"),
-        "output_tokens": total("output_tokens"),
+        "calls": calls.num_rows,
+        "failed_calls": calls.num_rows - answered.num_rows,
+        "ids_duplicate": total(windows, "duplicates"),
+        "ids_missing": total(windows, "missing"),
+        "ids_out_of_range": total(windows, "out_of_range"),
+        "prompt_tokens": total(calls, "prompt_tokens"),
+        "output_tokens": total(calls, "output_tokens"),
     }
 
 
@@ -86,8 +107,11 @@ def validate_rankings(
                 AGAIN,
             )
     evidence = _windows_by_query(tables["windows"])
-    if sorted(evidence) != expected:
+    asked = set(tables["windows"]["query_id"].to_pylist())
+    # What was asked for a query without a ranking is evidence of its cost.
+    if not (evidence.keys() >= set(expected) and asked <= {*expected, *quarantined}):
         raise IntegrityProblem("an attempt's windows do not belong to its rankings", AGAIN)
+    spent = _tokens_by_query(tables["windows"])
     for row in rows:
         calls = evidence[row["query_id"]]
         if len(calls) != row["windows"] or replayed(calls, len(row["doc_ids"])) != [
@@ -96,13 +120,17 @@ def validate_rankings(
             raise IntegrityProblem(
                 f"the windows of query {row['query_id']} do not lead to its ranking", AGAIN
             )
+        if spent[row["query_id"]] != (row["prompt_tokens"], row["output_tokens"]):
+            raise IntegrityProblem(
+                f"the tokens of query {row['query_id']} are not those of its calls", AGAIN
+            )
 
 
 def replayed(calls: Sequence[Call], candidates: int) -> list[int] | None:
     """Returns the order that a query's calls lead to, as 0-based first-stage positions.
 
     Args:
-        calls: Rows of the table `windows`, in the order of the calls.
+        calls: Rows of the table `windows`, in the order of the calls, without failed ones.
         candidates: Length of the list.
 
     Returns:
@@ -118,14 +146,24 @@ def replayed(calls: Sequence[Call], candidates: int) -> list[int] | None:
 
 
 def _windows_by_query(windows: pa.Table) -> dict[str, list[Call]]:
-    """Returns the calls of each query in the order that they were made."""
+    """Returns the calls that ordered each query's windows, in the order that they were made."""
     evidence: dict[str, list[Call]] = {}
-    rows: list[Call] = (
-        windows.select(list(Call.__annotations__)).sort_by("window_index").to_pylist()
-    )
+    ordered = _without_failed(windows.select(list(Call.__annotations__)))
+    rows: list[Call] = ordered.sort_by("window_index").to_pylist()
     for row in rows:
         evidence.setdefault(row["query_id"], []).append(row)
     return evidence
+
+
+def _tokens_by_query(calls: pa.Table) -> dict[str, tuple[int, int]]:
+    """Returns the prompt and output tokens of all calls for each query."""
+    columns = ("prompt_tokens", "output_tokens")
+    sums = calls.group_by("query_id").aggregate([(name, "sum") for name in columns]).to_pylist()
+    return {row["query_id"]: (row["prompt_tokens_sum"], row["output_tokens_sum"]) for row in sums}
+
+
+def _without_failed(calls: pa.Table) -> pa.Table:
+    return calls.filter(pc.is_valid(calls["permutation"]))
 
 
 def _ranking_row(ranking: QueryRanking, candidates: CandidateList) -> dict[str, object]:
@@ -145,22 +183,55 @@ def _ranking_row(ranking: QueryRanking, candidates: CandidateList) -> dict[str, 
     }
 
 
-def _window_rows(ranking: QueryRanking) -> list[dict[str, object]]:
+def _rows_of_windows(query: QueryRanking | FailedQuery) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for record in query.windows:
+        result = record.result
+        rows += _failed_rows(query.query_id, record, result.failed)
+        rows.append(
+            {
+                **_call_row(query.query_id, record, result, attempt=len(result.failed) + 1),
+                "permutation": list(result.permutation),
+                "duplicates": result.duplicates,
+                "missing": result.missing,
+                "out_of_range": result.out_of_range,
+            }
+        )
+    return rows
+
+
+def _failed_rows(
+    query_id: str, window: WindowRecord | FailedWindow, calls: Sequence[FailedCall]
+) -> list[dict[str, object]]:
     return [
         {
-            "query_id": ranking.query_id,
-            "pass_index": record.pass_index,
-            "window_index": record.window_index,
-            "start": record.start,
-            "end": record.end,
-            "permutation": list(record.result.permutation),
-            "outcome": str(record.result.outcome),
-            "duplicates": record.result.duplicates,
-            "missing": record.result.missing,
-            "out_of_range": record.result.out_of_range,
-            "prompt_tokens": record.result.usage.prompt,
-            "output_tokens": record.result.usage.output,
-            "output_text": record.result.output_text,
+            **_call_row(query_id, window, call, attempt),
+            "permutation": None,
+            "duplicates": 0,
+            "missing": 0,
+            "out_of_range": 0,
+            "reason": call.reason,
         }
-        for record in ranking.windows
+        for attempt, call in enumerate(calls, start=1)
     ]
+
+
+def _call_row(
+    query_id: str,
+    window: WindowRecord | FailedWindow,
+    call: WindowResult | FailedCall,
+    attempt: int,
+) -> dict[str, object]:
+    return {
+        "query_id": query_id,
+        "pass_index": window.pass_index,
+        "window_index": window.window_index,
+        "start": window.start,
+        "end": window.end,
+        "outcome": str(call.outcome),
+        "prompt_tokens": call.usage.prompt,
+        "output_tokens": call.usage.output,
+        "output_text": call.output_text,
+        "attempt": attempt,
+        "cut": call.cut,
+    }

@@ -15,22 +15,27 @@ from pydantic import JsonValue
 from rankgen.generator.debugging import debug_wanted
 from rankgen.generator.jobs.streak import Streak
 from rankgen.generator.jobs.work import FilledShard, WorkerMustExit
+from rankgen.generator.jobs.worker_errors import unforeseen
 from rankgen.generator.journal import WindowJournal
 from rankgen.generator.label_rows import label_counts, ranking_table, window_table
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.generator.outcomes import (
     EngineDead,
+    FailedCall,
+    FailedQuery,
+    FailedWindow,
     QueryRanking,
     TeacherFailure,
     WindowOutcome,
+    WindowRecord,
 )
-from rankgen.generator.strategies.sliding import rank_query
+from rankgen.generator.strategies.sliding import places, rank_query
 from rankgen.generator.teachers.base import Teacher
 from rankgen.generator.teachers.hub_fetch import fetch_once, files_of_teacher
 from rankgen.generator.teachers.journaled import JournaledTeacher
 from rankgen.generator.teachers.registry import make_teacher
 from rankgen.manifests.candidate_lists import CandidateList, CandidateLists
-from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError, last_line
+from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.texts import DocumentTexts
@@ -95,7 +100,11 @@ class LabelWork:
         self._errors, self._answers = Streak(ERRORS_IN_A_ROW), Streak(BAD_ANSWERS_IN_A_ROW)
 
     async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
-        """Ranks every query; one that the teacher could not rank is a failed one."""
+        """Ranks every query; one that the teacher could not rank is a failed one.
+
+        The rows hold all calls that were ever made for these queries as far as the shard's journal
+        knows them: failed ones of earlier revisions and of workers that died, too.
+        """
         lists = self._candidates[[query.query_id for query in queries]]
         opened = WindowJournal(journal)
         damaged = opened.damaged
@@ -113,17 +122,13 @@ class LabelWork:
                 chain.cancel()
             await teacher.close()
         ranked = [result for result in results if isinstance(result, QueryRanking)]
-        failed = {
-            query.query_id: result
-            for query, result in zip(queries, results, strict=True)
-            if isinstance(result, str)
-        }
+        failed = [result for result in results if isinstance(result, FailedQuery)]
         return FilledShard(
             tables={
                 "rankings": ranking_table([(r, lists[r.query_id]) for r in ranked]),
-                "windows": window_table(ranked),
+                "windows": window_table(ranked, failed),
             },
-            failed=failed,
+            failed={query.query_id: query.reason for query in failed},
             facts={"windows_replayed": teacher.replayed, "journal_lines_damaged": damaged},
         )
 
@@ -144,8 +149,9 @@ class LabelWork:
         return {"teacher": self._teacher.name, **self._teacher.facts()}
 
     async def _rank(
-        self, query: Query, candidates: CandidateList, teacher: Teacher
-    ) -> QueryRanking | str:
+        self, query: Query, candidates: CandidateList, teacher: JournaledTeacher
+    ) -> QueryRanking | FailedQuery:
+        made: list[WindowRecord] = []
         async with self._chains:
             try:
                 return await rank_query(
@@ -155,10 +161,11 @@ class LabelWork:
                     window=self._settings.window,
                     stride=self._settings.stride,
                     passes=self._settings.passes,
+                    made=made,
                 )
             except TeacherFailure as failure:
                 self._count_failure(query, failure.outcome, failure.reason)
-                return f"{failure.outcome} after {failure.attempts} attempts: {failure.reason}"
+                reason = f"{failure.outcome} after {failure.attempts} attempts: {failure.reason}"
             except (RankgenError, EngineDead, OSError):
                 raise
             except Exception as error:
@@ -166,9 +173,24 @@ class LabelWork:
                 # meet it too.
                 if debug_wanted():
                     traceback.print_exc()
-                reason = f"unexpected {type(error).__name__}: {last_line(error)}"
+                reason = unforeseen(error)
                 self._count_failure(query, WindowOutcome.ERROR, reason)
-                return reason
+            calls = teacher.failed_calls(query.query_id)
+            return FailedQuery(
+                query.query_id,
+                reason,
+                tuple(made),
+                self._failed_window(len(candidates.doc_ids), len(made), calls) if calls else None,
+            )
+
+    def _failed_window(
+        self, passages: int, ranked: int, calls: tuple[FailedCall, ...]
+    ) -> FailedWindow:
+        """Returns the window after those that were ranked."""
+        settings = self._settings
+        asked_for = places(passages, settings.window, settings.stride, settings.passes)
+        pass_index, start, end = asked_for[ranked]
+        return FailedWindow(pass_index, ranked, start, end, calls)
 
     def _count_failure(self, query: Query, outcome: WindowOutcome, reason: str) -> None:
         """Stops the run, before its queries are quarantined, for a reason that all of them share.

@@ -16,8 +16,9 @@ import pyarrow as pa
 from rankgen.manifests.errors import IntegrityProblem, UsageError, reason_of
 from rankgen.manifests.object_store import open_root
 from rankgen.manifests.records import Candidates
-from rankgen.manifests.schema import TABLES
+from rankgen.manifests.schema import SCHEMA_MINOR_VERSION, SCHEMA_VERSION
 from rankgen.manifests.shard import read_parquet
+from rankgen.manifests.shard_columns import OtherColumns, completed, completed_columns
 
 # Small files cost a round trip each, most of all in a store.
 READ_THREADS = 4
@@ -122,7 +123,8 @@ def read_shard(path: Path, table: str, columns: list[str] | None = None) -> pa.T
     """Reads one Parquet shard and checks its columns.
 
     Raises:
-        IntegrityProblem: The file cannot be read or its columns are not the schema's.
+        IntegrityProblem: The file cannot be read or its columns are not the schema's, nor those
+            of an earlier minor version, whose later columns are null.
     """
     try:
         read = read_parquet(path, columns)
@@ -131,10 +133,13 @@ def read_shard(path: Path, table: str, columns: list[str] | None = None) -> pa.T
             f"{path} cannot be read: {reason_of(error)}",
             "see what else is damaged: rankgen verify RUN",
         ) from None
-    expected = TABLES[table] if columns is None else None
-    if expected is not None and not read.schema.equals(expected, check_metadata=False):
+    try:
+        if columns is None:
+            return completed(read, table)
+        return completed_columns(read, table, columns)
+    except OtherColumns as problem:
         raise IntegrityProblem(
-            f"{path} has the columns {read.schema.names}, not those of {table} version 1",
+            f"{path} is no shard of {table} version {SCHEMA_VERSION}.{SCHEMA_MINOR_VERSION} or "
+            f"before: it {problem}",
             "was it written by another version of rankgen?",
-        )
-    return read
+        ) from None

@@ -9,7 +9,12 @@ import pyarrow.parquet as pq
 
 from rankgen.manifests.atomic import fsync_directory, fsync_file
 from rankgen.manifests.object_store import is_remote, read_object
-from rankgen.manifests.schema import ROW_GROUP_ROWS, SCHEMA_VERSION, TABLES
+from rankgen.manifests.schema import (
+    ROW_GROUP_ROWS,
+    SCHEMA_MINOR_VERSION,
+    SCHEMA_VERSION,
+    TABLES,
+)
 
 SORT_KEYS: dict[str, list[tuple[str, str]]] = {
     "candidates": [("query_id", "ascending")],
@@ -18,6 +23,7 @@ SORT_KEYS: dict[str, list[tuple[str, str]]] = {
         ("query_id", "ascending"),
         ("pass_index", "ascending"),
         ("window_index", "ascending"),
+        ("attempt", "ascending"),
     ],
     "queries": [("query_id", "ascending")],
     "documents": [("doc_id", "ascending")],
@@ -36,7 +42,7 @@ def write_shard(path: Path, table: str, rows: pa.Table, fingerprint: str) -> Non
     schema = TABLES[table].with_metadata(
         {
             "rankgen.table": table,
-            "rankgen.schema_version": str(SCHEMA_VERSION),
+            "rankgen.schema_version": f"{SCHEMA_VERSION}.{SCHEMA_MINOR_VERSION}",
             "rankgen.fingerprint": fingerprint,
         }
     )
@@ -55,7 +61,7 @@ def write_shard(path: Path, table: str, rows: pa.Table, fingerprint: str) -> Non
 
 
 def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """Reads a Parquet file as it is; a remote one by one request.
+    """Reads a Parquet file as it is, of `columns` those it has; a remote one by one request.
 
     Raises:
         OSError: It cannot be reached.
@@ -64,8 +70,5 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
     # pq.read_table builds a data set around each file, which takes six times as long.
     source = pa.BufferReader(read_object(path)) if is_remote(path) else path
     with pq.ParquetFile(source) as file:
-        missing = set(columns or ()) - set(file.schema_arrow.names)
-        if missing:
-            raise pa.ArrowInvalid(f"it has no column {min(missing)}")
         # Shards are small: callers read several at a time instead.
         return file.read(columns=columns, use_threads=False)

@@ -25,7 +25,7 @@ WINDOW_COLUMNS = ["query_id", "pass_index", "window_index", "start", "end", "per
 
 
 class Window(NamedTuple):
-    """One call to the teacher, as the table `windows` holds it.
+    """One call to the teacher that ordered something, as the table `windows` holds it.
 
     Attributes:
         start: The span [start, end) of the current list that it ordered.
@@ -158,6 +158,8 @@ def read_evidence(run: RunDirectory, weights: tuple[float, float, float]) -> Pai
     calls: dict[str, list[tuple[int, int, Window]]] = {query_id: [] for query_id in sizes}
     for shard in run.shards("windows", [*WINDOW_COLUMNS, "missing"]):
         for row in shard.to_pylist():
+            if row["permutation"] is None:  # A failed call, which ordered nothing.
+                continue
             permutation = np.array(row["permutation"], dtype=np.int16)
             named = len(permutation) - row["missing"]
             window = Window(row["start"], row["end"], permutation, named)

@@ -153,10 +153,14 @@ def perform_label(values: Mapping[str, object], where: str, *, as_json: bool = F
         refuse_idle_gpus("set CUDA_VISIBLE_DEVICES=-1")
     summary = run(settings)
     counts = summary.counts
+    # Shards of earlier versions do not count them.
+    failed_calls = counts.get("failed_calls", 0)
+    failed = f", {failed_calls:,} failed calls" if failed_calls else ""
     text = (
         f"{summary.queries:,} queries ranked in {counts['windows']:,} windows "
-        f"({counts['queries_degraded']:,} degraded), {len(summary.quarantined)} quarantined, "
-        f"{summary.shards} shards ({summary.resumed_shards} from before) -> {settings.out}"
+        f"({counts['queries_degraded']:,} degraded){failed}, "
+        f"{len(summary.quarantined)} quarantined, {summary.shards} shards "
+        f"({summary.resumed_shards} from before) -> {settings.out}"
     )
     losses = read_plan(RunDirectory(settings.out)).settings.get("recorded_run")
     if isinstance(losses, dict):

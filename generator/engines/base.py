@@ -82,8 +82,13 @@ class Engine(Protocol):
         """Versions, devices and settings for the manifest."""
 
 
-def finish_reason(name: str) -> FinishReason:
+def finish_reason(name: str, text: str, usage: TokenUsage) -> FinishReason:
     """Maps a server's or vLLM's word to the two under which a text is an answer.
+
+    Args:
+        name: The word.
+        text: What was written until then.
+        usage: What it cost.
 
     Raises:
         TeacherFailure: The word means neither, such as "content_filter".
@@ -92,4 +97,4 @@ def finish_reason(name: str) -> FinishReason:
         return "stop"
     if name.lower() in _LENGTHS:
         return "length"
-    raise TeacherFailure(f"the answer was ended by '{name}'")
+    raise TeacherFailure(f"the answer was ended by '{name}'", output_text=text or None, usage=usage)

@@ -7,7 +7,7 @@ import importlib.metadata
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from rankgen.generator.engines.base import EnginePrompt, Generation
@@ -22,7 +22,7 @@ from rankgen.generator.engines.server_probe import (
     refused_key,
     wants_merged_system,
 )
-from rankgen.generator.outcomes import TeacherFailure
+from rankgen.generator.outcomes import NO_TOKENS, TeacherFailure
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageError, reason_of
 
@@ -118,7 +118,7 @@ class OpenAIServer:
             RateLimitError,
         )
 
-        failure, attempt, limited = "", 1, 0
+        failure, attempt, limited, spent = "", 1, 0, NO_TOKENS
         while attempt <= self._retry.attempts:
             wait_at_least: float | None = None
             try:
@@ -139,16 +139,18 @@ class OpenAIServer:
                 failure = f"connection failed ({type(error.__cause__).__name__})"
             except (APIError, NoAnswer, ValueError) as error:
                 failure = f"an answer that is none ({reason_of(error)})"
+                spent += error.usage if isinstance(error, NoAnswer) else NO_TOKENS
             else:
                 self._answered = True
                 self._pace.answered()
-                return generation
+                return replace(generation, usage=generation.usage + spent)
             if attempt < self._retry.attempts:
                 await asyncio.sleep(self._retry.wait_s(attempt, wait_at_least))
             attempt += 1
         raise TeacherFailure(
             f"the server {self._shown} failed {self._retry.attempts} times, lastly: {failure}",
             attempts=self._retry.attempts,
+            usage=spent,
         )
 
     def _slow_down(self, error: RateLimitError, times: int) -> None:

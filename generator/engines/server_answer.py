@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from rankgen.generator.engines.base import Generation, finish_reason
-from rankgen.generator.outcomes import TeacherFailure, TokenUsage
+from rankgen.generator.outcomes import NO_TOKENS, TeacherFailure, TokenUsage
 from rankgen.manifests.errors import reason_of
 
 if TYPE_CHECKING:
@@ -17,7 +17,16 @@ _BROKEN_OFF = frozenset({"abort", "error", "cancelled"})
 
 
 class NoAnswer(Exception):
-    """Status 200 with a body that holds no answer."""
+    """Status 200 with a body that holds no answer.
+
+    Args:
+        reason: What it lacks.
+        usage: What it cost all the same.
+    """
+
+    def __init__(self, reason: str, usage: TokenUsage = NO_TOKENS) -> None:
+        super().__init__(reason)
+        self.usage = usage
 
 
 def read_answer(answer: ChatCompletion | Completion) -> Generation:
@@ -32,27 +41,31 @@ def read_answer(answer: ChatCompletion | Completion) -> Generation:
 
     if not isinstance(answer, Completion | ChatCompletion) or not answer.choices:
         raise NoAnswer("no choices")
+    usage = _usage(answer)
     if isinstance(answer, ChatCompletion):
         message = answer.choices[0].message
         if message is None:
-            raise NoAnswer("no message")
+            raise NoAnswer("no message", usage)
         if refusal := getattr(message, "refusal", None):
-            raise TeacherFailure(f"the model refused the prompt: {reason_of(ValueError(refusal))}")
+            said = reason_of(ValueError(refusal))
+            raise TeacherFailure(
+                f"the model refused the prompt: {said}", output_text=str(refusal), usage=usage
+            )
         # Absent content is an empty answer when the model spoke only to itself.
         text: object = message.content or ""
     else:
         text = answer.choices[0].text
     if not isinstance(text, str):
-        raise NoAnswer("no text")
+        raise NoAnswer("no text", usage)
     # Not validated either.
     ended = cast("object", answer.choices[0].finish_reason)
     if not isinstance(ended, str) or ended in _BROKEN_OFF:
-        raise NoAnswer(f"finish reason {ended}")
-    prompt_tokens = answer.usage.prompt_tokens if answer.usage else 0
-    output_tokens = answer.usage.completion_tokens if answer.usage else 0
-    return Generation(
-        text,
-        None,
-        finish_reason(ended),
-        TokenUsage(prompt_tokens or 0, output_tokens or 0),
-    )
+        raise NoAnswer(f"finish reason {ended}", usage)
+    return Generation(text, None, finish_reason(ended, text, usage), usage)
+
+
+def _usage(answer: ChatCompletion | Completion) -> TokenUsage:
+    """Returns the counted tokens; 0 where the server counts none."""
+    told = (getattr(answer.usage, name, 0) for name in ("prompt_tokens", "completion_tokens"))
+    prompt, output = (count if isinstance(count, int) else 0 for count in told)
+    return TokenUsage(prompt, output)

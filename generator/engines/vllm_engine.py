@@ -129,11 +129,16 @@ class VllmEngine:
         if final is None or not final.outputs or final.outputs[0].finish_reason is None:
             raise TeacherFailure("vLLM ended the request without an answer")
         answer = final.outputs[0]
-        if answer.finish_reason not in ("stop", "length"):
-            raise TeacherFailure(f"vLLM ended the request with '{answer.finish_reason}'")
         output_ids = tuple(answer.token_ids)
         usage = TokenUsage(len(prompt.token_ids), len(output_ids))
-        return Generation(answer.text, output_ids, finish_reason(answer.finish_reason), usage)
+        if answer.finish_reason not in ("stop", "length"):
+            raise TeacherFailure(
+                f"vLLM ended the request with '{answer.finish_reason}'",
+                output_text=answer.text or None,
+                usage=usage,
+            )
+        ended = finish_reason(answer.finish_reason, answer.text, usage)
+        return Generation(answer.text, output_ids, ended, usage)
 
     async def close(self) -> None:
         """Ends the engine's process."""

@@ -223,7 +223,7 @@ def _commit_all(
             shown.advance(len(task.queries))
             if attempt.quarantined:
                 shown.note(f"{len(attempt.quarantined)} quarantined in shard {task.shard}")
-        following = task.next()
+        following = task.next(attempt.quarantined)
         if following is not None:
             pool.add(following)
     return failed

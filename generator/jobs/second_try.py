@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from rankgen.generator.jobs.work import ShardTask
 from rankgen.manifests.commit_record import Attempt
 from rankgen.manifests.records import Query
+
+
+class _Failed(NamedTuple):
+    """What a shard lacks, and the revision that may hold it."""
+
+    revision: int
+    query_ids: frozenset[str]
+    given_up: Mapping[str, str]
 
 
 class SecondTry:
@@ -16,7 +25,7 @@ class SecondTry:
     """
 
     def __init__(self) -> None:
-        self._failed: dict[int, tuple[int, frozenset[str]]] = {}
+        self._failed: dict[int, _Failed] = {}
 
     def defers(self, task: ShardTask, attempt: Attempt) -> bool:
         """Says whether an attempt that filled nothing is not worth a commit yet, and notes it.
@@ -27,13 +36,13 @@ class SecondTry:
         is_whole = task.revision == 0 and not (task.later or task.given_up)
         if not is_whole or attempt.facts.get("filled") != 0:
             return False
-        self._failed[task.shard] = (0, frozenset(attempt.quarantined))
+        self._failed[task.shard] = _Failed(0, frozenset(attempt.quarantined), {})
         return True
 
     def note(self, task: ShardTask, attempt: Attempt) -> None:
         """Takes what a committed attempt has left out; the last attempt at a shard counts."""
         failed = frozenset(attempt.quarantined) - task.given_up.keys()
-        self._failed[task.shard] = (task.revision + 1, failed)
+        self._failed[task.shard] = _Failed(task.revision + 1, failed, task.given_up)
 
     def tasks(self, queries: Iterable[Query]) -> list[ShardTask]:
         """Returns a task for every shard with failed queries.
@@ -41,12 +50,17 @@ class SecondTry:
         Args:
             queries: All planned queries.
         """
-        wanted = {query_id for _, failed in self._failed.values() for query_id in failed}
+        wanted = {query_id for failed in self._failed.values() for query_id in failed.query_ids}
         if not wanted:
             return []
         by_id = {query.query_id: query for query in queries if query.query_id in wanted}
         return [
-            ShardTask(shard, revision, tuple(by_id[query_id] for query_id in sorted(failed)))
-            for shard, (revision, failed) in sorted(self._failed.items())
-            if failed
+            ShardTask(
+                shard,
+                failed.revision,
+                tuple(by_id[query_id] for query_id in sorted(failed.query_ids)),
+                given_up=failed.given_up,
+            )
+            for shard, failed in sorted(self._failed.items())
+            if failed.query_ids
         ]

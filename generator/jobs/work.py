@@ -97,6 +97,7 @@ class ShardTask:
         queries: The queries to do; those of the published revision are kept beside them.
         later: Queries that a bisected shard does in its next revision.
         given_up: query_id -> reason, for queries that killed their worker again and again.
+        failed: query_id -> reason, for queries that an earlier revision tried in vain.
     """
 
     shard: int
@@ -104,6 +105,7 @@ class ShardTask:
     queries: tuple[Query, ...]
     later: tuple[Query, ...] = ()
     given_up: Mapping[str, str] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     def split(self, reason: str) -> ShardTask:
         """Returns the task to run instead of this one, which keeps killing its worker.
@@ -116,13 +118,23 @@ class ShardTask:
         half = len(self.queries) // 2
         return replace(self, queries=self.queries[:half], later=self.queries[half:] + self.later)
 
-    def next(self) -> ShardTask | None:
-        """Returns what follows once this task is committed; None when the shard is done."""
+    def next(self, quarantined: Mapping[str, str]) -> ShardTask | None:
+        """Returns what follows once this task is committed; None when the shard is done.
+
+        Args:
+            quarantined: query_id -> reason, as the commit says.
+        """
         if not self.later:
             return None
-        return replace(self, revision=self.revision + 1, queries=self.later, later=())
+        tried = {
+            q.query_id: quarantined[q.query_id] for q in self.queries if q.query_id in quarantined
+        }
+        failed = {**self.failed, **tried}
+        return replace(
+            self, revision=self.revision + 1, queries=self.later, later=(), failed=failed
+        )
 
     def not_filled(self) -> dict[str, str]:
         """Returns query_id -> reason for the planned queries that this task does not try."""
         waiting = {query.query_id: "not tried yet" for query in self.later}
-        return {**self.given_up, **waiting}
+        return {**self.given_up, **self.failed, **waiting}

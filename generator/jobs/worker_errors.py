@@ -17,3 +17,8 @@ def surprise(what: str, error: Exception) -> IncompleteRun:
         f"{what}: {last_line(error)}",
         "repeat the command to resume, with --debug to see the traceback",
     )
+
+
+def unforeseen(error: Exception) -> str:
+    """Returns the reason that stands for an exception of one query."""
+    return f"unexpected {type(error).__name__}: {last_line(error)}"

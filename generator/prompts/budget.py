@@ -30,13 +30,13 @@ class BuiltPrompt:
         messages: As chat messages.
         text: As the model's chat format writes them.
         token_ids: Of `text`, beginning token included.
-        cut: Whether the query or a passage was shortened at token level.
+        cut: How many texts, the passages and the query, were shortened at token level.
     """
 
     messages: tuple[ChatMessage, ...]
     text: str
     token_ids: tuple[int, ...]
-    cut: bool
+    cut: int
 
 
 class PromptBuilder:
@@ -77,26 +77,30 @@ class PromptBuilder:
         budget = self._context_size - output_tokens
         query_text = self._profile.query_text(query)
         passages = self._profile.passages(documents)
-        prompt = self._prompt(query_text, passages, cut=False)
+        prompt = self._prompt(query_text, passages, cut=0)
         if len(prompt.token_ids) <= budget:
             return prompt
-        query_text = self._tokenizer.cut(query_text, budget // _QUERY_SHARE)
-        return self._shortened(query_text, passages, budget)
+        head = self._tokenizer.cut(query_text, budget // _QUERY_SHARE)
+        return self._shortened(head, passages, budget, queries_cut=int(head != query_text))
 
-    def _shortened(self, query_text: str, passages: list[str], budget: int) -> BuiltPrompt:
+    def _shortened(
+        self, query_text: str, passages: list[str], budget: int, queries_cut: int
+    ) -> BuiltPrompt:
         lengths = [len(self._tokenizer.plain(passage)) for passage in passages]
-        prompt = self._prompt(query_text, passages, cut=True)
+        prompt = self._prompt(query_text, passages, cut=queries_cut)
         room = budget - (len(prompt.token_ids) - sum(lengths))
         for _ in range(_ROUNDS):
             over = len(prompt.token_ids) - budget
             if over <= 0:
                 return prompt
             cap = common_cap(lengths, room)
-            prompt = self._prompt(
-                query_text, [self._tokenizer.cut(passage, cap) for passage in passages], cut=True
-            )
+            heads = [self._tokenizer.cut(passage, cap) for passage in passages]
+            shortened = sum(map(str.__ne__, heads, passages))
+            prompt = self._prompt(query_text, heads, cut=queries_cut + shortened)
             room -= max(len(prompt.token_ids) - budget, 0) + len(passages)
-        prompt = self._prompt(query_text, [""] * len(passages), cut=True)
+        prompt = self._prompt(
+            query_text, [""] * len(passages), cut=queries_cut + sum(map(bool, passages))
+        )
         if len(prompt.token_ids) <= budget:
             return prompt
         raise TeacherFailure(
@@ -104,7 +108,7 @@ class PromptBuilder:
             f"more than the {budget} that a context of {self._context_size} leaves"
         )
 
-    def _prompt(self, query_text: str, passages: Sequence[str], cut: bool) -> BuiltPrompt:
+    def _prompt(self, query_text: str, passages: Sequence[str], cut: int) -> BuiltPrompt:
         messages = self._profile.messages(query_text, passages)
         if self._merges_system:
             messages = merge_system(messages)

@@ -21,6 +21,7 @@ async def rank_query(
     window: int | None,
     stride: int | None,
     passes: int = 1,
+    made: list[WindowRecord] | None = None,
 ) -> QueryRanking:
     """Ranks one query's candidates as a chain of dependent window calls.
 
@@ -31,6 +32,7 @@ async def rank_query(
         window: Widest window; None asks for the whole list at once.
         stride: How far the window moves up; see `windows.spans`.
         passes: How often the list is gone over; each pass starts from the last one's order.
+        made: Takes the windows as they are ranked, for a caller that wants those before a failure.
 
     Returns:
         The final order with every call as evidence.
@@ -40,18 +42,24 @@ async def rank_query(
         EngineDead: The engine is gone.
     """
     order = list(range(len(passages)))
-    records: list[WindowRecord] = []
-    for pass_index in range(passes):
-        for start, end in spans(len(passages), window, stride):
-            span = order[start:end]
-            if len(span) == 1:
-                result = WindowResult((0,))
-            else:
-                result = await teacher.rank_window(query, [passages[i] for i in span])
-                if len(result.permutation) != len(span):
-                    raise ValueError(
-                        f"{teacher.name} ranked {len(result.permutation)} of {len(span)} passages"
-                    )
-            order[start:end] = [span[position] for position in result.permutation]
-            records.append(WindowRecord(pass_index, len(records), start, end, result))
+    records: list[WindowRecord] = [] if made is None else made
+    for pass_index, start, end in places(len(passages), window, stride, passes):
+        span = order[start:end]
+        if len(span) == 1:
+            result = WindowResult((0,))
+        else:
+            result = await teacher.rank_window(query, [passages[i] for i in span])
+            if len(result.permutation) != len(span):
+                raise ValueError(
+                    f"{teacher.name} ranked {len(result.permutation)} of {len(span)} passages"
+                )
+        order[start:end] = [span[position] for position in result.permutation]
+        records.append(WindowRecord(pass_index, len(records), start, end, result))
     return QueryRanking(query.query_id, tuple(order), tuple(records))
+
+
+def places(
+    n: int, window: int | None, stride: int | None, passes: int = 1
+) -> list[tuple[int, int, int]]:
+    """Returns (pass, start, end) of every window of a list of n, in the order of the calls."""
+    return [(p, *span) for p in range(passes) for span in spans(n, window, stride)]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
+from rankgen.generator.jobs.worker_errors import unforeseen
 from rankgen.generator.journal import WindowJournal
-from rankgen.generator.outcomes import WindowResult
+from rankgen.generator.outcomes import EngineDead, FailedCall, TeacherFailure, WindowResult
 from rankgen.generator.teachers.base import Teacher
 from rankgen.manifests.digest import canonical_json, sha256_of_lines
+from rankgen.manifests.errors import RankgenError
 from rankgen.manifests.records import Document, Query
 
 
@@ -34,21 +37,51 @@ class JournaledTeacher:
         self.default_window = teacher.default_window
         self.default_stride = teacher.default_stride
         self.replayed = 0
+        self._told: set[str] = set()
+        self._failed: dict[str, tuple[FailedCall, ...]] = {}
 
     async def rank_window(self, query: Query, passages: Sequence[Document]) -> WindowResult:
-        """Replays the window, or asks the teacher and keeps the answer; failures are not kept."""
+        """Replays the window, or asks the teacher and keeps the answer.
+
+        Failed calls are kept too, but only as evidence: the window is asked for again, and the
+        result tells of all calls that were ever made for it.
+        """
         key = sha256_of_lines(
             [self._identity, *query, *(part for passage in passages for part in passage)]
         )
         result = self._journal.find(key)
         is_new = result is None
         if result is None:
-            result = await self._teacher.rank_window(query, passages)
+            result = await self._asked(key, query, passages)
             self._journal.append(key, result)
         else:
             self.replayed += 1
         self._on_window(is_new)
-        return result
+        # A second pass may meet the same window, which was paid for once.
+        failed = () if key in self._told else self._journal.failed(key)
+        self._told.add(key)
+        return replace(result, failed=failed)
+
+    async def _asked(self, key: str, query: Query, passages: Sequence[Document]) -> WindowResult:
+        try:
+            return await self._teacher.rank_window(query, passages)
+        except TeacherFailure as failure:
+            self._keep(key, query, failure.calls)
+            raise
+        except (RankgenError, EngineDead, OSError):
+            raise
+        except Exception as error:
+            self._keep(key, query, (FailedCall(unforeseen(error)),))
+            raise
+
+    def _keep(self, key: str, query: Query, calls: Sequence[FailedCall]) -> None:
+        for call in calls:
+            self._journal.append_failed(key, call)
+        self._failed[query.query_id] = self._journal.failed(key)
+
+    def failed_calls(self, query_id: str) -> tuple[FailedCall, ...]:
+        """Returns all calls for the window at which a query's chain has broken; () if at none."""
+        return self._failed.get(query_id, ())
 
     async def close(self) -> None:
         """Closes the journal; the teacher serves other shards too."""

@@ -8,7 +8,8 @@ The policy (`on_malformed`) decides what an answer that is not `ok` comes to:
   with the fewest missing passages is taken, and the window fails when there was none.
 - "quarantine": everything that is not `ok` fails the window at once.
 
-A failed window quarantines its query. Asking again makes sense only where another answer is
+Every call that is not taken stands in the window's evidence with its text and tokens. A failed
+window quarantines its query. Asking again makes sense only where another answer is
 possible: greedy decoding in this process gives the same text for the same prompt, so there it is
 asked once.
 """
@@ -18,10 +19,11 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from rankgen.generator.engines.base import Engine, EnginePrompt, Generation
 from rankgen.generator.label_settings import LabelSettings, OnMalformed
-from rankgen.generator.outcomes import TeacherFailure, TokenUsage, WindowOutcome, WindowResult
+from rankgen.generator.outcomes import FailedCall, TeacherFailure, WindowOutcome, WindowResult
 from rankgen.generator.permutation import (
     ANSWER_RULES,
     ParsedAnswer,
@@ -124,6 +126,18 @@ class ListwisePrompter:
         return self._builder.build(query, passages, self.output_budget(len(passages)))
 
 
+class _Tried(NamedTuple):
+    """One call: as a failed one, and what it would order, if anything."""
+
+    call: FailedCall
+    result: WindowResult | None
+
+    def rank(self) -> tuple[bool, bool, int]:
+        """Sorts the best answer first, of equal ones the first."""
+        missing = 0 if self.result is None else self.result.missing
+        return self.result is None, self.call.outcome is not WindowOutcome.OK, missing
+
+
 class ListwiseTeacher:
     """Ranks windows with an LLM.
 
@@ -143,45 +157,48 @@ class ListwiseTeacher:
 
     async def rank_window(self, query: Query, passages: Sequence[Document]) -> WindowResult:
         """Asks the model once, or more often as the policy says; see `Teacher.rank_window`."""
-        k = len(passages)
         built = self._prompter.build(query, passages)
         prompt = EnginePrompt(built.messages, built.token_ids)
         policy = self._prompter.decoding.on_malformed
         tries = 1 if self._engine.repeatable or policy == "quarantine" else _MOST_TRIES
-        usage = TokenUsage()
-        best: WindowResult | None = None
-        text = why = ""
+        tried: list[_Tried] = []
         for _ in range(tries):
-            generation = await self._engine.generate(prompt, self._prompter.output_budget(k))
-            usage += generation.usage
-            text = generation.text
-            parsed = parse_permutation(
-                text,
-                k,
-                cut_by_length=generation.finish_reason == "length",
-                rules=self._prompter.decoding.rules,
-            )
-            if parsed.permutation is None:
-                why = parsed.why
-                continue
-            result = _result(parsed, generation)
-            if best is None or result.missing < best.missing:
-                best = result
-            if parsed.outcome is WindowOutcome.OK or policy == "repair":
-                best = result
+            try:
+                generation = await self._engine.generate(
+                    prompt, self._prompter.output_budget(len(passages))
+                )
+            except TeacherFailure as failure:
+                raise failure.after((one.call for one in tried), built.cut) from failure
+            tried.append(self._read(generation, len(passages), built.cut))
+            if tried[-1].call.outcome is WindowOutcome.OK or (
+                policy == "repair" and tried[-1].result is not None
+            ):
                 break
-        if best is None:
+        best = min(tried, key=_Tried.rank)
+        calls = [one.call for one in tried]
+        is_refused = policy == "quarantine" and best.call.outcome is not WindowOutcome.OK
+        if best.result is None or is_refused:
+            last = calls.pop()
             raise TeacherFailure(
-                f"the answer holds no ranking: {why}", tries, WindowOutcome.MALFORMED, text
+                last.reason, tries, last.outcome, last.output_text, last.usage, last.cut, (*calls,)
             )
-        if policy == "quarantine" and best.outcome is not WindowOutcome.OK:
-            raise TeacherFailure(
-                f"the answer is {best.outcome} and the policy is quarantine",
-                tries,
-                best.outcome,
-                text,
-            )
-        return _with_usage(best, usage)
+        return replace(best.result, failed=tuple(call for call in calls if call is not best.call))
+
+    def _read(self, generation: Generation, k: int, cut: int) -> _Tried:
+        """Reads an answer, and says what is wrong with it in case that it is not taken."""
+        parsed = parse_permutation(
+            generation.text,
+            k,
+            cut_by_length=generation.finish_reason == "length",
+            rules=self._prompter.decoding.rules,
+        )
+        if parsed.permutation is None:
+            reason = f"the answer holds no ranking: {parsed.why}"
+        else:
+            policy = self._prompter.decoding.on_malformed
+            reason = f"the answer is {parsed.outcome} and the policy is {policy}"
+        call = FailedCall(reason, parsed.outcome, generation.usage, generation.text, cut)
+        return _Tried(call, _result(parsed, generation, cut))
 
     async def close(self) -> None:
         """Stops the engine."""
@@ -222,17 +239,16 @@ class ListwiseTeacher:
         }
 
 
-def _result(parsed: ParsedAnswer, generation: Generation) -> WindowResult:
+def _result(parsed: ParsedAnswer, generation: Generation, cut: int) -> WindowResult | None:
+    if parsed.permutation is None:
+        return None
     return WindowResult(
-        permutation=parsed.permutation or (),
+        permutation=parsed.permutation,
         outcome=parsed.outcome,
         duplicates=parsed.duplicates,
         missing=parsed.missing,
         out_of_range=parsed.out_of_range,
         usage=generation.usage,
         output_text=None if parsed.outcome is WindowOutcome.OK else generation.text,
+        cut=cut,
     )
-
-
-def _with_usage(result: WindowResult, usage: TokenUsage) -> WindowResult:
-    return replace(result, usage=usage)

@@ -19,7 +19,7 @@ from rankgen.generator.engines.openai_server import (
 )
 from rankgen.generator.engines.retry import RetryPolicy, retry_after_s
 from rankgen.generator.engines.server_address import server_address
-from rankgen.generator.outcomes import TeacherFailure, WindowOutcome
+from rankgen.generator.outcomes import TeacherFailure, TokenUsage, WindowOutcome
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
 
@@ -102,13 +102,16 @@ def test_a_fault_is_tried_again_and_never_an_answer(fault: Reply) -> None:
 
 def test_a_refusal_of_the_model_is_no_answer() -> None:
     message = {"role": "assistant", "content": None, "refusal": "I will not"}
-    body = json.dumps({"choices": [{"index": 0, "finish_reason": "stop", "message": message}]})
+    choices = [{"index": 0, "finish_reason": "stop", "message": message}]
+    usage = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
+    body = json.dumps({"choices": choices, "usage": usage})
     with (
         serving(lambda request, seen: Reply(body=body)) as server,
-        pytest.raises(TeacherFailure, match="I will not"),
+        pytest.raises(TeacherFailure, match="I will not") as caught,
     ):
         ask(server)
     assert len(server.requests) == 1
+    assert (caught.value.output_text, caught.value.usage) == ("I will not", TokenUsage(9, 4))
 
 
 def test_a_stalled_call_is_given_up_and_repeated() -> None:

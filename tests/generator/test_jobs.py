@@ -20,6 +20,7 @@ from rankgen.generator.label_rows import validate_rankings
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.generator.relabel import agreement, relabel
 from rankgen.manifests.errors import IncompleteRun, IntegrityProblem, UsageError
+from rankgen.manifests.plan import assign_shards
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.schema import TABLES
@@ -75,12 +76,37 @@ def published(out: Path) -> dict[str, bytes]:
     return {str(path.relative_to(out)): path.read_bytes() for path in paths}
 
 
+def evidence(out: Path) -> list[dict[str, object]]:
+    """Returns the calls that ordered something, which failed calls before them do not change."""
+    rows = RunDirectory(out).read("windows").drop_columns(["attempt"]).to_pylist()
+    return [row for row in rows if row["permutation"] is not None]
+
+
+def failed_calls(out: Path) -> list[dict[str, object]]:
+    rows = RunDirectory(out).read("windows").to_pylist()
+    return [row for row in rows if row["permutation"] is None]
+
+
+def same_labels(out: Path, other: Path) -> bool:
+    """Says whether all but the failed calls is the same, to the byte where it is not windows."""
+    one, two = (
+        {name: content for name, content in published(run).items() if "windows" not in name}
+        for run in (out, other)
+    )
+    return one == two and evidence(out) == evidence(other)
+
+
 @pytest.fixture(scope="module")
-def untouched(candidates: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def untouched_run(candidates: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("untouched") / "run"
     summary = label(settings(candidates, out, "hash"))
     assert (summary.queries, summary.shards, summary.resumed_shards) == (24, 6, 0)
-    return published(out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def untouched(untouched_run: Path) -> dict[str, bytes]:
+    return published(untouched_run)
 
 
 def test_a_run_is_published_whole_and_repeating_it_does_nothing(
@@ -113,7 +139,7 @@ def test_another_recipe_on_the_same_folder_is_refused(candidates: Path, tmp_path
 
 
 def test_failed_queries_are_quarantined_named_and_retried(
-    candidates: Path, tmp_path: Path, untouched: dict[str, bytes]
+    candidates: Path, tmp_path: Path, untouched_run: Path
 ) -> None:
     out = tmp_path / "run"
     failing = settings(candidates, out, "hash,fail=q03+q11")
@@ -129,48 +155,63 @@ def test_failed_queries_are_quarantined_named_and_retried(
     assert sorted(manifest["predicate"]["quarantined"]) == ["q03", "q11"]
     # 24 queries of 4 windows each, whatever was tried when.
     assert label(settings(candidates, out, "hash")).counts["windows"] == 96
-    assert published(out) == untouched
-    manifest = json.loads((out / "manifest.json").read_text())
-    assert manifest["predicate"]["counts"]["windows"] == 96
-    assert manifest["predicate"]["quarantined"] == {}
+    assert same_labels(out, untouched_run)
+    predicate = json.loads((out / "manifest.json").read_text())["predicate"]
+    # Each of the two was tried twice by each of the first two commands.
+    assert (predicate["counts"]["windows"], predicate["counts"]["failed_calls"]) == (96, 8)
+    assert [(row["query_id"], row["attempt"]) for row in failed_calls(out)] == [
+        (query_id, attempt) for query_id in ("q03", "q11") for attempt in (1, 2, 3, 4)
+    ]
+    assert all("the script fails query" in str(row["reason"]) for row in failed_calls(out))
+    assert predicate["quarantined"] == {}
+    assert verify_run(RunDirectory(out), validate_rankings).problems == ()
 
 
 def test_a_query_that_kills_every_worker_is_found_and_quarantined(
-    candidates: Path, tmp_path: Path, untouched: dict[str, bytes]
+    candidates: Path, tmp_path: Path
 ) -> None:
+    """Its shard is bisected, and holds others that only fail."""
     out = tmp_path / "run"
-    summary = label(settings(candidates, out, "hash,die=q07", max_failed=1))
-    assert list(summary.quarantined) == ["q07"]
+    shard = next(ids for ids in assign_shards([q.query_id for q in QUERIES], 6) if "q07" in ids)
+    assert shard == ["q02", "q07", "q10", "q11"]
+    summary = label(settings(candidates, out, "hash,die=q07,fail=q02+q11", max_failed=3))
+    assert sorted(summary.quarantined) == ["q02", "q07", "q11"]
     # With what the worker said last, which stood in a log of Ray's only.
     assert re.fullmatch(
         r"its worker died 3 times \(ActorDiedError: this worker must exit: "
         "the script ends the engine at query q07\\)",
         summary.quarantined["q07"],
     )
-    assert RunDirectory(out).read("rankings").num_rows == 23
+    assert summary.quarantined["q02"] == "error after 1 attempts: the script fails query q02"
+    assert RunDirectory(out).read("rankings").num_rows == 21
+    assert verify_run(RunDirectory(out), validate_rankings).problems == ()
 
 
 def test_an_unforeseen_exception_is_its_querys_own(
-    candidates: Path, tmp_path: Path, untouched: dict[str, bytes]
+    candidates: Path, tmp_path: Path, untouched_run: Path
 ) -> None:
     out = tmp_path / "run"
     summary = label(settings(candidates, out, "hash,raise=q07", max_failed=1))
     assert summary.quarantined == {"q07": "unexpected LookupError: the script raises at query q07"}
     assert summary.queries == 23
     label(settings(candidates, out, "hash"))
-    assert published(out) == untouched
+    assert same_labels(out, untouched_run)
+    reasons = [row["reason"] for row in failed_calls(out)]
+    assert reasons == ["unexpected LookupError: the script raises at query q07"] * 2
 
 
 def test_what_all_queries_meet_stops_the_run_and_quarantines_none(
-    candidates: Path, tmp_path: Path, untouched: dict[str, bytes]
+    candidates: Path, tmp_path: Path, untouched_run: Path
 ) -> None:
     out = tmp_path / "run"
     everyone = "+".join(query.query_id for query in QUERIES)
     with pytest.raises(IncompleteRun, match="the last 10 windows failed for one reason"):
         label(settings(candidates, out, f"hash,fail={everyone}"))
     assert not list((out / ".rankgen" / "commits").glob("0*.json"))
-    label(settings(candidates, out, "hash"))
-    assert published(out) == untouched
+    counts = label(settings(candidates, out, "hash")).counts
+    assert same_labels(out, untouched_run)
+    # What was asked before the run stopped is not forgotten.
+    assert counts["failed_calls"] == len(failed_calls(out)) >= 10
 
 
 def test_queries_that_failed_are_tried_once_more_in_the_same_run(

@@ -112,6 +112,21 @@ def test_windows_of_a_query_without_a_ranking_are_found(tables: dict[str, pa.Tab
         validate_rankings(tables, ["q"], {})
 
 
+@pytest.mark.parametrize("column", ["prompt_tokens", "output_tokens"])
+def test_a_cost_that_is_not_that_of_the_calls_is_found(
+    tables: dict[str, pa.Table], column: str
+) -> None:
+    tables["rankings"] = changed(tables["rankings"], "rankings", 0, **{column: 1})
+    with pytest.raises(IntegrityProblem, match="the tokens of query q are not those of its calls"):
+        validate_rankings(tables, ["q"], {})
+
+
+def test_calls_for_a_query_in_quarantine_are_evidence_too(tables: dict[str, pa.Table]) -> None:
+    other = changed(tables["windows"], "windows", 0, query_id="other").slice(0, 1)
+    tables["windows"] = pa.concat_tables([tables["windows"], other])
+    validate_rankings(tables, ["other", "q"], {"other": "its second window failed"})
+
+
 def test_a_lost_window_is_found(tables: dict[str, pa.Table]) -> None:
     tables["windows"] = tables["windows"].slice(1)
     with pytest.raises(IntegrityProblem, match="do not lead to its ranking"):

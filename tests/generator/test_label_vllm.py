@@ -85,11 +85,13 @@ def test_the_final_order_is_as_good_as_the_windows(
     assert summary.queries >= QUERIES - 1
     # 30 candidates: two windows a pass, and after two passes a perfect teacher's order is perfect.
     assert summary.counts["windows"] == 4 * summary.queries
-    assert summary.counts["output_tokens"] == 90 * summary.counts["windows"]
+    assert summary.counts["output_tokens"] == 90 * summary.counts["calls"]
     assert verify_run(out, validate_rankings).problems == ()
     current = {c.query_id: list(c.doc_ids) for c in source.candidates()}
     window_taus = []
     for call in out.read("windows").to_pylist():
+        if call["query_id"] in summary.quarantined:
+            continue
         span = current[call["query_id"]][call["start"] : call["end"]]
         ordered = [span[place] for place in call["permutation"]]
         current[call["query_id"]][call["start"] : call["end"]] = ordered

@@ -174,6 +174,7 @@ def test_bad_answers_follow_the_policy(policy: str) -> None:
     assert isinstance(prose, TeacherFailure)
     assert prose.outcome is WindowOutcome.MALFORMED
     assert prose.output_text == "I cannot rank the 20 passages, sorry."
+    assert [call.usage.prompt for call in prose.calls] == [7] * prose.attempts
     if policy == "quarantine":
         assert isinstance(repaired, TeacherFailure)
         assert repaired.outcome is WindowOutcome.REPAIRED
@@ -189,10 +190,15 @@ def test_bad_answers_follow_the_policy(policy: str) -> None:
     assert window.missing > 0
     assert window.output_text is not None
     # Every call that was paid for is counted.
-    assert window.usage.prompt == (7 if policy == "repair" else 21)
+    assert repaired.usage.prompt == (7 if policy == "repair" else 21)
+    refused = [(call.outcome, call.reason, call.usage.prompt) for call in window.failed]
+    reason = "the answer is repaired and the policy is retry"
+    assert refused == [(WindowOutcome.REPAIRED, reason, 7)] * (0 if policy == "repair" else 2)
     assert isinstance(once, QueryRanking)
     assert once.status == "complete"
-    assert once.windows[0].result.usage.prompt == 14
+    assert once.usage.prompt == 14
+    (call,) = once.windows[0].result.failed
+    assert (call.outcome, call.output_text) == (WindowOutcome.MALFORMED, prose.output_text)
 
 
 @pytest.mark.parametrize("policy", ["repair", "retry", "quarantine"])
@@ -294,3 +300,30 @@ def test_an_empty_answer_is_malformed() -> None:
         (failure,) = label(server, [5])
     assert isinstance(failure, TeacherFailure)
     assert failure.outcome is WindowOutcome.MALFORMED
+
+
+def test_tries_that_a_server_broke_off_are_paid_for() -> None:
+    def broken(request: dict[str, object], seen: int) -> Reply:
+        return answer("[2]", "error") if seen <= 2 else answer(reversing(5))
+
+    with serving(broken) as server:
+        (ranking,) = label(server, [5])
+    assert isinstance(ranking, QueryRanking)
+    assert (ranking.usage.prompt, ranking.usage.output) == (21, 9)
+    with serving(lambda request, seen: answer("[2]", "error")) as server:
+        (failure,) = label(server, [5])
+    assert isinstance(failure, TeacherFailure)
+    assert failure.attempts == QUICK.attempts
+    assert failure.usage.prompt == 7 * QUICK.attempts
+
+
+def test_a_try_that_the_server_fails_keeps_the_answers_before_it() -> None:
+    def behave(request: dict[str, object], seen: int) -> Reply:
+        return answer("no", "stop") if seen == 1 else answer("[5] >", "content_filter")
+
+    with serving(behave) as server:
+        (failure,) = label(server, [5])
+    assert isinstance(failure, TeacherFailure)
+    found = [(call.outcome, call.output_text, call.usage.prompt) for call in failure.calls]
+    assert found == [(WindowOutcome.MALFORMED, "no", 7), (WindowOutcome.ERROR, "[5] >", 7)]
+    assert [call.cut for call in failure.calls] == [0, 0]

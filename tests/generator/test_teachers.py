@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 
 from rankgen.generator.label_settings import LabelSettings
-from rankgen.generator.outcomes import TeacherFailure, WindowOutcome, WindowResult
+from rankgen.generator.outcomes import (
+    FailedCall,
+    TeacherFailure,
+    TokenUsage,
+    WindowOutcome,
+    WindowResult,
+)
 from rankgen.generator.teachers.base import Teacher
 from rankgen.generator.teachers.recorded import recorded_losses
 from rankgen.generator.teachers.registry import make_teacher
@@ -225,7 +231,8 @@ def test_the_fingerprint_leaves_out_speed_and_place() -> None:
 def test_settings_and_failures_cross_processes() -> None:
     settings = LabelSettings(teacher="rankzephyr").resolved()
     assert pickle.loads(pickle.dumps(settings)) == settings
-    failure = TeacherFailure("reason", 3, WindowOutcome.MALFORMED, "text")
+    usage, earlier = TokenUsage(7, 3), (FailedCall("before"),)
+    failure = TeacherFailure("reason", 3, WindowOutcome.MALFORMED, "text", usage, 2, earlier)
     copy = pickle.loads(pickle.dumps(failure))
     assert (copy.reason, copy.attempts, copy.outcome, copy.output_text) == (
         "reason",
@@ -233,6 +240,8 @@ def test_settings_and_failures_cross_processes() -> None:
         WindowOutcome.MALFORMED,
         "text",
     )
+    last = FailedCall("reason", WindowOutcome.MALFORMED, usage, "text", 2)
+    assert copy.calls == failure.calls == (*earlier, last)
 
 
 def test_settings_import_nothing_heavy() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
+from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.run_directory import RunDirectory, read_shard
-from rankgen.manifests.schema import CANDIDATES
+from rankgen.manifests.schema import CANDIDATES, TABLES
 from rankgen.manifests.shard import write_shard
 
 
@@ -37,7 +40,7 @@ def test_the_footer_names_table_version_and_recipe(tmp_path: Path) -> None:
     write_shard(tmp_path / "a.parquet", "candidates", rows(["1"]), "abc")
     metadata = pq.read_schema(tmp_path / "a.parquet").metadata
     assert metadata[b"rankgen.fingerprint"] == b"abc"
-    assert metadata[b"rankgen.schema_version"] == b"1"
+    assert metadata[b"rankgen.schema_version"] == b"1.1"
     assert metadata[b"rankgen.table"] == b"candidates"
 
 
@@ -46,3 +49,61 @@ def test_hidden_drafts_are_no_shards(tmp_path: Path) -> None:
     write_shard(run.shard_path("candidates", 0, 1), "candidates", rows(["1"]), "f")
     (tmp_path / "candidates" / ".train-00000-of-00001.parquet.x.draft").write_bytes(b"half")
     assert [c.query_id for c in run.candidates()] == ["1"]
+
+
+# A column that a later minor version adds, to a table of any kind.
+LATER = pa.schema([*CANDIDATES, pa.field("teacher_scores", pa.list_(pa.float32()))])
+
+
+def test_a_column_that_came_later_is_null_in_shards_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.parquet"
+    write_shard(path, "candidates", rows(["1", "2"]), "f")
+    monkeypatch.setitem(TABLES, "candidates", LATER)
+    read = read_shard(path, "candidates")
+    assert read.schema.equals(LATER)
+    assert read["teacher_scores"].to_pylist() == [None, None]
+    some = read_shard(path, "candidates", ["query_id", "teacher_scores"])
+    assert some.to_pylist() == [{"query_id": q, "teacher_scores": None} for q in "12"]
+    # Rows of both kinds make one shard.
+    now = pa.Table.from_pylist([{**rows(["3"]).to_pylist()[0], "teacher_scores": [2.0]}], LATER)
+    write_shard(path, "candidates", pa.concat_tables([read, now]), "f")
+    assert read_shard(path, "candidates")["teacher_scores"].to_pylist() == [None, None, [2.0]]
+
+
+def test_a_column_that_may_be_null_today_was_required_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.parquet"
+    write_shard(path, "candidates", rows(["1"]), "f")
+    relaxed = pa.schema([f.with_nullable(f.name == "doc_ids") for f in CANDIDATES])
+    monkeypatch.setitem(TABLES, "candidates", relaxed)
+    assert read_shard(path, "candidates").schema.equals(relaxed)
+    write_shard(path, "candidates", rows(["1"]), "f")
+    monkeypatch.setitem(TABLES, "candidates", CANDIDATES)
+    with pytest.raises(IntegrityProblem, match="it has the columns"):
+        read_shard(path, "candidates")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda found: found.drop_columns(["doc_ids"]), "it lacks the column doc_ids"),
+        (lambda found: found.append_column("more", found["query_id"]), "it has the columns"),
+        (lambda found: found.set_column(1, "doc_ids", found["query_id"]), "it has the columns"),
+        (lambda found: found.select(found.column_names[::-1]), "it has the columns"),
+    ],
+)
+def test_other_columns_are_refused_in_one_sentence(
+    tmp_path: Path, change: Callable[[pa.Table], pa.Table], problem: str
+) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(change(rows(["1"])), path)
+    sentence = f"a.parquet is no shard of candidates version 1.1 or before: {problem}"
+    with pytest.raises(IntegrityProblem, match=sentence) as caught:
+        read_shard(path, "candidates")
+    assert caught.value.hint == "was it written by another version of rankgen?"
+    if "lacks" in problem:
+        with pytest.raises(IntegrityProblem, match=problem):
+            read_shard(path, "candidates", ["query_id", "doc_ids"])

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from old_shards import rewrite_windows_as_before
 from toy_training import settings_of, weights
 
 from rankgen.manifests.errors import UsageError
@@ -106,20 +107,30 @@ def halves_of(lists: Sequence[RankedList]) -> PairEvidence:
 def test_evidence_weighs_the_pairs_of_a_training(recipe: dict[str, object], tmp_path: Path) -> None:
     run = RunDirectory(Path(str(recipe["rankings"])))
     rows = run.read("rankings", ["query_id", "doc_ids"]).to_pylist()
-    # The teacher saw the best two passages and nothing else.
+    # The teacher saw the best two passages and nothing else; another call failed.
     windows = [window_row(row["query_id"], 0, 2) for row in rows]
+    failed = {"permutation": None, "outcome": "malformed", "attempt": 1}
+    failures = [window_row(row["query_id"], 0, 9) | failed for row in rows]
     path = run.shard_path("windows", 0, 1)
     path.parent.mkdir()
-    pq.write_table(pa.Table.from_pylist(windows, schema=TABLES["windows"]), path)
+    pq.write_table(pa.Table.from_pylist(failures + windows, schema=TABLES["windows"]), path)
     trained = {}
-    for evidence in ("seen", "implied", "all"):
+    for name, evidence in (
+        ("seen", "seen"),
+        ("implied", "implied"),
+        ("all", "all"),
+        ("old", "seen"),
+    ):
+        if name == "old":
+            rewrite_windows_as_before(path)
         settings = settings_of(
-            recipe, evidence=evidence, out=tmp_path / evidence, max_steps=2, dropout=0.0
+            recipe, evidence=evidence, out=tmp_path / name, max_steps=2, dropout=0.0
         )
         train_student(settings)
-        trained[evidence] = weights(settings.out)
-    same = [torch.equal(trained["seen"][name], trained["implied"][name]) for name in trained["all"]]
-    assert all(same)
+        trained[name] = weights(settings.out)
+    for other in ("implied", "old"):
+        same = [torch.equal(trained["seen"][name], trained[other][name]) for name in trained["all"]]
+        assert all(same)
     assert any(
         not torch.equal(trained["seen"][name], trained["all"][name]) for name in trained["all"]
     )
