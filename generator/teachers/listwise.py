@@ -31,9 +31,9 @@ from rankgen.generator.permutation import (
 from rankgen.generator.prompts.budget import BuiltPrompt, PromptBuilder
 from rankgen.generator.prompts.chat_format import merge_system
 from rankgen.generator.prompts.profiles import ChatMessage, PromptProfile
+from rankgen.generator.teachers.sources import model_source
 from rankgen.generator.tokenizer import TeacherTokenizer
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.model_source import model_identity
 from rankgen.manifests.records import Document, Query
 
 _MOST_TRIES = 3
@@ -137,6 +137,9 @@ class ListwiseTeacher:
         self._settings = settings
         self._prompter = prompter
         self._engine = engine
+        # Once, for a folder's digest reads all of it, and every shard asks.
+        source = model_source(settings)
+        self._model = None if source is None else source.identity()
         self.name = settings.teacher
         self.default_window = settings.preset.window
         self.default_stride = settings.preset.stride
@@ -192,7 +195,7 @@ class ListwiseTeacher:
         settings, prompter = self._settings, self._prompter
         return {
             "teacher": settings.teacher,
-            "model": model_identity(settings.model or ""),
+            "model": self._model,
             "revision": settings.revision,
             "engine": settings.engine,
             "api": settings.api,
@@ -210,6 +213,8 @@ class ListwiseTeacher:
             "prompt_profile": prompter.profile.name,
             "prompt_sha256": prompter.profile.sha256,
             "tokenizer_sha256": prompter.tokenizer.sha256,
+            # Journals of runs without such arguments keep their keys.
+            **({"engine_args": settings.engine_args} if settings.engine_args else {}),
         }
 
     def facts(self) -> Mapping[str, str]:

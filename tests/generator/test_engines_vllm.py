@@ -18,7 +18,8 @@ SCRIPT = """
 import asyncio, json, os, signal, sys
 import psutil
 from rankgen.generator.engines.base import EnginePrompt
-from rankgen.generator.engines.vllm_engine import VllmEngine, VllmSettings
+from rankgen.generator.engines.vllm_arguments import VllmSettings
+from rankgen.generator.engines.vllm_engine import VllmEngine
 from rankgen.generator.outcomes import EngineDead, TeacherFailure
 from rankgen.generator.tokenizer import load_tokenizer
 
@@ -27,7 +28,8 @@ async def main(folder):
     tokenizer = load_tokenizer(folder, None, "zephyr")
     texts = ["a b c", "[1] > [2]", "some other prompt " * 30]
     prompts = [EnginePrompt((), tuple(tokenizer.encode(text))) for text in texts]
-    engine = VllmEngine(VllmSettings(folder, context_size=256, dtype="float32", force_length=True))
+    engine = VllmEngine(VllmSettings(folder, context_size=256, dtype="float32", force_length=True,
+                                     engine_args={"max_num_seqs": 3}))
     answers = await asyncio.gather(*(engine.generate(prompt, 19) for prompt in prompts))
     found = {"facts": dict(engine.facts()), "prompts": [p.token_ids for p in prompts],
              "answers": [[a.text, a.output_ids, a.finish_reason, a.usage.prompt, a.usage.output]
@@ -105,5 +107,6 @@ def test_vllm_writes_what_transformers_writes_and_dies_honestly(tmp_path: Path) 
         assert (finish, prompt_tokens, output_tokens) == ("length", len(prompt), 19)
     assert found["facts"]["engine"] == "vllm"
     assert found["facts"]["dtype"] == "float32"
+    assert found["facts"]["max_num_seqs"] == "3"
     assert "refused" in found["too_long"]
     assert "gone" in found["dead"]
