@@ -57,6 +57,7 @@ class LabelSettings(BaseModel):
         gpu_memory_utilization: Part of each GPU's memory that vLLM takes.
         tensor_parallel: GPUs that share one copy of the model.
         cpu_kv_cache_gib: vLLM's room for keys and values without a GPU, in GiB.
+        lora: Folder of a LoRA adapter that vLLM adds to the model.
         engine_args: More of vLLM's own engine arguments, by its names; see `engines.engine_args`.
     """
 
@@ -86,6 +87,7 @@ class LabelSettings(BaseModel):
     gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
     tensor_parallel: int = Field(default=1, ge=1)
     cpu_kv_cache_gib: int = Field(default=2, ge=1)
+    lora: str | None = None
     engine_args: dict[str, JsonValue] = Field(default_factory=dict)
 
     @property
@@ -142,6 +144,8 @@ class LabelSettings(BaseModel):
             raise UsageError("--base-url belongs to a server, not to vLLM", "--engine openai")
         if engine != "vllm" and self.engine_args:
             raise UsageError("--engine-arg belongs to vLLM, not to a server", "leave it out")
+        if self.lora is not None:
+            self._check_adapter(engine, self.lora)
         refuse_taken_arguments(self.engine_args)
         profile = prompt_profile(self.prompt_profile or preset.prompt_profile or "")
         api = self.api or ("chat" if engine == "openai" else None)
@@ -159,6 +163,15 @@ class LabelSettings(BaseModel):
             "tokenizer": self.tokenizer or ("rankzephyr" if ids_only_for_counting else model),
         }
 
+    def _check_adapter(self, engine: str, folder: str) -> None:
+        if engine != "vllm":
+            raise UsageError("--lora belongs to vLLM, not to a server", "leave it out")
+        if not (Path(folder) / "adapter_config.json").is_file():
+            raise UsageError(
+                f"{folder} is not a folder with a LoRA adapter (it has no adapter_config.json)",
+                "name the folder of the adapter by --lora",
+            )
+
     def _refuse_listwise_settings(self) -> None:
         given = [
             name
@@ -169,6 +182,7 @@ class LabelSettings(BaseModel):
                 "prompt_profile",
                 "max_output_tokens",
                 "min_named",
+                "lora",
             )
             if getattr(self, name) is not None
         ]
@@ -196,9 +210,10 @@ class LabelSettings(BaseModel):
         for name, value in settings.engine_args.items():
             is_plain = value is None or isinstance(value, str | int | float | bool)
             values[f"engine_args.{name}"] = value if is_plain else canonical_json(value)
-        if settings.order is None:
-            # Runs of other teachers keep the fingerprints they had before there was an order.
-            del values["order"]
+        for name in ("order", "lora"):
+            # Runs without one keep the fingerprints they had before there was such a setting.
+            if values[name] is None:
+                del values[name]
         if settings.preset.kind == "listwise":
             return values | {"answer_rules": ANSWER_RULES}
         del values["min_named"]

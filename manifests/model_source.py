@@ -8,7 +8,6 @@ a model of the Hub, a packaged one or one that a server knows.
 from __future__ import annotations
 
 import re
-import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,20 +50,9 @@ class ModelSource:
     name: str
 
     def identity(self) -> str:
-        """Returns "sha256:..." for a folder, else the name as it is.
-
-        Raises:
-            EnvironmentProblem: The folder is not on this machine.
-        """
-        if self.kind != "folder":
-            return self.name
-        folder = Path(self.name)
-        if not folder.is_dir():
-            raise EnvironmentProblem(
-                f"there is no model folder {folder} on node {socket.gethostname()}",
-                "keep the model where every node sees it under the same path",
-            )
-        return f"sha256:{folder_digest(folder)}"
+        """Returns "sha256:..." for a folder, else the name as it is."""
+        is_folder = self.kind == "folder"
+        return f"sha256:{folder_digest(Path(self.name))}" if is_folder else self.name
 
     def anchored(self) -> str:
         """Returns the name as another process understands it, wherever that stands."""

@@ -84,6 +84,9 @@ def label(
     gpu_memory_utilization: Annotated[
         float, typer.Option(help="Share of each GPU's memory that vLLM takes.", min=0.0, max=1.0)
     ] = 0.9,
+    lora: Annotated[
+        str | None, typer.Option(help="Folder of a LoRA adapter for the model, under vLLM.")
+    ] = None,
     engine_args: Annotated[
         list[str] | None,
         typer.Option(

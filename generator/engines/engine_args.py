@@ -26,6 +26,7 @@ TAKEN = {
     "dtype": "use --dtype",
     "tensor_parallel_size": "use --tensor-parallel",
     "gpu_memory_utilization": "use --gpu-memory-utilization",
+    "enable_lora": "use --lora with the adapter's folder",
     "seed": "leave it out: decoding is greedy",
     "runner": "leave it out: a teacher generates",
     "convert": "leave it out: a teacher generates",

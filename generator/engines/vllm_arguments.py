@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
 from pydantic import JsonValue
 
 from rankgen.generator.engines.engine_args import check_engine_args
 from rankgen.generator.engines.vllm_dtype import Dtype, dtype_and_warning, own_dtype
+from rankgen.manifests.errors import UsageError
 from rankgen.manifests.model_source import split_revision
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ class VllmSettings:
         gpu_memory_utilization: Part of each GPU's memory that vLLM takes, 0 to 1.
         tensor_parallel: GPUs that share one copy of the model.
         cpu_kv_cache_gib: Room for keys and values where there is no GPU, in GiB.
+        lora: Folder of a LoRA adapter for every prompt.
         engine_args: More arguments by vLLM's names; see `engine_args`.
     """
 
@@ -45,6 +49,7 @@ class VllmSettings:
     gpu_memory_utilization: float = 0.9
     tensor_parallel: int = 1
     cpu_kv_cache_gib: int = 2
+    lora: str | None = None
     engine_args: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
@@ -91,5 +96,26 @@ def engine_arguments(settings: VllmSettings) -> AsyncEngineArgs:
     }
     if torch.cuda.is_available():
         arguments["gpu_memory_utilization"] = settings.gpu_memory_utilization
+    if settings.lora is not None:
+        arguments |= {"enable_lora": True, "max_lora_rank": _room_for(settings.lora)}
     # The names are checked, the types are vLLM's to read.
     return AsyncEngineArgs(**{**arguments, **settings.engine_args})  # type: ignore[arg-type]
+
+
+def _room_for(adapter: str) -> int:
+    """Returns the least rank among those that vLLM has room for that holds the adapter's.
+
+    Raises:
+        UsageError: Its configuration names no rank, or a greater one.
+    """
+    from vllm.config.lora import MaxLoRARanks
+
+    path = Path(adapter) / "adapter_config.json"
+    try:
+        rank = int(json.loads(path.read_text(encoding="utf-8"))["r"])
+        return min(room for room in get_args(MaxLoRARanks) if room >= rank)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path} names no rank that vLLM has room for ({type(error).__name__})",
+            "name the folder of a LoRA adapter by --lora",
+        ) from None

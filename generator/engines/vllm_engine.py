@@ -39,6 +39,7 @@ class VllmEngine:
         # decoding never runs.
         os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")
         try:
+            from vllm.lora.request import LoRARequest
             from vllm.usage.usage_lib import UsageContext
             from vllm.v1.engine.async_llm import AsyncLLM
         except ImportError as error:
@@ -56,6 +57,8 @@ class VllmEngine:
         except Exception as error:  # vLLM raises anything, from OSError to pydantic's errors.
             raise start_problem(settings.model, error, output) from error
         self._numbers = itertools.count()
+        # Ids of adapters begin at 1.
+        self._adapter = LoRARequest("adapter", 1, settings.lora) if settings.lora else None
 
     def wants_merged_system(self, messages: Sequence[ChatMessage]) -> bool:
         """Reads token ids, which the tokenizer's chat format has made."""
@@ -80,6 +83,7 @@ class VllmEngine:
                 TokensPrompt(prompt_token_ids=list(prompt.token_ids)),
                 sampling,
                 request_id=f"window-{next(self._numbers)}",
+                lora_request=self._adapter,
             ):
                 final = output
         except EngineDeadError as error:

@@ -130,6 +130,7 @@ def _engine(settings: LabelSettings, answered_model: Path | None) -> Engine:
             gpu_memory_utilization=settings.gpu_memory_utilization,
             tensor_parallel=settings.tensor_parallel,
             cpu_kv_cache_gib=settings.cpu_kv_cache_gib,
+            lora=settings.lora,
             engine_args=settings.engine_args,
         )
     )

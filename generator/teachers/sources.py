@@ -43,6 +43,11 @@ def tokenizer_source(teacher: LabelSettings) -> ModelSource | None:
     return ModelSource("folder" if Path(name).is_dir() else "hub", name)
 
 
+def adapter_source(teacher: LabelSettings) -> ModelSource | None:
+    """Returns what the adapter of a teacher is; None without one."""
+    return None if teacher.lora is None else ModelSource("folder", teacher.lora)
+
+
 def anchored(teacher: LabelSettings) -> LabelSettings:
     """Returns the settings with every local path made absolute, for another process."""
     changes: dict[str, str] = {}
@@ -54,4 +59,7 @@ def anchored(teacher: LabelSettings) -> LabelSettings:
         changes["model"] = model.anchored()
     if tokenizer is not None:
         changes["tokenizer"] = tokenizer.anchored()
+    adapter = adapter_source(teacher)
+    if adapter is not None:
+        changes["lora"] = adapter.anchored()
     return teacher.model_copy(update=changes)

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.generator.prompts.profiles import prompt_profile
 from rankgen.generator.teachers.presets import split_teacher
-from rankgen.generator.teachers.sources import model_source, tokenizer_source
+from rankgen.generator.teachers.sources import adapter_source, model_source, tokenizer_source
 from rankgen.generator.teachers.versions import version_keys, versions
 from rankgen.manifests.digest import sha256_of_file
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
@@ -26,7 +26,6 @@ def teacher_recipe(teacher: LabelSettings) -> dict[str, JsonValue]:
 
     Raises:
         UsageError: There is no such model or run file.
-        EnvironmentProblem: A folder of a model is not on this machine.
     """
     recipe: dict[str, JsonValue] = {}
     for key, value in teacher.identity().items():
@@ -34,7 +33,12 @@ def teacher_recipe(teacher: LabelSettings) -> dict[str, JsonValue]:
             recipe[key] = value
         else:
             raise TypeError(f"{key}={value!r} has no place in a recipe")
-    for key, source in (("model", model_source(teacher)), ("tokenizer", tokenizer_source(teacher))):
+    sources = {
+        "model": model_source(teacher),
+        "tokenizer": tokenizer_source(teacher),
+        "lora": adapter_source(teacher),
+    }
+    for key, source in sources.items():
         if source is not None:
             # A folder is what is in it: it may move, and must not change.
             recipe[key] = source.identity()
@@ -63,16 +67,22 @@ def refuse_another_teacher(teacher: LabelSettings, wanted: Mapping[str, JsonValu
     Raises:
         EnvironmentProblem: This node has other versions or other files; all are named.
     """
-    own = teacher_recipe(teacher)
+    node = socket.gethostname()
+    same_files = f"give {node} the same files as the driver's machine, or leave it out"
+    try:
+        own = teacher_recipe(teacher)
+    except UsageError as error:
+        # The driver could read what this node cannot.
+        problem = f"node {node} cannot label as the driver wants: {error.message}"
+        raise EnvironmentProblem(problem, same_files) from None
     wrong = [key for key in sorted(own) if own[key] != wanted.get(key)]
     if not wrong:
         return
-    node = socket.gethostname()
     told = ", ".join(_contrast(key, own[key], wanted.get(key)) for key in wrong)
     if all(key.startswith(VERSION_PREFIX) for key in wrong):
         hint = f"install the run's versions on {node}, or start Ray on the other nodes only"
     else:
-        hint = f"give {node} the same files as the driver's machine, or leave it out of the cluster"
+        hint = same_files
     raise EnvironmentProblem(f"node {node} would label otherwise than the driver: {told}", hint)
 
 

@@ -66,6 +66,7 @@ def test_what_is_not_name_and_value_is_refused(given: list[str]) -> None:
         ("data_parallel_size", "--workers"),
         ("pipeline_parallel_size", "--tensor-parallel"),
         ("hf_token", "HF_TOKEN"),
+        ("enable_lora", "--lora"),
         ("seed", "greedy"),
     ],
 )
@@ -126,7 +127,7 @@ def test_vllm_knows_the_names_and_takes_the_values() -> None:
     check_engine_args(
         {
             "quantization": "fp8",
-            "enable_lora": True,
+            "max_loras": 1,
             "kv_cache_dtype": "fp8",
             "max_num_seqs": 8,
             "max_num_batched_tokens": None,
@@ -141,6 +142,36 @@ def test_vllm_knows_the_names_and_takes_the_values() -> None:
     with pytest.raises(UsageError, match="no engine argument 'zzzz'") as caught:
         check_engine_args({"zzzz": 8})
     assert len(str(caught.value.hint)) < 80
-    for wrong in ({"max_num_seqs": "many"}, {"kv_cache_dtype": "fp9"}, {"enable_lora": "perhaps"}):
+    for wrong in (
+        {"max_num_seqs": "many"},
+        {"kv_cache_dtype": "fp9"},
+        {"enforce_eager": "perhaps"},
+    ):
         with pytest.raises(UsageError, match="cannot be"):
             check_engine_args(wrong)  # type: ignore[arg-type]
+
+
+def test_an_adapter_is_its_content_and_vllms_alone(tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter"
+    with pytest.raises(UsageError, match="not a folder with a LoRA adapter"):
+        LabelSettings(teacher="rankzephyr", model=str(MODEL), lora=str(adapter)).resolved()
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text('{"r": 12}')
+    teacher = LabelSettings(teacher="rankzephyr", model=str(MODEL), lora=str(adapter)).resolved()
+    before = teacher_recipe(teacher)["lora"]
+    assert str(before).startswith("sha256:")
+    (adapter / "adapter_model.safetensors").write_text("weights")
+    assert teacher_recipe(teacher)["lora"] != before
+    assert "lora" not in teacher_recipe(teacher.model_copy(update={"lora": None}))
+    served = {"teacher": "listwise", "model": "m", "base_url": "http://h", "lora": str(adapter)}
+    for values in (served, {"teacher": "minilm", "lora": str(adapter)}):
+        with pytest.raises(UsageError, match="--lora"):
+            LabelSettings.model_validate(values).resolved()
+    pytest.importorskip("vllm")
+    from rankgen.generator.engines.vllm_arguments import VllmSettings, engine_arguments
+
+    arguments = engine_arguments(VllmSettings(str(MODEL), lora=str(adapter)))
+    assert (arguments.enable_lora, arguments.max_lora_rank) == (True, 16)
+    (adapter / "adapter_config.json").write_text("{}")
+    with pytest.raises(UsageError, match="names no rank"):
+        engine_arguments(VllmSettings(str(MODEL), lora=str(adapter)))

@@ -14,7 +14,7 @@ from rankgen.generator.teachers.revision import with_pinned_revision
 from rankgen.generator.teachers.sources import anchored, model_source, tokenizer_source
 from rankgen.generator.teachers.teacher_recipe import refuse_another_teacher, teacher_recipe
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
-from rankgen.manifests.model_source import ModelSource, pinned_model
+from rankgen.manifests.model_source import pinned_model
 from rankgen.manifests.plan import open_plan
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run_directory import RunDirectory
@@ -149,5 +149,6 @@ def test_a_worker_with_other_weights_does_not_start(here: Path) -> None:
         file.write(b"\x01")
     with pytest.raises(EnvironmentProblem, match=r"model sha256:.* instead of sha256:"):
         refuse_another_teacher(teacher.resolved(), wanted)
+    shutil.rmtree(here / "model")
     with pytest.raises(EnvironmentProblem, match="there is no model folder"):
-        ModelSource("folder", str(here / "gone")).identity()
+        refuse_another_teacher(teacher, wanted)
