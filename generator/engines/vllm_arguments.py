@@ -113,7 +113,8 @@ def _room_for(adapter: str) -> int:
     path = Path(adapter) / "adapter_config.json"
     try:
         rank = int(json.loads(path.read_text(encoding="utf-8"))["r"])
-        return min(room for room in get_args(MaxLoRARanks) if room >= rank)
+        rooms: tuple[int, ...] = get_args(MaxLoRARanks)
+        return min(room for room in rooms if room >= rank)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{path} names no rank that vLLM has room for ({type(error).__name__})",
