@@ -10,8 +10,12 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from rankgen.generator.engines.answered_model import answer_record
 from rankgen.generator.engines.server_address import server_address
-from rankgen.generator.engines.vllm_dtype import dtype_and_warning, own_dtype
+from rankgen.generator.engines.server_notes import server_notes
+from rankgen.generator.engines.vllm_arguments import checked_dtype
+from rankgen.generator.engines.vllm_dtype import own_dtype
+from rankgen.generator.held_versions import VLLM_KEY, vllm_version, with_held_versions
 from rankgen.generator.jobs.cluster import cpus_of_nodes
 from rankgen.generator.jobs.job import JobSummary, ShardJob, run_job
 from rankgen.generator.jobs.nodes import living_nodes
@@ -19,16 +23,16 @@ from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.label_rows import validate_rankings
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.generator.label_work import LabelFactory
-from rankgen.generator.prompts.profiles import prompt_profile
 from rankgen.generator.settled import AUTO, settled
-from rankgen.generator.teachers.embedding import embedder_folder
 from rankgen.generator.teachers.presets import split_teacher
 from rankgen.generator.teachers.revision import with_pinned_revision
+from rankgen.generator.teachers.sources import anchored
+from rankgen.generator.teachers.teacher_recipe import teacher_recipe
 from rankgen.manifests.candidate_lists import CandidateLists
-from rankgen.manifests.digest import sha256_of_file
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.model_source import model_identity
+from rankgen.manifests.notices import warn
 from rankgen.manifests.plan import Plan, default_shards, digest_of_queries
+from rankgen.manifests.provenance import read_predicate
 from rankgen.manifests.query_table import QueryTable, queries_of_run
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.run_path import RunPath
@@ -52,6 +56,8 @@ class LabelRunSettings(BaseModel):
         max_failed: Queries without a ranking that are tolerated.
         stall_seconds: A worker that finishes no window for so long is replaced.
         ray_address: A cluster, or None for this machine.
+        allow_other_versions: Go on with a run although it was begun with other versions of what
+            makes its labels.
         out: The run's folder.
     """
 
@@ -65,6 +71,7 @@ class LabelRunSettings(BaseModel):
     max_failed: int = Field(default=0, ge=0)
     stall_seconds: float = Field(default=1800.0, gt=0)
     ray_address: str | None = None
+    allow_other_versions: bool = False
     out: RunPath
 
 
@@ -79,28 +86,54 @@ def label(settings: LabelRunSettings) -> JobSummary:
     settings = settings.model_copy(update={"teacher": teacher})
     plan, queries = plan_labels(settings)
     if teacher.engine != "vllm":
-        return run_job(_job(settings, plan, queries))
-    settle = partial(dtype_and_warning, own_dtype(teacher.model or "", teacher.revision))
+        return _run(settings, plan, queries)
+    own = own_dtype(teacher.model or "", teacher.revision)
     with settled(
         run,
         "dtype",
         teacher.dtype or AUTO,
-        settle,
+        partial(checked_dtype, own, teacher.engine_args),
         may_use_gpus=True,
         ray_address=settings.ray_address,
     ) as dtype:
         teacher = teacher.model_copy(update={"dtype": dtype})
         settings = settings.model_copy(update={"teacher": teacher})
+        vllm = vllm_version(run, plan, settings.ray_address)
         changes = {
-            "recipe": {**plan.recipe, "dtype": dtype},
+            "recipe": {**plan.recipe, "dtype": dtype, VLLM_KEY: vllm},
             # `verify --relabel` labels with these.
             "settings": _shown(settings),
         }
-        plan = plan.model_copy(update=changes)
-        return run_job(_job(settings, plan, queries))
+        return _run(settings, plan.model_copy(update=changes), queries)
 
 
-def _job(settings: LabelRunSettings, plan: Plan, queries: QueryTable) -> ShardJob:
+def _run(settings: LabelRunSettings, plan: Plan, queries: QueryTable) -> JobSummary:
+    run = RunDirectory(settings.out)
+    held = with_held_versions(run, plan, allow_others=settings.allow_other_versions)
+    summary = run_job(_job(settings, held, plan.recipe, queries))
+    _tell_of_servers(run)
+    return summary
+
+
+def _tell_of_servers(run: RunDirectory) -> None:
+    """Says what the servers of a run did otherwise than at its begin, or than greedy decoding."""
+    predicate = read_predicate(run) or {}
+    environments = predicate.get("environments")
+    for sentence in server_notes(environments if isinstance(environments, list) else []):
+        warn(f"{run.root}: {sentence}")
+
+
+def _job(
+    settings: LabelRunSettings, plan: Plan, wanted: dict[str, JsonValue], queries: QueryTable
+) -> ShardJob:
+    """Returns the job.
+
+    Args:
+        settings: Of this command.
+        plan: The run's.
+        wanted: The recipe with today's versions, which the workers must have.
+        queries: The planned queries.
+    """
     source, run = RunDirectory(settings.candidates), RunDirectory(settings.out)
     teacher = settings.teacher
     in_flight = teacher.concurrency or 1
@@ -109,7 +142,11 @@ def _job(settings: LabelRunSettings, plan: Plan, queries: QueryTable) -> ShardJo
         plan=plan,
         queries=queries,
         factory=LabelFactory(
-            source.root.absolute(), teacher.anchored(), plan.recipe.get("documents_sha256")
+            source.root.absolute(),
+            anchored(teacher),
+            plan.recipe.get("documents_sha256"),
+            wanted,
+            answer_record(RunDirectory(run.root.absolute()), plan),
         ),
         validate=validate_rankings,
         finish=lambda: link_texts(source, run),
@@ -138,7 +175,7 @@ def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
     losses = _recorded_losses(source, teacher, settings.only)
     only = None if settings.only is None else pa.array(settings.only, pa.string())
     queries = queries_of_run(source, lists.id_column if only is None else only)
-    recipe = {"candidates_sha256": lists.digest(), **_recipe(teacher)}
+    recipe = {"candidates_sha256": lists.digest(), **teacher_recipe(teacher)}
     if teacher.preset.reads_texts:
         recipe["documents_sha256"] = digest_of_documents(source)
     plan = Plan(
@@ -171,36 +208,6 @@ def _recorded_losses(
     )
     losses = recorded_losses(Path(argument or ""), teacher.order or "score", candidates)
     return {"recorded_run": dict(losses)}
-
-
-def _recipe(teacher: LabelSettings) -> dict[str, JsonValue]:
-    """Returns every value that changes rankings, files as their digests."""
-    recipe: dict[str, JsonValue] = {}
-    for key, value in teacher.identity().items():
-        if value is None or isinstance(value, str | int | float | bool):
-            recipe[key] = value
-        else:
-            raise TypeError(f"{key}={value!r} has no place in a recipe")
-    for key in ("model", "tokenizer"):
-        if isinstance(value := recipe.get(key), str):
-            # A folder is what is in it: it may move, and must not change.
-            recipe[key] = model_identity(value)
-    preset, argument = split_teacher(teacher.teacher)
-    if preset.kind == "embedding":
-        # The packaged weights have a name that says nothing of the package's version.
-        recipe["model"] = model_identity(str(embedder_folder(teacher.model or "")))
-    if preset.kind == "recorded":
-        path = Path(argument or "")
-        if not path.is_file():
-            raise UsageError(f"there is no run file {path}", "type recorded:FILE with a TREC run")
-        recipe["teacher"] = preset.name
-        recipe["run_sha256"] = sha256_of_file(path)
-    if preset.kind == "scripted":
-        # Its latency and its faults change no answer.
-        recipe["teacher"] = f"{preset.name}:{(argument or '').split(',')[0]}"
-    if teacher.prompt_profile is not None:
-        recipe["prompt_profile_sha256"] = prompt_profile(teacher.prompt_profile).sha256
-    return recipe
 
 
 def _shown(settings: LabelRunSettings) -> dict[str, JsonValue]:

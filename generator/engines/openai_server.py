@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from rankgen.generator.engines.answered_model import AnsweredModel
 from rankgen.generator.engines.base import EnginePrompt, Generation
+from rankgen.generator.engines.request_fields import RequestFields
 from rankgen.generator.engines.retry import RetryPolicy, retry_after_s
 from rankgen.generator.engines.server_address import server_address
 from rankgen.generator.engines.server_answer import NoAnswer, read_answer
@@ -70,6 +72,7 @@ class OpenAIServer:
     Args:
         settings: How the server is spoken to.
         retry: When it is asked again.
+        answered: Compares the models that its answers name.
 
     Raises:
         UsageError: The address is none.
@@ -79,12 +82,19 @@ class OpenAIServer:
     # Servers batch as they like and hosted ones need not be deterministic.
     repeatable = False
 
-    def __init__(self, settings: ServerSettings, retry: RetryPolicy | None = None) -> None:
+    def __init__(
+        self,
+        settings: ServerSettings,
+        retry: RetryPolicy | None = None,
+        answered: AnsweredModel | None = None,
+    ) -> None:
         self._settings = settings
         self._retry = retry or RetryPolicy()
         self._address = server_address(settings.base_url)
         self._shown = self._address.shown
         self._pace = ServerPace()
+        self._model = answered or AnsweredModel()
+        self._fields = RequestFields(settings.seed)
         self._key = os.environ.get(KEY_VARIABLE) or "none"
         self._server: ServerFacts = probe_server(self._address, self._key)
         self._answered = False
@@ -105,39 +115,37 @@ class OpenAIServer:
     def wants_merged_system(self, messages: Sequence[ChatMessage]) -> bool:
         """Asks the server whether a system turn must be merged; see `server_probe`."""
         return self._settings.api == "chat" and wants_merged_system(
-            self._address, self._key, self._settings.model, messages
+            self._address, self._key, self._settings.model, messages, self._fields
         )
 
     async def generate(self, prompt: EnginePrompt, max_tokens: int) -> Generation:
         """Asks until there is an answer or the attempts are spent; see `Engine.generate`."""
-        from openai import (
-            APIConnectionError,
-            APIError,
-            APIStatusError,
-            APITimeoutError,
-            RateLimitError,
-        )
+        import openai
 
         failure, attempt, limited, spent = "", 1, 0, NO_TOKENS
         while attempt <= self._retry.attempts:
             wait_at_least: float | None = None
+            fields: dict[str, object] = {}
             try:
                 async with self._pace.turn():
-                    generation = await self._ask(prompt, max_tokens)
-            except RateLimitError as error:
+                    fields = self._fields.fields(max_tokens)
+                    generation = await self._ask(prompt, fields, max_tokens)
+            except openai.RateLimitError as error:
                 limited += 1
                 self._slow_down(error, limited)
                 continue
-            except APIStatusError as error:
+            except openai.APIStatusError as error:
+                if self._fields.learn(error.status_code, error.response.text, fields):
+                    continue
                 if error.status_code < 500 and error.status_code not in _RETRIED_STATUS:
                     raise self._refusal(error, attempt) from error
                 failure = f"status {error.status_code}"
                 wait_at_least = retry_after_s(error.response.headers.get("retry-after"))
-            except APITimeoutError:
+            except openai.APITimeoutError:
                 failure = f"no answer within {self._settings.timeout_s:g} s"
-            except APIConnectionError as error:
+            except openai.APIConnectionError as error:
                 failure = f"connection failed ({type(error.__cause__).__name__})"
-            except (APIError, NoAnswer, ValueError) as error:
+            except (openai.APIError, NoAnswer, ValueError) as error:
                 failure = f"an answer that is none ({reason_of(error)})"
                 spent += error.usage if isinstance(error, NoAnswer) else NO_TOKENS
             else:
@@ -174,8 +182,10 @@ class OpenAIServer:
                 "repeat the command to resume when the server has room",
             ) from error
 
-    async def _ask(self, prompt: EnginePrompt, max_tokens: int) -> Generation:
-        extra: dict[str, object] = {}
+    async def _ask(
+        self, prompt: EnginePrompt, fields: Mapping[str, object], max_tokens: int
+    ) -> Generation:
+        extra = dict(fields)
         if self._settings.force_length:
             extra["min_tokens"] = max_tokens
         if self._settings.api == "chat":
@@ -189,21 +199,17 @@ class OpenAIServer:
                     else {"role": "user", "content": m.content}
                     for m in prompt.messages
                 ],
-                max_tokens=max_tokens,
-                temperature=0.0,
-                seed=self._settings.seed,
-                extra_body=extra or None,
+                extra_body=extra,
             )
         else:
             answer = await self._client.completions.create(
-                model=self._settings.model,
-                prompt=list(prompt.token_ids),
-                max_tokens=max_tokens,
-                temperature=0.0,
-                seed=self._settings.seed,
-                extra_body=extra or None,
+                model=self._settings.model, prompt=list(prompt.token_ids), extra_body=extra
             )
-        return read_answer(answer)
+        generation = read_answer(answer)
+        # Only now is it known to be an answer.
+        model, fingerprint = (getattr(answer, n, None) for n in ("model", "system_fingerprint"))
+        self._model.compare(self._shown, model, fingerprint)
+        return generation
 
     def _refusal(self, error: APIStatusError, attempt: int) -> RankgenError | TeacherFailure:
         """Turns a 4xx into the right error: the run's settings, its key, or just this prompt."""
@@ -229,7 +235,7 @@ class OpenAIServer:
         await self._client.close()
 
     def facts(self) -> Mapping[str, str]:
-        """Returns the server's address, what it says it is, and the client's version."""
+        """Returns the server's address, what it says it is, and what its answers have shown."""
         facts = {
             "engine": "openai",
             "base_url": self._shown,
@@ -239,4 +245,4 @@ class OpenAIServer:
         }
         if self._server.owner:
             facts["server"] = self._server.owner
-        return facts
+        return {**facts, **self._fields.facts(), **self._model.facts()}

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rankgen.generator.engines.request_fields import RequestFields
 from rankgen.generator.engines.server_address import ServerAddress
 from rankgen.generator.prompts.chat_format import merge_system
 from rankgen.generator.prompts.profiles import ChatMessage
@@ -102,7 +103,11 @@ def refused_key(server: str, status: int, said: str = "") -> EnvironmentProblem:
 
 
 def wants_merged_system(
-    address: ServerAddress, key: str, model: str, messages: Sequence[ChatMessage]
+    address: ServerAddress,
+    key: str,
+    model: str,
+    messages: Sequence[ChatMessage],
+    fields: RequestFields,
 ) -> bool:
     """Says whether a chat server refuses a system turn and takes its text in the user's turn.
 
@@ -114,14 +119,15 @@ def wants_merged_system(
         key: Sent as the bearer token.
         model: The name the server knows the model by.
         messages: A prompt as the windows will have it.
+        fields: The request's other fields; what the server says of them is learnt.
 
     Raises:
         UsageError: The server's chat template takes neither form.
     """
-    refusal = _refusal(address, key, model, messages)
+    refusal = _refusal(address, key, model, messages, fields)
     if refusal is None:
         return False
-    without = _refusal(address, key, model, merge_system(messages))
+    without = _refusal(address, key, model, merge_system(messages), fields)
     if without is None:
         return True
     if _OF_TEMPLATE.search(refusal) and _OF_TEMPLATE.search(without):
@@ -134,24 +140,33 @@ def wants_merged_system(
 
 
 def _refusal(
-    address: ServerAddress, key: str, model: str, messages: Sequence[ChatMessage]
+    address: ServerAddress,
+    key: str,
+    model: str,
+    messages: Sequence[ChatMessage],
+    fields: RequestFields,
 ) -> str | None:
     """Returns what a server says against the conversation; None when it says nothing against it."""
     turns = [{"role": message.role, "content": message.content} for message in messages]
-    request = urllib.request.Request(
-        address.of("chat/completions"),
-        json.dumps({"model": model, "messages": turns, "max_tokens": 1, "temperature": 0}).encode(),
-        {"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
-    )
-    try:
-        urllib.request.urlopen(request, timeout=_ANSWER_TIMEOUT_S).close()
-    except urllib.error.HTTPError as error:
-        said = " ".join(error.read(4000).decode(errors="replace").split())
-        if error.code in _REFUSALS and (error.code != 500 or _OF_TEMPLATE.search(said)):
-            return said[:300]
-    except (OSError, ValueError, http.client.HTTPException):
-        pass
-    return None
+    while True:
+        sent = fields.fields(max_tokens=1)
+        request = urllib.request.Request(
+            address.of("chat/completions"),
+            json.dumps({"model": model, "messages": turns, **sent}).encode(),
+            {"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+        )
+        try:
+            urllib.request.urlopen(request, timeout=_ANSWER_TIMEOUT_S).close()
+        except urllib.error.HTTPError as error:
+            body = error.read(4000).decode(errors="replace")
+            if fields.learn(error.code, body, sent):
+                continue
+            said = " ".join(body.split())
+            if error.code in _REFUSALS and (error.code != 500 or _OF_TEMPLATE.search(said)):
+                return said[:300]
+        except (OSError, ValueError, http.client.HTTPException):
+            pass
+        return None
 
 
 def _facts(body: bytes) -> ServerFacts:

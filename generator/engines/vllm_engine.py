@@ -6,50 +6,14 @@ import importlib.metadata
 import itertools
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from rankgen.generator.engines.base import EnginePrompt, Generation, finish_reason
 from rankgen.generator.engines.start_output import StartOutput
 from rankgen.generator.engines.start_problem import start_problem
-from rankgen.generator.engines.vllm_dtype import dtype_and_warning, own_dtype
+from rankgen.generator.engines.vllm_arguments import VllmSettings, engine_arguments
 from rankgen.generator.outcomes import EngineDead, TeacherFailure, TokenUsage
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem, reason_of
-from rankgen.manifests.model_source import split_revision
-
-if TYPE_CHECKING:
-    from vllm.engine.arg_utils import AsyncEngineArgs
-
-
-@dataclass(frozen=True)
-class VllmSettings:
-    """How vLLM is started.
-
-    Attributes:
-        model: Hugging Face id or folder.
-        revision: Git revision of the id; None is the newest.
-        tokenizer: Another tokenizer than the model's; it only spells the answer out. A folder, an
-            id, or "ID@COMMIT".
-        context_size: Tokens of prompt and answer together (vLLM's max_model_len).
-        dtype: "auto", "bfloat16", "float16" or "float32"; see `vllm_dtype.fast_dtype`.
-        seed: vLLM's seed; greedy decoding does not draw.
-        force_length: Write exactly `max_tokens` tokens, as rank_llm does for RankZephyr.
-        gpu_memory_utilization: Part of each GPU's memory that vLLM takes, 0 to 1.
-        tensor_parallel: GPUs that share one copy of the model.
-        cpu_kv_cache_gib: Room for keys and values where there is no GPU, in GiB.
-    """
-
-    model: str
-    revision: str | None = None
-    tokenizer: str | None = None
-    context_size: int = 4096
-    dtype: str = "auto"
-    seed: int = 0
-    force_length: bool = False
-    gpu_memory_utilization: float = 0.9
-    tensor_parallel: int = 1
-    cpu_kv_cache_gib: int = 2
 
 
 class VllmEngine:
@@ -75,6 +39,7 @@ class VllmEngine:
         # decoding never runs.
         os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")
         try:
+            from vllm.lora.request import LoRARequest
             from vllm.usage.usage_lib import UsageContext
             from vllm.v1.engine.async_llm import AsyncLLM
         except ImportError as error:
@@ -92,6 +57,8 @@ class VllmEngine:
         except Exception as error:  # vLLM raises anything, from OSError to pydantic's errors.
             raise start_problem(settings.model, error, output) from error
         self._numbers = itertools.count()
+        # Ids of adapters begin at 1.
+        self._adapter = LoRARequest("adapter", 1, settings.lora) if settings.lora else None
 
     def wants_merged_system(self, messages: Sequence[ChatMessage]) -> bool:
         """Reads token ids, which the tokenizer's chat format has made."""
@@ -116,6 +83,7 @@ class VllmEngine:
                 TokensPrompt(prompt_token_ids=list(prompt.token_ids)),
                 sampling,
                 request_id=f"window-{next(self._numbers)}",
+                lora_request=self._adapter,
             ):
                 final = output
         except EngineDeadError as error:
@@ -169,35 +137,6 @@ class VllmEngine:
         if revision:
             facts["model_revision"] = str(revision)
         return facts
-
-
-def engine_arguments(settings: VllmSettings) -> AsyncEngineArgs:
-    """Returns what vLLM is started with: everything that the settings say of the model and GPUs."""
-    import torch
-    from vllm.engine.arg_utils import AsyncEngineArgs
-
-    tokenizer, tokenizer_revision = settings.tokenizer, settings.revision
-    if tokenizer is not None:
-        tokenizer, tokenizer_revision = split_revision(tokenizer)
-    own = own_dtype(settings.model, settings.revision)
-    arguments = AsyncEngineArgs(
-        model=settings.model,
-        revision=settings.revision,
-        tokenizer=tokenizer,
-        tokenizer_revision=tokenizer_revision,
-        max_model_len=settings.context_size,
-        dtype=dtype_and_warning(own, settings.dtype)[0],
-        seed=settings.seed,
-        tensor_parallel_size=settings.tensor_parallel,
-        # The worker holds the GPUs; also where its driver stands in a placement group of Ray's.
-        distributed_executor_backend="mp" if settings.tensor_parallel > 1 else None,
-        disable_log_stats=True,
-        # Compiling costs a CPU more time than a run of ordinary length gains.
-        enforce_eager=not torch.cuda.is_available(),
-    )
-    if torch.cuda.is_available():
-        arguments.gpu_memory_utilization = settings.gpu_memory_utilization
-    return arguments
 
 
 def _vllm_version() -> str:

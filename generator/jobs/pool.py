@@ -132,11 +132,14 @@ class Pool:
             slot = hungry.popleft()
             queued = self._next_for(slot, share)
             if queued is not None:
-                if not slot.tasks:
-                    slot.pulse.reset()
-                slot.tasks[slot.actor.fill.remote(queued.task)] = queued
+                self._give(slot, queued)
                 # In turns, so that few tasks are spread over many workers.
                 hungry.append(slot)
+
+    def _give(self, slot: Slot, queued: Queued) -> None:
+        if not slot.tasks:
+            slot.pulse.reset()
+        slot.tasks[slot.actor.fill.remote(queued.task)] = queued
 
     def _next_for(self, slot: Slot, share: int) -> Queued | None:
         """Takes the next task that no other driver works on, if the worker has room for it."""

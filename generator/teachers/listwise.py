@@ -33,9 +33,9 @@ from rankgen.generator.permutation import (
 from rankgen.generator.prompts.budget import BuiltPrompt, PromptBuilder
 from rankgen.generator.prompts.chat_format import merge_system
 from rankgen.generator.prompts.profiles import ChatMessage, PromptProfile
+from rankgen.generator.teachers.sources import adapter_source, model_source
 from rankgen.generator.tokenizer import TeacherTokenizer
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.model_source import model_identity
 from rankgen.manifests.records import Document, Query
 
 _MOST_TRIES = 3
@@ -151,6 +151,10 @@ class ListwiseTeacher:
         self._settings = settings
         self._prompter = prompter
         self._engine = engine
+        # Once, for a folder's digest reads all of it, and every shard asks.
+        source, adapter = model_source(settings), adapter_source(settings)
+        self._model = None if source is None else source.identity()
+        self._adapter = None if adapter is None else adapter.identity()
         self.name = settings.teacher
         self.default_window = settings.preset.window
         self.default_stride = settings.preset.stride
@@ -209,7 +213,7 @@ class ListwiseTeacher:
         settings, prompter = self._settings, self._prompter
         return {
             "teacher": settings.teacher,
-            "model": model_identity(settings.model or ""),
+            "model": self._model,
             "revision": settings.revision,
             "engine": settings.engine,
             "api": settings.api,
@@ -227,6 +231,9 @@ class ListwiseTeacher:
             "prompt_profile": prompter.profile.name,
             "prompt_sha256": prompter.profile.sha256,
             "tokenizer_sha256": prompter.tokenizer.sha256,
+            # Journals of runs without them keep their keys.
+            **({"lora": self._adapter} if self._adapter else {}),
+            **({"engine_args": settings.engine_args} if settings.engine_args else {}),
         }
 
     def facts(self) -> Mapping[str, str]:

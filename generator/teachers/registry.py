@@ -15,10 +15,15 @@ from rankgen.generator.teachers.presets import split_teacher
 from rankgen.generator.tokenizer import BUNDLED, load_tokenizer
 
 
-def make_teacher(settings: LabelSettings) -> Teacher:
+def make_teacher(settings: LabelSettings, answered_model: Path | None = None) -> Teacher:
     """Returns the teacher that the settings name, ready to rank.
 
     Called in the worker process: it loads the model, starts the engine or looks at the server.
+
+    Args:
+        settings: Of the teacher.
+        answered_model: Where the run keeps which model a server's answers name; None for a teacher
+            without a run.
 
     Raises:
         UsageError: Unknown teacher, prompt, model or file, or settings that do not go together.
@@ -28,7 +33,7 @@ def make_teacher(settings: LabelSettings) -> Teacher:
     preset, argument = split_teacher(settings.teacher)
     if preset.kind == "listwise":
         settings = _with_dtype(settings)
-        prompter, engine = make_prompter(settings), _engine(settings)
+        prompter, engine = make_prompter(settings), _engine(settings, answered_model)
         if engine.wants_merged_system(prompter.trial()):
             prompter = make_prompter(settings, merges_system=True)
         return ListwiseTeacher(settings, prompter, engine)
@@ -90,9 +95,10 @@ def make_prompter(settings: LabelSettings, merges_system: bool = False) -> Listw
     )
 
 
-def _engine(settings: LabelSettings) -> Engine:
+def _engine(settings: LabelSettings, answered_model: Path | None) -> Engine:
     preset = settings.preset
     if settings.engine == "openai":
+        from rankgen.generator.engines.answered_model import AnsweredModel
         from rankgen.generator.engines.openai_server import OpenAIServer, ServerSettings
 
         return OpenAIServer(
@@ -104,9 +110,11 @@ def _engine(settings: LabelSettings) -> Engine:
                 force_length=preset.exact_output,
                 add_special_tokens=preset.chat_format == ZEPHYR_FORMAT,
                 timeout_s=settings.request_timeout_s,
-            )
+            ),
+            answered=AnsweredModel(answered_model),
         )
-    from rankgen.generator.engines.vllm_engine import VllmEngine, VllmSettings
+    from rankgen.generator.engines.vllm_arguments import VllmSettings
+    from rankgen.generator.engines.vllm_engine import VllmEngine
 
     return VllmEngine(
         VllmSettings(
@@ -122,5 +130,7 @@ def _engine(settings: LabelSettings) -> Engine:
             gpu_memory_utilization=settings.gpu_memory_utilization,
             tensor_parallel=settings.tensor_parallel,
             cpu_kv_cache_gib=settings.cpu_kv_cache_gib,
+            lora=settings.lora,
+            engine_args=settings.engine_args,
         )
     )

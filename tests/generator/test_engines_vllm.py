@@ -18,7 +18,8 @@ SCRIPT = """
 import asyncio, json, os, signal, sys
 import psutil
 from rankgen.generator.engines.base import EnginePrompt
-from rankgen.generator.engines.vllm_engine import VllmEngine, VllmSettings
+from rankgen.generator.engines.vllm_arguments import VllmSettings
+from rankgen.generator.engines.vllm_engine import VllmEngine
 from rankgen.generator.outcomes import EngineDead, TeacherFailure
 from rankgen.generator.tokenizer import load_tokenizer
 
@@ -27,7 +28,8 @@ async def main(folder):
     tokenizer = load_tokenizer(folder, None, "zephyr")
     texts = ["a b c", "[1] > [2]", "some other prompt " * 30]
     prompts = [EnginePrompt((), tuple(tokenizer.encode(text))) for text in texts]
-    engine = VllmEngine(VllmSettings(folder, context_size=256, dtype="float32", force_length=True))
+    engine = VllmEngine(VllmSettings(folder, context_size=256, dtype="float32", force_length=True,
+                                     engine_args={"max_num_seqs": 3}))
     answers = await asyncio.gather(*(engine.generate(prompt, 19) for prompt in prompts))
     found = {"facts": dict(engine.facts()), "prompts": [p.token_ids for p in prompts],
              "answers": [[a.text, a.output_ids, a.finish_reason, a.usage.prompt, a.usage.output]
@@ -105,5 +107,77 @@ def test_vllm_writes_what_transformers_writes_and_dies_honestly(tmp_path: Path) 
         assert (finish, prompt_tokens, output_tokens) == ("length", len(prompt), 19)
     assert found["facts"]["engine"] == "vllm"
     assert found["facts"]["dtype"] == "float32"
+    assert found["facts"]["max_num_seqs"] == "3"
     assert "refused" in found["too_long"]
     assert "gone" in found["dead"]
+
+
+LORA_SCRIPT = """
+import asyncio, json, os, sys
+from rankgen.generator.engines.base import EnginePrompt
+from rankgen.generator.engines.vllm_arguments import VllmSettings
+from rankgen.generator.engines.vllm_engine import VllmEngine
+
+
+async def main(folder, adapter):
+    engine = VllmEngine(VllmSettings(folder, context_size=256, dtype="float32", lora=adapter))
+    answer = await engine.generate(EnginePrompt((), tuple(range(5, 40))), 12)
+    json.dump(answer.output_ids, open(sys.argv[3], "w"))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2]))
+    os._exit(0)
+"""
+
+
+def random_adapter(folder: Path, model: Path, merged: Path) -> None:
+    """Writes an adapter of rank 4 for every query projection, and the model with it merged in."""
+    import torch
+    from safetensors.torch import save_file
+    from transformers import MistralForCausalLM
+
+    whole = MistralForCausalLM.from_pretrained(model, dtype=torch.float32)
+    torch.manual_seed(1)
+    tensors = {}
+    for number, layer in enumerate(whole.model.layers):
+        weight = layer.self_attn.q_proj.weight
+        down, up = torch.randn(4, weight.shape[1]), torch.randn(weight.shape[0], 4)
+        name = f"base_model.model.model.layers.{number}.self_attn.q_proj"
+        tensors |= {f"{name}.lora_A.weight": down, f"{name}.lora_B.weight": up}
+        weight.data += 2.0 * up @ down
+    folder.mkdir()
+    save_file(tensors, folder / "adapter_model.safetensors")
+    config = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"]}
+    config |= {"bias": "none", "base_model_name_or_path": str(model)}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    whole.save_pretrained(merged)
+
+
+@pytest.mark.slow  # a second start of vLLM
+@pytest.mark.timeout(600)
+def test_an_adapter_answers_as_the_merged_model_does(tmp_path: Path) -> None:
+    import torch
+    from transformers import MistralForCausalLM
+
+    model, adapter, merged = (tmp_path / name for name in ("model", "adapter", "merged"))
+    random_mistral(model)
+    random_adapter(adapter, model, merged)
+    script, found_file = tmp_path / "script.py", tmp_path / "found.json"
+    script.write_text(LORA_SCRIPT)
+    done = subprocess.run(
+        [sys.executable, str(script), str(model), str(adapter), str(found_file)],
+        capture_output=True,
+        text=True,
+        timeout=560,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    ids = torch.tensor([range(5, 40)])
+    expected = []
+    for folder in (model, merged):
+        reference = MistralForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        generated = reference.generate(ids, max_new_tokens=12, do_sample=False)
+        expected.append(generated[0, ids.shape[1] :].tolist())
+    assert expected[0] != expected[1]
+    assert json.loads(found_file.read_text()) == expected[1]

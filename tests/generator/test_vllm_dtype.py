@@ -102,7 +102,7 @@ def test_a_teacher_is_known_by_the_format_it_computes_in() -> None:
 
 def test_vllm_is_started_with_what_the_settings_say() -> None:
     pytest.importorskip("vllm")
-    from rankgen.generator.engines.vllm_engine import VllmSettings, engine_arguments
+    from rankgen.generator.engines.vllm_arguments import VllmSettings, engine_arguments
 
     settings = VllmSettings(
         model=str(MODEL),

@@ -1,0 +1,109 @@
+"""The fields of a request beside model and prompt, fitted to what a server understands.
+
+Greedy decoding is greedy only without penalties, and servers such as vLLM's take penalties from
+the model's generation_config.json unless the request names its own. OpenAI's servers know one of
+these fields by another name, lack another, and refuse a request for it. Such a refusal is learnt
+from: the request is repeated without the field, or with its other name.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+
+NOT_SENT_FACT = "not_sent"
+LIMITS = ("max_tokens", "max_completion_tokens")
+# What may be left out where a server does not know it. `min_tokens` and `add_special_tokens` may
+# not: without them the answer and the prompt are others.
+_NEUTRAL: dict[str, float] = {
+    "repetition_penalty": 1.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+}
+_OPTIONAL = (*_NEUTRAL, "seed", "temperature")
+# A server, or several behind one address, may take back what it said, but not for ever.
+_MOST_SWITCHES = 4
+_STATUS = frozenset({400, 422})
+# Neither of these numbers is wrong where a field is unknown.
+_TOO_LARGE = re.compile(r"context length|too (?:large|long|many)|exceed|at most|less than", re.I)
+_UNKNOWN = re.compile(
+    r"unsupported|not supported|does(?: not|n't) support|unrecogni[sz]ed|unknown|unexpected|extra|"
+    r"not permitted|not allowed|forbidden|invalid (?:parameter|argument|field)|instead",
+    re.I,
+)
+# Names with an underscore stand for themselves; "seed" and "temperature" are also words.
+_NAMES = re.compile(r"[a-z]+(?:_[a-z]+)+|(?<=['\"`])[a-z]+(?=['\"`])|(?<=supplied: )[a-z]+")
+_ECHOES = frozenset({"input", "messages", "prompt"})
+
+
+class RequestFields:
+    """What all requests of one worker to one server share.
+
+    Args:
+        seed: Sent along; greedy decoding does not draw.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._values: dict[str, object] = {"temperature": 0.0, "seed": seed, **_NEUTRAL}
+        self._limit, self._switches = LIMITS[0], 0
+
+    def fields(self, max_tokens: int) -> dict[str, object]:
+        """Returns the fields of the next request."""
+        return {self._limit: max_tokens, **self._values}
+
+    def learn(self, status: int, said: str, sent: Mapping[str, object]) -> bool:
+        """Says whether the request should be repeated at once, with other fields.
+
+        Args:
+            status: Of the refusal.
+            said: Its whole body.
+            sent: The fields of the refused request. Others may have been learnt meanwhile, by
+                requests that were sent at the same time.
+        """
+        told = list(_told(said))
+        text = "\n".join(told)
+        if status not in _STATUS or _TOO_LARGE.search(text) or not _UNKNOWN.search(text):
+            return False
+        named = {*told, *_NAMES.findall(text)}
+        for limit in LIMITS:
+            if limit in sent and limit in named:
+                return self._without_limit(limit)
+        refused = [name for name in _OPTIONAL if name in sent and name in named]
+        for name in refused:
+            self._values.pop(name, None)
+        return bool(refused)
+
+    def facts(self) -> dict[str, str]:
+        """Returns what was learnt; nothing where the server understands every field."""
+        facts = {}
+        if self._limit != LIMITS[0]:
+            facts["answer_limit"] = self._limit
+        left_out = [name for name in _OPTIONAL if name not in self._values]
+        if left_out:
+            facts[NOT_SENT_FACT] = ", ".join(left_out)
+        return facts
+
+    def _without_limit(self, limit: str) -> bool:
+        if self._limit != limit:
+            return True
+        self._limit = LIMITS[1] if limit == LIMITS[0] else LIMITS[0]
+        self._switches += 1
+        return self._switches <= _MOST_SWITCHES
+
+
+def _told(body: str) -> Iterator[str]:
+    """Yields the texts of a refusal, without what it repeats of the request."""
+    try:
+        waiting: list[object] = [json.loads(body)]
+    except ValueError:
+        yield body[:1000]
+        return
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            waiting += [value for key, value in part.items() if key not in _ECHOES]
+        elif isinstance(part, list):
+            waiting += part
+        elif isinstance(part, str):
+            yield part

@@ -1,0 +1,35 @@
+"""What the user should know of the servers that answered, from what the shards' facts say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pydantic import JsonValue
+
+from rankgen.generator.engines.answered_model import BETWEEN, FINGERPRINT_FACT
+from rankgen.generator.engines.request_fields import NOT_SENT_FACT
+
+
+def server_notes(environments: Iterable[JsonValue]) -> list[str]:
+    """Returns a sentence for each thing that a run's labels depend on and its recipe cannot fix.
+
+    Args:
+        environments: Of the run's manifest.
+    """
+    facts = [found for found in environments if isinstance(found, dict)]
+    notes = []
+    fingerprints = _named(facts, FINGERPRINT_FACT)
+    if len(fingerprints) > 1:
+        notes.append(
+            f"the server answered with {len(fingerprints)} system fingerprints "
+            f"({', '.join(fingerprints)}): its setup changed, or several servers stand behind it; "
+            "manifest.json says which shards were made with which"
+        )
+    if "temperature" in _named(facts, NOT_SENT_FACT):
+        notes.append("the server takes no temperature, so its answers are not greedy")
+    return notes
+
+
+def _named(environments: Iterable[Mapping[str, JsonValue]], fact: str) -> list[str]:
+    texts = (str(facts[fact]) for facts in environments if fact in facts)
+    return sorted({name for text in texts for name in text.split(BETWEEN)})

@@ -1,0 +1,124 @@
+"""What vLLM is started with: everything that a teacher's settings say of the model and the GPUs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from pydantic import JsonValue
+
+from rankgen.generator.engines.engine_args import check_engine_args
+from rankgen.generator.engines.vllm_dtype import Dtype, dtype_and_warning, own_dtype
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.model_source import split_revision
+
+if TYPE_CHECKING:
+    from vllm.engine.arg_utils import AsyncEngineArgs
+
+
+@dataclass(frozen=True)
+class VllmSettings:
+    """How vLLM is started.
+
+    Attributes:
+        model: Hugging Face id or folder.
+        revision: Git revision of the id; None is the newest.
+        tokenizer: Another tokenizer than the model's; it only spells the answer out. A folder, an
+            id, or "ID@COMMIT".
+        context_size: Tokens of prompt and answer together (vLLM's max_model_len).
+        dtype: "auto", "bfloat16", "float16" or "float32"; see `vllm_dtype.fast_dtype`.
+        seed: vLLM's seed; greedy decoding does not draw.
+        force_length: Write exactly `max_tokens` tokens, as rank_llm does for RankZephyr.
+        gpu_memory_utilization: Part of each GPU's memory that vLLM takes, 0 to 1.
+        tensor_parallel: GPUs that share one copy of the model.
+        cpu_kv_cache_gib: Room for keys and values where there is no GPU, in GiB.
+        lora: Folder of a LoRA adapter for every prompt.
+        engine_args: More arguments by vLLM's names; see `engine_args`.
+    """
+
+    model: str
+    revision: str | None = None
+    tokenizer: str | None = None
+    context_size: int = 4096
+    dtype: str = "auto"
+    seed: int = 0
+    force_length: bool = False
+    gpu_memory_utilization: float = 0.9
+    tensor_parallel: int = 1
+    cpu_kv_cache_gib: int = 2
+    lora: str | None = None
+    engine_args: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+def checked_dtype(
+    own: str, engine_args: Mapping[str, JsonValue], asked: str
+) -> tuple[Dtype, str | None]:
+    """Returns `dtype_and_warning`, once the engine arguments are those of this machine's vLLM.
+
+    Raises:
+        UsageError: See `check_engine_args`.
+        EnvironmentProblem: PyTorch is not installed.
+    """
+    settled = dtype_and_warning(own, asked)
+    check_engine_args(engine_args)
+    return settled
+
+
+def engine_arguments(settings: VllmSettings) -> AsyncEngineArgs:
+    """Returns what vLLM is started with.
+
+    Raises:
+        UsageError: See `check_engine_args`.
+    """
+    import torch
+    from vllm.engine.arg_utils import AsyncEngineArgs
+
+    check_engine_args(settings.engine_args)
+    tokenizer, tokenizer_revision = settings.tokenizer, settings.revision
+    if tokenizer is not None:
+        tokenizer, tokenizer_revision = split_revision(tokenizer)
+    own = own_dtype(settings.model, settings.revision)
+    arguments: dict[str, object] = {
+        "model": settings.model,
+        "revision": settings.revision,
+        "tokenizer": tokenizer,
+        "tokenizer_revision": tokenizer_revision,
+        "max_model_len": settings.context_size,
+        "dtype": dtype_and_warning(own, settings.dtype)[0],
+        "seed": settings.seed,
+        "tensor_parallel_size": settings.tensor_parallel,
+        # The worker holds the GPUs; also where its driver stands in a placement group of Ray's.
+        "distributed_executor_backend": "mp" if settings.tensor_parallel > 1 else None,
+        "disable_log_stats": True,
+        # Compiling costs a CPU more time than a run of ordinary length gains.
+        "enforce_eager": not torch.cuda.is_available(),
+    }
+    if torch.cuda.is_available():
+        arguments["gpu_memory_utilization"] = settings.gpu_memory_utilization
+    if settings.lora is not None:
+        arguments |= {"enable_lora": True, "max_lora_rank": _room_for(settings.lora)}
+    # The names are checked, the types are vLLM's to read.
+    return AsyncEngineArgs(**{**arguments, **settings.engine_args})  # type: ignore[arg-type]
+
+
+def _room_for(adapter: str) -> int:
+    """Returns the least rank among those that vLLM has room for that holds the adapter's.
+
+    Raises:
+        UsageError: Its configuration names no rank, or a greater one.
+    """
+    from vllm.config.lora import MaxLoRARanks
+
+    path = Path(adapter) / "adapter_config.json"
+    try:
+        rank = int(json.loads(path.read_text(encoding="utf-8"))["r"])
+        rooms: tuple[int, ...] = get_args(MaxLoRARanks)
+        return min(room for room in rooms if room >= rank)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path} names no rank that vLLM has room for ({type(error).__name__})",
+            "name the folder of a LoRA adapter by --lora",
+        ) from None

@@ -1,0 +1,95 @@
+"""What a teacher is, down to contents: the driver writes it into the plan, each worker compares."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from rankgen.generator.label_settings import LabelSettings
+from rankgen.generator.prompts.profiles import prompt_profile
+from rankgen.generator.teachers.presets import split_teacher
+from rankgen.generator.teachers.sources import adapter_source, model_source, tokenizer_source
+from rankgen.generator.teachers.versions import version_keys, versions
+from rankgen.manifests.digest import sha256_of_file
+from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.plan import VERSION_PREFIX
+
+
+def teacher_recipe(teacher: LabelSettings) -> dict[str, JsonValue]:
+    """Returns every value that changes rankings, files as their digests, with versions.
+
+    Args:
+        teacher: Resolved settings, as the driver or as a worker has them.
+
+    Raises:
+        UsageError: There is no such model or run file.
+    """
+    recipe: dict[str, JsonValue] = {}
+    for key, value in teacher.identity().items():
+        if value is None or isinstance(value, str | int | float | bool):
+            recipe[key] = value
+        else:
+            raise TypeError(f"{key}={value!r} has no place in a recipe")
+    sources = {
+        "model": model_source(teacher),
+        "tokenizer": tokenizer_source(teacher),
+        "lora": adapter_source(teacher),
+    }
+    for key, source in sources.items():
+        if source is not None:
+            # A folder is what is in it: it may move, and must not change.
+            recipe[key] = source.identity()
+    preset, argument = split_teacher(teacher.teacher)
+    if preset.kind == "recorded":
+        path = Path(argument or "")
+        if not path.is_file():
+            raise UsageError(f"there is no run file {path}", "type recorded:FILE with a TREC run")
+        recipe["teacher"] = preset.name
+        recipe["run_sha256"] = sha256_of_file(path)
+    if preset.kind == "scripted":
+        # Its latency and its faults change no answer.
+        recipe["teacher"] = f"{preset.name}:{(argument or '').split(',')[0]}"
+    if teacher.prompt_profile is not None:
+        recipe["prompt_profile_sha256"] = prompt_profile(teacher.prompt_profile).sha256
+    return recipe | version_keys(versions(teacher))
+
+
+def refuse_another_teacher(teacher: LabelSettings, wanted: Mapping[str, JsonValue]) -> None:
+    """Checks that the teacher is here what it is to the driver.
+
+    Args:
+        teacher: Resolved settings, with this machine's paths.
+        wanted: The driver's `teacher_recipe`, and more.
+
+    Raises:
+        EnvironmentProblem: This node has other versions or other files; all are named.
+    """
+    node = socket.gethostname()
+    same_files = f"give {node} the same files as the driver's machine, or leave it out"
+    try:
+        own = teacher_recipe(teacher)
+    except UsageError as error:
+        # The driver could read what this node cannot.
+        problem = f"node {node} cannot label as the driver wants: {error.message}"
+        raise EnvironmentProblem(problem, same_files) from None
+    wrong = [key for key in sorted(own) if own[key] != wanted.get(key)]
+    if not wrong:
+        return
+    told = ", ".join(_contrast(key, own[key], wanted.get(key)) for key in wrong)
+    if all(key.startswith(VERSION_PREFIX) for key in wrong):
+        hint = f"install the run's versions on {node}, or start Ray on the other nodes only"
+    else:
+        hint = same_files
+    raise EnvironmentProblem(f"node {node} would label otherwise than the driver: {told}", hint)
+
+
+def _contrast(key: str, own: JsonValue, wanted: JsonValue) -> str:
+    return f"{key.removeprefix(VERSION_PREFIX)} {_shown(own)} instead of {_shown(wanted)}"
+
+
+def _shown(value: JsonValue) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 40 else text[:19] + "…"
