@@ -18,6 +18,8 @@ import pytest
 from killed_runs import LATENCY_S, KillableRun, make_candidates, promised, published
 from processes import wait_until
 
+from rankgen.generator.jobs.ray_start import _patient_start
+
 if TYPE_CHECKING:
     from ray.cluster_utils import Cluster
 
@@ -192,24 +194,31 @@ def _blind_node(cluster: Cluster, hidden: Path, run: KillableRun) -> Iterator[No
     script = 'mount -t tmpfs tmpfs "$1" && shift && exec "$@"'
     ray = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus=1"]
     command = [*_OWN_MOUNTS, "sh", "-c", script, "sh", str(hidden), *ray]
-    before = len(_nodes(cluster))
-    with tempfile.TemporaryFile() as log:
-        node = subprocess.Popen(
-            [*command, f"--address={cluster.address}"],
-            env={**run.environment(), "RAY_USAGE_STATS_ENABLED": "0"},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        try:
-            wait_until(
-                lambda: len(_nodes(cluster)) > before or node.poll() is not None, "no blind node"
+    command += [f"--address={cluster.address}"]
+    variables = {**run.environment(), "RAY_USAGE_STATS_ENABLED": "0"}
+    with tempfile.NamedTemporaryFile() as log:
+        # The patience of `_cluster` does not reach into another process.
+        for _ in range(3):
+            node = subprocess.Popen(
+                command, env=variables, stdout=log, stderr=log, start_new_session=True
             )
-            assert node.poll() is None, "the blind node did not start"
-            yield
-        finally:
-            node.terminate()
-            node.wait()
+            try:
+                if _joins(cluster, node):
+                    yield
+                    return
+            finally:
+                node.terminate()
+                node.wait()
+        raise AssertionError(f"the blind node did not start: {Path(log.name).read_text()}")
+
+
+def _joins(cluster: Cluster, node: subprocess.Popen[bytes]) -> bool:
+    def nodes() -> int:
+        return sum(node["Alive"] for node in cluster.global_state.node_table())
+
+    before = nodes()
+    wait_until(lambda: nodes() > before or node.poll() is not None, "no blind node")
+    return node.poll() is None
 
 
 @contextlib.contextmanager
@@ -219,11 +228,15 @@ def _cluster(run: KillableRun, gpus: bool) -> Iterator[Cluster]:
     before = dict(os.environ)
     os.environ.update(run.environment())
     head = {"num_cpus": 1, "num_gpus": int(gpus), "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
-        yield cluster
+        # On a busy machine Ray's nodes take longer than the 30 s that it allows them.
+        with _patient_start():
+            cluster = Cluster(initialize_head=True, head_node_args=head)
+            try:
+                yield cluster
+            finally:
+                cluster.shutdown()
     finally:
-        cluster.shutdown()
         os.environ.clear()
         os.environ.update(before)
 
@@ -233,7 +246,3 @@ def _added(cluster: Cluster, gpus: int) -> int:
     (raylet,) = node.all_processes["raylet"]
     process: int = raylet.process.pid
     return process
-
-
-def _nodes(cluster: Cluster) -> list[object]:
-    return [node for node in cluster.global_state.node_table() if node["Alive"]]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 
 
 def alive(process: int) -> bool:
