@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 INSTALLED := .venv/installed-$(subst /,-,$(LOCK))
 
-.PHONY: quickstart test test-all lint format bench kill-storm soak locks clean-venv asked-python
+.PHONY: quickstart test test-all lint format bench kill-storm mutants soak locks clean-venv asked-python
 
 quickstart: $(INSTALLED)
 	@$(BIN)/rankgen quickstart
@@ -32,9 +32,13 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@mkdir -p benchmarks/results
-	@for file in $(filter-out %/kill_points.py %/soak.py %_peers.py %/real_rankings.py %/results_file.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+	@for file in $(filter-out %/kill_points.py %/mutants.py %/soak.py %_peers.py %/real_rankings.py %/results_file.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 
-# Fifty label runs killed at seeded points and resumed: some twenty minutes.
+# Faults put into a copy of the tree, to see whether the tests notice: some ten minutes.
+mutants: $(INSTALLED)
+	@$(BIN)/python benchmarks/mutants.py
+
+# Fifty label runs killed at seeded points and resumed: some forty minutes.
 kill-storm: $(INSTALLED)
 	@$(BIN)/python benchmarks/kill_points.py 50
 

@@ -3,8 +3,11 @@
     python benchmarks/kill_points.py [POINTS [SEED]]        or: make kill-storm
 
 SIGKILL of a worker, of the driver, of a whole Ray node, and of whoever reaches a given step in the
-run's folder: between any two steps of a commit. The checks are those of the tests
-(tests/generator/kill_points.py); if one fails the exit code is 1.
+run's folder: between any two steps of a commit. Beside the kill something else goes wrong in most
+runs: queries fail and are in quarantine until a later command fetches them, one query ends every
+worker, shards with failed queries are made again, a container has one CPU, workers hold GPUs (of
+Ray's counting), a node does not see the run's folder or the candidates. The checks are those of the
+tests (tests/generator/kill_evidence.py); if one fails the exit code is 1.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import itertools
 import json
 import sys
 import tempfile
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,32 +24,52 @@ from typing import Any
 from results_file import write_results
 
 HARNESS = Path(__file__).parents[1] / "tests" / "generator"
-# Half of the points are steps, so that fifty reach every step of a commit.
-TURNS = ("step", "worker", "step", "driver", "step", "node")
+# Many points are steps, so that fifty reach every step of a commit.
+TURNS = (
+    ("step", "plain"),
+    ("worker", "quarantined"),
+    ("step", "plain"),
+    ("driver", "gpus"),
+    ("step", "retried"),
+    ("node", "plain"),
+    ("step", "plain"),
+    ("worker", "container"),
+    ("step", "quarantined"),
+    ("driver", "plain"),
+    ("worker", "plain"),
+    ("worker", "unmounted run"),
+    ("step", "plain"),
+    ("driver", "retried"),
+    ("step", "bisected"),
+    ("node", "gpus"),
+    ("step", "container"),
+    ("driver", "unmounted candidates"),
+)
 
 
 def main() -> None:
     """Kills, resumes, checks, and writes the result."""
     sys.path.insert(0, str(HARNESS))
-    from kill_points import draw, kill_surely, untouched
+    from kill_points import draw, kill_surely
+    from kill_scenes import UntouchedRuns
 
     number = int(sys.argv[1]) if len(sys.argv) > 1 else 50
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 20260
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         folder = Path(name)
-        whole = untouched(folder / "whole")
+        runs = UntouchedRuns(folder / "untouched")
         kinds = list(itertools.islice(itertools.cycle(TURNS), number))
-        for index, drawn in enumerate(draw(kinds, whole, seed)):
+        for index, drawn in enumerate(draw(kinds, runs, seed)):
             try:
-                point, cost = kill_surely(drawn, whole, folder / f"{index:02}")
+                point, cost = kill_surely(drawn, runs, folder / f"{index:02}")
                 rows.append({"identical": True, **asdict(point), **asdict(cost)})
                 rows[-1]["moved_forward"] = point != drawn
             except (AssertionError, TimeoutError) as error:
                 rows.append({"identical": False, **asdict(drawn), "failure": str(error)})
             print(json.dumps(rows[-1]), flush=True)
             # As it goes, so that a soak that is stopped leaves what it has.
-            write_result(rows, number, seed, whole.windows, len(whole.steps))
+            write_result(rows, number, seed, runs["plain"].windows, len(runs["plain"].steps))
     if not all(row["identical"] for row in rows):
         raise SystemExit(1)
 
@@ -57,11 +81,13 @@ def write_result(
     died_at = {(row["step"]["role"], row["step"]["step"]) for row in rows if row["step"]}
     result = {
         "what": "label runs killed at seeded points and resumed by the same command: the shards "
-        "against the untouched run's bytes, `rankgen verify --full`, and the windows asked twice",
+        "and the manifest's counts and quarantine against the untouched run's, `rankgen verify "
+        "--full`, and the windows asked twice",
         "seed": seed,
         "points_planned": planned,
         "points_fired": sum("dead" in row for row in rows),
         "points_identical": sum(row["identical"] for row in rows),
+        "points_of_each_scene": dict(sorted(Counter(row["scene"] for row in rows).items())),
         "windows_of_a_run": windows,
         "most_windows_relabelled": max(row.get("relabelled", 0) for row in rows),
         "different_steps_died_at": len(died_at),

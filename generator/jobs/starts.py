@@ -109,7 +109,7 @@ class Starts:
             The slot, and whether its worker is ready; one that is not is to be dropped.
 
         Raises:
-            RankgenError: No worker can start: the settings are wrong, or every node has failed.
+            RankgenError: No worker can start: every node has failed.
         """
         import ray
 
@@ -118,10 +118,8 @@ class Starts:
         try:
             process = ray.get(cast("ObjectRef[int]", ref))
         except ray.exceptions.RayTaskError as error:
-            own = own_error(error)
-            if own is not None and not isinstance(own, EnvironmentProblem):
-                raise own from error
-            problem = own or surprise("a worker could not start", error)
+            # Also where it looks like a wrong setting: a node may lack a folder that others see.
+            problem = own_error(error) or surprise("a worker could not start", error)
             self._failed(slot, problem, 1, at_work)
             return slot, False
         except ray.exceptions.RayError as error:

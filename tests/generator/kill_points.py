@@ -14,18 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from kill_evidence import Snapshot
-from killed_runs import (
-    LATENCY_S,
-    KillableRun,
-    StepToDieAt,
-    alive,
-    descendants,
-    kill,
-    make_candidates,
-    published,
-    wait_until,
-)
+from kill_evidence import Snapshot, check_end
+from kill_scenes import SCENES, SceneName, Untouched, UntouchedRuns, begun, place_of
+from killed_runs import LATENCY_S, KillableRun, StepToDieAt
+from processes import alive, descendants, kill, wait_until
 
 Kind = Literal["worker", "driver", "node", "step"]
 # Steps that a commit consists of; the others write the plan, the texts and the manifest.
@@ -39,31 +31,17 @@ class KillPoint:
     Attributes:
         kind: What dies: a worker, the driver (its Ray with it), a whole node, or whoever reaches
             `step`.
+        scene: What else goes wrong, and where.
         windows: How many windows are asked for before; 0 for a step.
         pause_s: How long after that.
         step: The step of kind "step".
     """
 
     kind: Kind
+    scene: SceneName = "plain"
     windows: int = 0
     pause_s: float = 0.0
     step: StepToDieAt | None = None
-
-
-@dataclass(frozen=True)
-class Untouched:
-    """The run that nobody kills.
-
-    Attributes:
-        windows: How many windows its teacher was asked for.
-        shards: The bytes of its shards.
-        steps: How often each (role, step) happened.
-    """
-
-    candidates: Path
-    windows: int
-    shards: dict[str, bytes]
-    steps: Counter[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -85,33 +63,33 @@ class Cost:
     seconds: float
 
 
-def untouched(folder: Path) -> Untouched:
-    """Makes the candidates and the run to compare with, and writes down its steps."""
-    candidates = make_candidates(folder / "candidates")
-    run = KillableRun(folder / "untouched", candidates, trace=True)
-    run.finish()
-    windows = [window for _, window in run.asked()]
-    assert len(windows) == len(set(windows)) > 0
-    return Untouched(candidates, len(windows), published(run.out), run.all_steps())
-
-
-def draw(kinds: Sequence[Kind], whole: Untouched, seed: int) -> list[KillPoint]:
-    """Returns a point of each kind; steps are drawn without repetition, a commit's first."""
+def draw(
+    kinds: Sequence[tuple[Kind, SceneName]], runs: UntouchedRuns, seed: int
+) -> list[KillPoint]:
+    """Returns a point of each kind; a scene's steps are not drawn twice, a commit's come first."""
     chance = random.Random(seed)
+    steps: dict[SceneName, Iterator[tuple[str, str]]] = {}
+    points = []
+    for kind, scene in kinds:
+        whole = runs[scene]
+        if kind == "step":
+            if scene not in steps:
+                steps[scene] = iter(_shuffled_steps(whole, chance))
+            step = _step(*next(steps[scene]), whole.steps, chance)
+            points.append(KillPoint(kind, scene, step=step))
+        else:
+            windows = chance.randint(1, whole.windows - 1)
+            points.append(KillPoint(kind, scene, windows, round(chance.uniform(0, 0.05), 4)))
+    return points
+
+
+def _shuffled_steps(whole: Untouched, chance: random.Random) -> list[tuple[str, str]]:
     names = sorted(whole.steps)
     of_commit = [name for name in names if name[1].split(maxsplit=1)[1].startswith(COMMIT_FOLDERS)]
     others = [name for name in names if name not in of_commit]
     chance.shuffle(of_commit)
     chance.shuffle(others)
-    steps = iter(of_commit + others)
-    points = []
-    for kind in kinds:
-        if kind == "step":
-            points.append(KillPoint(kind, step=_step(*next(steps), whole.steps, chance)))
-        else:
-            windows = chance.randint(1, whole.windows - 1)
-            points.append(KillPoint(kind, windows, round(chance.uniform(0, 0.05), 4)))
-    return points
+    return of_commit + others
 
 
 def _step(
@@ -126,35 +104,45 @@ class DidNotFire(Exception):
     """The run was over before the point came."""
 
 
-def kill_and_resume(point: KillPoint, whole: Untouched, folder: Path) -> Cost:
+def kill_and_resume(point: KillPoint, runs: UntouchedRuns, folder: Path) -> Cost:
     """Kills a run at a point, resumes it by the same command and checks all that must hold.
+
+    Where queries are in quarantine then, the command without the faults must fetch them.
 
     Raises:
         DidNotFire: Nothing was killed.
         AssertionError: Something does not hold.
     """
-    began = time.monotonic()
-    # Workers of a cluster start seconds apart; the first must not have done all by then.
-    latency_s = LATENCY_S if point.kind != "node" else 5 * LATENCY_S
-    run = KillableRun(folder, whole.candidates, point.step, latency_s=latency_s)
-    with _cluster(point, run) as (address, doomed):
-        driver = run.start(address)
+    began_at = time.monotonic()
+    scene, whole = SCENES[point.scene], runs[point.scene]
+    if point.kind == "node":
+        # Workers of a cluster start seconds apart; the first must not have done all by then.
+        scene = replace(scene, latency_s=5 * LATENCY_S)
+    run = begun(scene, folder, whole.candidates, gpus=point.scene == "gpus")
+    run.tell(point.step)
+    with place_of(point.scene, run, point.kind == "node") as place:
+        driver = run.start(place.address, place.within)
         try:
-            dead = _strike(point, run, driver, doomed)
+            dead = _strike(point, run, driver, place.doomed)
             before = Snapshot(run, dead)
             if driver.poll() is None:
                 run.succeeded(driver)
         finally:
             if driver.poll() is None:
                 driver.kill()
-    run.finish()
-    relabelled = before.check(run, whole.shards, whole.windows)
+        run.finish(place.address, place.within)
+    relabelled = before.check(run, whole, point.scene)
     run.verified()
-    seconds = round(time.monotonic() - began, 2)
+    if run.faults:
+        run.faults = ""
+        run.finish()
+        check_end(run, runs["plain"])
+        run.verified()
+    seconds = round(time.monotonic() - began_at, 2)
     return Cost(len(dead), len(before.committed), before.windows, relabelled, seconds)
 
 
-def kill_surely(point: KillPoint, whole: Untouched, folder: Path) -> tuple[KillPoint, Cost]:
+def kill_surely(point: KillPoint, runs: UntouchedRuns, folder: Path) -> tuple[KillPoint, Cost]:
     """Kills and resumes; a point that comes too late is moved forward, and what fired is returned.
 
     Raises:
@@ -162,7 +150,7 @@ def kill_surely(point: KillPoint, whole: Untouched, folder: Path) -> tuple[KillP
     """
     for number in range(3):
         try:
-            return point, kill_and_resume(point, whole, folder / str(number))
+            return point, kill_and_resume(point, runs, folder / str(number))
         except DidNotFire:
             step = None if point.step is None else replace(point.step, occurrence=1)
             point = replace(point, windows=max(1, point.windows // 2), step=step)
@@ -226,25 +214,3 @@ def _kill(
         victim = driver.pid if point.kind == "driver" else chance.choice(sorted(at_work))
         kill(victim)
     return victim
-
-
-@contextlib.contextmanager
-def _cluster(point: KillPoint, run: KillableRun) -> Iterator[tuple[str | None, int | None]]:
-    """Yields a cluster's address and the first process of the node that is to die."""
-    if point.kind != "node":
-        yield None, None
-        return
-    from ray.cluster_utils import Cluster
-
-    before = dict(os.environ)
-    os.environ.update(run.environment())
-    head = {"num_cpus": 1, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    try:
-        node = cluster.add_node(num_cpus=1)
-        (raylet,) = node.all_processes["raylet"]
-        yield cluster.address, raylet.process.pid
-    finally:
-        cluster.shutdown()
-        os.environ.clear()
-        os.environ.update(before)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import signal
+import re
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+from processes import PATIENCE_S
 
 from rankgen.manifests.commit_record import CommitRecord
 from rankgen.manifests.ledger import Ledger
@@ -27,7 +29,6 @@ KILLABLE = Path(__file__).with_name("killable")
 RANKGEN = Path(sys.executable).with_name("rankgen")
 WORKERS, CONCURRENCY, SHARDS = 2, 3, 6
 LATENCY_S = 0.03
-PATIENCE_S = 120.0
 
 
 def make_candidates(root: Path) -> Path:
@@ -48,12 +49,27 @@ def make_candidates(root: Path) -> Path:
     return root
 
 
-def label_command(candidates: Path, out: Path, latency_s: float = LATENCY_S) -> list[str]:
-    """Returns the command that labels, and that resumes when it is repeated."""
+def label_command(
+    candidates: Path, out: Path, latency_s: float = LATENCY_S, faults: str = ""
+) -> list[str]:
+    """Returns the command that labels, and that resumes when it is repeated.
+
+    Args:
+        candidates: The folder of the candidates.
+        out: The run's folder.
+        latency_s: Seconds that each window takes.
+        faults: Of the teacher's script, such as ",fail=q03"; so many failed queries are tolerated.
+    """
     command = [str(RANKGEN), "label", "--candidates", str(candidates), "--out", str(out)]
-    command += ["--teacher", f"scripted:hash,latency={latency_s}", "--window", "8", "--stride", "4"]
+    command += ["--teacher", f"scripted:hash,latency={latency_s}{faults}"]
+    command += ["--window", "8", "--stride", "4", "--concurrency", str(CONCURRENCY)]
     command += ["--shards", str(SHARDS), "--workers", str(WORKERS)]
-    return [*command, "--concurrency", str(CONCURRENCY)]
+    return [*command, "--max-failed", str(len(faulty_queries(faults)))]
+
+
+def faulty_queries(faults: str) -> list[str]:
+    """Returns the queries that a script's faults name."""
+    return re.findall(r"q\d\d", faults)
 
 
 def published(out: Path) -> dict[str, bytes]:
@@ -61,6 +77,18 @@ def published(out: Path) -> dict[str, bytes]:
     run = RunDirectory(out)
     paths = [path for table in TABLES for path in run.shard_paths(table)]
     return {str(path.relative_to(out)): path.read_bytes() for path in paths}
+
+
+def promised(out: Path) -> dict[str, object]:
+    """Returns what a run's manifest says of the result: files, counts and what is not there."""
+    manifest = json.loads((out / "manifest.json").read_text())
+    predicate = {name: manifest["predicate"][name] for name in ("counts", "quarantined", "queries")}
+    # Of a query that ended its workers the reason holds how often; a kill counts too.
+    predicate["quarantined"] = {
+        query: None if reason.startswith("its worker died") else reason
+        for query, reason in predicate["quarantined"].items()
+    }
+    return {"subject": manifest["subject"], **predicate}
 
 
 @dataclass(frozen=True)
@@ -80,66 +108,111 @@ class StepToDieAt:
     torn: bool
 
 
+class Call(NamedTuple):
+    """A window that the teacher was asked for.
+
+    Attributes:
+        process: Who was asked.
+        gpus: The numbers of the GPUs that Ray shows that process; "-" for none.
+        query_id: The query.
+        window: Names the query with its passages in order.
+    """
+
+    process: int
+    gpus: str
+    query_id: str
+    window: str
+
+
 class KillableRun:
     """One run, started as a user starts it but for an environment that lets it be watched.
 
     Args:
         folder: Where everything of it stands.
         candidates: The folder of the candidates.
-        step: Where it kills itself; None leaves that to others.
-        trace: Whether all its steps are written down.
         latency_s: Seconds that each window takes.
+        faults: Of the teacher's script; see `label_command`.
+        gpus: Whether its workers reserve GPUs as those of an engine do.
     """
 
     def __init__(
         self,
         folder: Path,
         candidates: Path,
-        step: StepToDieAt | None = None,
-        trace: bool = False,
         latency_s: float = LATENCY_S,
+        faults: str = "",
+        gpus: bool = False,
     ) -> None:
         folder.mkdir(parents=True)
-        self.out = folder / "run"
+        self.out, self.candidates = folder / "run", candidates
         self.marker, self.calls = folder / "fired", folder / "calls"
         self.processes, self.steps = folder / "processes", folder / "steps"
         self._log, self._told = folder / "log", folder / "told.json"
-        self._command = label_command(candidates, self.out, latency_s)
-        point = step or StepToDieAt("", "", 0, False)
+        self._latency_s, self.faults, self._gpus = latency_s, faults, gpus
+        self.tell()
+
+    def tell(self, step: StepToDieAt | None = None, trace: bool = False) -> None:
+        """Forgets what was seen so far and says what comes.
+
+        Args:
+            step: Where a process kills itself; None leaves that to others.
+            trace: Whether all steps are written down.
+        """
+        for seen in (self.calls, self.steps, self.processes):
+            seen.unlink(missing_ok=True)
         told = {"root": str(self.out), "marker": str(self.marker), "calls": str(self.calls)}
         told |= {"processes": str(self.processes), "steps": str(self.steps) if trace else ""}
-        self._told.write_text(json.dumps(told | vars(point)))
+        point = step or StepToDieAt("", "", 0, False)
+        self._told.write_text(json.dumps({**told, "gpus": self._gpus, **vars(point)}))
 
     def environment(self) -> dict[str, str]:
         """Returns the environment in which every Python process listens."""
         path = os.pathsep.join(filter(None, (str(KILLABLE), os.environ.get("PYTHONPATH"))))
         return {**os.environ, "PYTHONPATH": path, "KILL_POINT": str(self._told)}
 
-    def start(self, address: str | None = None) -> subprocess.Popen[bytes]:
-        """Starts `rankgen label`; the same command again resumes."""
-        command = [*self._command, *([] if address is None else ["--ray-address", address])]
+    def start(
+        self, address: str | None = None, within: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
+        """Starts `rankgen label`; the same command again resumes.
+
+        Args:
+            address: A cluster.
+            within: A command that runs the one that follows it in a container.
+        """
+        command = label_command(self.candidates, self.out, self._latency_s, self.faults)
+        command = [*within, *command, *([] if address is None else ["--ray-address", address])]
         with self._log.open("ab") as log:
             return subprocess.Popen(
                 command, env=self.environment(), stdout=log, stderr=log, start_new_session=True
             )
 
-    def finish(self, address: str | None = None) -> None:
-        """Runs the command to its end.
+    def finish(self, address: str | None = None, within: Sequence[str] = ()) -> None:
+        """Runs the command to its end; see `start`.
 
         Raises:
             AssertionError: Its exit code is not 0.
         """
-        self.succeeded(self.start(address))
+        self.succeeded(self.start(address, within))
 
     def succeeded(self, driver: subprocess.Popen[bytes]) -> None:
         """Waits for a driver's end, which must be exit code 0."""
         code = driver.wait(PATIENCE_S)
         assert code == 0, f"exit code {code}: {self._log.read_text()}"
 
-    def asked(self) -> list[tuple[int, str]]:
-        """Returns (process, window) for every window that the teacher was asked for so far."""
+    def calls_so_far(self) -> list[Call]:
+        """Returns what the teacher was asked for so far."""
         lines = self.calls.read_text().splitlines() if self.calls.exists() else []
-        return [(int(process), key) for process, _, key in (x.partition(" ") for x in lines)]
+        return [Call(int(process), *rest) for process, *rest in (x.split(" ") for x in lines)]
+
+    def asked(self) -> list[tuple[int, str]]:
+        """Returns (process, window) of every call for a query that has no fault."""
+        faulty = faulty_queries(self.faults)
+        return [(x.process, x.window) for x in self.calls_so_far() if x.query_id not in faulty]
+
+    def events(self) -> list[dict[str, object]]:
+        """Returns what the drivers noted, one driver after the other."""
+        logs = sorted(RunDirectory(self.out).events.iterdir(), key=lambda log: log.stat().st_mtime)
+        return [json.loads(line) for log in logs for line in log.read_text().splitlines()]
 
     def role_processes(self, role: str) -> list[int]:
         """Returns the processes of a role that ever started."""
@@ -174,48 +247,3 @@ class KillableRun:
         found = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
         assert found.returncode == 0, found.stdout + found.stderr
         assert json.loads(found.stdout)["problems"] == []
-
-
-def alive(process: int) -> bool:
-    """Says whether a process runs; one that only waits to be buried does not."""
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Looks every few milliseconds.
-
-    Raises:
-        TimeoutError: It did not come.
-    """
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(what)
-        time.sleep(0.005)
-
-
-def kill(process: int) -> None:
-    """Sends SIGKILL and waits for the death."""
-    os.kill(process, signal.SIGKILL)
-    wait_until(lambda: not alive(process), f"process {process} does not die")
-
-
-def descendants(process: int) -> list[int]:
-    """Returns the processes that a process started, and those that they started."""
-    children = [
-        int(entry.name)
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdecimal() and _parent(entry) == process
-    ]
-    return [*children, *(grandchild for child in children for grandchild in descendants(child))]
-
-
-def _parent(entry: Path) -> int | None:
-    try:
-        return int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-    except (FileNotFoundError, ProcessLookupError):
-        return None

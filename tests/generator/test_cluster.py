@@ -22,7 +22,7 @@ from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.jobs.work import FilledShard
 from rankgen.generator.label import LabelRunSettings, label
 from rankgen.generator.label_settings import LabelSettings
-from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageError
 from rankgen.manifests.plan import Plan, digest_of_queries
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run_directory import RunDirectory
@@ -113,13 +113,14 @@ class Texts(NamedTuple):
     """Makes work that publishes the queries' texts, but not on the nodes named."""
 
     broken: tuple[str, ...]
-    seconds: float
+    seconds: float = 0.2
+    problem: type[RankgenError] = EnvironmentProblem
 
     def __call__(self) -> Texts:
         import ray
 
         if ray.get_runtime_context().get_node_id() in self.broken:
-            raise EnvironmentProblem("this node has no mount")
+            raise self.problem("this node has no mount")
         return self
 
     async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
@@ -142,7 +143,12 @@ class Texts(NamedTuple):
 
 
 def text_job(
-    out: Path, address: str | None, broken: Sequence[str], pool: PoolSettings, seconds: float = 0.2
+    out: Path,
+    address: str | None,
+    broken: Sequence[str],
+    pool: PoolSettings,
+    seconds: float = 0.2,
+    problem: type[RankgenError] = EnvironmentProblem,
 ) -> ShardJob:
     queries = [Query(f"q{n:02}", "text") for n in range(12)]
     plan = Plan(
@@ -158,7 +164,7 @@ def text_job(
         run=RunDirectory(out),
         plan=plan,
         queries=queries,
-        factory=Texts(tuple(broken), seconds),
+        factory=Texts(tuple(broken), seconds, problem),
         validate=lambda tables, planned, quarantined: None,
         finish=lambda: None,
         pool=lambda: pool,
@@ -184,8 +190,16 @@ def test_a_node_where_workers_cannot_start_is_set_aside(tmp_path: Path) -> None:
         assert (failed["node"], failed["reason"]) == (bad, "this node has no mount")
         assert {e["node"] for e in events if e["event"] == "worker ready"} == {good.node_id}
 
+        # What looks there like a wrong setting, such as a folder without candidates, is no other
+        # thing: elsewhere the same settings work.
+        unseen = text_job(tmp_path / "unseen", cluster.address, [bad], two, UsageError)
+        assert run_job(unseen).queries == 12
+
+        nowhere = [bad, good.node_id]
         with pytest.raises(EnvironmentProblem, match="no mount"):
-            run_job(text_job(tmp_path / "none", cluster.address, [bad, good.node_id], two))
+            run_job(text_job(tmp_path / "none", cluster.address, nowhere, two))
+        with pytest.raises(UsageError, match="no mount"):
+            run_job(text_job(tmp_path / "wrong", cluster.address, nowhere, two, UsageError))
 
         # Ray gives a GPU to one worker at a time, and shows it only that one.
         on_gpu = PoolSettings(workers=2, cpus=0.0, gpus=1.0)

@@ -54,6 +54,13 @@ def test_a_file_torn_at_any_byte_gives_back_the_whole_lines(data: st.DataObject)
         assert found == dict(list(RESULTS.items())[:whole])
 
 
+def test_what_was_appended_is_found_by_the_same_journal(tmp_path: Path) -> None:
+    journal = WindowJournal(tmp_path)
+    journal.append("b", RESULTS["b"])
+    assert journal.find("b") == RESULTS["b"]
+    assert journal.find("a") is None
+
+
 def test_writers_do_not_share_files(tmp_path: Path) -> None:
     one, other = WindowJournal(tmp_path), WindowJournal(tmp_path)
     one.append("a", RESULTS["a"])

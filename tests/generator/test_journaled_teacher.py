@@ -62,6 +62,15 @@ def test_the_same_window_is_replayed(tmp_path: Path) -> None:
     assert [ask(tmp_path, teacher), ask(tmp_path, teacher)] == [1, 1]
 
 
+def test_a_replayed_window_is_counted_and_is_not_new(tmp_path: Path) -> None:
+    told: list[bool] = []
+    journaled = JournaledTeacher(Counting(), WindowJournal(tmp_path), told.append)
+    for query in (QUERY, QUERY, Query("q2", "another"), QUERY):
+        asyncio.run(journaled.rank_window(query, PASSAGES))
+    assert told == [True, False, True, False]
+    assert journaled.replayed == 2
+
+
 @pytest.mark.parametrize("other", [Counting(name="another"), Counting(revision="r2")])
 def test_another_teacher_is_asked_itself(tmp_path: Path, other: Counting) -> None:
     ask(tmp_path, Counting())

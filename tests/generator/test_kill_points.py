@@ -1,7 +1,7 @@
 """Runs killed anywhere end, resumed, in the bytes of the run that nobody killed.
 
-Four points here, three of them `slow`: other files kill a worker, a driver and a node too.
-`make kill-storm` runs fifty.
+A point of each kind and one in each scene here, most of them `slow`: other files kill a worker, a
+driver and a node too. `make kill-storm` runs fifty.
 """
 
 from __future__ import annotations
@@ -9,34 +9,51 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from kill_points import Kind, Untouched, draw, kill_surely, untouched
-from killed_runs import SHARDS, KillableRun, published, wait_until
+from kill_points import Kind, draw, kill_surely
+from kill_scenes import SceneName, UntouchedRuns
+from killed_runs import SHARDS, KillableRun, published
+from processes import wait_until
 
 pytestmark = pytest.mark.timeout(600)
-KINDS: tuple[Kind, ...] = ("worker", "driver", "node", "step")
+KINDS: tuple[tuple[Kind, SceneName], ...] = (
+    ("worker", "plain"),
+    ("driver", "plain"),
+    ("node", "plain"),
+    ("step", "plain"),
+    ("step", "quarantined"),
+    ("step", "retried"),
+    ("worker", "bisected"),
+    ("worker", "container"),
+    ("worker", "gpus"),
+    ("worker", "unmounted run"),
+    ("node", "unmounted candidates"),
+)
+FAST = (("step", "plain"), ("step", "quarantined"), ("worker", "container"))
 SEED = 20260
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Untouched:
-    return untouched(tmp_path_factory.mktemp("whole"))
+def runs(tmp_path_factory: pytest.TempPathFactory) -> UntouchedRuns:
+    return UntouchedRuns(tmp_path_factory.mktemp("untouched"))
 
 
 @pytest.mark.parametrize(
     "number",
     [
-        pytest.param(n, marks=[] if kind == "step" else pytest.mark.slow, id=kind)
+        pytest.param(n, marks=[] if kind in FAST else pytest.mark.slow, id=" ".join(kind))
         for n, kind in enumerate(KINDS)
     ],
 )
 def test_a_killed_run_resumes_to_the_same_bytes(
-    number: int, whole: Untouched, tmp_path: Path
+    number: int, runs: UntouchedRuns, tmp_path: Path
 ) -> None:
-    point, cost = kill_surely(draw(KINDS, whole, SEED)[number], whole, tmp_path / "runs")
-    print(point, cost)
+    (point,) = draw(KINDS[number : number + 1], runs, SEED + number)
+    fired, cost = kill_surely(point, runs, tmp_path / "runs")
+    print(fired, cost)
 
 
-def test_a_stopped_run_finishes_what_is_in_flight(whole: Untouched, tmp_path: Path) -> None:
+def test_a_stopped_run_finishes_what_is_in_flight(runs: UntouchedRuns, tmp_path: Path) -> None:
+    whole = runs["plain"]
     run = KillableRun(tmp_path / "run", whole.candidates, latency_s=0.1)
     driver = run.start()
     wait_until(lambda: bool(run.asked()) or driver.poll() is not None, "no window")
@@ -51,8 +68,8 @@ def test_a_stopped_run_finishes_what_is_in_flight(whole: Untouched, tmp_path: Pa
     run.verified()
 
 
-def test_the_steps_of_a_commit_are_all_known(whole: Untouched) -> None:
-    steps = {f"{role} {step}" for role, step in whole.steps}
+def test_the_steps_of_a_commit_are_all_known(runs: UntouchedRuns) -> None:
+    steps = {f"{role} {step}" for role, step in runs["plain"].steps}
     assert {
         "worker rename .rankgen/attempts/N.0-H/rankings.parquet",
         "driver write .rankgen/commits/.N.0.json.H.draft",

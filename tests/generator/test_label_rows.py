@@ -105,6 +105,30 @@ def test_a_list_of_other_candidates_is_found(
         validate_rankings(tables, ["q"], {})
 
 
+def test_positions_that_do_not_begin_at_1_are_found(tables: dict[str, pa.Table]) -> None:
+    positions = tables["rankings"].to_pylist()[0]["retrieval_positions"]
+    shifted = {"retrieval_positions": [position + 1 for position in positions]}
+    tables["rankings"] = changed(tables["rankings"], "rankings", 0, **shifted)
+    with pytest.raises(IntegrityProblem, match="no permutation of its candidates"):
+        validate_rankings(tables, ["q"], {})
+
+
+@pytest.mark.parametrize(
+    ("planned", "quarantined"), [(["q", "r"], {}), ([], {}), (["q"], {"q": "it failed"})]
+)
+def test_an_attempt_at_other_queries_is_found(
+    tables: dict[str, pa.Table], planned: list[str], quarantined: dict[str, str]
+) -> None:
+    with pytest.raises(IntegrityProblem, match="does not hold the planned queries"):
+        validate_rankings(tables, planned, quarantined)
+
+
+def test_a_wrong_number_of_windows_is_found(tables: dict[str, pa.Table]) -> None:
+    tables["rankings"] = changed(tables["rankings"], "rankings", 0, windows=11)
+    with pytest.raises(IntegrityProblem, match="do not lead to its ranking"):
+        validate_rankings(tables, ["q"], {})
+
+
 def test_windows_of_a_query_without_a_ranking_are_found(tables: dict[str, pa.Table]) -> None:
     foreign = changed(tables["windows"], "windows", 0, query_id="other").slice(0, 1)
     tables["windows"] = pa.concat_tables([tables["windows"], foreign])

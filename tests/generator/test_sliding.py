@@ -111,6 +111,19 @@ def test_a_failed_window_is_no_ranking() -> None:
             asyncio.run(rank_query(QUERY, documents(30), teacher, window=20, stride=10))
 
 
+class ForgetfulTeacher(ScriptedTeacher):
+    """Ranks all but the last passage."""
+
+    async def rank_window(self, query: Query, passages: Sequence[Document]) -> WindowResult:
+        return await super().rank_window(query, passages[:-1])
+
+
+def test_an_order_of_fewer_passages_is_an_error_of_the_teacher() -> None:
+    forgetful = ForgetfulTeacher(Script("hash"))
+    with pytest.raises(ValueError, match="scripted:hash ranked 19 of 20 passages"):
+        asyncio.run(rank_query(QUERY, documents(30), forgetful, window=20, stride=10))
+
+
 def test_a_result_is_a_permutation_or_nothing() -> None:
     with pytest.raises(ValueError, match="not a permutation"):
         WindowResult((0, 0, 1))

@@ -10,15 +10,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from killed_runs import (
-    RANKGEN,
-    SHARDS,
-    kill,
-    label_command,
-    make_candidates,
-    published,
-    wait_until,
-)
+from killed_runs import RANKGEN, SHARDS, label_command, make_candidates, published
+from processes import kill, wait_until
 
 from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.manifests.run_directory import RunDirectory

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
+from processes import alive, wait_until
+
 from rankgen.generator.journal import journalled_windows
 from rankgen.manifests.ledger import Ledger
 from rankgen.manifests.plan import read_plan
@@ -10,6 +14,15 @@ from rankgen.manifests.run_directory import RunDirectory
 
 def committed_shards(run: RunDirectory) -> set[int]:
     return {int(path.name.split(".")[0]) for path in run.commits.glob("0*.json")}
+
+
+def wait_for_the_end_of_all_workers(run: RunDirectory) -> None:
+    """Waits until every worker that ever started is dead: then no journal grows any more."""
+    logs = [log.read_text().splitlines() for log in run.events.glob("*.jsonl")]
+    events = [json.loads(line) for log in logs for line in log]
+    workers = [event["process"] for event in events if event["event"] == "worker ready"]
+    assert workers
+    wait_until(lambda: not any(map(alive, workers)), "workers live on")
 
 
 def unpublished_windows(run: RunDirectory) -> int:

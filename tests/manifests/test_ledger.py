@@ -90,6 +90,16 @@ def test_quarantined_queries_come_with_the_next_revision(tmp_path: Path, untouch
     assert public_bytes(run) == untouched
 
 
+def test_the_tenth_revision_is_later_than_the_ninth(tmp_path: Path) -> None:
+    run, ledger = make_ledger(tmp_path / "run")
+    for revision in (10, 9, 2, 0):
+        ids = PLANNED if revision == 10 else PLANNED[:1]
+        ledger.commit(attempt(run, f"a{revision}", ids, revision), PLANNED, accept)
+    assert [record.revision for record in ledger.history()] == [0, 2, 9, 10]
+    assert ledger.records()[0].counts == {"n": 1}
+    assert ledger.records()[0].quarantined == {}
+
+
 def test_a_committed_file_that_is_gone_or_cut_is_reported(tmp_path: Path) -> None:
     run, ledger = make_ledger(tmp_path / "run")
     ledger.commit(attempt(run, "a"), PLANNED, accept)

@@ -37,6 +37,25 @@ def make_plan(queries: list[Query], **recipe: int) -> Plan:
     )
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "rerank"},
+        {"recipe": {"window": 10}},
+        {"shards": 4},
+        {"queries_sha256": "0" * 64},
+        {"schema_version": 0},
+    ],
+)
+def test_all_that_changes_the_published_bytes_changes_the_fingerprint(
+    change: dict[str, object],
+) -> None:
+    plan = make_plan(QUERIES, window=20)
+    assert plan.model_copy(update=change).fingerprint != plan.fingerprint
+    shown = plan.model_copy(update={"settings": {"workers": 3}})
+    assert shown.fingerprint == plan.fingerprint
+
+
 @given(st.sets(st.text(min_size=1), min_size=1, max_size=60), st.integers(1, 12), st.randoms())
 def test_shards_partition_the_queries_whatever_their_order(
     ids: set[str], shards: int, shuffled: random.Random
@@ -49,6 +68,10 @@ def test_shards_partition_the_queries_whatever_their_order(
     sizes = [len(shard) for shard in split]
     assert max(sizes) - min(sizes) <= 1
     assert all(shard == sorted(shard) for shard in split)
+
+
+def test_a_shard_holds_a_hundred_queries_at_most() -> None:
+    assert [default_shards(n) for n in (0, 1, 100, 101, 1000, 1001)] == [1, 1, 1, 2, 10, 11]
 
 
 def test_membership_is_frozen_across_versions() -> None:
@@ -78,6 +101,21 @@ def test_a_plan_without_any_work_gives_way(tmp_path: Path) -> None:
     changed = open_plan(run, make_plan(QUERIES[1:], window=10), QUERIES[1:])
     assert changed.recipe == {"window": 10}
     assert planned_queries(run, read_plan(run)) == sorted(QUERIES[1:])
+    # One window in a journal is work.
+    run.journal_of(0).mkdir(parents=True)
+    (run.journal_of(0) / "writer.jsonl").write_text("")
+    with pytest.raises(UsageError, match="another recipe: window 10 -> 20"):
+        open_plan(run, make_plan(QUERIES[1:], window=20), QUERIES[1:])
+
+
+def test_queries_that_were_not_planned_are_an_integrity_problem(tmp_path: Path) -> None:
+    run, other = RunDirectory(tmp_path / "run"), RunDirectory(tmp_path / "other")
+    plan = open_plan(run, make_plan(QUERIES), QUERIES)
+    open_plan(other, make_plan(QUERIES[1:]), QUERIES[1:])
+    (mine,), (foreign,) = (r.state.glob("queries-*.parquet") for r in (run, other))
+    mine.write_bytes(foreign.read_bytes())
+    with pytest.raises(IntegrityProblem, match="does not hold the planned queries"):
+        planned_queries(run, plan)
 
 
 def test_a_folder_that_is_not_ours_is_refused(tmp_path: Path) -> None:

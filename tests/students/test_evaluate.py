@@ -13,14 +13,10 @@ from pathlib import Path
 import pytest
 
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.run_directory import RunDirectory
 from rankgen.students import student_scores
-from rankgen.students.candidates import read_candidates
-from rankgen.students.cost import measure_cost
 from rankgen.students.cross_encoder import load_backbone
 from rankgen.students.evaluate import evaluate
 from rankgen.students.evaluation_settings import EvaluationSettings
-from rankgen.students.hardware import choose_hardware
 from rankgen.students.table import format_table
 from rankgen.students.validate import Validation
 
@@ -230,45 +226,6 @@ def test_candidates_below_the_depth_keep_their_order(
     evaluation = evaluate(at_one)
     first_stage, reranked = evaluation.systems
     assert reranked.measures == first_stage.measures
-
-
-def test_cost_of_a_student(
-    tmp_path: Path, qrels: Path, candidates: Path, tiny_backbone: str
-) -> None:
-    encoder = load_backbone(tiny_backbone, seed=1, query_tokens=8, passage_tokens=16, dropout=None)
-    encoder.save(tmp_path / "student")
-    values = {"qrels": qrels, "candidates": candidates, "students": [str(tmp_path / "student")]}
-    first, student = evaluate(settings_of(tmp_path, **values, cost=True, device="cpu")).systems
-    assert first.cost is None
-    assert student.cost is not None
-    assert student.cost.parameters == sum(p.numel() for p in encoder.model.parameters())
-    assert (student.cost.passages, student.cost.queries, student.cost.device) == (100, 2, "cpu")
-    assert 0 < student.cost.ms_per_query < 60_000
-    evaluation = evaluate(settings_of(tmp_path, **values, cost=True, device="cpu"))
-    assert f"{student.cost.parameters:,}" in format_table(evaluation)
-    page = (tmp_path / "report" / "report.html").read_text()
-    assert f"{student.cost.parameters:,}" in page
-    assert "ms/query" not in format_table(evaluate(settings_of(tmp_path, **values, device="cpu")))
-
-
-@pytest.mark.parametrize("passages", [3, 120])
-def test_the_cost_is_that_of_scoring_every_pair(
-    write_candidates: Callable[..., Path], tiny_backbone: str, passages: int
-) -> None:
-    # Half of the passages say the same, and a short list is repeated up to a hundred.
-    documents = {f"d{n}": f"text {n // 2}" for n in range(passages)}
-    lists = {query: [(doc_id, 1.0) for doc_id in documents] for query in QUERIES}
-    texts = read_candidates(RunDirectory(write_candidates("c", lists, QUERIES, documents)))
-    encoder = load_backbone(tiny_backbone, seed=1, query_tokens=8, passage_tokens=8, dropout=None)
-    scored: list[int] = []
-    encoder.model.get_submodule("classifier").register_forward_hook(
-        lambda _module, _inputs, logits: scored.append(len(logits))
-    )
-    hardware = choose_hardware("cpu", "fp32", chunk_tokens=512, threads=1)
-    cost = measure_cost(encoder, texts, hardware)
-    assert (cost.queries, cost.passages) == (2, 100)
-    # Two lists, and the first once more to warm up.
-    assert sum(scored) == 3 * cost.passages
 
 
 def test_judged_at_k_is_a_measure(tmp_path: Path, qrels: Path) -> None:

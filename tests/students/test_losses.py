@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rankgen.manifests.errors import UsageError
 from rankgen.students.losses import LOSSES, make_loss
-from rankgen.students.losses.adr_mse import approximate_ranks
+from rankgen.students.losses.adr_mse import approximate_ranks, evidenced_ranks
 from rankgen.students.losses.terms import (
     Reduction,
     Targets,
@@ -57,6 +57,13 @@ def test_lce_by_hand() -> None:
     assert loss_of("lce", scores, ranks).item() == pytest.approx(by_hand)
 
 
+def test_lce_shares_its_target_among_those_at_the_top() -> None:
+    scores, ranks = torch.tensor([[2.0, 0.5, 1.0]]), torch.tensor([[1.0, 1.0, 3.0]])
+    total = math.log(math.exp(2.0) + math.exp(0.5) + math.exp(1.0))
+    by_hand = -0.5 * (2.0 - total) - 0.5 * (0.5 - total)
+    assert loss_of("lce", scores, ranks).item() == pytest.approx(by_hand)
+
+
 def test_approximate_ranks_by_hand() -> None:
     scores = torch.tensor([[3.0, 1.0, 0.0, -2.0]], dtype=torch.float64)
     ranks = approximate_ranks(scores, whole(scores), alpha=1.0)
@@ -70,6 +77,12 @@ def test_adr_mse_by_hand() -> None:
     first, second = 2 - (1 + (1 - sigmoid)), 1 - (1 + sigmoid)
     by_hand = first**2 / math.log2(3) + second**2 / math.log2(2)
     assert loss_of("adr-mse", scores, ranks, reduction="sum").item() == pytest.approx(by_hand)
+
+
+def test_tied_documents_lose_half_a_pair_to_each_other() -> None:
+    ranks = torch.tensor([[1.0, 1.0, 4.0, 9.0]])
+    targets = Targets(ranks, torch.tensor([[True, True, True, False]]))
+    assert evidenced_ranks(targets, ranks)[0, :3].tolist() == [1.5, 1.5, 3.0]
 
 
 def test_adr_mse_vanishes_for_the_right_order_at_a_sharp_alpha() -> None:

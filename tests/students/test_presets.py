@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from rankgen.generator.cli import app
 from rankgen.generator.commands.train_student import train_settings
 from rankgen.manifests.errors import UsageError
+from rankgen.students.choices import DEFAULT_BACKBONE
 from rankgen.students.cross_encoder import load_backbone
 from rankgen.students.lists import sample_positions
 from rankgen.students.presets import NEEDED, PRESETS, with_preset
@@ -27,22 +28,72 @@ EVERYTHING: dict[str, object] = {
 }
 
 
+# arXiv 2405.07920, appendix C, and the authors' configuration, written down once more.
+COMMON: dict[str, object] = {
+    "learning_rate": 1e-5,
+    "weight_decay": 0.01,
+    "schedule": "constant",
+    "warmup_steps": 0,
+    "gradient_clip": None,
+    "queries_per_step": 32,
+    "query_tokens": 32,
+    "passage_tokens": 256,
+    "seed": 42,
+    "reduction": "per_query_mean",
+    "evidence": "all",
+    "dropout": None,
+    "frozen_layers": 0,
+    "max_minutes": None,
+    "validation_depth": None,
+}
+UNTIL_NO_BETTER: dict[str, object] = {
+    "loss": "ranknet",
+    "depth": 100,
+    "sample_size": None,
+    "epochs": 1000.0,
+    "max_steps": None,
+    "validate_every": 10,
+    "patience_steps": 100,
+}
+EXPECTED: dict[str, dict[str, object]] = {
+    "paper-labels": {
+        "loss": "lce",
+        "depth": 200,
+        "sample_size": 8,
+        "sample_mode": "best",
+        "max_steps": 20_000,
+        "patience_steps": None,
+    },
+    "paper-single": UNTIL_NO_BETTER,
+    "paper-two-stage": UNTIL_NO_BETTER,
+    "authors-config": {
+        "loss": "ranknet",
+        "depth": 100,
+        "sample_size": None,
+        "epochs": 3.0,
+        "max_steps": None,
+        "patience_steps": None,
+    },
+}
+
+
 @pytest.mark.parametrize("name", list(PRESETS))
-def test_every_preset_is_valid_and_gives_way_to_what_is_given(name: str) -> None:
+def test_a_preset_is_what_was_published_and_gives_way_to_what_is_given(name: str) -> None:
     settings = train_settings({**EVERYTHING, "preset": name}, "here")
-    assert (settings.learning_rate, settings.queries_per_step) == (1e-5, 32)
+    expected = {**COMMON, **EXPECTED[name]}
+    shown = settings.model_dump()
+    assert {key: shown[key] for key in expected} == expected
+    assert PRESETS[name].keys() - {"backbone"} <= expected.keys()
     assert settings.backbone == "first-stage-student"
     changed = train_settings({**EVERYTHING, "preset": name, "learning_rate": 2e-5}, "here")
     assert changed == settings.model_copy(update={"learning_rate": 2e-5})
 
 
-def test_the_papers_settings() -> None:
-    single = train_settings({**EVERYTHING, "preset": "paper-single"}, "here")
-    assert (single.loss, single.depth, single.patience_steps) == ("ranknet", 100, 100)
-    labels = train_settings({**EVERYTHING, "preset": "paper-labels"}, "here")
-    assert (labels.loss, labels.sample_size, labels.max_steps) == ("lce", 8, 20_000)
-    authors = train_settings({**EVERYTHING, "preset": "authors-config"}, "here")
-    assert (authors.epochs, authors.patience_steps) == (3.0, None)
+def test_presets_from_scratch_begin_with_the_default_backbone() -> None:
+    given = {key: value for key, value in EVERYTHING.items() if key != "backbone"}
+    for name in ("paper-labels", "paper-single"):
+        assert train_settings({**given, "preset": name}, "here").backbone == DEFAULT_BACKBONE
+    assert DEFAULT_BACKBONE == "google/electra-base-discriminator"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from rankgen.students.macro_means import (
 )
 from rankgen.students.paper_tables import TABLE_2, TABLES
 from rankgen.students.reproduce import reproduce
-from rankgen.students.tirex import CORPORA, TASKS, dataset_of
+from rankgen.students.tirex import CORPORA, TASKS, TirexTask, dataset_of, tasks_of
 
 
 @pytest.mark.parametrize("system", list(TABLE_2.rows))
@@ -56,12 +56,41 @@ def test_queries_of_two_tasks_with_one_id_count_twice() -> None:
 def test_every_row_has_a_figure_for_every_column() -> None:
     for table in TABLES.values():
         assert all(len(row) == len(table.columns) for row in table.rows.values())
-    assert (len(TASKS), len(CORPORA), sum(task.has_free_documents for task in TASKS)) == (
-        31,
-        14,
-        13,
-    )
+
+
+def test_the_tasks_of_tirex() -> None:
+    """By corpus: how many tasks and queries, and whether its documents can be had freely."""
+    found = {
+        corpus: (
+            len(tasks_of(corpus)),
+            sum(task.queries for task in tasks_of(corpus)),
+            {task.has_free_documents for task in tasks_of(corpus)},
+        )
+        for corpus in CORPORA
+    }
+    assert found == {
+        "Antique": (1, 200, {True}),
+        "Args.me": (2, 49 + 50, {True}),
+        "ClueWeb09": (4, 4 * 50, {False}),
+        "ClueWeb12": (4, 4 * 50, {False}),
+        "CORD-19": (1, 50, {True}),
+        "Cranfield": (1, 225, {True}),
+        "Disks4+5": (3, 50 + 50 + 250, {False}),
+        "GOV": (3, 50 + 50 + 225, {False}),
+        "GOV2": (3, 3 * 50, {False}),
+        "MEDLINE": (4, 50 + 50 + 30 + 50, {True}),
+        "MS MARCO": (2, 43 + 54, {True}),
+        "NFCorpus": (1, 325, {True}),
+        "Vaswani": (1, 93, {True}),
+        "WaPo": (1, 50, {False}),
+    }
     assert len({task.dataset_id for task in TASKS}) == 31
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.dataset_id)
+def test_a_task_has_as_many_queries_as_ir_datasets_says(task: TirexTask) -> None:
+    catalogue = pytest.importorskip("ir_datasets")
+    assert catalogue.load(task.dataset_id).metadata()["queries"]["count"] == task.queries
 
 
 def files(tmp_path: Path, name: str, grades: str, run: str) -> tuple[Path, Path]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 import pytrec_eval
@@ -55,4 +53,4 @@ def test_ties_are_those_of_32_bits() -> None:
     assert tied_scores([1e300, 1e301, 0.0, -0.0]) == 4
     assert tied_scores([]) == tied_scores([1.0]) == 0
     assert trec_eval_places([], []) == []
-    assert math.isfinite(per_query({"q": {"a": 1}}, {}, ["nDCG@10"])["nDCG@10"]["q"])
+    assert per_query({"q": {"a": 1}}, {}, ["nDCG@10"]) == {"nDCG@10": {"q": 0.0}}

@@ -14,6 +14,7 @@ import signal
 import sys
 
 TEACHER = "rankgen.generator.teachers.scripted"
+SIZES = "rankgen.generator.label"
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -88,14 +89,14 @@ def die(told, name, path):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-class TeacherFinder:
-    """Has the scripted teacher write down every window that it is asked for."""
+class Listener:
+    """Changes a module when it is imported."""
 
-    def __init__(self, calls):
-        self.calls = calls
+    def __init__(self, module, change):
+        self.module, self.change = module, change
 
     def find_spec(self, name, path=None, target=None):
-        if name != TEACHER:
+        if name != self.module:
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
@@ -103,27 +104,42 @@ class TeacherFinder:
 
         def exec_module(module):
             execute(module)
-            self.listen(module.ScriptedTeacher)
+            self.change(module)
 
         spec.loader.exec_module = exec_module
         return spec
 
-    def listen(self, teacher):
-        ask = teacher.rank_window
 
-        async def rank_window(this, query, passages):
-            parts = [query.query_id, *(passage.doc_id for passage in passages)]
-            key = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-            append(self.calls, f"{os.getpid()} {key}")
-            return await ask(this, query, passages)
+def write_calls_down(module):
+    """Has the scripted teacher write down every window that it is asked for."""
+    ask = module.ScriptedTeacher.rank_window
 
-        teacher.rank_window = rank_window
+    async def rank_window(this, query, passages):
+        parts = [query.query_id, *(passage.doc_id for passage in passages)]
+        window = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+        gpus = os.environ.get("CUDA_VISIBLE_DEVICES") or "-"
+        append(_told["calls"], f"{os.getpid()} {gpus} {query.query_id} {window}")
+        return await ask(this, query, passages)
+
+    module.ScriptedTeacher.rank_window = rank_window
+
+
+def reserve_gpus(module):
+    """Has the scripted teacher's workers reserve what those of an engine reserve."""
+    size = module.size_pool
+
+    def size_pool(settings, teacher, *rest, **more):
+        return size(settings, teacher.model_copy(update={"engine": "vllm"}), *rest, **more)
+
+    module.size_pool = size_pool
 
 
 if "KILL_POINT" in os.environ:
     with open(os.environ["KILL_POINT"], encoding="utf-8") as file:
         _told = json.load(file)
     append(_told["processes"], f"{os.getpid()} {role()}")
-    sys.meta_path.insert(0, TeacherFinder(_told["calls"]))
+    sys.meta_path.insert(0, Listener(TEACHER, write_calls_down))
+    if _told["gpus"]:
+        sys.meta_path.insert(0, Listener(SIZES, reserve_gpus))
     if role() != "other":
         sys.addaudithook(Steps(_told, role()))

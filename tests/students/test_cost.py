@@ -1,0 +1,134 @@
+"""The cost of a student: exact under a clock of our own, and of as many pairs as it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from rankgen.manifests.run_directory import RunDirectory
+from rankgen.students import cost as cost_module
+from rankgen.students.candidates import CandidateTexts, read_candidates
+from rankgen.students.cost import MOST_QUERIES, Cost, measure_cost
+from rankgen.students.cross_encoder import CrossEncoder, load_backbone
+from rankgen.students.evaluate import evaluate
+from rankgen.students.evaluation_settings import EvaluationSettings
+from rankgen.students.hardware import choose_hardware
+from rankgen.students.table import format_table
+
+# The first query, which warms the student up, and then each list.
+SECONDS = (9.0, 0.1, 0.4, 0.2)
+DOCUMENTS = {"a": "one text", "b": "another text", "c": "a third text here"}
+
+
+@pytest.fixture
+def encoder(tiny_backbone: str) -> CrossEncoder:
+    return load_backbone(tiny_backbone, seed=1, query_tokens=8, passage_tokens=8, dropout=None)
+
+
+def run_with(write_candidates: Callable[..., Path], queries: int, passages: int) -> Path:
+    # Half of the passages say the same.
+    documents = {f"d{n}": f"text {n // 2}" for n in range(passages)}
+    asked = {f"q{n}": f"query {n}" for n in range(queries)}
+    lists = {query: [(doc_id, 1.0) for doc_id in documents] for query in asked}
+    return write_candidates("candidates", lists, asked, documents)
+
+
+def texts_of(run: Path) -> CandidateTexts:
+    return read_candidates(RunDirectory(run))
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: tuple[float, ...]) -> None:
+    """Makes scorings take so long, one after the other."""
+    times = iter(
+        [time for n, taken in enumerate(seconds) for time in (100.0 * n, 100.0 * n + taken)]
+    )
+    monkeypatch.setattr(cost_module, "time", SimpleNamespace(perf_counter=lambda: next(times)))
+
+
+def test_the_cost_is_the_median_time_of_a_query_without_the_first(
+    encoder: CrossEncoder,
+    write_candidates: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    set_clock(monkeypatch, SECONDS)
+    hardware = choose_hardware("cpu", "fp32", chunk_tokens=512, threads=1)
+    cost = measure_cost(encoder, texts_of(run_with(write_candidates, 3, 4)), hardware)
+    encoder.save(tmp_path / "student")
+    weights = load_file(tmp_path / "student" / "model.safetensors")
+    assert cost == Cost(
+        parameters=sum(tensor.numel() for tensor in weights.values()),
+        ms_per_query=200.0,
+        passages=100,
+        queries=3,
+        device="cpu",
+        is_bf16=False,
+        threads=torch.get_num_threads(),
+        peak_gpu_bytes=None,
+    )
+
+
+def test_at_most_ten_queries_are_timed(
+    encoder: CrossEncoder, write_candidates: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_clock(monkeypatch, (9.0, *(0.1 * n for n in range(1, MOST_QUERIES + 1))))
+    hardware = choose_hardware("cpu", "fp32", chunk_tokens=512, threads=1)
+    cost = measure_cost(encoder, texts_of(run_with(write_candidates, 12, 3)), hardware)
+    assert (cost.queries, cost.ms_per_query) == (10, 550.0)
+
+
+@pytest.mark.parametrize("passages", [3, 120])
+def test_the_cost_is_that_of_scoring_every_pair(
+    encoder: CrossEncoder, write_candidates: Callable[..., Path], passages: int
+) -> None:
+    scored: list[int] = []
+    encoder.model.get_submodule("classifier").register_forward_hook(
+        lambda _module, _inputs, logits: scored.append(len(logits))
+    )
+    hardware = choose_hardware("cpu", "fp32", chunk_tokens=512, threads=1)
+    # A short list is repeated up to a hundred.
+    cost = measure_cost(encoder, texts_of(run_with(write_candidates, 2, passages)), hardware)
+    assert (cost.queries, cost.passages) == (2, 100)
+    # Two lists, and the first once more to warm up.
+    assert sum(scored) == 3 * cost.passages
+
+
+def test_an_evaluation_shows_the_cost_of_its_students(
+    encoder: CrossEncoder,
+    write_candidates: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    encoder.save(tmp_path / "student")
+    (tmp_path / "qrels").write_text("".join(f"q{n} 0 d1 1\n" for n in range(3)))
+
+    def settings(**more: object) -> EvaluationSettings:
+        return EvaluationSettings.model_validate(
+            {
+                "out": tmp_path / "report",
+                "qrels": tmp_path / "qrels",
+                "candidates": run,
+                "students": [str(tmp_path / "student")],
+                "device": "cpu",
+                **more,
+            }
+        )
+
+    run = run_with(write_candidates, 3, 4)
+    assert "ms/query" not in format_table(evaluate(settings()))
+    set_clock(monkeypatch, SECONDS)
+    evaluation = evaluate(settings(cost=True))
+    first, student = evaluation.systems
+    assert first.cost is None
+    assert student.cost is not None
+    parameters = sum(parameter.numel() for parameter in encoder.model.parameters())
+    assert (student.cost.parameters, student.cost.ms_per_query) == (parameters, 200.0)
+    page = (tmp_path / "report" / "report.html").read_text()
+    for shown in (format_table(evaluation), page):
+        assert f"{parameters:,}" in shown
+        assert "200.0" in shown
