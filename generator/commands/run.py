@@ -11,6 +11,7 @@ import typer
 
 from rankgen.generator.commands.evaluate import perform_evaluate
 from rankgen.generator.commands.label import forecast_label, perform_label
+from rankgen.generator.commands.metrics_options import MetricsFile, MetricsPort
 from rankgen.generator.commands.negatives import perform_negatives
 from rankgen.generator.commands.options import RayAddress
 from rankgen.generator.commands.reporting import reported
@@ -39,6 +40,8 @@ def run(
         bool, typer.Option("--dry-run", help="Check the recipe and print its steps and costs.")
     ] = False,
     ray_address: RayAddress = None,
+    metrics_port: MetricsPort = None,
+    metrics_file: MetricsFile = None,
 ) -> None:
     """Run a recipe; repeat the command to resume it.
 
@@ -46,7 +49,10 @@ def run(
     """
     if dry_run:
         describe_recipe(recipe, sets or [], out, ray_address)
-    else:
+        return
+    from rankgen.generator.jobs.metrics import published_metrics
+
+    with published_metrics(metrics_port, metrics_file):
         run_recipe(recipe, sets or [], out, ray_address)
 
 

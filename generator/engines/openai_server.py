@@ -22,7 +22,7 @@ from rankgen.generator.engines.server_probe import (
     refused_key,
     wants_merged_system,
 )
-from rankgen.generator.outcomes import TeacherFailure
+from rankgen.generator.outcomes import TeacherFailure, TokenUsage
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageError
 
@@ -88,6 +88,7 @@ class OpenAIServer:
         self._key = os.environ.get(KEY_VARIABLE) or "none"
         self._server: ServerFacts = probe_server(self._address, self._key)
         self._answered = False
+        self._tokens = TokenUsage()
         try:
             import openai
         except ImportError:
@@ -141,6 +142,7 @@ class OpenAIServer:
                 failure = f"an answer that is none ({one_line(error)})"
             else:
                 self._answered = True
+                self._tokens += generation.usage
                 self._pace.answered()
                 return generation
             if attempt < self._retry.attempts:
@@ -221,6 +223,14 @@ class OpenAIServer:
             f"{what} with status {error.status_code}: {said}",
             "check --model, --api and --context-size",
         )
+
+    def gauges(self) -> Mapping[str, float]:
+        """Returns requests in flight, pauses and tokens; see `rankgen.generator.gauges`."""
+        return {
+            **self._pace.gauges(),
+            "prompt_tokens_total": self._tokens.prompt,
+            "completion_tokens_total": self._tokens.output,
+        }
 
     async def close(self) -> None:
         """Closes the connections."""

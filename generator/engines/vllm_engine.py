@@ -13,6 +13,7 @@ from rankgen.generator.engines.base import EnginePrompt, Generation, finish_reas
 from rankgen.generator.engines.start_output import StartOutput
 from rankgen.generator.engines.start_problem import start_problem
 from rankgen.generator.engines.vllm_dtype import dtype_and_warning, own_dtype
+from rankgen.generator.engines.vllm_gauges import engine_gauges, with_gauges
 from rankgen.generator.outcomes import EngineDead, TeacherFailure, TokenUsage
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem
@@ -86,7 +87,7 @@ class VllmEngine:
         try:
             self._llm = AsyncLLM.from_engine_args(
                 # vLLM's defaults for servers are smaller batches; a run wants throughput.
-                engine_arguments(settings),
+                with_gauges(engine_arguments(settings)),
                 usage_context=UsageContext.LLM_CLASS,
             )
         except Exception as error:  # vLLM raises anything, from OSError to pydantic's errors.
@@ -134,6 +135,10 @@ class VllmEngine:
         output_ids = tuple(answer.token_ids)
         usage = TokenUsage(len(prompt.token_ids), len(output_ids))
         return Generation(answer.text, output_ids, finish_reason(answer.finish_reason), usage)
+
+    def gauges(self) -> Mapping[str, float]:
+        """Returns requests, tokens and the use of the cache; see `rankgen.generator.gauges`."""
+        return engine_gauges()
 
     async def close(self) -> None:
         """Ends the engine's process."""

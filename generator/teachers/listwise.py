@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rankgen.generator.engines.base import Engine, EnginePrompt, Generation
+from rankgen.generator.gauges import gauges_of
 from rankgen.generator.label_settings import LabelSettings, OnMalformed
 from rankgen.generator.outcomes import TeacherFailure, TokenUsage, WindowOutcome, WindowResult
 from rankgen.generator.permutation import (
@@ -182,6 +183,10 @@ class ListwiseTeacher:
                 text,
             )
         return _with_usage(best, usage)
+
+    def gauges(self) -> Mapping[str, float]:
+        """Returns what the engine says."""
+        return gauges_of(self._engine)
 
     async def close(self) -> None:
         """Stops the engine."""
