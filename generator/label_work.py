@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ import pyarrow as pa
 from pydantic import JsonValue
 
 from rankgen.generator.debugging import debug_wanted
+from rankgen.generator.gauges import gauges_of
 from rankgen.generator.jobs.streak import Streak
+from rankgen.generator.jobs.vitals import LastError
 from rankgen.generator.jobs.work import FilledShard, WorkerMustExit
 from rankgen.generator.jobs.worker_errors import unforeseen
 from rankgen.generator.journal import WindowJournal
@@ -114,6 +117,7 @@ class LabelWork:
         # Shared by all shards in flight, so that the engine always has this many chains.
         self._chains = asyncio.Semaphore(settings.concurrency or 1)
         self._windows = 0
+        self.last_error: LastError | None = None
         self._errors, self._answers = Streak(ERRORS_IN_A_ROW), Streak(BAD_ANSWERS_IN_A_ROW)
 
     async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
@@ -156,6 +160,10 @@ class LabelWork:
     def progress(self) -> int:
         """Counts the windows of all shards, replayed ones included."""
         return self._windows
+
+    def gauges(self) -> Mapping[str, float]:
+        """Returns what the teacher's engine says."""
+        return gauges_of(self._teacher)
 
     async def close(self) -> None:
         """Stops the engine."""
@@ -215,6 +223,7 @@ class LabelWork:
         Raises:
             IncompleteRun: Window after window failed for one reason.
         """
+        self.last_error = LastError(time.time(), f"query {query.query_id}: {reason}")
         streak = self._errors if outcome is WindowOutcome.ERROR else self._answers
         if streak.failure(reason, query.query_id):
             raise IncompleteRun(

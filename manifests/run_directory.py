@@ -42,6 +42,7 @@ class RunDirectory:
         self.claims = self.state / "claims"
         self.journal = self.state / "journal"
         self.events = self.state / "events"
+        self.progress = self.state / "progress"
         self.manifest = self.root / "manifest.json"
 
     def shard_path(self, table: str, shard: int, shards: int) -> Path:

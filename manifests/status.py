@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from rankgen.manifests.commit_record import CommitRecord
+from rankgen.manifests.driver_report import SeenDriver, read_reports
 from rankgen.manifests.ledger import Ledger
 from rankgen.manifests.plan import assign_shards, planned_queries, read_plan
 from rankgen.manifests.provenance import is_told, total_counts
@@ -32,6 +33,7 @@ class RunStatus:
         seconds_silent: Since a driver last wrote an event (a living one beats every half minute);
             None before the first.
         finished: Whether the manifest is written and tells of the latest commits.
+        drivers: Those that work on the run; while none does, the one that worked last.
     """
 
     kind: str
@@ -46,6 +48,7 @@ class RunStatus:
     seconds_left: float | None
     seconds_silent: float | None
     finished: bool
+    drivers: tuple[SeenDriver, ...] = ()
 
 
 def run_status(run: RunDirectory) -> RunStatus:
@@ -75,7 +78,14 @@ def run_status(run: RunDirectory) -> RunStatus:
         seconds_left=left / rate if rate else None,
         seconds_silent=_seconds_silent(run),
         finished=is_told(run, records),
+        drivers=_drivers(run),
     )
+
+
+def _drivers(run: RunDirectory) -> tuple[SeenDriver, ...]:
+    """Returns the drivers at work; where there is none, the one that wrote a report last."""
+    seen = read_reports(run)
+    return tuple(driver for driver in seen if driver.is_alive) or tuple(seen[:1])
 
 
 def _seconds_silent(run: RunDirectory) -> float | None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rankgen.generator.commands.metrics_options import MetricsFile, MetricsPort, pop_metrics
 from rankgen.generator.commands.options import (
     RUN_METAVAR,
     AsJson,
@@ -136,6 +137,8 @@ def label(
     shards: Shards = None,
     max_failed: MaxFailed = 0,
     ray_address: RayAddress = None,
+    metrics_port: MetricsPort = None,
+    metrics_file: MetricsFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Have a teacher order every query's candidates."""
@@ -143,10 +146,12 @@ def label(
     as_json = bool(options.pop("as_json"))
     is_dry = bool(options.pop("dry_run"))
     rate = float(options.pop("tokens_per_second"))
+    metrics = pop_metrics(options)
     if is_dry:
         forecast_label(options, "label", rate, as_json=as_json)
     else:
-        perform_label(options, "label", as_json=as_json)
+        with metrics:
+            perform_label(options, "label", as_json=as_json)
 
 
 def forecast_label(

@@ -34,6 +34,9 @@ OwnDocument = Annotated[
 ]
 RayAddress = Annotated[
     str | None,
-    typer.Option(help="A Ray cluster (auto, host:6379, ray://…).", show_default="this machine"),
+    typer.Option(
+        help="A Ray cluster: auto, host:6379 or ray://…; local is this machine.",
+        show_default="local",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from rankgen.generator.commands.metrics_options import MetricsFile, MetricsPort, pop_metrics
 from rankgen.generator.commands.options import AsJson, MaxFailed, RayAddress, Shards
 from rankgen.generator.commands.reporting import reported, say
 
@@ -44,12 +45,15 @@ def rerank(
     shards: Shards = None,
     max_failed: MaxFailed = 0,
     ray_address: RayAddress = None,
+    metrics_port: MetricsPort = None,
+    metrics_file: MetricsFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Have a student order every query's candidates."""
     options = dict(locals())
     as_json = bool(options.pop("as_json"))
-    perform_rerank(options, "rerank", as_json=as_json)
+    with pop_metrics(options):
+        perform_rerank(options, "rerank", as_json=as_json)
 
 
 def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = False) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rankgen.generator.commands.metrics_options import MetricsFile, MetricsPort, pop_metrics
 from rankgen.generator.commands.options import (
     AsJson,
     MaxFailed,
@@ -83,12 +84,15 @@ def retrieve(
     shards: Shards = None,
     max_failed: MaxFailed = 0,
     ray_address: RayAddress = None,
+    metrics_port: MetricsPort = None,
+    metrics_file: MetricsFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Find candidates for every query of a collection."""
     options = dict(locals())
     as_json = bool(options.pop("as_json"))
-    perform_retrieve(options, "retrieve", as_json=as_json)
+    with pop_metrics(options):
+        perform_retrieve(options, "retrieve", as_json=as_json)
 
 
 def describe_retrieve(values: Mapping[str, object], where: str) -> None:

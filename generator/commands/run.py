@@ -11,7 +11,9 @@ import typer
 
 from rankgen.generator.commands.evaluate import perform_evaluate
 from rankgen.generator.commands.label import forecast_label, perform_label
+from rankgen.generator.commands.metrics_options import MetricsFile, MetricsPort
 from rankgen.generator.commands.negatives import perform_negatives
+from rankgen.generator.commands.options import RayAddress
 from rankgen.generator.commands.reporting import reported
 from rankgen.generator.commands.rerank import perform_rerank
 from rankgen.generator.commands.retrieve import describe_retrieve, perform_retrieve
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from rankgen.manifests.recipe import Recipe, Step
 
 ASSUMED_TOKENS_PER_SECOND = 30_000.0
+# Steps of these commands start Ray's workers.
+ON_RAY = frozenset({"retrieve", "negatives", "label", "train-student", "rerank"})
 
 
 @reported
@@ -35,16 +39,33 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check the recipe and print its steps and costs.")
     ] = False,
+    ray_address: RayAddress = None,
+    metrics_port: MetricsPort = None,
+    metrics_file: MetricsFile = None,
 ) -> None:
-    """Run a recipe; repeat the command to resume it."""
+    """Run a recipe; repeat the command to resume it.
+
+    A step that names its own ray_address runs there, all others at --ray-address.
+    """
     if dry_run:
-        describe_recipe(recipe, sets or [], out)
-    else:
-        run_recipe(recipe, sets or [], out)
+        describe_recipe(recipe, sets or [], out, ray_address)
+        return
+    from rankgen.generator.jobs.metrics import published_metrics
+
+    with published_metrics(metrics_port, metrics_file):
+        run_recipe(recipe, sets or [], out, ray_address)
 
 
-def run_recipe(named: str, overrides: Sequence[str], out: Path | None) -> None:
+def run_recipe(
+    named: str, overrides: Sequence[str], out: Path | None, ray_address: str | None = None
+) -> None:
     """Runs every step; each resumes or recognises what it did before.
+
+    Args:
+        named: See `load_recipe`, as for the next two.
+        overrides: `STEP.OPTION=VALUE` texts.
+        out: The folder of all steps; None takes the recipe's.
+        ray_address: The cluster of every step that names none of its own.
 
     Raises:
         RankgenError: The recipe or a step of it is wrong; later steps are not started.
@@ -57,10 +78,12 @@ def run_recipe(named: str, overrides: Sequence[str], out: Path | None) -> None:
         for number, step in enumerate(recipe.steps, start=1):
             print(_heading(recipe, step, number), file=sys.stderr)
             where = f"recipe {recipe.name}, step '{step.name}'"
-            COMMANDS[step.command](recipe.step_options(step), where)
+            COMMANDS[step.command](_options(recipe, step, ray_address), where)
 
 
-def describe_recipe(named: str, overrides: Sequence[str], out: Path | None) -> None:
+def describe_recipe(
+    named: str, overrides: Sequence[str], out: Path | None, ray_address: str | None = None
+) -> None:
     """Checks every step's settings and prints them, with the cost of labelling where known."""
     from rankgen.generator.commands.step_check import check_step
     from rankgen.manifests.recipe import load_recipe
@@ -69,7 +92,7 @@ def describe_recipe(named: str, overrides: Sequence[str], out: Path | None) -> N
     print(f"{recipe.name}: {recipe.about}\nout: {recipe.out}")
     for number, step in enumerate(recipe.steps, start=1):
         print(_heading(recipe, step, number))
-        options = recipe.step_options(step)
+        options = _options(recipe, step, ray_address)
         where = f"recipe {recipe.name}, step '{step.name}'"
         check_step(step.command, options, where)
         for name, value in options.items():
@@ -81,6 +104,12 @@ def describe_recipe(named: str, overrides: Sequence[str], out: Path | None) -> N
                 forecast_label(options, where, ASSUMED_TOKENS_PER_SECOND)
             else:
                 print("    cost: known once its candidates are there; repeat --dry-run then")
+
+
+def _options(recipe: Recipe, step: Step, ray_address: str | None) -> dict[str, object]:
+    """Returns a step's options, with the cluster of all steps where it names none of its own."""
+    shared = {"ray_address": ray_address} if ray_address and step.command in ON_RAY else {}
+    return {**shared, **recipe.step_options(step)}
 
 
 def _heading(recipe: Recipe, step: Step, number: int) -> str:

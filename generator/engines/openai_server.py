@@ -98,6 +98,7 @@ class OpenAIServer:
         self._key = os.environ.get(KEY_VARIABLE) or "none"
         self._server: ServerFacts = probe_server(self._address, self._key)
         self._answered = False
+        self._tokens = NO_TOKENS
         try:
             import openai
         except ImportError:
@@ -150,6 +151,7 @@ class OpenAIServer:
                 spent += error.usage if isinstance(error, NoAnswer) else NO_TOKENS
             else:
                 self._answered = True
+                self._tokens += generation.usage + spent
                 self._pace.answered()
                 return replace(generation, usage=generation.usage + spent)
             if attempt < self._retry.attempts:
@@ -229,6 +231,14 @@ class OpenAIServer:
             f"{what} with status {error.status_code}: {said}",
             "check --model, --api and --context-size",
         )
+
+    def gauges(self) -> Mapping[str, float]:
+        """Returns requests in flight, pauses and tokens; see `rankgen.generator.gauges`."""
+        return {
+            **self._pace.gauges(),
+            "prompt_tokens_total": self._tokens.prompt,
+            "completion_tokens_total": self._tokens.output,
+        }
 
     async def close(self) -> None:
         """Closes the connections."""

@@ -28,7 +28,7 @@ class ServerPace:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._bound = math.inf
-        self._under_way = 0
+        self._under_way = self._pauses = 0
         self._resume_at = 0.0
         self._last_answer = now()
 
@@ -42,6 +42,13 @@ class ServerPace:
             yield
         finally:
             self._under_way -= 1
+
+    def gauges(self) -> dict[str, float]:
+        """Returns the requests under way and the pauses that the server asked for."""
+        return {
+            "server_requests_in_flight": self._under_way,
+            "rate_limit_pauses_total": self._pauses,
+        }
 
     def answered(self) -> None:
         """Notes an answer."""
@@ -59,5 +66,6 @@ class ServerPace:
         if now >= self._resume_at:
             # One refusal of a round halves the bound; the others of that round tell the same.
             self._bound = max(1.0, min(self._bound, self._under_way) / 2)
+            self._pauses += 1
         self._resume_at = max(self._resume_at, now + pause_s)
         return now - self._last_answer

@@ -92,7 +92,8 @@ def engine_arguments(settings: VllmSettings) -> AsyncEngineArgs:
         "tensor_parallel_size": settings.tensor_parallel,
         # The worker holds the GPUs; also where its driver stands in a placement group of Ray's.
         "distributed_executor_backend": "mp" if settings.tensor_parallel > 1 else None,
-        "disable_log_stats": True,
+        # Its metrics are what `vllm_gauges` reads.
+        "disable_log_stats": False,
         # Compiling costs a CPU more time than a run of ordinary length gains.
         "enforce_eager": not torch.cuda.is_available(),
     }

@@ -11,6 +11,7 @@ from rankgen.generator.engines.base import EnginePrompt, Generation, finish_reas
 from rankgen.generator.engines.start_output import StartOutput
 from rankgen.generator.engines.start_problem import start_problem
 from rankgen.generator.engines.vllm_arguments import VllmSettings, engine_arguments
+from rankgen.generator.engines.vllm_gauges import engine_gauges
 from rankgen.generator.outcomes import EngineDead, TeacherFailure, TokenUsage
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem, reason_of
@@ -107,6 +108,10 @@ class VllmEngine:
             )
         ended = finish_reason(answer.finish_reason, answer.text, usage)
         return Generation(answer.text, output_ids, ended, usage)
+
+    def gauges(self) -> Mapping[str, float]:
+        """Returns requests, tokens and the use of the cache; see `rankgen.generator.gauges`."""
+        return engine_gauges()
 
     async def close(self) -> None:
         """Ends the engine's process."""

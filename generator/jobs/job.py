@@ -17,6 +17,7 @@ from rankgen.generator.jobs.interrupt import StopRequest, stop_on_signals
 from rankgen.generator.jobs.pool import Pool
 from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.jobs.second_try import SecondTry
+from rankgen.generator.jobs.watch import Watch, WatchedEvents, watched
 from rankgen.generator.jobs.work import ShardTask, WorkFactory
 from rankgen.manifests.atomic import remove_tree
 from rankgen.manifests.commit_record import CommitRecord
@@ -96,7 +97,7 @@ def run_job(job: ShardJob) -> JobSummary:
 
 
 def _run_probed(job: ShardJob, token: StoreToken) -> JobSummary:
-    events = EventLog(job.run)
+    events = WatchedEvents(job.run)
     events.write(STARTED)
     try:
         return _run_alone(job, token, events)
@@ -104,21 +105,23 @@ def _run_probed(job: ShardJob, token: StoreToken) -> JobSummary:
         events.write(LEFT)
 
 
-def _run_alone(job: ShardJob, token: StoreToken, events: EventLog) -> JobSummary:
+def _run_alone(job: ShardJob, token: StoreToken, events: WatchedEvents) -> JobSummary:
     plan = open_plan(job.run, job.plan, job.queries, other_driver(job.run))
     ledger = Ledger(job.run, plan.fingerprint, plan.shards, plan.tables)
     records = ledger.settle()
     resumed = len(records)
     tasks, planned = _missing(job, plan, records)
-    if tasks:
-        # Ray takes SIGTERM for itself when it starts, and would abort.
-        with ray_session(job.ray_address), stop_on_signals() as stop:
-            _fill(job, plan, ledger, tasks, planned, records, stop, token, events)
-        if stop.requested:
-            raise KeyboardInterrupt
-        records = ledger.settle()
     if tasks or not is_told(job.run, records):
-        write_manifest(job.run, plan, ledger.history(), job.finish() or {})
+        with watched(job.run, plan, events) as watch:
+            if tasks:
+                # Ray takes SIGTERM for itself when it starts, and would abort.
+                with ray_session(job.ray_address), stop_on_signals() as stop:
+                    _fill(job, plan, ledger, tasks, planned, records, stop, token, watch)
+                if stop.requested:
+                    raise KeyboardInterrupt
+                records = ledger.settle()
+            watch.end("finishing")
+            write_manifest(job.run, plan, ledger.history(), job.finish() or {})
     # Also where a kill after the manifest has left some of it.
     if not any(record.quarantined for record in records.values()):
         ledger.discard_work_in_progress()
@@ -157,9 +160,9 @@ def _fill(
     records: dict[int, CommitRecord],
     stop: StopRequest,
     token: StoreToken,
-    events: EventLog,
+    watch: Watch,
 ) -> None:
-    settings = job.pool()
+    settings, events = job.pool(), watch.events
     pool = Pool(
         partial(make_actor, job.run.root.absolute(), plan, job.factory, token, settings),
         settings,
@@ -167,7 +170,10 @@ def _fill(
         stop,
         Claims(job.run),
         warn,
+        watch.see,
     )
+    for shard, record in records.items():
+        events.count(shard, len(planned[shard]), len(record.quarantined))
     published = sum(len(planned[s]) - len(r.quarantined) for s, r in records.items())
     events.write("start", shards_left=len(tasks), workers=settings.workers)
     try:
@@ -216,7 +222,8 @@ def _commit_all(
             remove_tree(job.run.attempts / attempt.name)
             continue
         won = ledger.commit(attempt, planned[task.shard], job.validate)
-        events.write("commit" if won else "lost race", shard=task.shard)
+        counts = {"queries": len(planned[task.shard]), "failed": len(attempt.quarantined)}
+        events.write("commit" if won else "lost race", shard=task.shard, **counts)
         if won:
             failed.note(task, attempt)
         if shown is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from rankgen.generator.jobs.claims import Claims
@@ -43,6 +43,7 @@ class Pool:
         stop: Asks for draining: nothing new is started, what runs is finished.
         claims: Keeps what another driver of the run works on from being done here too.
         tell: Shows a sentence to the user while the run goes on.
+        watch: Is shown the workers again and again; see `rankgen.generator.jobs.watch`.
     """
 
     def __init__(
@@ -53,10 +54,12 @@ class Pool:
         stop: StopRequest,
         claims: Claims,
         tell: Callable[[str], None],
+        watch: Callable[[Sequence[Slot]], None],
     ) -> None:
         self._settings = settings
         self._events = events
         self._stop = stop
+        self._watch = watch
         self._elsewhere = Elsewhere(claims, events, tell)
         self._starts = Starts(make_actor, settings, events, tell)
         self._queue: deque[Queued] = deque()
@@ -87,6 +90,7 @@ class Pool:
             yield from self._collect()
             self._kill_stalled()
             self._beat()
+            self._watch(self._slots)
 
     def add(self, task: ShardTask) -> None:
         """Queues a task while `attempts` runs."""
@@ -160,9 +164,9 @@ class Pool:
 
     def _kill_stalled(self) -> None:
         limit = self._settings.stall_seconds
-        for slot in [slot for slot in self._slots if slot.tasks]:
+        for slot in [slot for slot in self._slots if slot.ready]:
             seconds = slot.pulse.seconds_still(slot.actor)
-            if limit is not None and seconds > limit:
+            if slot.tasks and limit is not None and seconds > limit:
                 self._replace(slot, f"no progress for {seconds:.0f} s")
 
     def _beat(self) -> None:

@@ -1,31 +1,49 @@
-"""Whether a worker still gets on, asked without waiting for the answer."""
+"""How a worker does and whether it still gets on, asked without waiting for the answer."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
+from rankgen.generator.jobs.rate import Rate
+
 if TYPE_CHECKING:
     from ray import ObjectRef
     from ray.actor import ActorHandle
 
+    from rankgen.generator.jobs.vitals import Vitals
     from rankgen.generator.jobs.worker import ShardWorker
 
 ASK_SECONDS = 2.0
 
 
 class Pulse:
-    """The progress of one worker, as last heard."""
+    """How one worker does, as last heard.
+
+    Attributes:
+        vitals: Its last answer; None before the first.
+    """
 
     def __init__(self) -> None:
-        self._progress = -1
+        self.vitals: Vitals | None = None
+        self._rate = Rate()
         self._changed = self._asked = time.monotonic()
-        self._question: ObjectRef[int] | None = None
+        self._question: ObjectRef[Vitals] | None = None
 
     @property
     def progress(self) -> int:
         """The worker's progress as last heard: windows or queries since it started."""
-        return max(self._progress, 0)
+        return 0 if self.vitals is None else self.vitals.progress
+
+    @property
+    def per_second(self) -> float | None:
+        """How fast it gets on, over the last minute; None when that is not known yet."""
+        return self._rate.per_second(time.monotonic())
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long its progress has not been heard to change."""
+        return time.monotonic() - self._changed
 
     def reset(self) -> None:
         """Starts the clock anew: the worker was idle and has just been given work."""
@@ -43,18 +61,20 @@ class Pulse:
         if question is None:
             if now - self._asked >= ASK_SECONDS:
                 self._asked = now
-                self._question = actor.progress.remote()
+                self._question = actor.vitals.remote()
         elif ray.wait([question], timeout=0)[0]:
             self._question = None
             self._hear(question, now)
         return now - self._changed
 
-    def _hear(self, answer: ObjectRef[int], now: float) -> None:
+    def _hear(self, answer: ObjectRef[Vitals], now: float) -> None:
         import ray
 
         try:
-            progress = ray.get(answer)
+            vitals = ray.get(answer)
         except ray.exceptions.RayError:
             return  # Its death is noticed by the task that it had.
-        if progress != self._progress:
-            self._progress, self._changed = progress, now
+        if self.vitals is None or vitals.progress != self.vitals.progress:
+            self._changed = now
+        self.vitals = vitals
+        self._rate.add(now, vitals.progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import sys
@@ -13,8 +14,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rankgen.generator.gauges import gauges_of
 from rankgen.generator.jobs.driver_variables import DriverVariables
 from rankgen.generator.jobs.last_words import own_log
+from rankgen.generator.jobs.vitals import Failing, LastError, Vitals
 from rankgen.generator.jobs.work import (
     FetchesFirst,
     FilledShard,
@@ -25,6 +28,7 @@ from rankgen.generator.jobs.work import (
 )
 from rankgen.manifests.atomic import whole_file
 from rankgen.manifests.commit_record import Attempt
+from rankgen.manifests.errors import last_line
 from rankgen.manifests.run_directory import RunDirectory, read_shard
 from rankgen.manifests.shard import write_shard
 from rankgen.manifests.storage_faults import named_storage_faults
@@ -52,6 +56,7 @@ class ShardWorker:
         self._token = token
         self._work: ShardWork | None = None
         self._said: str | None = None
+        self._error: LastError | None = None
 
     async def place(self) -> tuple[str, str | None]:
         """Returns Ray's id of the node and this process's log there.
@@ -92,8 +97,17 @@ class ShardWorker:
         Raises:
             EnvironmentProblem: The disk is full or refuses writing; trying again is no use.
         """
-        with named_storage_faults(self._run.state):
-            return await self._fill(task)
+        try:
+            with named_storage_faults(self._run.state):
+                attempt = await self._fill(task)
+        except Exception as error:
+            self._error = LastError(time.time(), last_line(error))
+            raise
+        for query in task.queries:
+            if query.query_id in attempt.quarantined:
+                reason = f"query {query.query_id}: {attempt.quarantined[query.query_id]}"
+                self._error = LastError(time.time(), reason)
+        return attempt
 
     async def _fill(self, task: ShardTask) -> Attempt:
         assert self._work is not None, "start() comes first"
@@ -118,7 +132,7 @@ class ShardWorker:
             facts={
                 **self._work.facts(),
                 **filled.facts,
-                "worker": f"{socket.gethostname()}-{os.getpid()}",
+                "worker": _own_name(),
                 "began": round(began, 3),
                 "filled": len(done - filled.failed.keys()),
                 "seconds": round(time.monotonic() - clock, 3),
@@ -144,9 +158,18 @@ class ShardWorker:
         if self._work is not None:
             await self._work.close()
 
-    async def progress(self) -> int:
-        """Returns the work's progress; a call that does not come back is a blocked process."""
-        return 0 if self._work is None else self._work.progress()
+    async def vitals(self) -> Vitals:
+        """Returns how the work does; a call that does not come back is a blocked process."""
+        work, gauges = self._work, dict[str, float]()
+        # An engine that cannot say how it does may do well; no answer would look like a stall.
+        with contextlib.suppress(Exception):
+            gauges.update(gauges_of(work))
+        return Vitals(
+            worker=_own_name(),
+            progress=0 if work is None else work.progress(),
+            gauges=gauges,
+            error=(work.last_error if isinstance(work, Failing) else None) or self._error,
+        )
 
     def _say(self, sentence: str) -> None:
         if sentence != self._said:
@@ -162,3 +185,7 @@ class ShardWorker:
         published = read_shard(public, table)
         again = pc.is_in(published["query_id"], value_set=pa.array(sorted(done), pa.string()))
         return pa.concat_tables([published.filter(pc.invert(again)), rows])
+
+
+def _own_name() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}"

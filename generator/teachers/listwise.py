@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from rankgen.generator.engines.base import Engine, EnginePrompt, Generation
+from rankgen.generator.gauges import gauges_of
 from rankgen.generator.label_settings import LabelSettings, OnMalformed
 from rankgen.generator.outcomes import FailedCall, TeacherFailure, WindowOutcome, WindowResult
 from rankgen.generator.permutation import (
@@ -203,6 +204,10 @@ class ListwiseTeacher:
             reason = f"the answer is {parsed.outcome} and the policy is {policy}"
         call = FailedCall(reason, parsed.outcome, generation.usage, generation.text, cut)
         return _Tried(call, _result(parsed, generation, cut))
+
+    def gauges(self) -> Mapping[str, float]:
+        """Returns what the engine says."""
+        return gauges_of(self._engine)
 
     async def close(self) -> None:
         """Stops the engine."""

@@ -30,8 +30,14 @@ async def main(folder):
     prompts = [EnginePrompt((), tuple(tokenizer.encode(text))) for text in texts]
     engine = VllmEngine(VllmSettings(folder, context_size=256, dtype="float32", force_length=True,
                                      engine_args={"max_num_seqs": 3}))
-    answers = await asyncio.gather(*(engine.generate(prompt, 19) for prompt in prompts))
-    found = {"facts": dict(engine.facts()), "prompts": [p.token_ids for p in prompts],
+    asked = asyncio.gather(*(engine.generate(prompt, 19) for prompt in prompts))
+    gauges = []
+    while not asked.done():
+        gauges.append(engine.gauges())
+        await asyncio.sleep(0.005)
+    answers = await asked
+    found = {"gauges": [*gauges, engine.gauges()],
+             "facts": dict(engine.facts()), "prompts": [p.token_ids for p in prompts],
              "answers": [[a.text, a.output_ids, a.finish_reason, a.usage.prompt, a.usage.output]
                          for a in answers],
              "decoded": [tokenizer.decode(a.output_ids) for a in answers]}
@@ -105,6 +111,17 @@ def test_vllm_writes_what_transformers_writes_and_dies_honestly(tmp_path: Path) 
         # vLLM spells the answer as a continuation, with the space before its first word.
         assert text.strip() == decoded.strip()
         assert (finish, prompt_tokens, output_tokens) == ("length", len(prompt), 19)
+    gauges = found["gauges"]
+    assert max(values["engine_requests_running"] for values in gauges) == len(found["prompts"])
+    assert max(values["engine_kv_cache_usage"] for values in gauges) > 0
+    assert gauges[-1] == {
+        "engine_requests_running": 0,
+        "engine_requests_waiting": 0,
+        "engine_kv_cache_usage": 0,
+        "engine_preemptions_total": 0,
+        "prompt_tokens_total": sum(map(len, found["prompts"])),
+        "completion_tokens_total": 3 * 19,
+    }
     assert found["facts"]["engine"] == "vllm"
     assert found["facts"]["dtype"] == "float32"
     assert found["facts"]["max_num_seqs"] == "3"

@@ -67,12 +67,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def cluster(folder: Path, **variables: str) -> Iterator[str]:
+def cluster(folder: Path, *options: str, **variables: str) -> Iterator[str]:
     """Starts a cluster as a user does and yields its address."""
     port, log = free_port(), folder / "head.log"
     command = [str(RAY), "start", "--head", "--block", "--num-cpus=2", f"--port={port}"]
     command += ["--node-ip-address=127.0.0.1", f"--ray-client-server-port={free_port()}"]
-    command += ["--include-dashboard=false", f"--temp-dir={folder}/r"]
+    command += ["--include-dashboard=false", f"--temp-dir={folder}/r", *options]
     with log.open("w") as output:
         head = subprocess.Popen(
             command,

@@ -74,6 +74,7 @@ class Steps:
 
 def named(path):
     path = re.sub(r"[^/]*\.jsonl", "*.jsonl", path)
+    path = re.sub(r"(?<=/progress/)[^/]+", "*", path)
     return re.sub(r"\d{5}", "N", re.sub(r"[0-9a-f]{32}", "H", path))
 
 
