@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rankgen.manifests.object_store import (
-    append_to_object,
     copy_object,
     create_object,
     download,
@@ -95,24 +94,21 @@ def make_folder(path: Path) -> None:
         fsync_directory(folder.parent)
 
 
-def publish(source: Path, public: Path) -> bool:
+def publish(source: Path, public: Path) -> None:
     """Makes a finished file visible under its public name; repeating it is harmless.
 
     On a disk the file moves. In a store it is copied and `source` stays, so that whoever copied an
     older file over `public` can put the newer one back.
 
-    Returns:
-        True if this call changed `public`.
-
     Raises:
         FileNotFoundError: There is no `source` (any more).
     """
     if is_remote(public):
-        return copy_object(source, public)
+        copy_object(source, public)
+        return
     make_folder(public.parent)
     os.replace(source, public)
     fsync_directory(public.parent)
-    return True
 
 
 def share_file(source: Path, public: Path) -> None:
@@ -136,17 +132,6 @@ def share_file(source: Path, public: Path) -> None:
         with whole_file(public) as draft:
             shutil.copyfile(source, draft)
     fsync_directory(public.parent)
-
-
-def append_line(path: Path, line: str) -> None:
-    """Adds a line to a small file that nobody else writes; not synced, for it is no data."""
-    content = (line + "\n").encode()
-    if is_remote(path):
-        append_to_object(path, content)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        file.write(content)
 
 
 def read_files(paths: Sequence[Path]) -> list[bytes]:

@@ -17,7 +17,7 @@ from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.object_store import open_root
 from rankgen.manifests.records import Candidates
 from rankgen.manifests.schema import TABLES
-from rankgen.manifests.shard import read_parquet
+from rankgen.manifests.shard import parse_parquet, read_parquet
 
 # Small files cost a round trip each, most of all in a store.
 READ_THREADS = 4
@@ -113,14 +113,22 @@ class RunDirectory:
         return paths
 
 
-def read_shard(path: Path, table: str, columns: list[str] | None = None) -> pa.Table:
+def read_shard(
+    path: Path, table: str, columns: list[str] | None = None, content: bytes | None = None
+) -> pa.Table:
     """Reads one Parquet shard and checks its columns.
+
+    Args:
+        path: Where it stands.
+        table: A name in `TABLES`.
+        columns: Those to read; None reads all.
+        content: Its bytes, where the caller has read them already.
 
     Raises:
         IntegrityProblem: The file cannot be read or its columns are not the schema's.
     """
     try:
-        read = read_parquet(path, columns)
+        read = read_parquet(path, columns) if content is None else parse_parquet(content, columns)
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
         raise IntegrityProblem(
