@@ -23,10 +23,17 @@ CONFLICT_SECONDS = 0.1
 
 
 class ListedObject(NamedTuple):
-    """What a listing says of an object; equal contents have, as a rule, equal tags."""
+    """What a listing says of an object.
+
+    Attributes:
+        tag: As a rule equal for equal contents.
+        size: In bytes.
+        changed: When it was written, in seconds since 1970.
+    """
 
     tag: str
     size: int
+    changed: float
 
 
 def open_root(named: Path | str) -> Path:
@@ -54,8 +61,7 @@ def open_root(named: Path | str) -> Path:
         ) from None
     # Another process writes to the same folders: what a listing said is stale at once. A client
     # that may read a file in parallel parts asks for its size before, and our files are small.
-    options = {"use_listings_cache": False, "max_concurrency": 1}
-    return cast(Path, UPath(named.rstrip("/"), **options))
+    return cast(Path, UPath(named.rstrip("/"), use_listings_cache=False, max_concurrency=1))
 
 
 def is_remote(path: object) -> bool:
@@ -139,7 +145,9 @@ def listed_objects(folder: Path) -> dict[str, ListedObject]:
     """Returns every object under a folder by its path below it, a request a thousand objects."""
     store, above = _remote(folder).fs, _remote(folder).path.rstrip("/") + "/"
     return {
-        name.removeprefix(above): ListedObject(entry["ETag"], entry["size"])
+        name.removeprefix(above): ListedObject(
+            entry["ETag"], entry["size"], entry["LastModified"].timestamp()
+        )
         for name, entry in store.find(above, detail=True).items()
         if name.startswith(above)
     }

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from rankgen.manifests.commit_record import CommitRecord
+from rankgen.manifests.event_logs import driver_logs
 from rankgen.manifests.ledger import Ledger
 from rankgen.manifests.plan import assign_shards, planned_queries, read_plan
 from rankgen.manifests.provenance import is_told, total_counts
@@ -79,7 +80,7 @@ def run_status(run: RunDirectory) -> RunStatus:
 
 
 def _seconds_silent(run: RunDirectory) -> float | None:
-    changed = [path.stat().st_mtime for path in run.events.glob("*.jsonl")]
+    changed = [log.changed for log in driver_logs(run)]
     return max(0.0, time.time() - max(changed)) if changed else None
 
 

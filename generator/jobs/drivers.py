@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import time
 from pathlib import Path
 
+from rankgen.manifests.event_logs import DriverLog, driver_logs
 from rankgen.manifests.run_directory import RunDirectory
 
 # A living driver writes an event every half minute.
@@ -22,9 +22,9 @@ def other_driver(run: RunDirectory) -> str | None:
     silence.
     """
     own = driver_name()
-    for path in run.events.glob("*.jsonl"):
-        if path.stem != own and _last_event(path) != LEFT and _is_alive(path):
-            return path.stem
+    for log in driver_logs(run):
+        if log.driver != own and _is_alive(log) and not _has_left(log):
+            return log.driver
     return None
 
 
@@ -33,17 +33,16 @@ def driver_name() -> str:
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
-def _is_alive(path: Path) -> bool:
-    host, _, process = path.stem.rpartition("-")
+def _is_alive(log: DriverLog) -> bool:
+    host, _, process = log.driver.rpartition("-")
     if host == socket.gethostname() and process.isdecimal():
         return Path("/proc", process).exists() or not Path("/proc/self").exists()
-    return time.time() - path.stat().st_mtime < SILENT_SECONDS
+    return time.time() - log.changed < SILENT_SECONDS
 
 
-def _last_event(path: Path) -> str | None:
+def _has_left(log: DriverLog) -> bool:
     try:
-        line = path.read_text(encoding="utf-8").splitlines()[-1]
-        event: str = json.loads(line)["event"]
-    except (OSError, ValueError, IndexError, KeyError, TypeError):
-        return None
-    return event
+        last = log.last()
+    except OSError:
+        return False
+    return last is not None and last.get("event") == LEFT

@@ -97,10 +97,13 @@ def run_job(job: ShardJob) -> JobSummary:
 def _run_probed(job: ShardJob, token: StoreToken) -> JobSummary:
     events = EventLog(job.run)
     events.write(STARTED)
+    # Before the plan is made: another driver looks for it there.
+    events.flush()
     try:
         return _run_alone(job, token, events)
     finally:
         events.write(LEFT)
+        events.close()
 
 
 def _run_alone(job: ShardJob, token: StoreToken, events: EventLog) -> JobSummary:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,32 +22,6 @@ from rankgen.manifests.shard import write_shard
 
 
 @pytest.fixture
-def requests(s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
-    """Counts, by kind, what a server that holds the same store is asked."""
-    from moto.server import DomainDispatcherApplication, create_backend_app
-    from s3fs import S3FileSystem
-    from werkzeug.serving import make_server
-
-    application = DomainDispatcherApplication(create_backend_app)
-    seen: Counter[str] = Counter()
-
-    def counting(environ: dict[str, str], start: object) -> object:
-        is_listing = "list-type=" in environ["QUERY_STRING"]
-        is_copy = "HTTP_X_AMZ_COPY_SOURCE" in environ
-        seen["LIST" if is_listing else "COPY" if is_copy else environ["REQUEST_METHOD"]] += 1
-        return application(environ, start)
-
-    server = make_server("127.0.0.1", 0, counting, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-    S3FileSystem.clear_instance_cache()
-    yield seen
-    server.shutdown()
-    S3FileSystem.clear_instance_cache()
-
-
-@pytest.fixture
 def root(s3_bucket: str) -> Path:
     return open_root(f"{s3_bucket}/{uuid.uuid4().hex}")
 
@@ -64,23 +36,23 @@ def two_tables(run: RunDirectory, name: str, shard: int) -> Attempt:
 
 
 def test_a_commit_of_n_files_is_2n_and_2_requests_however_many_came_before(
-    root: Path, requests: Counter[str]
+    root: Path, s3_requests: Counter[str]
 ) -> None:
     run, tables = RunDirectory(root), ["queries", "documents"]
     ledger = Ledger(run, FINGERPRINT, 4, tables)
     for shard in range(3):
         made = two_tables(run, f"a{shard}", shard)
-        requests.clear()
+        s3_requests.clear()
         assert ledger.commit(made, PLANNED, accept)
         # Two files are read, and a later revision is looked for.
-        assert requests == {"GET": 3, "PUT": 1, "COPY": 2}
-    requests.clear()
+        assert s3_requests == {"GET": 3, "PUT": 1, "COPY": 2}
+    s3_requests.clear()
     assert ledger.settle().keys() == {0, 1, 2}
-    assert set(requests) <= {"LIST", "HEAD"}, "its own records are known, and its copies stand"
+    assert set(s3_requests) <= {"LIST", "HEAD"}, "its own records are known, and its copies stand"
 
 
 def test_whoever_resumes_asks_for_listings_and_records_only(
-    root: Path, requests: Counter[str]
+    root: Path, s3_requests: Counter[str]
 ) -> None:
     run, tables = RunDirectory(root), ["queries", "documents"]
     for shard in range(3):
@@ -91,10 +63,10 @@ def test_whoever_resumes_asks_for_listings_and_records_only(
     whole = torn.read_bytes()
     for damage in (lambda: write_whole(torn, b"x"), lambda: remove_tree(torn)):
         damage()
-        requests.clear()
+        s3_requests.clear()
         assert Ledger(run, FINGERPRINT, 4, tables).settle().keys() == {0, 1, 2}
         assert torn.read_bytes() == whole
-        assert requests["COPY"] == len(tables), "only the unsettled shard is published again"
+        assert s3_requests["COPY"] == len(tables), "only the unsettled shard is published again"
 
 
 def test_the_loser_of_a_race_learns_it_and_leaves_the_winners_files(root: Path) -> None:
