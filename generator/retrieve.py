@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection as AbstractCollection
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +15,9 @@ from rankgen.generator.jobs.cluster import cpus_of_nodes, total_gpus
 from rankgen.generator.jobs.job import JobSummary, ShardJob, run_job
 from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.retrieve_work import RetrieveFactory, validate_candidates
-from rankgen.manifests.plan import Plan, default_shards, digest_of_queries
+from rankgen.manifests.plan import Plan, default_shards
 from rankgen.manifests.progress import progress
+from rankgen.manifests.query_table import QueryTable
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run_directory import QRELS, RunDirectory
 from rankgen.manifests.run_path import RunPath
@@ -22,7 +25,7 @@ from rankgen.manifests.texts import write_documents, write_queries
 from rankgen.manifests.trec import Qrels, write_qrels
 from rankgen.retrieval.collection import Collection
 from rankgen.retrieval.open_collection import open_collection
-from rankgen.retrieval.own_documents import OwnDocument, find_own_documents, shared_by_name
+from rankgen.retrieval.own_documents import OwnDocument, find_own_documents
 from rankgen.retrieval.retriever import RetrieverHandle, check_first_stage, prepare
 from rankgen.retrieval.run_order import RunLosses
 from rankgen.retrieval.sampling import sample_queries
@@ -78,8 +81,33 @@ class RetrieveSummary:
     job: JobSummary
     losses: RunLosses | None
     judged: tuple[str, ...] | None
-    answered: frozenset[str]
+    answered: AbstractCollection[str]
     same_id: tuple[str, ...]
+
+
+class Answered(AbstractCollection[str]):
+    """The ids of queries that have a list, looked up where the queries are.
+
+    Args:
+        queries: The planned queries.
+        lost: Those among them that have none.
+    """
+
+    def __init__(self, queries: QueryTable, lost: AbstractSet[str]) -> None:
+        self._queries, self._lost = queries, lost
+
+    def __contains__(self, query_id: object) -> bool:
+        """Says whether a query has a list."""
+        is_planned = isinstance(query_id, str) and self._queries.find(query_id) is not None
+        return is_planned and query_id not in self._lost
+
+    def __iter__(self) -> Iterator[str]:
+        """Yields the ids, sorted."""
+        return (q.query_id for q in self._queries if q.query_id not in self._lost)
+
+    def __len__(self) -> int:
+        """Returns their number."""
+        return len(self._queries) - len(self._lost)
 
 
 def retrieve(settings: RetrieveSettings) -> RetrieveSummary:
@@ -95,7 +123,7 @@ def retrieve(settings: RetrieveSettings) -> RetrieveSummary:
         split=settings.split,
         index=settings.retriever.index,
     )
-    queries = list(collection.queries())
+    queries = QueryTable(collection.queries())
     check_first_stage(settings.retriever)
     own = find_own_documents(settings.own_document, collection, queries)
     handle = prepare(settings.retriever, collection, queries=queries, own=own.left_out)
@@ -119,13 +147,13 @@ def retrieve(settings: RetrieveSettings) -> RetrieveSummary:
         job=done,
         losses=handle.losses,
         judged=None if qrels is None else tuple(qrels),
-        answered=frozenset(query.query_id for query in queries) - done.quarantined.keys(),
-        same_id=tuple(shared_by_name(own.others)),
+        answered=Answered(queries, done.quarantined.keys()),
+        same_id=tuple(sorted(own.others)),
     )
 
 
 def _population(
-    settings: RetrieveSettings, qrels: Qrels | None, queries: Iterable[Query]
+    settings: RetrieveSettings, qrels: Qrels | None, queries: QueryTable
 ) -> Qrels | None:
     """Returns the judgements that a figure of this run is a mean over.
 
@@ -134,19 +162,20 @@ def _population(
     """
     if qrels is None:
         return None
-    sampled = {query.query_id for query in queries} if settings.sample is not None else qrels.keys()
-    return {query_id: qrels[query_id] for query_id in sorted(qrels.keys() & sampled)}
+    return {
+        query_id: qrels[query_id]
+        for query_id in sorted(qrels)
+        if settings.sample is None or queries.find(query_id) is not None
+    }
 
 
-def _asked(
-    settings: RetrieveSettings, handle: RetrieverHandle, queries: list[Query]
-) -> list[Query]:
+def _asked(settings: RetrieveSettings, handle: RetrieverHandle, queries: QueryTable) -> QueryTable:
     """Returns the queries to plan: those a recorded run has lists for, then the sample."""
     if handle.lists is not None:
         recorded = set(pq.read_table(handle.lists, columns=["query_id"])["query_id"].to_pylist())
-        queries = [query for query in queries if query.query_id in recorded]
+        queries = QueryTable(query for query in queries if query.query_id in recorded)
     if settings.sample is not None:
-        queries = sample_queries(queries, settings.sample, settings.seed)
+        queries = QueryTable(sample_queries(queries, settings.sample, settings.seed))
     return queries
 
 
@@ -154,7 +183,7 @@ def _plan(
     settings: RetrieveSettings,
     handle: RetrieverHandle,
     collection: Collection,
-    queries: Sequence[Query],
+    queries: QueryTable,
 ) -> Plan:
     identity = settings.retriever.identity()
     recipe: dict[str, JsonValue] = {
@@ -165,7 +194,7 @@ def _plan(
         **{f"retriever.{key}": _json(value) for key, value in identity.items()},
     }
     # Only where it makes a difference: runs of before there was a rule keep their fingerprints.
-    if not handle.own.isdisjoint(query.query_id for query in queries):
+    if any(queries.find(query_id) is not None for query_id in handle.own):
         recipe["own_document"] = settings.own_document
     recorded: dict[str, JsonValue] = (
         {} if handle.losses is None else {"recorded_run": handle.losses.model_dump()}
@@ -177,7 +206,7 @@ def _plan(
         settings=settings.model_dump(mode="json") | recorded,
         shards=settings.shards or default_shards(len(queries)),
         queries=len(queries),
-        queries_sha256=digest_of_queries(queries),
+        queries_sha256=queries.digest(),
     )
 
 
@@ -202,7 +231,7 @@ def _publish_texts(
     run: RunDirectory,
     plan: Plan,
     collection: Collection,
-    queries: Iterable[Query],
+    queries: QueryTable,
     qrels: Qrels | None,
 ) -> dict[str, JsonValue]:
     """Writes the texts of the queries that have candidates, of their candidates, and judgements.
@@ -210,14 +239,19 @@ def _publish_texts(
     Returns:
         What the manifest says of the judged queries.
     """
-    kept: set[str] = set()
     wanted: set[str] = set()
-    for shard in run.shards("candidates", ["query_id", "doc_ids"]):
-        kept.update(shard["query_id"].to_pylist())
-        wanted.update(shard["doc_ids"].combine_chunks().flatten().to_pylist())
+
+    def kept() -> Iterator[Query]:
+        shards = run.shards("candidates", ["query_id", "doc_ids"])
+        for number, shard in enumerate(shards):
+            wanted.update(shard["doc_ids"].combine_chunks().flatten().to_pylist())
+            held = set(shard["query_id"].to_pylist())
+            yield from (q for q in queries.of_shard(number, plan.shards) if q.query_id in held)
+
     if qrels is not None:
         write_qrels(run.root / QRELS, qrels)
-    write_queries(run, (q for q in queries if q.query_id in kept), plan.fingerprint)
+    listed = QueryTable(kept())
+    write_queries(run, listed, plan.fingerprint)
     with progress("texts", len(wanted)) as shown:
 
         def counted() -> Iterator[Document]:
@@ -228,5 +262,5 @@ def _publish_texts(
         write_documents(run, counted(), plan.fingerprint)
     if qrels is None:
         return {}
-    lacking: list[JsonValue] = [query_id for query_id in qrels if query_id not in kept]
+    lacking: list[JsonValue] = [q for q in qrels if listed.find(q) is None]
     return {"judged_queries": len(qrels), "judged_queries_without_list": lacking}

@@ -48,6 +48,21 @@ def whole_file(path: Path) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def local_file(path: Path) -> Iterator[Path]:
+    """Yields `path`, or for an object a copy on this machine while the block runs.
+
+    Raises:
+        FileNotFoundError: There is no such object.
+    """
+    if not is_remote(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="rankgen-") as folder:
+        download(path, Path(folder) / path.name)
+        yield Path(folder) / path.name
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Replaces `path` by `content`; a reader sees the old bytes or the new, never a part."""
     if is_remote(path):

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -79,8 +80,16 @@ class RunDirectory:
 
     def shards(self, table: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """Yields the published shards of a table one by one; see `read`."""
-        for path in self._present(table):
-            yield read_shard(path, table, columns)
+        paths = self._present(table)
+        with ThreadPoolExecutor(READ_THREADS) as pool:
+            # Some are read ahead, as each costs a round trip; never all of them.
+            ahead: deque[Future[pa.Table]] = deque()
+            for path in paths:
+                ahead.append(pool.submit(read_shard, path, table, columns))
+                if len(ahead) > READ_THREADS:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
 
     def texts(self, table: str) -> dict[str, str]:
         """Returns id -> text of `queries`, or id -> "title text" of `documents`."""
@@ -106,11 +115,14 @@ class RunDirectory:
     def _present(self, table: str) -> list[Path]:
         paths = self.shard_paths(table)
         if not paths:
-            raise UsageError(
-                f"{self.root} has no {table}",
-                f"name the folder that holds {table}/train-*.parquet",
-            )
+            raise self.lacks(table)
         return paths
+
+    def lacks(self, table: str) -> UsageError:
+        """Returns the problem that the run has no such table."""
+        return UsageError(
+            f"{self.root} has no {table}", f"name the folder that holds {table}/train-*.parquet"
+        )
 
 
 def read_shard(

@@ -57,8 +57,10 @@ class Pool:
         self._streak = Streak(LONGEST_STREAK)
         self._next_beat = 0.0
 
-    def attempts(self, tasks: Iterable[ShardTask]) -> Iterator[tuple[ShardTask, Attempt]]:
+    def attempts(self, tasks: Iterable[ShardTask]) -> Iterator[tuple[ShardTask, Attempt] | None]:
         """Yields (task, attempt); a task may be a part of one that had to be bisected.
+
+        Yields None twice a second meanwhile, so that the caller can look after other things.
 
         Raises:
             RankgenError: As a worker raised it.
@@ -74,6 +76,7 @@ class Pool:
             yield from self._collect()
             self._kill_stalled()
             self._beat()
+            yield None
 
     def add(self, task: ShardTask) -> None:
         """Queues a task while `attempts` runs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 
 from rankgen.generator.jobs.work import ShardTask
 from rankgen.manifests.commit_record import Attempt
@@ -35,18 +35,14 @@ class SecondTry:
         failed = frozenset(attempt.quarantined) - task.given_up.keys()
         self._failed[task.shard] = (task.revision + 1, failed)
 
-    def tasks(self, queries: Iterable[Query]) -> list[ShardTask]:
+    def tasks(self, of_shard: Callable[[int], Sequence[Query]]) -> list[ShardTask]:
         """Returns a task for every shard with failed queries.
 
         Args:
-            queries: All planned queries.
+            of_shard: Returns the planned queries of a shard, sorted by id.
         """
-        wanted = {query_id for _, failed in self._failed.values() for query_id in failed}
-        if not wanted:
-            return []
-        by_id = {query.query_id: query for query in queries if query.query_id in wanted}
         return [
-            ShardTask(shard, revision, tuple(by_id[query_id] for query_id in sorted(failed)))
+            ShardTask(shard, revision, tuple(q for q in of_shard(shard) if q.query_id in failed))
             for shard, (revision, failed) in sorted(self._failed.items())
             if failed
         ]
