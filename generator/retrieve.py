@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection as AbstractCollection
-from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,15 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from rankgen.generator.jobs.cluster import cpus_of_nodes, total_gpus
 from rankgen.generator.jobs.job import JobSummary, ShardJob, run_job
 from rankgen.generator.jobs.pool_settings import PoolSettings
+from rankgen.generator.retrieve_texts import publish_texts
 from rankgen.generator.retrieve_work import RetrieveFactory, validate_candidates
 from rankgen.manifests.plan import Plan, default_shards
-from rankgen.manifests.progress import progress
-from rankgen.manifests.query_table import QueryTable
-from rankgen.manifests.records import Document, Query
-from rankgen.manifests.run_directory import QRELS, RunDirectory
+from rankgen.manifests.query_table import QueryIds, QueryTable
+from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.run_path import RunPath
-from rankgen.manifests.texts import write_documents, write_queries
-from rankgen.manifests.trec import Qrels, write_qrels
+from rankgen.manifests.trec import Qrels
 from rankgen.retrieval.collection import Collection
 from rankgen.retrieval.open_collection import open_collection
 from rankgen.retrieval.own_documents import OwnDocument, find_own_documents
@@ -85,29 +81,25 @@ class RetrieveSummary:
     same_id: tuple[str, ...]
 
 
-class Answered(AbstractCollection[str]):
-    """The ids of queries that have a list, looked up where the queries are.
+@dataclass(frozen=True)
+class RetrievePlan:
+    """What a retrieve run will do; only its texts are not decided yet.
 
-    Args:
+    Attributes:
+        plan: What it promises.
         queries: The planned queries.
-        lost: Those among them that have none.
+        collection: Where they come from.
+        handle: The prepared first stage.
+        qrels: The judgements of the population; None where nothing is judged.
+        same_id: See `RetrieveSummary`.
     """
 
-    def __init__(self, queries: QueryTable, lost: AbstractSet[str]) -> None:
-        self._queries, self._lost = queries, lost
-
-    def __contains__(self, query_id: object) -> bool:
-        """Says whether a query has a list."""
-        is_planned = isinstance(query_id, str) and self._queries.find(query_id) is not None
-        return is_planned and query_id not in self._lost
-
-    def __iter__(self) -> Iterator[str]:
-        """Yields the ids, sorted."""
-        return (q.query_id for q in self._queries if q.query_id not in self._lost)
-
-    def __len__(self) -> int:
-        """Returns their number."""
-        return len(self._queries) - len(self._lost)
+    plan: Plan
+    queries: QueryTable
+    collection: Collection
+    handle: RetrieverHandle
+    qrels: Qrels | None
+    same_id: tuple[str, ...]
 
 
 def retrieve(settings: RetrieveSettings) -> RetrieveSummary:
@@ -115,6 +107,36 @@ def retrieve(settings: RetrieveSettings) -> RetrieveSummary:
 
     Raises:
         RankgenError: See `prepare` and `run_job`.
+    """
+    planned = plan_retrieval(settings)
+    plan, queries, qrels = planned.plan, planned.queries, planned.qrels
+    run = RunDirectory(settings.out)
+    job = ShardJob(
+        run=run,
+        plan=plan,
+        queries=queries,
+        factory=RetrieveFactory(planned.handle, settings.retriever.depth),
+        validate=validate_candidates,
+        finish=lambda: publish_texts(run, plan, planned.collection, queries, qrels),
+        pool=lambda: _pool(settings.retriever),
+        max_failed=settings.max_failed,
+        ray_address=settings.ray_address,
+    )
+    done = run_job(job)
+    return RetrieveSummary(
+        job=done,
+        losses=planned.handle.losses,
+        judged=None if qrels is None else tuple(qrels),
+        answered=QueryIds(queries, done.quarantined.keys()),
+        same_id=planned.same_id,
+    )
+
+
+def plan_retrieval(settings: RetrieveSettings) -> RetrievePlan:
+    """Reads the collection, prepares the first stage and says what is to be searched.
+
+    Raises:
+        RankgenError: See `prepare`.
     """
     collection = open_collection(
         settings.collection,
@@ -128,26 +150,12 @@ def retrieve(settings: RetrieveSettings) -> RetrieveSummary:
     own = find_own_documents(settings.own_document, collection, queries)
     handle = prepare(settings.retriever, collection, queries=queries, own=own.left_out)
     queries = _asked(settings, handle, queries)
-    run = RunDirectory(settings.out)
-    qrels = _population(settings, collection.qrels(), queries)
-    plan = _plan(settings, handle, collection, queries)
-    job = ShardJob(
-        run=run,
-        plan=plan,
+    return RetrievePlan(
+        plan=_plan(settings, handle, collection, queries),
         queries=queries,
-        factory=RetrieveFactory(handle, settings.retriever.depth),
-        validate=validate_candidates,
-        finish=lambda: _publish_texts(run, plan, collection, queries, qrels),
-        pool=lambda: _pool(settings.retriever),
-        max_failed=settings.max_failed,
-        ray_address=settings.ray_address,
-    )
-    done = run_job(job)
-    return RetrieveSummary(
-        job=done,
-        losses=handle.losses,
-        judged=None if qrels is None else tuple(qrels),
-        answered=Answered(queries, done.quarantined.keys()),
+        collection=collection,
+        handle=handle,
+        qrels=_population(settings, collection.qrels(), queries),
         same_id=tuple(sorted(own.others)),
     )
 
@@ -225,42 +233,3 @@ def _pool(settings: RetrieverSettings) -> PoolSettings:
     if not gpus:
         return PoolSettings(cpus=cpus, shards_in_flight=2)
     return PoolSettings(workers=gpus, cpus=1.0, gpus=1.0, shards_in_flight=2)
-
-
-def _publish_texts(
-    run: RunDirectory,
-    plan: Plan,
-    collection: Collection,
-    queries: QueryTable,
-    qrels: Qrels | None,
-) -> dict[str, JsonValue]:
-    """Writes the texts of the queries that have candidates, of their candidates, and judgements.
-
-    Returns:
-        What the manifest says of the judged queries.
-    """
-    wanted: set[str] = set()
-
-    def kept() -> Iterator[Query]:
-        shards = run.shards("candidates", ["query_id", "doc_ids"])
-        for number, shard in enumerate(shards):
-            wanted.update(shard["doc_ids"].combine_chunks().flatten().to_pylist())
-            held = set(shard["query_id"].to_pylist())
-            yield from (q for q in queries.of_shard(number, plan.shards) if q.query_id in held)
-
-    if qrels is not None:
-        write_qrels(run.root / QRELS, qrels)
-    listed = QueryTable(kept())
-    write_queries(run, listed, plan.fingerprint)
-    with progress("texts", len(wanted)) as shown:
-
-        def counted() -> Iterator[Document]:
-            for document in collection.chosen(wanted):
-                shown.advance()
-                yield document
-
-        write_documents(run, counted(), plan.fingerprint)
-    if qrels is None:
-        return {}
-    lacking: list[JsonValue] = [q for q in qrels if listed.find(q) is None]
-    return {"judged_queries": len(qrels), "judged_queries_without_list": lacking}

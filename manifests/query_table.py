@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from pathlib import Path
 from typing import overload
@@ -101,6 +102,31 @@ class ShardQueries(Sequence[Query]):
     def __reduce__(self) -> tuple[type[tuple[Query, ...]], tuple[list[Query]]]:
         """Travels as a tuple."""
         return tuple, (list(self),)
+
+
+class QueryIds(Collection[str]):
+    """The ids of a table's queries but for some, looked up where the queries are.
+
+    Args:
+        queries: The queries.
+        without: Ids among them that do not count.
+    """
+
+    def __init__(self, queries: QueryTable, without: AbstractSet[str]) -> None:
+        self._queries, self._without = queries, without
+
+    def __contains__(self, query_id: object) -> bool:
+        """Says whether an id is among them."""
+        is_held = isinstance(query_id, str) and self._queries.find(query_id) is not None
+        return is_held and query_id not in self._without
+
+    def __iter__(self) -> Iterator[str]:
+        """Yields the ids, sorted."""
+        return (q.query_id for q in self._queries if q.query_id not in self._without)
+
+    def __len__(self) -> int:
+        """Returns their number."""
+        return len(self._queries) - len(self._without)
 
 
 def shard_bounds(queries: int, shard: int, shards: int) -> tuple[int, int]:

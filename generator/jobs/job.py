@@ -110,7 +110,7 @@ def _run_alone(job: ShardJob, token: StoreToken, events: EventLog) -> JobSummary
     ledger = Ledger(job.run, plan.fingerprint, plan.shards, plan.tables)
     records = ledger.settle()
     resumed = len(records)
-    tasks = _missing(job, plan, records)
+    tasks = missing_tasks(job.queries, plan, records)
     if tasks:
         # Ray takes SIGTERM for itself when it starts, and would abort.
         with ray_session(job.ray_address), stop_on_signals() as stop:
@@ -126,7 +126,9 @@ def _run_alone(job: ShardJob, token: StoreToken, events: EventLog) -> JobSummary
     return _summary(job, records, resumed)
 
 
-def _missing(job: ShardJob, plan: Plan, records: dict[int, CommitRecord]) -> list[ShardTask]:
+def missing_tasks(
+    planned: QueryTable, plan: Plan, records: Mapping[int, CommitRecord]
+) -> list[ShardTask]:
     """Returns a task for every shard that is not committed or lacks quarantined queries.
 
     The queries of a whole shard are read when a worker takes it.
@@ -134,7 +136,7 @@ def _missing(job: ShardJob, plan: Plan, records: dict[int, CommitRecord]) -> lis
     tasks = []
     for shard in range(plan.shards):
         record = records.get(shard)
-        queries = job.queries.of_shard(shard, plan.shards)
+        queries = planned.of_shard(shard, plan.shards)
         if record is None:
             tasks.append(ShardTask(shard, 0, queries))
         elif record.quarantined:
