@@ -125,7 +125,7 @@ def main() -> None:
     if len(sys.argv) == 4 and not sys.argv[1].isdecimal():
         print(json.dumps(measure(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))))
         return
-    sizes = [int(size) for size in sys.argv[1:]] or [100_000, 1_000_000, 10_000_000]
+    sizes = [int(size) for size in sys.argv[1:]] or [100_000, 1_000_000, 3_000_000, 10_000_000]
     phases = ("write collection", "retrieve", "retrieve a sample of half")
     phases += ("write candidates", "label")
     found: dict[str, dict[str, dict[str, float]]] = {phase: {} for phase in phases}
@@ -136,7 +136,7 @@ def main() -> None:
                 done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
                 found[phase][f"{queries:,}"] = json.loads(done.stdout.splitlines()[-1])
                 print(f"{queries:,}", phase, found[phase][f"{queries:,}"], flush=True)
-    write_results("plan_memory", {"queries_per_shard": QUERIES_PER_SHARD, "phases": found})
+        write_results("plan_memory", {"queries_per_shard": QUERIES_PER_SHARD, "phases": found})
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from rankgen.manifests.digest import sha256_of_lines
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.query_table import place_of
 from rankgen.manifests.run_directory import RunDirectory, read_shard
-from rankgen.manifests.string_pairs import StringPairs
+from rankgen.manifests.string_pairs import StringPairs, pairs_in
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,11 @@ class CandidateLists:
 
     @cached_property
     def _digests(self) -> StringPairs:
-        names = ["query_id", "candidates_sha256"]
+        names = "query_id", "candidates_sha256"
         return StringPairs(
             pair
-            for shard in self._run.shards("candidates", names)
-            for pair in zip(*(shard[name].to_pylist() for name in names), strict=True)
+            for shard in self._run.shards("candidates", list(names))
+            for pair in pairs_in(shard, names)
         )
 
 

@@ -12,7 +12,7 @@ from typing import overload
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.records import Query
 from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.string_pairs import StringPairs
+from rankgen.manifests.string_pairs import StringPairs, pairs_in
 
 
 class QueryTable:
@@ -147,9 +147,7 @@ def queries_of_run(run: RunDirectory, query_ids: Iterable[str]) -> QueryTable:
         IntegrityProblem: The run has no text of one of them.
     """
     texts = StringPairs(
-        pair
-        for shard in run.shards("queries")
-        for pair in zip(*(shard[name].to_pylist() for name in ("query_id", "text")), strict=True)
+        pair for shard in run.shards("queries") for pair in pairs_in(shard, ("query_id", "text"))
     )
     return QueryTable(_joined(run, query_ids, iter(texts)))
 

@@ -23,7 +23,7 @@ from rankgen.manifests.errors import EnvironmentProblem
 Pair = tuple[str, str]
 # What SQLite may hold of its pages, and of rows that it sorts; the rest is on the disk.
 _CACHE_KIB = 32 * 1024
-_BATCH_ROWS = 16_384
+_BATCH_ROWS = 4_096
 
 
 class StringPairs:
@@ -126,6 +126,12 @@ class StringPairs:
     def _column(self, number: int) -> Iterator[pa.Array]:
         for batch in self._batches([self._schema.names[number]]):
             yield batch.column(0)
+
+
+def pairs_in(table: pa.Table, names: Pair) -> Iterator[Pair]:
+    """Yields two string columns of a table as pairs, a few thousand rows at a time."""
+    for batch in table.select(list(names)).to_batches(max_chunksize=_BATCH_ROWS):
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
 @contextlib.contextmanager
