@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 INSTALLED := .venv/installed-$(subst /,-,$(LOCK))
 
-.PHONY: quickstart test test-all lint format bench soak locks clean-venv asked-python
+.PHONY: quickstart test test-all lint format bench kill-storm soak locks clean-venv asked-python
 
 quickstart: $(INSTALLED)
 	@$(BIN)/rankgen quickstart
@@ -32,11 +32,15 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@mkdir -p benchmarks/results
-	@for file in $(filter-out %/kill_points.py %_peers.py %/real_rankings.py %/results_file.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+	@for file in $(filter-out %/kill_points.py %/soak.py %_peers.py %/real_rankings.py %/results_file.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 
 # Fifty label runs killed at seeded points and resumed: some twenty minutes.
-soak: $(INSTALLED)
+kill-storm: $(INSTALLED)
 	@$(BIN)/python benchmarks/kill_points.py 50
+
+# Two hours of labelling while workers, nodes, drivers, server, disk and store fail.
+soak: $(INSTALLED)
+	@$(BIN)/python benchmarks/soak.py
 
 $(INSTALLED): $(LOCK) pyproject.toml
 	@requirements/install.sh $(LOCK) .venv $(PYTHON)

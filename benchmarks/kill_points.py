@@ -1,6 +1,6 @@
 """Fifty label runs killed at seeded points and resumed; each must end in the untouched run's bytes.
 
-    python benchmarks/kill_points.py [POINTS [SEED]]        or: make soak
+    python benchmarks/kill_points.py [POINTS [SEED]]        or: make kill-storm
 
 SIGKILL of a worker, of the driver, of a whole Ray node, and of whoever reaches a given step in the
 run's folder: between any two steps of a commit. The checks are those of the tests

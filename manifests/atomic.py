@@ -19,6 +19,7 @@ from rankgen.manifests.object_store import (
     create_object,
     download,
     is_remote,
+    object_exists,
     read_objects,
     remove_objects,
     upload,
@@ -46,6 +47,11 @@ def whole_file(path: Path) -> Iterator[Path]:
         fsync_directory(path.parent)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def file_exists(path: Path) -> bool:
+    """Says whether a file stands there."""
+    return object_exists(path) if is_remote(path) else path.exists()
 
 
 @contextlib.contextmanager

@@ -48,22 +48,33 @@ class DriverLog:
 
 def driver_logs(run: RunDirectory) -> list[DriverLog]:
     """Returns the log of every driver that has worked on the run, by name."""
-    parts: dict[str, list[tuple[Path, float]]] = {}
+    parts: dict[str, dict[Path, float]] = {}
     for name, changed in sorted(_files(run.events).items()):
         driver, folder, _ = name.rpartition("/")
-        if name.endswith(".jsonl"):
-            key = driver if folder else name.removesuffix(".jsonl")
-            parts.setdefault(key, []).append((run.events / name, changed))
-    return [
-        DriverLog(driver, tuple(path for path, _ in files), max(changed for _, changed in files))
-        for driver, files in sorted(parts.items())
-    ]
+        key = driver if folder else name.removesuffix(".jsonl")
+        parts.setdefault(key, {})[run.events / name] = changed
+    return [_log(driver, parts[driver]) for driver in sorted(parts)]
+
+
+def driver_log(run: RunDirectory, driver: str) -> DriverLog | None:
+    """Returns the log of one driver; None where it has none."""
+    whole = run.events / f"{driver}.jsonl"
+    if not is_remote(whole):
+        return _log(driver, {whole: whole.stat().st_mtime}) if whole.exists() else None
+    files = _files(run.events / driver)
+    parts = {run.events / driver / name: changed for name, changed in sorted(files.items())}
+    return _log(driver, parts) if parts else None
+
+
+def _log(driver: str, parts: dict[Path, float]) -> DriverLog:
+    return DriverLog(driver, tuple(parts), max(parts.values()))
 
 
 def _files(folder: Path) -> dict[str, float]:
-    """Returns every file's path below the folder -> when it changed."""
+    """Returns the path below the folder of every part of a log -> when it changed."""
     if is_remote(folder):
-        return {name: found.changed for name, found in listed_objects(folder).items()}
+        found = listed_objects(folder).items()
+        return {name: listed.changed for name, listed in found if name.endswith(".jsonl")}
     paths = [path for pattern in ("*.jsonl", "*/*.jsonl") for path in folder.glob(pattern)]
     return {path.relative_to(folder).as_posix(): path.stat().st_mtime for path in paths}
 

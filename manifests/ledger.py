@@ -23,7 +23,7 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import ValidationError
 
-from rankgen.manifests.atomic import publish, put_if_absent, read_files, remove_tree
+from rankgen.manifests.atomic import file_exists, publish, put_if_absent, read_files, remove_tree
 from rankgen.manifests.commit_record import Attempt, CommitRecord, Subject
 from rankgen.manifests.digest import canonical_json, sha256_of_bytes
 from rankgen.manifests.errors import IntegrityProblem
@@ -90,12 +90,12 @@ class Ledger:
             IntegrityProblem: The attempt's files cannot be read or are not valid.
         """
         folder = self._run.attempts / attempt.name
-        path = self._record_path(attempt.shard, attempt.revision)
+        path = self._run.record_path(attempt.shard, attempt.revision)
         try:
             subjects = self._validated(attempt, folder, planned, validate)
         except IntegrityProblem:
             # Another driver that finished the whole run has removed our attempt with its own.
-            if path.exists():
+            if file_exists(path):
                 return self._came_second(path, folder)
             raise
         record = CommitRecord(
@@ -174,8 +174,9 @@ class Ledger:
         return self._run.shard_path(subject.table, record.shard, self._shards)
 
     def discard_work_in_progress(self) -> None:
-        """Removes left-over attempts and journals, for a run whose every query is published."""
+        """Removes attempts, claims and journals, for a run whose every query is published."""
         remove_tree(self._run.attempts)
+        remove_tree(self._run.claims)
         remove_tree(self._run.journal)
 
     def _publish(self, record: CommitRecord) -> None:
@@ -196,7 +197,7 @@ class Ledger:
     def _newest(self, record: CommitRecord) -> CommitRecord:
         """Returns the last revision in a store; revisions are counted without a gap."""
         while True:
-            path = self._record_path(record.shard, record.revision + 1)
+            path = self._run.record_path(record.shard, record.revision + 1)
             try:
                 record = self._parsed(path, read_object(path))
             except FileNotFoundError:
@@ -223,9 +224,6 @@ class Ledger:
         """Returns the paths of all records, by shard and revision."""
         paths = self._run.commits.glob("*.json")
         return sorted((p for p in paths if not p.name.startswith(".")), key=_numbers_of)
-
-    def _record_path(self, shard: int, revision: int) -> Path:
-        return self._run.commits / f"{shard:05d}.{revision}.json"
 
     def _parsed(self, path: Path, content: bytes) -> CommitRecord:
         try:

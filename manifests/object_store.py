@@ -161,6 +161,16 @@ def remove_objects(folder: Path) -> None:
         return
 
 
+def object_exists(path: Path) -> bool:
+    """Says whether there is an object, by one request; the client's own look lists a folder too."""
+    bucket, key, _ = _remote(path).fs.split_path(_remote(path).path)
+    try:
+        _remote(path).fs.call_s3("head_object", Bucket=bucket, Key=key)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def store_problem(error: BaseException) -> EnvironmentProblem | None:
     """Returns what an exception of the S3 client says of this machine; None if it is another's."""
     if not type(error).__module__.startswith(("botocore.", "aiobotocore.")):

@@ -1,7 +1,7 @@
 """Where everything of a run stands, and how its published tables are read.
 
 <run>/rankings/train-00003-of-00100.parquet    committed shards only
-<run>/.rankgen/                                 plan, commits, attempts, events, quarantine
+<run>/.rankgen/                                 plan, commits, attempts, claims, journal, events
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class RunDirectory:
         self.plan = self.state / "plan.json"
         self.commits = self.state / "commits"
         self.attempts = self.state / "attempts"
+        self.claims = self.state / "claims"
         self.journal = self.state / "journal"
         self.events = self.state / "events"
         self.manifest = self.root / "manifest.json"
@@ -46,6 +47,10 @@ class RunDirectory:
     def shard_path(self, table: str, shard: int, shards: int) -> Path:
         """Returns the public path of a shard, such as rankings/train-00003-of-00100.parquet."""
         return self.root / table / f"train-{shard:05d}-of-{shards:05d}.parquet"
+
+    def record_path(self, shard: int, revision: int) -> Path:
+        """Returns the path of the record that commits a revision of a shard."""
+        return self.commits / f"{shard:05d}.{revision}.json"
 
     def journal_of(self, shard: int) -> Path:
         """Returns the folder for a shard's work in progress."""

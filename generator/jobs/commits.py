@@ -124,14 +124,22 @@ def commit_all(
             after.append(task.next())
         return [task for task in after if task is not None]
 
+    def take(task: ShardTask, attempt: Attempt | None) -> None:
+        if attempt is None:
+            events.write("committed elsewhere", shard=task.shard)
+            if shown is not None:
+                shown.advance(len(task.queries))
+        elif defers and failed.defers(task, attempt):
+            events.write("nothing filled", shard=task.shard)
+            remove_tree(run.attempts / attempt.name)
+        else:
+            commits.begin(task, attempt, [query.query_id for query in of_shard(task.shard)])
+
     waiting = list(tasks)
     while waiting:
         for made in pool.attempts(waiting):
-            if made is not None and defers and failed.defers(*made):
-                events.write("nothing filled", shard=made[0].shard)
-                remove_tree(run.attempts / made[1].name)
-            elif made is not None:
-                commits.begin(*made, [query.query_id for query in of_shard(made[0].shard)])
+            if made is not None:
+                take(*made)
             for task in following(COMMIT_THREADS):
                 pool.add(task)
         # The last commits end after the last attempt, and more may come after them.

@@ -7,7 +7,7 @@ import socket
 import time
 from pathlib import Path
 
-from rankgen.manifests.event_logs import DriverLog, driver_logs
+from rankgen.manifests.event_logs import DriverLog, driver_log, driver_logs
 from rankgen.manifests.run_directory import RunDirectory
 
 # A living driver writes an event every half minute.
@@ -23,14 +23,24 @@ def other_driver(run: RunDirectory) -> str | None:
     """
     own = driver_name()
     for log in driver_logs(run):
-        if log.driver != own and _is_alive(log) and not _has_left(log):
+        if log.driver != own and _is_at_work(log):
             return log.driver
     return None
+
+
+def is_at_work(run: RunDirectory, driver: str) -> bool:
+    """Says whether a driver, by its name, began on the run and is not known to be gone."""
+    log = driver_log(run, driver) if driver else None
+    return log is not None and _is_at_work(log)
 
 
 def driver_name() -> str:
     """Returns the name of this process, which its event log bears."""
     return f"{socket.gethostname()}-{os.getpid()}"
+
+
+def _is_at_work(log: DriverLog) -> bool:
+    return _is_alive(log) and not _has_left(log)
 
 
 def _is_alive(log: DriverLog) -> bool:

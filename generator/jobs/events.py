@@ -15,8 +15,9 @@ from rankgen.manifests.object_store import is_remote
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.segments import Segments
 
-# A week of them is some 60,000 objects, which a reader lists by sixty requests.
-SEGMENT_SECONDS = 10.0
+# A week of them is some 20,000 objects, which a reader lists by twenty requests. A driver that
+# writes nothing for two minutes is taken for dead (see `drivers`).
+SEGMENT_SECONDS = 30.0
 
 
 class EventLog:

@@ -9,6 +9,7 @@ from functools import partial
 from pydantic import JsonValue
 
 from rankgen.generator.jobs.actor import make_actor
+from rankgen.generator.jobs.claims import Claims
 from rankgen.generator.jobs.cluster import ray_session
 from rankgen.generator.jobs.commits import Commits, commit_all
 from rankgen.generator.jobs.drivers import LEFT, STARTED, other_driver
@@ -161,6 +162,7 @@ def _fill(
         settings,
         events,
         stop,
+        Claims(job.run),
         warn,
     )
     published = sum(

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
+from rankgen.generator.jobs.claims import Claims
+from rankgen.generator.jobs.elsewhere import Elsewhere
 from rankgen.generator.jobs.events import EventLog
 from rankgen.generator.jobs.interrupt import StopRequest
 from rankgen.generator.jobs.last_words import last_words
@@ -37,6 +39,7 @@ class Pool:
         settings: See `PoolSettings`.
         events: Where deaths and retries are written.
         stop: Asks for draining: nothing new is started, what runs is finished.
+        claims: Keeps what another driver of the run works on from being done here too.
         tell: Shows a sentence to the user while the run goes on.
     """
 
@@ -46,21 +49,26 @@ class Pool:
         settings: PoolSettings,
         events: EventLog,
         stop: StopRequest,
+        claims: Claims,
         tell: Callable[[str], None],
     ) -> None:
         self._settings = settings
         self._events = events
         self._stop = stop
+        self._elsewhere = Elsewhere(claims, events, tell)
         self._starts = Starts(make_actor, settings, events, tell)
         self._queue: deque[Queued] = deque()
         self._slots: list[Slot] = []
         self._streak = Streak(LONGEST_STREAK)
         self._next_beat = 0.0
 
-    def attempts(self, tasks: Iterable[ShardTask]) -> Iterator[tuple[ShardTask, Attempt] | None]:
+    def attempts(
+        self, tasks: Iterable[ShardTask]
+    ) -> Iterator[tuple[ShardTask, Attempt | None] | None]:
         """Yields (task, attempt); a task may be a part of one that had to be bisected.
 
-        Yields None twice a second meanwhile, so that the caller can look after other things.
+        In place of the attempt stands None where another driver has committed the task. Yields None
+        twice a second meanwhile, so that the caller can look after other things.
 
         Raises:
             RankgenError: As a worker raised it.
@@ -69,10 +77,14 @@ class Pool:
         """
         refuse_what_no_node_holds(living_nodes(), self._settings.cpus, self._settings.gpus)
         self._queue.extend(Queued(task) for task in tasks)
-        while self._busy() or (self._queue and not self._stop.requested):
+        while self._busy() or (self._has_work() and not self._stop.requested):
             self._open_slots()
             self._starts.look()
             self._feed()
+            self._queue.extend(self._elsewhere.back())
+            yield from ((task, None) for task in self._elsewhere.committed())
+            if not self._busy() and not self._queue:
+                self._elsewhere.tell_that_all_wait()
             yield from self._collect()
             self._kill_stalled()
             self._beat()
@@ -100,6 +112,9 @@ class Pool:
         self._slots.clear()
         self._starts.starting.clear()
 
+    def _has_work(self) -> bool:
+        return bool(self._queue or self._elsewhere)
+
     def _busy(self) -> bool:
         return any(slot.tasks for slot in self._slots)
 
@@ -115,11 +130,19 @@ class Pool:
     def _feed(self) -> None:
         for _ in range(self._settings.shards_in_flight):
             for slot in self._slots:
-                if self._queue and not self._stop.requested and self._has_room(slot):
-                    queued = self._queue.popleft()
+                queued = self._next_for(slot)
+                if queued is not None:
                     if not slot.tasks:
                         slot.pulse.reset()
                     slot.tasks[slot.actor.fill.remote(queued.task)] = queued
+
+    def _next_for(self, slot: Slot) -> Queued | None:
+        """Takes the next task that no other driver works on, if the worker has room for it."""
+        while self._queue and not self._stop.requested and self._has_room(slot):
+            queued = self._queue.popleft()
+            if self._elsewhere.is_ours(queued):
+                return queued
+        return None
 
     def _has_room(self, slot: Slot) -> bool:
         # A task that was on a dead worker runs alone, so that the next death convicts it.

@@ -1,7 +1,7 @@
 """Runs killed anywhere end, resumed, in the bytes of the run that nobody killed.
 
 Four points here, three of them `slow`: other files kill a worker, a driver and a node too.
-`make soak` runs fifty.
+`make kill-storm` runs fifty.
 """
 
 from __future__ import annotations

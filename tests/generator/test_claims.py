@@ -1,0 +1,104 @@
+"""Two drivers share a run: no shard is done twice, and what a dead driver held is taken over."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kill_points import Untouched, untouched
+from killed_runs import CONCURRENCY, WORKERS, KillableRun, kill, published, wait_until
+
+from rankgen.generator.jobs.claims import Claim, Claims
+from rankgen.generator.jobs.drivers import LEFT, STARTED
+from rankgen.generator.jobs.events import EventLog
+from rankgen.generator.jobs.work import ShardTask
+from rankgen.manifests.run_directory import RunDirectory
+
+CLAIM = """
+import sys
+from rankgen.generator.jobs.claims import Claims
+from rankgen.generator.jobs.drivers import STARTED
+from rankgen.generator.jobs.events import EventLog
+from rankgen.generator.jobs.work import ShardTask
+from rankgen.manifests.run_directory import RunDirectory
+run = RunDirectory(sys.argv[1])
+EventLog(run).write(STARTED)
+print(Claims(run).claim(ShardTask(3, 0, ())).value, flush=True)
+input()
+"""
+SHARD = ShardTask(3, 0, ())
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    run = RunDirectory(tmp_path / "run")
+    run.commits.mkdir(parents=True)
+    return run
+
+
+def test_a_claim_holds_while_its_driver_lives(run: RunDirectory) -> None:
+    command = [sys.executable, "-c", CLAIM, str(run.root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"ours\n"
+        assert Claims(run).claim(SHARD) is Claim.THEIRS
+        assert Claims(run).claim(ShardTask(4, 0, ())) is Claim.OURS
+        other.kill()
+        other.wait()
+        assert Claims(run).claim(SHARD) is Claim.OURS
+
+
+def test_a_claim_is_ours_again_and_ends_with_the_commit(run: RunDirectory) -> None:
+    claims = Claims(run)
+    assert [claims.claim(SHARD), claims.claim(SHARD)] == [Claim.OURS, Claim.OURS]
+    run.record_path(3, 0).write_text("{}")
+    assert claims.claim(SHARD) is Claim.COMMITTED
+    assert claims.claim(ShardTask(3, 1, ())) is Claim.OURS
+
+
+def test_what_a_driver_held_that_left_is_anybodys(run: RunDirectory) -> None:
+    run.claims.mkdir()
+    (run.claims / "00003").write_text("elsewhere-1")
+    run.events.mkdir()
+    log = run.events / "elsewhere-1.jsonl"
+    log.write_text(f'{{"event": "{STARTED}"}}\n')
+    assert Claims(run).claim(SHARD) is Claim.THEIRS
+    log.write_text(f'{{"event": "{STARTED}"}}\n{{"event": "{LEFT}"}}\n')
+    assert Claims(run).claim(SHARD) is Claim.OURS
+    EventLog(run).write(STARTED)
+    assert (run.claims / "00003").read_text() != "elsewhere-1"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Untouched:
+    return untouched(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.mark.timeout(600)
+def test_two_drivers_ask_for_each_window_once(whole: Untouched, tmp_path: Path) -> None:
+    run = KillableRun(tmp_path / "run", whole.candidates, latency_s=0.5)
+    for driver in [run.start(), run.start()]:
+        run.succeeded(driver)
+    assert len(run.asked()) == whole.windows
+    # Each of the two has done a part.
+    assert len({process for process, _ in run.asked()}) > WORKERS
+    assert published(run.out) == whole.shards
+    run.verified()
+
+
+@pytest.mark.timeout(600)
+def test_the_shards_of_a_killed_driver_are_taken_over(whole: Untouched, tmp_path: Path) -> None:
+    run = KillableRun(tmp_path / "run", whole.candidates, latency_s=0.5)
+    first = run.start()
+    wait_until(lambda: bool(run.asked()) or first.poll() is not None, "no window")
+    second = run.start()
+    logs = RunDirectory(run.out).events
+    waits = f"*-{second.pid}.jsonl"
+    wait_until(lambda: any('"start"' in p.read_text() for p in logs.glob(waits)), "no start")
+    kill(first.pid)
+    run.succeeded(second)
+    assert len(run.asked()) <= whole.windows + WORKERS * CONCURRENCY
+    assert published(run.out) == whole.shards
+    run.verified()
