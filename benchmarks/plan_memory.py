@@ -6,7 +6,7 @@ written, and every task is made and packed as it is for a worker. Each phase run
 its own, whose peak memory counts.
 
 Run `python benchmarks/plan_memory.py [QUERIES ...]`; the result goes to
-benchmarks/results/plan_memory.json.
+benchmarks/results/plan_memory.json after every phase. Sizes that are not named keep their figures.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 import pyarrow as pa
-from results_file import write_results
+from results_file import RESULTS, write_results
 
 from rankgen.generator.jobs.job import missing_tasks
 from rankgen.generator.label import LabelRunSettings, plan_labels
@@ -129,6 +129,8 @@ def main() -> None:
     phases = ("write collection", "retrieve", "retrieve a sample of half")
     phases += ("write candidates", "label")
     found: dict[str, dict[str, dict[str, float]]] = {phase: {} for phase in phases}
+    if (before := RESULTS / "plan_memory.json").exists():
+        found |= json.loads(before.read_text())["phases"]
     for queries in sizes:
         with tempfile.TemporaryDirectory() as root:
             for phase in phases:
@@ -136,7 +138,8 @@ def main() -> None:
                 done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
                 found[phase][f"{queries:,}"] = json.loads(done.stdout.splitlines()[-1])
                 print(f"{queries:,}", phase, found[phase][f"{queries:,}"], flush=True)
-        write_results("plan_memory", {"queries_per_shard": QUERIES_PER_SHARD, "phases": found})
+                figures = {"queries_per_shard": QUERIES_PER_SHARD, "phases": found}
+                write_results("plan_memory", figures)
 
 
 if __name__ == "__main__":
