@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -18,7 +18,7 @@ from rankgen.manifests.candidate_lists import CandidateLists
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.ledger import Ledger
 from rankgen.manifests.plan import read_plan
-from rankgen.manifests.query_table import place_of
+from rankgen.manifests.query_table import QueryTable
 from rankgen.manifests.records import Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.texts import DocumentTexts
@@ -161,8 +161,8 @@ def _tokens(
     return prompt, output, calls
 
 
-def _seeded_sample(queries: Iterable[Query]) -> list[Query]:
-    return heapq.nsmallest(SAMPLED_QUERIES, queries, key=lambda q: place_of(q.query_id))
+def _seeded_sample(queries: QueryTable) -> list[Query]:
+    return list(itertools.islice(queries.by_place(), SAMPLED_QUERIES))
 
 
 def _committed(run: RunDirectory) -> int:

@@ -14,9 +14,8 @@ import pyarrow.compute as pc
 
 from rankgen.manifests.digest import sha256_of_lines
 from rankgen.manifests.errors import IntegrityProblem, UsageError
-from rankgen.manifests.query_table import place_of
 from rankgen.manifests.run_directory import RunDirectory, read_shard
-from rankgen.manifests.string_pairs import StringPairs, pairs_in
+from rankgen.manifests.string_pairs import StringPairs, pairs_in, place_of
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from functools import cached_property
 from pathlib import Path
 from typing import overload
 
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.records import Query
 from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.string_pairs import StringPairs, pairs_in
+from rankgen.manifests.string_pairs import Place, StringPairs, pairs_in, place_of
 
 
 class QueryTable:
@@ -20,10 +18,11 @@ class QueryTable:
 
     Args:
         queries: In any order; read once.
+        place: The hash of the id that orders the queries in `by_place`; of a run it is SHA-256.
     """
 
-    def __init__(self, queries: Iterable[Query]) -> None:
-        self._pairs = StringPairs(queries, ("query_id", "text"))
+    def __init__(self, queries: Iterable[Query], place: Place = place_of) -> None:
+        self._pairs = StringPairs(queries, ("query_id", "text"), place)
 
     def __len__(self) -> int:
         """Returns the number of queries."""
@@ -42,9 +41,9 @@ class QueryTable:
         text = self._pairs.find(query_id)
         return None if text is None else Query(query_id, text)
 
-    def ordered_by(self, place: Callable[[str], bytes]) -> Iterator[Query]:
-        """Yields the queries in the order of `place(query_id)`, which no two ids share."""
-        return (Query(*pair) for pair in self._pairs.ordered_by(place))
+    def by_place(self) -> Iterator[Query]:
+        """Yields the queries in the order of their ids' hash."""
+        return (Query(*pair) for pair in self._pairs.by_place())
 
     def of_shard(self, shard: int, shards: int) -> Sequence[Query]:
         """Returns the queries of one of `shards` shards, sorted by id, read when they are needed.
@@ -60,12 +59,7 @@ class QueryTable:
 
     def between(self, start: int, end: int) -> list[Query]:
         """Returns the queries at the places [start, end) by the SHA-256 of the id, sorted by id."""
-        return [Query(*pair) for pair in self._placed.between(start, end)]
-
-    @cached_property
-    def _placed(self) -> StringPairs:
-        self._pairs.settle(place_of)
-        return self._pairs
+        return [Query(*pair) for pair in self._pairs.between(start, end)]
 
 
 class ShardQueries(Sequence[Query]):
@@ -164,8 +158,3 @@ def _joined(
                 f"rankgen verify {run.root}",
             )
         yield Query(*found)
-
-
-def place_of(query_id: str) -> bytes:
-    """Returns what orders the queries of a run: the SHA-256 of the id."""
-    return hashlib.sha256(query_id.encode()).digest()

@@ -32,7 +32,7 @@ def sample_queries(queries: QueryTable, n: int, seed: int) -> Iterator[Query]:
             f"a sample of {n} exceeds the {len(queries)} queries of the collection",
             f"ask for at most --sample {len(queries)}",
         )
-    return itertools.islice(queries.ordered_by(partial(seeded_hash, seed)), n)
+    return itertools.islice(QueryTable(queries, partial(seeded_hash, seed)).by_place(), n)
 
 
 def seeded_hash(seed: int, identity: str) -> bytes:
