@@ -21,7 +21,8 @@ from results_file import write_results
 
 from rankgen.generator.label import LabelRunSettings, label, plan_labels
 from rankgen.generator.label_settings import LabelSettings
-from rankgen.manifests.plan import assign_shards, default_shards, open_plan
+from rankgen.manifests.plan import default_shards, open_plan
+from rankgen.manifests.query_table import QueryTable
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.shard import write_shard
@@ -36,12 +37,13 @@ def write_candidates(root: Path, queries: int) -> None:
     run = RunDirectory(root)
     ids = tuple(f"d{n}" for n in range(DEPTH))
     scores = tuple(float(-n) for n in range(DEPTH))
-    query_ids = [f"q{n:07}" for n in range(queries)]
+    planned = QueryTable(Query(f"q{n:07}", f"text of q{n:07}") for n in range(queries))
     shards = default_shards(queries)
-    for shard, members in enumerate(assign_shards(query_ids, shards)):
-        table: pa.Table = candidate_table([Candidates(q, ids, scores) for q in members])
+    for shard in range(shards):
+        members = planned.of_shard(shard, shards)
+        table: pa.Table = candidate_table([Candidates(q.query_id, ids, scores) for q in members])
         write_shard(run.shard_path("candidates", shard, shards), "candidates", table, "f")
-    write_queries(run, [Query(q, f"text of {q}") for q in query_ids], "f")
+    write_queries(run, planned, "f")
     write_documents(run, [Document(doc_id, "", "") for doc_id in ids], "f")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import itertools
 from collections.abc import Sequence
 from typing import Literal
 
@@ -18,6 +18,7 @@ from rankgen.manifests.candidate_lists import CandidateLists
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.ledger import Ledger
 from rankgen.manifests.plan import read_plan
+from rankgen.manifests.query_table import QueryTable
 from rankgen.manifests.records import Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.texts import DocumentTexts
@@ -160,9 +161,8 @@ def _tokens(
     return prompt, output, calls
 
 
-def _seeded_sample(queries: Sequence[Query]) -> list[Query]:
-    by_hash = sorted(queries, key=lambda q: hashlib.sha256(q.query_id.encode()).digest())
-    return by_hash[:SAMPLED_QUERIES]
+def _seeded_sample(queries: QueryTable) -> list[Query]:
+    return list(itertools.islice(queries.by_place(), SAMPLED_QUERIES))
 
 
 def _committed(run: RunDirectory) -> int:

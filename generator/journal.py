@@ -16,20 +16,19 @@ from __future__ import annotations
 import json
 import os
 import socket
-import threading
 import time
 import uuid
 import zlib
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from rankgen.generator.outcomes import FailedCall, TokenUsage, WindowOutcome, WindowResult
-from rankgen.manifests.atomic import make_folder, read_files, write_all, write_whole
+from rankgen.manifests.atomic import make_folder, read_files, write_all
 from rankgen.manifests.object_store import is_remote
+from rankgen.manifests.segments import Segments
 
 SYNC_SECONDS = 0.5
 
@@ -58,7 +57,7 @@ class WindowJournal:
         writer = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._lines: _Lines
         if is_remote(folder):
-            self._lines = _Segments(folder, writer)
+            self._lines = Segments(lambda n: folder / f"{writer}-{n:06d}.jsonl", SYNC_SECONDS)
         else:
             self._lines = _AppendedFile(folder / f"{writer}.jsonl")
 
@@ -120,42 +119,6 @@ class _AppendedFile:
     def close(self) -> None:
         os.fsync(self._file.fileno())
         self._file.close()
-
-
-class _Segments:
-    """Objects of half a second's lines each, uploaded by a thread so that no window waits."""
-
-    def __init__(self, folder: Path, writer: str) -> None:
-        self._folder = folder
-        self._writer = writer
-        self._written = 0
-        self._lock = threading.Lock()
-        self._waiting: list[bytes] = []
-        self._closing = threading.Event()
-        self._thread = ThreadPoolExecutor(max_workers=1)
-        self._uploads: deque[Future[None]] = deque()
-
-    def append(self, line: bytes) -> None:
-        with self._lock:
-            self._waiting.append(line)
-            if len(self._waiting) > 1:
-                return
-            while self._uploads and self._uploads[0].done():
-                self._uploads.popleft().result()  # Raises what went wrong in the thread.
-            self._uploads.append(self._thread.submit(self._write_segment))
-
-    def close(self) -> None:
-        self._closing.set()
-        self._thread.shutdown()
-        for upload in self._uploads:
-            upload.result()
-
-    def _write_segment(self) -> None:
-        self._closing.wait(SYNC_SECONDS)
-        with self._lock:
-            lines, self._waiting = self._waiting, []
-        write_whole(self._folder / f"{self._writer}-{self._written:06d}.jsonl", b"".join(lines))
-        self._written += 1
 
 
 class _Entry(NamedTuple):

@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from rankgen.generator.engines.answered_model import answer_record
@@ -31,7 +30,7 @@ from rankgen.generator.teachers.teacher_recipe import teacher_recipe
 from rankgen.manifests.candidate_lists import CandidateLists
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.notices import warn
-from rankgen.manifests.plan import Plan, default_shards, digest_of_queries
+from rankgen.manifests.plan import Plan, default_shards
 from rankgen.manifests.provenance import read_predicate
 from rankgen.manifests.query_table import QueryTable, queries_of_run
 from rankgen.manifests.run_directory import RunDirectory
@@ -173,8 +172,8 @@ def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
             "repeat its `rankgen retrieve` command, which resumes",
         )
     losses = _recorded_losses(source, teacher, settings.only)
-    only = None if settings.only is None else pa.array(settings.only, pa.string())
-    queries = queries_of_run(source, lists.id_column if only is None else only)
+    only = settings.only
+    queries = queries_of_run(source, lists.query_ids() if only is None else sorted(set(only)))
     recipe = {"candidates_sha256": lists.digest(), **teacher_recipe(teacher)}
     if teacher.preset.reads_texts:
         recipe["documents_sha256"] = digest_of_documents(source)
@@ -185,7 +184,7 @@ def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
         settings=_shown(settings) | losses,
         shards=settings.shards or default_shards(len(queries)),
         queries=len(queries),
-        queries_sha256=digest_of_queries(queries),
+        queries_sha256=queries.digest(),
     )
     return plan, queries
 

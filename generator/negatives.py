@@ -17,6 +17,7 @@ from rankgen.manifests.digest import sha256_of_lines, sha256_of_value
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.judged_queries import judged_without
 from rankgen.manifests.plan import Plan, default_shards, digest_of_queries
+from rankgen.manifests.query_table import QueryTable
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.run_path import RunPath
@@ -96,9 +97,9 @@ def negatives(settings: NegativesSettings) -> NegativesSummary:
         )
     collection = None if settings.collection is None else open_collection(settings.collection)
     qrels = read_judgements(settings.qrels)
-    notice = judged_without(sorted(qrels), lists.query_ids, str(source.root))
+    notice = judged_without(sorted(qrels), frozenset(lists.query_ids()), str(source.root))
     judged = positives_of(qrels, settings.grade)
-    asked = {query_id: judged[query_id] for query_id in lists.query_ids if query_id in judged}
+    asked = {query_id: judged[query_id] for query_id in lists.query_ids() if query_id in judged}
     retrieved = DocumentTexts(source)
     relevant = _relevant(asked, retrieved, collection)
     positives = _with_texts(asked, relevant)
@@ -147,7 +148,7 @@ def negatives(settings: NegativesSettings) -> NegativesSummary:
     job = ShardJob(
         run=run,
         plan=plan,
-        queries=queries,
+        queries=QueryTable(queries),
         factory=factory,
         validate=validate_lists,
         finish=lambda: _publish_texts(source, run, plan, collection),
@@ -155,7 +156,7 @@ def negatives(settings: NegativesSettings) -> NegativesSummary:
         ray_address=settings.ray_address,
     )
     return NegativesSummary(
-        run_job(job), len(lists.query_ids) - len(asked), len(asked) - len(positives), notice
+        run_job(job), len(lists) - len(asked), len(asked) - len(positives), notice
     )
 
 

@@ -17,8 +17,8 @@ from rankgen.generator.settled import Settle, settled
 from rankgen.manifests.atomic import whole_file
 from rankgen.manifests.candidate_lists import CandidateLists
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.plan import Plan, default_shards, digest_of_queries
-from rankgen.manifests.records import Query
+from rankgen.manifests.plan import Plan, default_shards
+from rankgen.manifests.query_table import queries_of_run
 from rankgen.manifests.run_directory import TREC_RUN, RunDirectory
 from rankgen.manifests.texts import digest_of_documents, link_texts
 
@@ -77,8 +77,7 @@ def rerank(wanted: RerankRun) -> JobSummary:
             f"{source.root} is not finished (it has no documents yet)",
             "repeat its `rankgen retrieve` command, which resumes",
         )
-    texts = source.texts("queries")
-    queries = [Query(query_id, texts[query_id]) for query_id in lists.query_ids]
+    queries = queries_of_run(source, lists.query_ids())
     digest, texts_digest = lists.digest(), digest_of_documents(source)
     with settled(
         run,
@@ -101,7 +100,7 @@ def rerank(wanted: RerankRun) -> JobSummary:
             settings=dict(wanted.settings),
             shards=wanted.shards or default_shards(len(queries)),
             queries=len(queries),
-            queries_sha256=digest_of_queries(queries),
+            queries_sha256=queries.digest(),
         )
         job = ShardJob(
             run=run,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection as AbstractCollection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,18 +13,17 @@ from rankgen.generator.jobs.cluster import cpus_of_nodes
 from rankgen.generator.jobs.job import JobSummary, ShardJob, run_job
 from rankgen.generator.jobs.nodes import living_nodes
 from rankgen.generator.jobs.pool_settings import PoolSettings
+from rankgen.generator.retrieve_texts import publish_texts
 from rankgen.generator.retrieve_work import RetrieveFactory, validate_candidates
 from rankgen.manifests.notices import warn
-from rankgen.manifests.plan import Plan, default_shards, digest_of_queries
-from rankgen.manifests.progress import progress
-from rankgen.manifests.records import Document, Query
-from rankgen.manifests.run_directory import QRELS, RunDirectory
+from rankgen.manifests.plan import Plan, default_shards
+from rankgen.manifests.query_table import QueryIds, QueryTable
+from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.run_path import RunPath
-from rankgen.manifests.texts import write_documents, write_queries
-from rankgen.manifests.trec import Qrels, write_qrels
+from rankgen.manifests.trec import Qrels
 from rankgen.retrieval.collection import Collection
 from rankgen.retrieval.open_collection import open_collection
-from rankgen.retrieval.own_documents import OwnDocument, find_own_documents, shared_by_name
+from rankgen.retrieval.own_documents import OwnDocument, find_own_documents
 from rankgen.retrieval.retriever import RetrieverHandle, check_first_stage, prepare
 from rankgen.retrieval.run_order import RunLosses
 from rankgen.retrieval.sampling import sample_queries
@@ -85,7 +84,28 @@ class RetrieveSummary:
     job: JobSummary
     losses: RunLosses | None
     judged: tuple[str, ...] | None
-    answered: frozenset[str]
+    answered: AbstractCollection[str]
+    same_id: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RetrievePlan:
+    """What a retrieve run will do; only its texts are not decided yet.
+
+    Attributes:
+        plan: What it promises.
+        queries: The planned queries.
+        collection: Where they come from.
+        handle: The prepared first stage.
+        qrels: The judgements of the population; None where nothing is judged.
+        same_id: See `RetrieveSummary`.
+    """
+
+    plan: Plan
+    queries: QueryTable
+    collection: Collection
+    handle: RetrieverHandle
+    qrels: Qrels | None
     same_id: tuple[str, ...]
 
 
@@ -95,28 +115,16 @@ def retrieve(settings: RetrieveSettings) -> RetrieveSummary:
     Raises:
         RankgenError: See `prepare` and `run_job`.
     """
-    collection = open_collection(
-        settings.collection,
-        corpus=settings.corpus,
-        queries=settings.queries,
-        split=settings.split,
-        index=settings.retriever.index,
-    )
-    queries = list(collection.queries())
-    check_first_stage(settings.retriever)
-    own = find_own_documents(settings.own_document, collection, queries)
-    handle = prepare(settings.retriever, collection, queries=queries, own=own.left_out)
-    queries = _asked(settings, handle, queries)
+    planned = plan_retrieval(settings)
+    plan, queries, qrels = planned.plan, planned.queries, planned.qrels
     run = RunDirectory(settings.out)
-    qrels = _population(settings, collection.qrels(), queries)
-    plan = _plan(settings, handle, collection, queries)
     job = ShardJob(
         run=run,
         plan=plan,
         queries=queries,
-        factory=RetrieveFactory(handle, settings.retriever.depth),
+        factory=RetrieveFactory(planned.handle, settings.retriever.depth),
         validate=validate_candidates,
-        finish=lambda: _publish_texts(run, plan, collection, queries, qrels),
+        finish=lambda: publish_texts(run, plan, planned.collection, queries, qrels),
         pool=lambda: size_pool(settings),
         max_failed=settings.max_failed,
         ray_address=settings.ray_address,
@@ -124,15 +132,43 @@ def retrieve(settings: RetrieveSettings) -> RetrieveSummary:
     done = run_job(job)
     return RetrieveSummary(
         job=done,
-        losses=handle.losses,
+        losses=planned.handle.losses,
         judged=None if qrels is None else tuple(qrels),
-        answered=frozenset(query.query_id for query in queries) - done.quarantined.keys(),
-        same_id=tuple(shared_by_name(own.others)),
+        answered=QueryIds(queries, done.quarantined.keys()),
+        same_id=planned.same_id,
+    )
+
+
+def plan_retrieval(settings: RetrieveSettings) -> RetrievePlan:
+    """Reads the collection, prepares the first stage and says what is to be searched.
+
+    Raises:
+        RankgenError: See `prepare`.
+    """
+    collection = open_collection(
+        settings.collection,
+        corpus=settings.corpus,
+        queries=settings.queries,
+        split=settings.split,
+        index=settings.retriever.index,
+    )
+    queries = QueryTable(collection.queries())
+    check_first_stage(settings.retriever)
+    own = find_own_documents(settings.own_document, collection, queries)
+    handle = prepare(settings.retriever, collection, queries=queries, own=own.left_out)
+    queries = _asked(settings, handle, queries)
+    return RetrievePlan(
+        plan=_plan(settings, handle, collection, queries),
+        queries=queries,
+        collection=collection,
+        handle=handle,
+        qrels=_population(settings, collection.qrels(), queries),
+        same_id=tuple(sorted(own.others)),
     )
 
 
 def _population(
-    settings: RetrieveSettings, qrels: Qrels | None, queries: Iterable[Query]
+    settings: RetrieveSettings, qrels: Qrels | None, queries: QueryTable
 ) -> Qrels | None:
     """Returns the judgements that a figure of this run is a mean over.
 
@@ -141,19 +177,20 @@ def _population(
     """
     if qrels is None:
         return None
-    sampled = {query.query_id for query in queries} if settings.sample is not None else qrels.keys()
-    return {query_id: qrels[query_id] for query_id in sorted(qrels.keys() & sampled)}
+    return {
+        query_id: qrels[query_id]
+        for query_id in sorted(qrels)
+        if settings.sample is None or queries.find(query_id) is not None
+    }
 
 
-def _asked(
-    settings: RetrieveSettings, handle: RetrieverHandle, queries: list[Query]
-) -> list[Query]:
+def _asked(settings: RetrieveSettings, handle: RetrieverHandle, queries: QueryTable) -> QueryTable:
     """Returns the queries to plan: those a recorded run has lists for, then the sample."""
     if handle.lists is not None:
         recorded = set(pq.read_table(handle.lists, columns=["query_id"])["query_id"].to_pylist())
-        queries = [query for query in queries if query.query_id in recorded]
+        queries = QueryTable(query for query in queries if query.query_id in recorded)
     if settings.sample is not None:
-        queries = sample_queries(queries, settings.sample, settings.seed)
+        queries = QueryTable(sample_queries(queries, settings.sample, settings.seed))
     return queries
 
 
@@ -161,7 +198,7 @@ def _plan(
     settings: RetrieveSettings,
     handle: RetrieverHandle,
     collection: Collection,
-    queries: Sequence[Query],
+    queries: QueryTable,
 ) -> Plan:
     identity = settings.retriever.identity()
     recipe: dict[str, JsonValue] = {
@@ -172,7 +209,7 @@ def _plan(
         **{f"retriever.{key}": _json(value) for key, value in identity.items()},
     }
     # Only where it makes a difference: runs of before there was a rule keep their fingerprints.
-    if not handle.own.isdisjoint(query.query_id for query in queries):
+    if any(queries.find(query_id) is not None for query_id in handle.own):
         recipe["own_document"] = settings.own_document
     recorded: dict[str, JsonValue] = (
         {} if handle.losses is None else {"recorded_run": handle.losses.model_dump()}
@@ -184,7 +221,7 @@ def _plan(
         settings=settings.model_dump(mode="json") | recorded,
         shards=settings.shards or default_shards(len(queries)),
         queries=len(queries),
-        queries_sha256=digest_of_queries(queries),
+        queries_sha256=queries.digest(),
     )
 
 
@@ -214,37 +251,3 @@ def size_pool(settings: RetrieveSettings) -> PoolSettings:
             f"node's memory, and a node has {most} workers at most"
         )
     return replace(pool, workers=workers, cpus=1.0, gpus=1.0, most_on_a_node=most)
-
-
-def _publish_texts(
-    run: RunDirectory,
-    plan: Plan,
-    collection: Collection,
-    queries: Iterable[Query],
-    qrels: Qrels | None,
-) -> dict[str, JsonValue]:
-    """Writes the texts of the queries that have candidates, of their candidates, and judgements.
-
-    Returns:
-        What the manifest says of the judged queries.
-    """
-    kept: set[str] = set()
-    wanted: set[str] = set()
-    for shard in run.shards("candidates", ["query_id", "doc_ids"]):
-        kept.update(shard["query_id"].to_pylist())
-        wanted.update(shard["doc_ids"].combine_chunks().flatten().to_pylist())
-    if qrels is not None:
-        write_qrels(run.root / QRELS, qrels)
-    write_queries(run, (q for q in queries if q.query_id in kept), plan.fingerprint)
-    with progress("texts", len(wanted)) as shown:
-
-        def counted() -> Iterator[Document]:
-            for document in collection.chosen(wanted):
-                shown.advance()
-                yield document
-
-        write_documents(run, counted(), plan.fingerprint)
-    if qrels is None:
-        return {}
-    lacking: list[JsonValue] = [query_id for query_id in qrels if query_id not in kept]
-    return {"judged_queries": len(qrels), "judged_queries_without_list": lacking}

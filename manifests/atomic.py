@@ -15,11 +15,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rankgen.manifests.object_store import (
-    append_to_object,
     copy_object,
     create_object,
     download,
     is_remote,
+    object_exists,
     read_objects,
     remove_objects,
     upload,
@@ -47,6 +47,26 @@ def whole_file(path: Path) -> Iterator[Path]:
         fsync_directory(path.parent)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def file_exists(path: Path) -> bool:
+    """Says whether a file stands there."""
+    return object_exists(path) if is_remote(path) else path.exists()
+
+
+@contextlib.contextmanager
+def local_file(path: Path) -> Iterator[Path]:
+    """Yields `path`, or for an object a copy on this machine while the block runs.
+
+    Raises:
+        FileNotFoundError: There is no such object.
+    """
+    if not is_remote(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="rankgen-") as folder:
+        download(path, Path(folder) / path.name)
+        yield Path(folder) / path.name
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -95,24 +115,21 @@ def make_folder(path: Path) -> None:
         fsync_directory(folder.parent)
 
 
-def publish(source: Path, public: Path) -> bool:
+def publish(source: Path, public: Path) -> None:
     """Makes a finished file visible under its public name; repeating it is harmless.
 
     On a disk the file moves. In a store it is copied and `source` stays, so that whoever copied an
     older file over `public` can put the newer one back.
 
-    Returns:
-        True if this call changed `public`.
-
     Raises:
         FileNotFoundError: There is no `source` (any more).
     """
     if is_remote(public):
-        return copy_object(source, public)
+        copy_object(source, public)
+        return
     make_folder(public.parent)
     os.replace(source, public)
     fsync_directory(public.parent)
-    return True
 
 
 def share_file(source: Path, public: Path) -> None:
@@ -136,17 +153,6 @@ def share_file(source: Path, public: Path) -> None:
         with whole_file(public) as draft:
             shutil.copyfile(source, draft)
     fsync_directory(public.parent)
-
-
-def append_line(path: Path, line: str) -> None:
-    """Adds a line to a small file that nobody else writes; not synced, for it is no data."""
-    content = (line + "\n").encode()
-    if is_remote(path):
-        append_to_object(path, content)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        file.write(content)
 
 
 def read_files(paths: Sequence[Path]) -> list[bytes]:

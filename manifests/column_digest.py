@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterable
 
 import pyarrow as pa
 import pyarrow.compute as pc
-
-_NO_STRINGS = pa.array([], pa.large_string())
 
 
 def sha256_of_columns(*columns: pa.ChunkedArray) -> str:
@@ -16,14 +15,30 @@ def sha256_of_columns(*columns: pa.ChunkedArray) -> str:
     Each column counts with the lengths of its values and then their UTF-8 bytes, so that no value
     can pose as two.
     """
+    # Each column is as long as the others in every table of ours.
+    rows = len(columns[0]) if columns else 0
+    return sha256_of_streams(rows, *(column.iterchunks for column in columns))
+
+
+def sha256_of_streams(rows: int, *columns: Callable[[], Iterable[pa.Array]]) -> str:
+    """Returns the same of columns that are read in parts, each column twice.
+
+    Args:
+        rows: The length of every column.
+        columns: Starts a pass over the parts of one column.
+    """
     digest = hashlib.sha256()
-    for column in columns:
-        values = pa.concat_arrays(column.cast(pa.large_string()).chunks or [_NO_STRINGS])
-        digest.update(len(values).to_bytes(8, "little"))
-        digest.update(pc.binary_length(values).to_numpy().astype("<i8").tobytes())
-        _, offsets, data = values.buffers()
-        ends = pa.Array.from_buffers(pa.int64(), len(values) + 1, [None, offsets], 0, values.offset)
-        first, last = ends[0].as_py(), ends[len(values)].as_py()
-        if last > first:
-            digest.update(memoryview(data)[first:last])
+    for parts in columns:
+        digest.update(rows.to_bytes(8, "little"))
+        for part in parts():
+            digest.update(pc.binary_length(part).to_numpy().astype("<i8").tobytes())
+        for part in parts():
+            values = part.cast(pa.large_string())
+            _, offsets, data = values.buffers()
+            ends = pa.Array.from_buffers(
+                pa.int64(), len(values) + 1, [None, offsets], 0, values.offset
+            )
+            first, last = ends[0].as_py(), ends[len(values)].as_py()
+            if last > first:
+                digest.update(memoryview(data)[first:last])
     return digest.hexdigest()

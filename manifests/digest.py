@@ -35,6 +35,11 @@ def sha256_of_lines(lines: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
+def sha256_of_bytes(content: bytes) -> str:
+    """Returns the SHA-256 of bytes, as 64 hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def sha256_of_file(path: Path) -> str:
     """Returns the SHA-256 of the file's bytes, as 64 hexadecimal digits."""
     with path.open("rb") as file:

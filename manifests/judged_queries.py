@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 
 _NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,2})?")
@@ -20,15 +21,14 @@ def judged_without(
 
     Args:
         judged: Ids of the judged queries.
-        held: Ids of the queries that have what is lacking, such as a list.
+        held: Ids of the queries that have what is lacking, such as a list; quick to look into.
         where: What holds them, such as a file's path.
         lack: What the others do not have there.
 
     Returns:
         One sentence without a final full stop; None when every judged query is held.
     """
-    known = set(held)
-    absent = [query_id for query_id in judged if query_id not in known]
+    absent = [query_id for query_id in judged if query_id not in held]
     if not absent:
         return None
     have = "has" if len(absent) == 1 else "have"
@@ -37,7 +37,7 @@ def judged_without(
         f"{len(absent):,} of {len(judged):,} {judged_queries} {have} {lack} in {where} "
         f"(first: {absent[0]})"
     )
-    rewritten = _rewritten(absent, known - set(judged))
+    rewritten = _rewritten(absent, held, frozenset(judged))
     if rewritten:
         ours, theirs = rewritten[0]
         sentence += (
@@ -47,15 +47,19 @@ def judged_without(
     return sentence
 
 
-def _rewritten(absent: Collection[str], others: Collection[str]) -> list[tuple[str, str]]:
+def _rewritten(
+    absent: Collection[str], held: Collection[str], judged: AbstractSet[str]
+) -> list[tuple[str, str]]:
     """Returns (absent id, held id that no judgement names) where both are one number."""
+    values = {query_id: _as_number(query_id) for query_id in absent}
+    wanted = {value for value in values.values() if value is not None}
     by_value: dict[Decimal, str] = {}
-    for query_id in sorted(others):
+    # There may be millions of them: they are gone through only once something is lacking.
+    for query_id in held if wanted else ():
         value = _as_number(query_id)
-        if value is not None:
-            by_value.setdefault(value, query_id)
-    values = ((query_id, _as_number(query_id)) for query_id in absent)
-    return [(query_id, by_value[value]) for query_id, value in values if value in by_value]
+        if value in wanted and query_id not in judged:
+            by_value[value] = min(query_id, by_value.get(value, query_id))
+    return [(query_id, by_value[value]) for query_id, value in values.items() if value in by_value]
 
 
 def _as_number(text: str) -> Decimal | None:

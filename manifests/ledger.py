@@ -4,7 +4,10 @@ Order of a commit: the attempt's files are written and fsynced, re-opened and va
 record is created put-if-absent (the only truth); the files are moved to their public names (in an
 object store, which cannot move, copied). A kill before the record leaves garbage under
 `.rankgen/attempts`; a kill after it leaves a move that `settle` finishes. Work may run twice; each
-query is published once.
+query is published once. Different shards may be committed at the same time, in threads.
+
+In a store a commit of N files is 2N + 2 requests: each file read, the record created, each file
+copied, and a look whether a later revision overtook the copies. It lists nothing.
 
 A shard that was committed without some failed queries may be committed again with them, as the next
 revision of the same shard; the highest revision is the valid one.
@@ -12,21 +15,21 @@ revision of the same shard; the highest revision is the valid one.
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
 from pydantic import ValidationError
 
-from rankgen.manifests.atomic import publish, put_if_absent, read_files, remove_tree
+from rankgen.manifests.atomic import file_exists, publish, put_if_absent, read_files, remove_tree
 from rankgen.manifests.commit_record import Attempt, CommitRecord, Subject
-from rankgen.manifests.digest import canonical_json, sha256_of_file
+from rankgen.manifests.digest import canonical_json, sha256_of_bytes
 from rankgen.manifests.errors import IntegrityProblem
-from rankgen.manifests.object_store import is_remote
+from rankgen.manifests.object_store import is_remote, read_object
 from rankgen.manifests.run_directory import RunDirectory, read_shard
+from rankgen.manifests.unsettled import unsettled_records
 
 # In a store every shard is some requests, and a run has thousands of shards.
 SETTLE_THREADS = 16
@@ -51,6 +54,8 @@ class Ledger:
         self._fingerprint = fingerprint
         self._shards = shards
         self._tables = tuple(tables)
+        # A record never changes, so each is read once. By its number of shard and revision.
+        self._known: dict[tuple[int, int], CommitRecord] = {}
 
     def records(self) -> dict[int, CommitRecord]:
         """Returns shard -> its valid record.
@@ -86,18 +91,18 @@ class Ledger:
         """
         folder = self._run.attempts / attempt.name
         path = self._run.record_path(attempt.shard, attempt.revision)
-        if path.exists():
-            return self._came_second(path, folder)
-        tables = {t: read_shard(folder / f"{t}.parquet", t) for t in self._tables}
-        validate(tables, planned, attempt.quarantined)
+        try:
+            subjects = self._validated(attempt, folder, planned, validate)
+        except IntegrityProblem:
+            # Another driver that finished the whole run has removed our attempt with its own.
+            if file_exists(path):
+                return self._came_second(path, folder)
+            raise
         record = CommitRecord(
             shard=attempt.shard,
             revision=attempt.revision,
             fingerprint=self._fingerprint,
-            subjects=tuple(
-                self._subject(table, folder / f"{table}.parquet", rows.num_rows)
-                for table, rows in tables.items()
-            ),
+            subjects=subjects,
             quarantined=attempt.quarantined,
             counts=attempt.counts,
             facts=attempt.facts,
@@ -105,10 +110,35 @@ class Ledger:
         content = (canonical_json(record.model_dump(mode="json")) + "\n").encode()
         if not put_if_absent(path, content):
             return self._came_second(path, folder)
+        self._known[record.shard, record.revision] = record
         self._publish(record)
         if not is_remote(folder):
             remove_tree(folder)
         return True
+
+    def _validated(
+        self, attempt: Attempt, folder: Path, planned: Sequence[str], validate: Validate
+    ) -> tuple[Subject, ...]:
+        """Opens the attempt's files again and returns what the record says of them."""
+        paths = [folder / f"{table}.parquet" for table in self._tables]
+        try:
+            files = list(zip(self._tables, paths, read_files(paths), strict=True))
+        except FileNotFoundError as error:
+            raise IntegrityProblem(
+                f"the attempt {folder} cannot be read: {error}", "repeat the command to try again"
+            ) from None
+        tables = {table: read_shard(path, table, None, content) for table, path, content in files}
+        validate(tables, planned, attempt.quarantined)
+        return tuple(
+            Subject(
+                table=table,
+                attempt=str(path.relative_to(self._run.root)),
+                rows=tables[table].num_rows,
+                bytes=len(content),
+                sha256=sha256_of_bytes(content),
+            )
+            for table, path, content in files
+        )
 
     def _came_second(self, path: Path, folder: Path) -> bool:
         """Looks whose the standing record is: another driver's, or our own, told to us late.
@@ -134,35 +164,11 @@ class Ledger:
             IntegrityProblem: A committed file is missing or has another size.
         """
         records = self.records()
-        unsettled = self._unsettled(records.values())
+        unsettled = unsettled_records(self._run, self._shards, records.values())
         with ThreadPoolExecutor(SETTLE_THREADS) as pool:
             # Reading the results raises what went wrong.
             list(pool.map(self._publish, unsettled))
         return records
-
-    def _unsettled(self, records: Iterable[CommitRecord]) -> list[CommitRecord]:
-        """Returns the records whose files are not all known to stand where they belong.
-
-        On a disk a listing of each folder tells, which for thousands of shards is much faster than
-        a look at every file.
-        """
-        if is_remote(self._run.root):
-            return list(records)
-        waiting = {entry.name for entry in _entries(self._run.attempts)}
-        sizes = {
-            (table, entry.name): entry.stat().st_size
-            for table in self._tables
-            for entry in _entries(self._run.root / table)
-        }
-        return [
-            record
-            for record in records
-            if any(
-                subject.attempt.split("/")[-2] in waiting
-                or sizes.get((subject.table, self._public(subject, record).name)) != subject.bytes
-                for subject in record.subjects
-            )
-        ]
 
     def _public(self, subject: Subject, record: CommitRecord) -> Path:
         return self._run.shard_path(subject.table, record.shard, self._shards)
@@ -174,15 +180,14 @@ class Ledger:
         remove_tree(self._run.journal)
 
     def _publish(self, record: CommitRecord) -> None:
-        copied = False
         for subject in record.subjects:
             public = self._public(subject, record)
             try:
-                copied |= publish(self._run.root / subject.attempt, public)
+                publish(self._run.root / subject.attempt, public)
             except FileNotFoundError:
                 # Published before, by us or by another driver on the same run.
                 self._check_size(public, subject)
-        if copied and is_remote(self._run.root):
+        if is_remote(self._run.root):
             # A slow copy can land on that of a later revision, committed meanwhile by another
             # driver. Its record was there before its copy, so looking again now finds it.
             newest = self._newest(record)
@@ -190,9 +195,13 @@ class Ledger:
                 self._publish(newest)
 
     def _newest(self, record: CommitRecord) -> CommitRecord:
-        paths = self._run.commits.glob(f"{record.shard:05d}.*.json")
-        path = max(paths, key=_numbers_of)
-        return self._parsed(path, path.read_bytes())
+        """Returns the last revision in a store; revisions are counted without a gap."""
+        while True:
+            path = self._run.record_path(record.shard, record.revision + 1)
+            try:
+                record = self._parsed(path, read_object(path))
+            except FileNotFoundError:
+                return record
 
     def _check_size(self, public: Path, subject: Subject) -> None:
         found = public.stat().st_size if public.exists() else None
@@ -204,18 +213,12 @@ class Ledger:
             f"restore the file, or look at the whole run: rankgen verify {self._run.root}",
         )
 
-    def _subject(self, table: str, path: Path, rows: int) -> Subject:
-        return Subject(
-            table=table,
-            attempt=str(path.relative_to(self._run.root)),
-            rows=rows,
-            bytes=path.stat().st_size,
-            sha256=sha256_of_file(path),
-        )
-
     def _read(self, paths: list[Path]) -> list[CommitRecord]:
-        contents = read_files(paths)
-        return [self._parsed(*pair) for pair in zip(paths, contents, strict=True)]
+        numbers = [_numbers_of(path) for path in paths]
+        new = [path for path, key in zip(paths, numbers, strict=True) if key not in self._known]
+        for path, content in zip(new, read_files(new), strict=True):
+            self._known[_numbers_of(path)] = self._parsed(path, content)
+        return [self._known[key] for key in numbers]
 
     def _record_paths(self) -> list[Path]:
         """Returns the paths of all records, by shard and revision."""
@@ -243,11 +246,3 @@ def _numbers_of(path: Path) -> tuple[int, int]:
     if match is None:
         raise IntegrityProblem(f"{path} is not a commit record", "move the file elsewhere")
     return int(match[1]), int(match[2])
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except FileNotFoundError:
-        return []

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
 
@@ -20,6 +20,20 @@ if TYPE_CHECKING:
 SCHEME = "s3://"
 CONFLICT_TRIES = 8
 CONFLICT_SECONDS = 0.1
+
+
+class ListedObject(NamedTuple):
+    """What a listing says of an object.
+
+    Attributes:
+        tag: As a rule equal for equal contents.
+        size: In bytes.
+        changed: When it was written, in seconds since 1970.
+    """
+
+    tag: str
+    size: int
+    changed: float
 
 
 def open_root(named: Path | str) -> Path:
@@ -45,8 +59,9 @@ def open_root(named: Path | str) -> Path:
         raise EnvironmentProblem(
             f"{named} needs the package {error.name}", "pip install 'rankgen-distill[s3]'"
         ) from None
-    # Another process writes to the same folders: what a listing said is stale at once.
-    return cast(Path, UPath(named.rstrip("/"), use_listings_cache=False))
+    # Another process writes to the same folders: what a listing said is stale at once. A client
+    # that may read a file in parallel parts asks for its size before, and our files are small.
+    return cast(Path, UPath(named.rstrip("/"), use_listings_cache=False, max_concurrency=1))
 
 
 def is_remote(path: object) -> bool:
@@ -82,15 +97,6 @@ def write_object(path: Path, content: bytes) -> None:
     _remote(path).fs.pipe_file(_remote(path).path, content)
 
 
-def append_to_object(path: Path, content: bytes) -> None:
-    """Rewrites a small object with `content` at its end; it must have one writer only."""
-    try:
-        before = read_object(path)
-    except FileNotFoundError:
-        before = b""
-    write_object(path, before + content)
-
-
 def upload(draft: Path, path: Path) -> None:
     """Writes a local file to an object."""
     _remote(path).fs.put_file(str(draft), _remote(path).path)
@@ -102,7 +108,11 @@ def download(path: Path, target: Path) -> None:
 
 
 def read_object(path: Path) -> bytes:
-    """Returns an object's bytes, by one request."""
+    """Returns an object's bytes, by one request.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
     return cast(bytes, _remote(path).fs.cat_file(_remote(path).path))
 
 
@@ -116,26 +126,31 @@ def read_objects(paths: Sequence[Path]) -> list[bytes]:
     return [found] if isinstance(found, bytes) else [found[name] for name in names]
 
 
-def copy_object(source: Path, target: Path) -> bool:
-    """Copies within the store, unless `target` is the same already.
-
-    Returns:
-        True if it copied.
+def copy_object(source: Path, target: Path) -> None:
+    """Copies within the store, by one request; an object of 5 GiB or more cannot be copied so.
 
     Raises:
         FileNotFoundError: There is no `source`.
     """
     store = _remote(target).fs
-    names = _remote(source).path, _remote(target).path
-    wanted = store.info(names[0])
-    try:
-        found = store.info(names[1])
-    except FileNotFoundError:
-        found = {}
-    if all(found.get(key) == wanted[key] for key in ("ETag", "size")):
-        return False
-    store.cp_file(*names)
-    return True
+    bucket, key, _ = store.split_path(_remote(target).path)
+    from_bucket, from_key, _ = store.split_path(_remote(source).path)
+    # The client's own copy asks for the source's size first.
+    store.call_s3(
+        "copy_object", Bucket=bucket, Key=key, CopySource={"Bucket": from_bucket, "Key": from_key}
+    )
+
+
+def listed_objects(folder: Path) -> dict[str, ListedObject]:
+    """Returns every object under a folder by its path below it, a request a thousand objects."""
+    store, above = _remote(folder).fs, _remote(folder).path.rstrip("/") + "/"
+    return {
+        name.removeprefix(above): ListedObject(
+            entry["ETag"], entry["size"], entry["LastModified"].timestamp()
+        )
+        for name, entry in store.find(above, detail=True).items()
+        if name.startswith(above)
+    }
 
 
 def remove_objects(folder: Path) -> None:
@@ -144,6 +159,16 @@ def remove_objects(folder: Path) -> None:
         _remote(folder).fs.rm(_remote(folder).path, recursive=True)
     except FileNotFoundError:
         return
+
+
+def object_exists(path: Path) -> bool:
+    """Says whether there is an object, by one request; the client's own look lists a folder too."""
+    bucket, key, _ = _remote(path).fs.split_path(_remote(path).path)
+    try:
+        _remote(path).fs.call_s3("head_object", Bucket=bucket, Key=key)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def store_problem(error: BaseException) -> EnvironmentProblem | None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -13,15 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from rankgen.manifests.atomic import put_if_absent, whole_file, write_whole
-from rankgen.manifests.column_digest import sha256_of_columns
+from rankgen.manifests.atomic import local_file, put_if_absent, whole_file, write_whole
 from rankgen.manifests.digest import canonical_json, sha256_of_value
 from rankgen.manifests.errors import IntegrityProblem, UsageError, reason_of
-from rankgen.manifests.query_table import query_table
+from rankgen.manifests.query_table import QueryTable
 from rankgen.manifests.records import Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.schema import SCHEMA_VERSION
-from rankgen.manifests.shard import read_parquet
 
 QUERIES_PER_SHARD = 100
 Kind = Literal["retrieve", "label", "rerank", "negatives"]
@@ -72,28 +68,18 @@ def default_shards(queries: int) -> int:
     return max(1, -(-queries // QUERIES_PER_SHARD))
 
 
-def assign_shards(query_ids: Iterable[str], shards: int) -> list[list[str]]:
-    """Splits query ids into `shards` lists of nearly equal length.
-
-    Membership is a pure function of the ids and `shards`: the ids are ordered by their SHA-256 and
-    cut evenly. Within a shard ids are sorted.
-    """
-    hashed = sorted((hashlib.sha256(q.encode()).digest(), q) for q in query_ids)
-    bounds = [len(hashed) * i // shards for i in range(shards + 1)]
-    return [
-        sorted(query_id for _, query_id in hashed[start:end])
-        for start, end in itertools.pairwise(bounds)
-    ]
-
-
-def digest_of_queries(queries: Sequence[Query]) -> str:
+def digest_of_queries(queries: Iterable[Query]) -> str:
     """Returns the digest of ids and texts, independent of their order."""
-    ordered = query_table(queries)
-    return sha256_of_columns(ordered["query_id"], ordered["text"])
+    return stored_queries(queries).digest()
+
+
+def stored_queries(queries: Iterable[Query]) -> QueryTable:
+    """Returns the queries as a table; a table is itself."""
+    return queries if isinstance(queries, QueryTable) else QueryTable(queries)
 
 
 def open_plan(
-    run: RunDirectory, plan: Plan, queries: Sequence[Query], other_driver: str | None = None
+    run: RunDirectory, plan: Plan, queries: Iterable[Query], other_driver: str | None = None
 ) -> Plan:
     """Writes the plan of a new run, or checks that an existing run has the same one.
 
@@ -179,21 +165,21 @@ def read_plan(run: RunDirectory) -> Plan:
         ) from None
 
 
-def planned_queries(run: RunDirectory, plan: Plan) -> list[Query]:
-    """Reads the planned queries, sorted by id.
+def planned_queries(run: RunDirectory, plan: Plan) -> QueryTable:
+    """Reads the planned queries.
 
     Raises:
         IntegrityProblem: The list is missing or is not the one that was planned.
     """
     path = _queries_path(run, plan)
     try:
-        rows = read_parquet(path).to_pylist()
+        with local_file(path) as local:
+            queries = QueryTable(_queries_in(local))
     except (OSError, pa.ArrowException):
         raise IntegrityProblem(
             f"{path} is missing or damaged", "restore it from a copy of the run"
         ) from None
-    queries = [Query(row["query_id"], row["text"]) for row in rows]
-    if digest_of_queries(queries) != plan.queries_sha256:
+    if queries.digest() != plan.queries_sha256:
         raise IntegrityProblem(
             f"{path} does not hold the planned queries", "restore it from a copy of the run"
         )
@@ -204,6 +190,12 @@ def without_versions(plan: Plan) -> Plan:
     """Returns the plan without the keys of its recipe that name versions."""
     recipe = {k: v for k, v in plan.recipe.items() if not k.startswith(VERSION_PREFIX)}
     return plan.model_copy(update={"recipe": recipe})
+
+
+def _queries_in(path: Path) -> Iterator[Query]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=["query_id", "text"], use_threads=False):
+            yield from map(Query, *(column.to_pylist() for column in batch.columns))
 
 
 def describe_difference(existing: Plan, wanted: Plan) -> str:
@@ -238,7 +230,6 @@ def _queries_path(run: RunDirectory, plan: Plan) -> Path:
     return run.state / f"queries-{plan.queries_sha256[:16]}.parquet"
 
 
-def _write_queries(run: RunDirectory, plan: Plan, queries: Sequence[Query]) -> None:
-    table = query_table(queries)
+def _write_queries(run: RunDirectory, plan: Plan, queries: Iterable[Query]) -> None:
     with whole_file(_queries_path(run, plan)) as draft:
-        pq.write_table(table, draft, compression="zstd")
+        stored_queries(queries).write(draft)

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from rankgen.manifests.errors import IntegrityProblem, UsageError, reason_of
 from rankgen.manifests.object_store import open_root
 from rankgen.manifests.records import Candidates
 from rankgen.manifests.schema import SCHEMA_MINOR_VERSION, SCHEMA_VERSION
-from rankgen.manifests.shard import read_parquet
+from rankgen.manifests.shard import parse_parquet, read_parquet
 from rankgen.manifests.shard_columns import OtherColumns, completed, completed_columns
 
 # Small files cost a round trip each, most of all in a store.
@@ -86,8 +87,16 @@ class RunDirectory:
 
     def shards(self, table: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """Yields the published shards of a table one by one; see `read`."""
-        for path in self._present(table):
-            yield read_shard(path, table, columns)
+        paths = self._present(table)
+        with ThreadPoolExecutor(READ_THREADS) as pool:
+            # Some are read ahead, as each costs a round trip; never all of them.
+            ahead: deque[Future[pa.Table]] = deque()
+            for path in paths:
+                ahead.append(pool.submit(read_shard, path, table, columns))
+                if len(ahead) > READ_THREADS:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
 
     def texts(self, table: str) -> dict[str, str]:
         """Returns id -> text of `queries`, or id -> "title text" of `documents`."""
@@ -113,22 +122,33 @@ class RunDirectory:
     def _present(self, table: str) -> list[Path]:
         paths = self.shard_paths(table)
         if not paths:
-            raise UsageError(
-                f"{self.root} has no {table}",
-                f"name the folder that holds {table}/train-*.parquet",
-            )
+            raise self.lacks(table)
         return paths
 
+    def lacks(self, table: str) -> UsageError:
+        """Returns the problem that the run has no such table."""
+        return UsageError(
+            f"{self.root} has no {table}", f"name the folder that holds {table}/train-*.parquet"
+        )
 
-def read_shard(path: Path, table: str, columns: list[str] | None = None) -> pa.Table:
+
+def read_shard(
+    path: Path, table: str, columns: list[str] | None = None, content: bytes | None = None
+) -> pa.Table:
     """Reads one Parquet shard and checks its columns.
+
+    Args:
+        path: Where it stands.
+        table: A name in `TABLES`.
+        columns: Those to read; None reads all.
+        content: Its bytes, where the caller has read them already.
 
     Raises:
         IntegrityProblem: The file cannot be read or its columns are not the schema's, nor those
             of an earlier minor version, whose later columns are null.
     """
     try:
-        read = read_parquet(path, columns)
+        read = read_parquet(path, columns) if content is None else parse_parquet(content, columns)
     except (OSError, pa.ArrowException) as error:
         raise IntegrityProblem(
             f"{path} cannot be read: {reason_of(error)}",

@@ -67,8 +67,12 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
         OSError: It cannot be reached.
         pa.ArrowException: It is no Parquet file.
     """
+    return parse_parquet(read_object(path) if is_remote(path) else path, columns)
+
+
+def parse_parquet(source: Path | bytes, columns: list[str] | None = None) -> pa.Table:
+    """Reads a local Parquet file, or its bytes; see `read_parquet`."""
     # pq.read_table builds a data set around each file, which takes six times as long.
-    source = pa.BufferReader(read_object(path)) if is_remote(path) else path
-    with pq.ParquetFile(source) as file:
+    with pq.ParquetFile(pa.BufferReader(source) if isinstance(source, bytes) else source) as file:
         # Shards are small: callers read several at a time instead.
         return file.read(columns=columns, use_threads=False)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from rankgen.manifests.commit_record import CommitRecord
 from rankgen.manifests.driver_report import SeenDriver, read_reports
+from rankgen.manifests.event_logs import driver_logs
 from rankgen.manifests.ledger import Ledger
-from rankgen.manifests.plan import assign_shards, planned_queries, read_plan
+from rankgen.manifests.plan import read_plan
 from rankgen.manifests.provenance import is_told, total_counts
+from rankgen.manifests.query_table import shard_size
 from rankgen.manifests.run_directory import RunDirectory
 
 RATE_SECONDS = 3600.0
@@ -60,10 +62,10 @@ def run_status(run: RunDirectory) -> RunStatus:
     """
     plan = read_plan(run)
     records = Ledger(run, plan.fingerprint, plan.shards, plan.tables).records()
-    planned = assign_shards((q.query_id for q in planned_queries(run, plan)), plan.shards)
+    sizes = {shard: shard_size(plan.queries, shard, plan.shards) for shard in records}
     quarantined = {q: why for r in records.values() for q, why in r.quarantined.items()}
-    published = sum(len(planned[shard]) for shard in records) - len(quarantined)
-    rate = _rate(records, planned)
+    published = sum(sizes.values()) - len(quarantined)
+    rate = _rate(records, sizes)
     left = plan.queries - published - len(quarantined)
     return RunStatus(
         kind=plan.kind,
@@ -89,16 +91,16 @@ def _drivers(run: RunDirectory) -> tuple[SeenDriver, ...]:
 
 
 def _seconds_silent(run: RunDirectory) -> float | None:
-    changed = [path.stat().st_mtime for path in run.events.glob("*.jsonl")]
+    changed = [log.changed for log in driver_logs(run)]
     return max(0.0, time.time() - max(changed)) if changed else None
 
 
-def _rate(records: dict[int, CommitRecord], planned: list[list[str]]) -> float | None:
+def _rate(records: dict[int, CommitRecord], sizes: dict[int, int]) -> float | None:
     spans = []
     for shard, record in records.items():
         began, seconds = record.facts.get("began"), record.facts.get("seconds")
         if isinstance(began, int | float) and isinstance(seconds, int | float):
-            spans.append((float(began), float(began) + float(seconds), len(planned[shard])))
+            spans.append((float(began), float(began) + float(seconds), sizes[shard]))
     if len(spans) < 2:
         return None
     latest = max(end for _, end, _ in spans)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 
 import pyarrow as pa
 
 from rankgen.manifests.atomic import remove_tree, share_file, whole_file
-from rankgen.manifests.column_digest import sha256_of_columns
+from rankgen.manifests.column_digest import sha256_of_columns, sha256_of_streams
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.query_table import QueryTable
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.schema import DOCUMENTS, QUERIES
@@ -21,8 +24,10 @@ QUERIES_PER_SHARD = 50_000
 
 def write_queries(run: RunDirectory, queries: Iterable[Query], fingerprint: str) -> None:
     """Publishes the table `queries`, sorted by id."""
-    rows = [{"query_id": q.query_id, "text": q.text} for q in sorted(queries)]
-    _write_in_shards(run, "queries", rows, QUERIES, QUERIES_PER_SHARD, fingerprint)
+    ordered = queries if isinstance(queries, QueryTable) else QueryTable(queries)
+    rows = ({"query_id": q.query_id, "text": q.text} for q in ordered)
+    shape = QUERIES, QUERIES_PER_SHARD, len(ordered)
+    _write_in_shards(run, "queries", rows, *shape, fingerprint)
 
 
 def write_documents(run: RunDirectory, documents: Iterable[Document], fingerprint: str) -> None:
@@ -31,7 +36,8 @@ def write_documents(run: RunDirectory, documents: Iterable[Document], fingerprin
         {"doc_id": d.doc_id, "title": d.title, "text": d.text}
         for d in sorted(documents, key=lambda d: d.doc_id)
     ]
-    _write_in_shards(run, "documents", rows, DOCUMENTS, DOCUMENTS_PER_SHARD, fingerprint)
+    shape = DOCUMENTS, DOCUMENTS_PER_SHARD, len(rows)
+    _write_in_shards(run, "documents", iter(rows), *shape, fingerprint)
 
 
 def link_texts(source: RunDirectory, target: RunDirectory) -> None:
@@ -48,11 +54,13 @@ def digest_of_documents(run: RunDirectory) -> str:
 
     Ids alone do not say what a teacher read: another collection may use the same ones.
     """
-    return _digest(run.read("documents"))
+    rows = sum(shard.num_rows for shard in run.shards("documents", ["doc_id"]))
+    return sha256_of_streams(rows, *(partial(_parts, run, name) for name in DOCUMENTS.names))
 
 
-def _digest(documents: pa.Table) -> str:
-    return sha256_of_columns(*(documents[name] for name in DOCUMENTS.names))
+def _parts(run: RunDirectory, name: str) -> Iterator[pa.Array]:
+    for shard in run.shards("documents", [name]):
+        yield from shard[name].iterchunks()
 
 
 class DocumentTexts:
@@ -69,7 +77,7 @@ class DocumentTexts:
 
     def digest(self) -> str:
         """Returns the same as `digest_of_documents`, of what is held."""
-        return _digest(self._rows)
+        return sha256_of_columns(*(self._rows[name] for name in DOCUMENTS.names))
 
     @property
     def doc_ids(self) -> AbstractSet[str]:
@@ -101,21 +109,18 @@ class DocumentTexts:
 def _write_in_shards(
     run: RunDirectory,
     table: str,
-    rows: list[dict[str, str]],
+    rows: Iterator[dict[str, str]],
     schema: pa.Schema,
     rows_per_shard: int,
+    count: int,
     fingerprint: str,
 ) -> None:
-    shards = max(1, -(-len(rows) // rows_per_shard))
+    shards = max(1, -(-count // rows_per_shard))
     written = [run.shard_path(table, shard, shards) for shard in range(shards)]
-    for path, chunk in zip(written, _chunks(rows, rows_per_shard), strict=True):
+    for path in written:
+        chunk = list(itertools.islice(rows, rows_per_shard))
         with whole_file(path) as draft:
             write_shard(draft, table, pa.Table.from_pylist(chunk, schema=schema), fingerprint)
     # A retried query may have brought new texts, and these another number of shards.
     for path in set(run.shard_paths(table)) - set(written):
         remove_tree(path)
-
-
-def _chunks(rows: list[dict[str, str]], size: int) -> Iterator[list[dict[str, str]]]:
-    for start in range(0, max(len(rows), 1), size):
-        yield rows[start : start + size]

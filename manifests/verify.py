@@ -14,9 +14,10 @@ from rankgen.manifests.commit_record import CommitRecord
 from rankgen.manifests.digest import sha256_of_file
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.ledger import Ledger, Validate
-from rankgen.manifests.plan import Plan, assign_shards, planned_queries, read_plan
+from rankgen.manifests.plan import Plan, planned_queries, read_plan
 from rankgen.manifests.progress import progress
 from rankgen.manifests.provenance import is_told, total_counts
+from rankgen.manifests.query_table import shard_size
 from rankgen.manifests.run_directory import RunDirectory, read_shard
 from rankgen.manifests.schema import TABLES
 
@@ -66,14 +67,15 @@ def verify_run(run: RunDirectory, validate: Validate | None) -> Verification:
     """
     plan = read_plan(run)
     records = Ledger(run, plan.fingerprint, plan.shards, plan.tables).records()
-    planned = assign_shards((q.query_id for q in planned_queries(run, plan)), plan.shards)
+    planned = planned_queries(run, plan)
     problems: list[str] = []
     with progress("verify", len(records)) as shown:
         for record in records.values():
             changed = _changed_files(run, plan, record)
             problems += changed
             if validate is not None and not changed:
-                problems += _invalid_rows(run, plan, record, planned[record.shard], validate)
+                query_ids = [q.query_id for q in planned.of_shard(record.shard, plan.shards)]
+                problems += _invalid_rows(run, plan, record, query_ids, validate)
             shown.advance()
     is_finished = len(records) == plan.shards and is_told(run, records)
     manifest = _manifest(run) if is_finished else None
@@ -81,7 +83,8 @@ def verify_run(run: RunDirectory, validate: Validate | None) -> Verification:
         problems += _changed_subjects(run, plan, records, manifest)
     problems += _foreign_files(run, plan, records, manifest)
     quarantined = {q: why for r in records.values() for q, why in r.quarantined.items()}
-    held = sum(len(planned[shard]) for shard in records) - len(quarantined)
+    sizes = (shard_size(plan.queries, shard, plan.shards) for shard in records)
+    held = sum(sizes) - len(quarantined)
     return Verification(plan, len(records), held, quarantined, is_finished, tuple(problems))
 
 

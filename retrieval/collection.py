@@ -137,16 +137,20 @@ class Collection:
         """Whether documents are found by id, in an index that holds them."""
         return isinstance(self._corpus, LookedUp)
 
-    def look_at(self, look: Callable[[Document], object], doc_ids: AbstractSet[str]) -> None:
+    def look_at(self, look: Callable[[Document], object], doc_ids: Iterable[str]) -> None:
         """Shows the documents with these ids, and maybe others, in the pass that `summary` makes.
 
         Raises:
             UsageError: See `documents`.
         """
-        if self._summary is None and not self.is_looked_up:
+        if isinstance(self._corpus, LookedUp):
+            documents = self._corpus.chosen(doc_ids)
+        elif self._summary is None:
             self.summary(look)
             return
-        for document in self.chosen(doc_ids):
+        else:
+            documents = self.documents()
+        for document in documents:
             look(document)
 
     def chosen(self, doc_ids: AbstractSet[str]) -> Iterator[Document]:

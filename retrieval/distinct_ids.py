@@ -41,7 +41,9 @@ def distinct_ids(
 
 
 def _repeated(hashes: array[int]) -> set[int]:
-    ordered = np.sort(np.frombuffer(hashes, dtype=np.int64))
+    # In place: a copy would take as much memory again.
+    ordered = np.frombuffer(hashes, dtype=np.int64)
+    ordered.sort()
     return {int(value) for value in ordered[1:][ordered[1:] == ordered[:-1]]}
 
 

@@ -7,11 +7,10 @@ Source: github.com/beir-cellar/beir, retrieval/evaluation.py (`ignore_identical_
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from typing import Literal, NamedTuple
 
-from rankgen.manifests.records import Candidates, Document, Query
+from rankgen.manifests.query_table import QueryTable
+from rankgen.manifests.records import Candidates, Document
 from rankgen.retrieval.collection import Collection
 from rankgen.retrieval.same_text import is_query_itself
 
@@ -23,7 +22,8 @@ class OwnDocuments(NamedTuple):
 
     Attributes:
         left_out: Queries out of whose lists the document of the same id is left.
-        others: Queries that share an id with a document of another text, which stays.
+        others: Queries that share an id with a document of another text, which stays; without
+            those whose id is a number, for many collections number queries and documents alike.
     """
 
     left_out: frozenset[str]
@@ -31,7 +31,7 @@ class OwnDocuments(NamedTuple):
 
 
 def find_own_documents(
-    rule: OwnDocument, collection: Collection, queries: Sequence[Query]
+    rule: OwnDocument, collection: Collection, queries: QueryTable
 ) -> OwnDocuments:
     """Finds the queries whose lists would hold the query itself.
 
@@ -47,16 +47,19 @@ def find_own_documents(
     if rule != "auto":
         every = (query.query_id for query in queries)
         return OwnDocuments(frozenset(every if rule == "drop" else ()), frozenset())
-    asked = {query.query_id: query for query in queries}
     same: set[str] = set()
     others: set[str] = set()
 
     def look(document: Document) -> None:
-        query = asked.get(document.doc_id)
-        if query is not None:
-            (same if is_query_itself(query, document) else others).add(query.query_id)
+        query = queries.find(document.doc_id)
+        if query is None:
+            return
+        if is_query_itself(query, document):
+            same.add(query.query_id)
+        elif not query.query_id.isdigit():
+            others.add(query.query_id)
 
-    collection.look_at(look, asked.keys())
+    collection.look_at(look, (query.query_id for query in queries))
     return OwnDocuments(frozenset(same), frozenset(others))
 
 
@@ -69,8 +72,3 @@ def without_own(found: Candidates, depth: int) -> Candidates:
         tuple(found.doc_ids[place] for place in kept),
         tuple(found.scores[place] for place in kept),
     )
-
-
-def shared_by_name(others: AbstractSet[str]) -> list[str]:
-    """Returns the ids that are more than numbers, sorted: chance does not make those the same."""
-    return sorted(query_id for query_id in others if not query_id.isdigit())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rankgen.manifests.digest import sha256_of_value
@@ -58,7 +58,7 @@ class RecordedSearcher:
 def prepare_run(
     settings: RetrieverSettings,
     collection: Collection,
-    queries: Sequence[Query],
+    queries: Iterable[Query],
     cache: Path,
     own: frozenset[str] = frozenset(),
 ) -> tuple[Path, RunLosses]:

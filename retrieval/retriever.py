@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -61,7 +61,7 @@ def prepare(
     settings: RetrieverSettings,
     collection: Collection,
     cache: Path | None = None,
-    queries: Sequence[Query] | None = None,
+    queries: Iterable[Query] | None = None,
     own: frozenset[str] = frozenset(),
 ) -> RetrieverHandle:
     """Does what is done once, before any worker starts: the index, or the lists of a run.
@@ -111,7 +111,7 @@ def prepare(
         return _with_index(settings, collection, index, own)
     from rankgen.retrieval.recorded import prepare_run
 
-    asked = list(collection.queries()) if queries is None else queries
+    asked = collection.queries() if queries is None else queries
     lists, losses = prepare_run(settings, collection, asked, root, own)
     return RetrieverHandle(settings=settings, lists=lists, losses=losses, own=own)
 

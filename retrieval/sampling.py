@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterator
+from functools import partial
 
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.query_table import QueryTable
 from rankgen.manifests.records import Query
 
 
-def sample_queries(queries: Iterable[Query], n: int, seed: int) -> list[Query]:
-    """Returns the `n` queries whose hash of seed and id is smallest, sorted by that hash.
+def sample_queries(queries: QueryTable, n: int, seed: int) -> Iterator[Query]:
+    """Returns the `n` queries whose hash of seed and id is smallest, in the order of that hash.
 
     A sample of n is the beginning of every larger sample with the same seed.
 
     Args:
-        queries: Queries with distinct ids, in any order.
+        queries: All queries.
         n: How many to take, at least 1.
         seed: Any whole number.
 
     Raises:
         UsageError: `n` is below 1 or exceeds the number of queries.
     """
-    ordered = sorted(queries, key=lambda query: seeded_hash(seed, query.query_id))
     if n < 1:
         raise UsageError(f"a sample of {n} queries is empty", "ask for at least 1: --sample N")
-    if n > len(ordered):
+    if n > len(queries):
         raise UsageError(
-            f"a sample of {n} exceeds the {len(ordered)} queries of the collection",
-            f"ask for at most --sample {len(ordered)}",
+            f"a sample of {n} exceeds the {len(queries)} queries of the collection",
+            f"ask for at most --sample {len(queries)}",
         )
-    return ordered[:n]
+    return itertools.islice(QueryTable(queries, partial(seeded_hash, seed)).by_place(), n)
 
 
 def seeded_hash(seed: int, identity: str) -> bytes:

@@ -6,7 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,6 +62,32 @@ def s3_bucket(s3_endpoint: str) -> Iterator[str]:
         store.mkdir(bucket)
         yield f"s3://{bucket}"
         S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture
+def s3_requests(s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
+    """Counts, by kind, what this process asks of the same store from here on."""
+    from moto.server import DomainDispatcherApplication, create_backend_app
+    from s3fs import S3FileSystem
+    from werkzeug.serving import make_server
+
+    application = DomainDispatcherApplication(create_backend_app)
+    seen: Counter[str] = Counter()
+
+    def counting(environ: dict[str, str], start: object) -> object:
+        is_listing = "list-type=" in environ["QUERY_STRING"]
+        is_copy = "HTTP_X_AMZ_COPY_SOURCE" in environ
+        seen["LIST" if is_listing else "COPY" if is_copy else environ["REQUEST_METHOD"]] += 1
+        return application(environ, start)
+
+    server = make_server("127.0.0.1", 0, counting, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    S3FileSystem.clear_instance_cache()
+    yield seen
+    server.shutdown()
+    S3FileSystem.clear_instance_cache()
 
 
 @pytest.fixture

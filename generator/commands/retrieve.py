@@ -143,7 +143,7 @@ def perform_retrieve(values: Mapping[str, object], where: str, *, as_json: bool 
         **job.counts,
         "losses": losses,
         "judged_queries": None if judged is None else len(judged),
-        "judged_queries_without_list": len(set(judged or ()) - summary.answered),
+        "judged_queries_without_list": sum(q not in summary.answered for q in judged or ()),
     }
     say("\n".join(lines), result, as_json=as_json)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rankgen.generator.jobs.drivers import driver_name, is_at_work
 from rankgen.generator.jobs.work import ShardTask
-from rankgen.manifests.atomic import put_if_absent, write_whole
+from rankgen.manifests.atomic import file_exists, put_if_absent, write_whole
 from rankgen.manifests.run_directory import RunDirectory
 
 # How long what was seen of another driver is believed.
@@ -42,7 +42,7 @@ class Claims:
 
     def claim(self, task: ShardTask) -> Claim:
         """Claims the shard of a task."""
-        if self._run.record_path(task.shard, task.revision).exists():
+        if file_exists(self._run.record_path(task.shard, task.revision)):
             return Claim.COMMITTED
         path = self._run.claims / f"{task.shard:05d}"
         if put_if_absent(path, self._mine.encode()):

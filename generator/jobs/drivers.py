@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import time
 from pathlib import Path
 
+from rankgen.manifests.event_logs import DriverLog, driver_log, driver_logs
 from rankgen.manifests.run_directory import RunDirectory
 
 # A living driver writes an event every half minute.
@@ -22,16 +22,16 @@ def other_driver(run: RunDirectory) -> str | None:
     silence.
     """
     own = driver_name()
-    for path in run.events.glob("*.jsonl"):
-        if path.stem != own and is_at_work(run, path.stem):
-            return path.stem
+    for log in driver_logs(run):
+        if log.driver != own and _is_at_work(log):
+            return log.driver
     return None
 
 
 def is_at_work(run: RunDirectory, driver: str) -> bool:
     """Says whether a driver, by its name, began on the run and is not known to be gone."""
-    path = run.events / f"{driver}.jsonl"
-    return driver != "" and path.exists() and _last_event(path) != LEFT and _is_alive(path)
+    log = driver_log(run, driver) if driver else None
+    return log is not None and _is_at_work(log)
 
 
 def driver_name() -> str:
@@ -39,17 +39,20 @@ def driver_name() -> str:
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
-def _is_alive(path: Path) -> bool:
-    host, _, process = path.stem.rpartition("-")
+def _is_at_work(log: DriverLog) -> bool:
+    return _is_alive(log) and not _has_left(log)
+
+
+def _is_alive(log: DriverLog) -> bool:
+    host, _, process = log.driver.rpartition("-")
     if host == socket.gethostname() and process.isdecimal():
         return Path("/proc", process).exists() or not Path("/proc/self").exists()
-    return time.time() - path.stat().st_mtime < SILENT_SECONDS
+    return time.time() - log.changed < SILENT_SECONDS
 
 
-def _last_event(path: Path) -> str | None:
+def _has_left(log: DriverLog) -> bool:
     try:
-        line = path.read_text(encoding="utf-8").splitlines()[-1]
-        event: str = json.loads(line)["event"]
-    except (OSError, ValueError, IndexError, KeyError, TypeError):
-        return None
-    return event
+        last = log.last()
+    except OSError:
+        return False
+    return last is not None and last.get("event") == LEFT

@@ -11,23 +11,21 @@ from pydantic import JsonValue
 from rankgen.generator.jobs.actor import make_actor
 from rankgen.generator.jobs.claims import Claims
 from rankgen.generator.jobs.cluster import ray_session
+from rankgen.generator.jobs.commits import Commits, commit_all
 from rankgen.generator.jobs.drivers import LEFT, STARTED, other_driver
-from rankgen.generator.jobs.events import EventLog
 from rankgen.generator.jobs.interrupt import StopRequest, stop_on_signals
 from rankgen.generator.jobs.pool import Pool
 from rankgen.generator.jobs.pool_settings import PoolSettings
-from rankgen.generator.jobs.second_try import SecondTry
 from rankgen.generator.jobs.watch import Watch, WatchedEvents, watched
 from rankgen.generator.jobs.work import ShardTask, WorkFactory
-from rankgen.manifests.atomic import remove_tree
 from rankgen.manifests.commit_record import CommitRecord
 from rankgen.manifests.errors import IncompleteRun
 from rankgen.manifests.ledger import Ledger, Validate
 from rankgen.manifests.notices import warn
-from rankgen.manifests.plan import Plan, assign_shards, open_plan, refuse_foreign_folder
-from rankgen.manifests.progress import Progress, progress
+from rankgen.manifests.plan import Plan, open_plan, refuse_foreign_folder
+from rankgen.manifests.progress import progress
 from rankgen.manifests.provenance import is_told, total_counts, write_manifest
-from rankgen.manifests.records import Query
+from rankgen.manifests.query_table import QueryTable, shard_size
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.storage_faults import named_storage_faults
 from rankgen.manifests.store_probe import StoreToken, probed_store
@@ -53,7 +51,7 @@ class ShardJob:
 
     run: RunDirectory
     plan: Plan
-    queries: Sequence[Query]
+    queries: QueryTable
     factory: WorkFactory
     validate: Validate
     finish: Callable[[], Mapping[str, JsonValue] | None]
@@ -99,10 +97,13 @@ def run_job(job: ShardJob) -> JobSummary:
 def _run_probed(job: ShardJob, token: StoreToken) -> JobSummary:
     events = WatchedEvents(job.run)
     events.write(STARTED)
+    # Before the plan is made: another driver looks for it there.
+    events.flush()
     try:
         return _run_alone(job, token, events)
     finally:
         events.write(LEFT)
+        events.close()
 
 
 def _run_alone(job: ShardJob, token: StoreToken, events: WatchedEvents) -> JobSummary:
@@ -110,13 +111,13 @@ def _run_alone(job: ShardJob, token: StoreToken, events: WatchedEvents) -> JobSu
     ledger = Ledger(job.run, plan.fingerprint, plan.shards, plan.tables)
     records = ledger.settle()
     resumed = len(records)
-    tasks, planned = _missing(job, plan, records)
+    tasks = missing_tasks(job.queries, plan, records)
     if tasks or not is_told(job.run, records):
         with watched(job.run, plan, events) as watch:
             if tasks:
                 # Ray takes SIGTERM for itself when it starts, and would abort.
                 with ray_session(job.ray_address), stop_on_signals() as stop:
-                    _fill(job, plan, ledger, tasks, planned, records, stop, token, watch)
+                    _fill(job, plan, ledger, tasks, records, stop, token, watch)
                 if stop.requested:
                     raise KeyboardInterrupt
                 records = ledger.settle()
@@ -128,27 +129,23 @@ def _run_alone(job: ShardJob, token: StoreToken, events: WatchedEvents) -> JobSu
     return _summary(job, records, resumed)
 
 
-def _missing(
-    job: ShardJob, plan: Plan, records: dict[int, CommitRecord]
-) -> tuple[list[ShardTask], list[list[str]]]:
+def missing_tasks(
+    planned: QueryTable, plan: Plan, records: Mapping[int, CommitRecord]
+) -> list[ShardTask]:
     """Returns a task for every shard that is not committed or lacks quarantined queries.
 
-    Beside the tasks stand the query ids of every shard; where nothing is missing they are not made.
+    The queries of a whole shard are read when a worker takes it.
     """
-    is_whole = not any(record.quarantined for record in records.values())
-    if len(records) == plan.shards and is_whole:
-        return [], []
-    by_id = {query.query_id: query for query in job.queries}
-    planned = assign_shards(by_id, plan.shards)
     tasks = []
-    for shard, query_ids in enumerate(planned):
+    for shard in range(plan.shards):
         record = records.get(shard)
+        queries = planned.of_shard(shard, plan.shards)
         if record is None:
-            tasks.append(ShardTask(shard, 0, tuple(by_id[q] for q in query_ids)))
+            tasks.append(ShardTask(shard, 0, queries))
         elif record.quarantined:
-            again = tuple(by_id[q] for q in query_ids if q in record.quarantined)
+            again = tuple(query for query in queries if query.query_id in record.quarantined)
             tasks.append(ShardTask(shard, record.revision + 1, again))
-    return tasks, planned
+    return tasks
 
 
 def _fill(
@@ -156,7 +153,6 @@ def _fill(
     plan: Plan,
     ledger: Ledger,
     tasks: Sequence[ShardTask],
-    planned: Sequence[Sequence[str]],
     records: dict[int, CommitRecord],
     stop: StopRequest,
     token: StoreToken,
@@ -172,68 +168,29 @@ def _fill(
         warn,
         watch.see,
     )
+    published = 0
     for shard, record in records.items():
-        events.count(shard, len(planned[shard]), len(record.quarantined))
-    published = sum(len(planned[s]) - len(r.quarantined) for s, r in records.items())
+        size, lacking = shard_size(plan.queries, shard, plan.shards), len(record.quarantined)
+        events.count(shard, size, lacking)
+        published += size - lacking
     events.write("start", shards_left=len(tasks), workers=settings.workers)
     try:
-        with progress(plan.kind, len(job.queries), published) as shown:
-            failed = _commit_all(job, pool, ledger, tasks, planned, events, shown)
-            again = failed.tasks(job.queries) if job.tries_again and not stop.requested else []
+        with (
+            progress(plan.kind, len(job.queries), published) as shown,
+            Commits(ledger, job.validate) as commits,
+        ):
+            of_shard = partial(job.queries.of_shard, shards=plan.shards)
+            where = commits, of_shard, job.run, events
+            failed = commit_all(pool, tasks, *where, shown, defers=job.tries_again)
+            again = failed.tasks(of_shard) if job.tries_again and not stop.requested else []
             if again:
                 events.write("second try", queries=sum(len(task.queries) for task in again))
-                _commit_all(job, pool, ledger, again, planned, events, None)
+                commit_all(pool, again, *where, None, defers=False)
     except BaseException:
         pool.kill()
         raise
     pool.close()
     events.write("end")
-
-
-def _commit_all(
-    job: ShardJob,
-    pool: Pool,
-    ledger: Ledger,
-    tasks: Sequence[ShardTask],
-    planned: Sequence[Sequence[str]],
-    events: EventLog,
-    shown: Progress | None,
-) -> SecondTry:
-    """Commits what the pool makes of the tasks and returns the queries that failed.
-
-    Args:
-        job: The job.
-        pool: Its workers.
-        ledger: Its commits.
-        tasks: What is to do.
-        planned: The query ids of every shard.
-        events: Where commits are written.
-        shown: The progress of the first try; None in the second.
-    """
-    failed = SecondTry()
-    for task, attempt in pool.attempts(tasks):
-        if attempt is None:
-            events.write("committed elsewhere", shard=task.shard)
-            if shown is not None:
-                shown.advance(len(task.queries))
-            continue
-        if shown is not None and job.tries_again and failed.defers(task, attempt):
-            events.write("nothing filled", shard=task.shard)
-            remove_tree(job.run.attempts / attempt.name)
-            continue
-        won = ledger.commit(attempt, planned[task.shard], job.validate)
-        counts = {"queries": len(planned[task.shard]), "failed": len(attempt.quarantined)}
-        events.write("commit" if won else "lost race", shard=task.shard, **counts)
-        if won:
-            failed.note(task, attempt)
-        if shown is not None:
-            shown.advance(len(task.queries))
-            if attempt.quarantined:
-                shown.note(f"{len(attempt.quarantined)} quarantined in shard {task.shard}")
-        following = task.next(attempt.quarantined)
-        if following is not None:
-            pool.add(following)
-    return failed
 
 
 def _summary(job: ShardJob, records: dict[int, CommitRecord], resumed: int) -> JobSummary:

@@ -67,10 +67,13 @@ class Pool:
         self._streak = Streak(LONGEST_STREAK)
         self._next_beat = 0.0
 
-    def attempts(self, tasks: Iterable[ShardTask]) -> Iterator[tuple[ShardTask, Attempt | None]]:
+    def attempts(
+        self, tasks: Iterable[ShardTask]
+    ) -> Iterator[tuple[ShardTask, Attempt | None] | None]:
         """Yields (task, attempt); a task may be a part of one that had to be bisected.
 
-        In place of the attempt stands None where another driver has committed the task.
+        In place of the attempt stands None where another driver has committed the task. Yields None
+        twice a second meanwhile, so that the caller can look after other things.
 
         Raises:
             RankgenError: As a worker raised it.
@@ -91,6 +94,7 @@ class Pool:
             self._kill_stalled()
             self._beat()
             self._watch(self._slots)
+            yield None
 
     def add(self, task: ShardTask) -> None:
         """Queues a task while `attempts` runs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from rankgen.generator.jobs.work import ShardTask
@@ -44,21 +44,17 @@ class SecondTry:
         failed = frozenset(attempt.quarantined) - task.given_up.keys()
         self._failed[task.shard] = _Failed(task.revision + 1, failed, task.given_up)
 
-    def tasks(self, queries: Iterable[Query]) -> list[ShardTask]:
+    def tasks(self, of_shard: Callable[[int], Sequence[Query]]) -> list[ShardTask]:
         """Returns a task for every shard with failed queries.
 
         Args:
-            queries: All planned queries.
+            of_shard: Returns the planned queries of a shard, sorted by id.
         """
-        wanted = {query_id for failed in self._failed.values() for query_id in failed.query_ids}
-        if not wanted:
-            return []
-        by_id = {query.query_id: query for query in queries if query.query_id in wanted}
         return [
             ShardTask(
                 shard,
                 failed.revision,
-                tuple(by_id[query_id] for query_id in sorted(failed.query_ids)),
+                tuple(q for q in of_shard(shard) if q.query_id in failed.query_ids),
                 given_up=failed.given_up,
             )
             for shard, failed in sorted(self._failed.items())

@@ -102,8 +102,8 @@ class ShardTask:
 
     shard: int
     revision: int
-    queries: tuple[Query, ...]
-    later: tuple[Query, ...] = ()
+    queries: Sequence[Query]
+    later: Sequence[Query] = ()
     given_up: Mapping[str, str] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
 
@@ -116,7 +116,7 @@ class ShardTask:
             poison = {query.query_id: reason for query in self.queries}
             return replace(self, queries=(), given_up={**self.given_up, **poison})
         half = len(self.queries) // 2
-        return replace(self, queries=self.queries[:half], later=self.queries[half:] + self.later)
+        return replace(self, queries=self.queries[:half], later=(*self.queries[half:], *self.later))
 
     def next(self, quarantined: Mapping[str, str]) -> ShardTask | None:
         """Returns what follows once this task is committed; None when the shard is done.

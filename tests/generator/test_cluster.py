@@ -24,6 +24,7 @@ from rankgen.generator.label import LabelRunSettings, label
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageError
 from rankgen.manifests.plan import Plan, digest_of_queries
+from rankgen.manifests.query_table import QueryTable
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.shard import write_shard
@@ -163,7 +164,7 @@ def text_job(
     return ShardJob(
         run=RunDirectory(out),
         plan=plan,
-        queries=queries,
+        queries=QueryTable(queries),
         factory=Texts(tuple(broken), seconds, problem),
         validate=lambda tables, planned, quarantined: None,
         finish=lambda: None,

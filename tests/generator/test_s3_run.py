@@ -28,6 +28,7 @@ from rankgen.generator.label import LabelRunSettings, label
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.generator.outcomes import TokenUsage, WindowResult
 from rankgen.manifests.atomic import whole_file, write_whole
+from rankgen.manifests.event_logs import driver_logs
 from rankgen.manifests.object_store import open_root
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run_directory import RunDirectory
@@ -126,11 +127,9 @@ def test_a_run_on_s3_has_the_bytes_of_a_local_one(
     manifest = json.loads(run.manifest.read_bytes())
     assert {subject["name"] for subject in manifest["subject"]} == set(local)
     assert manifest["predicate"]["settings"]["out"] == out
-    events = next(run.events.glob("*.jsonl")).read_text().splitlines()
-    assert [json.loads(events[0])["event"], json.loads(events[-1])["event"]] == [
-        "driver",
-        "left",
-    ]
+    events = [event["event"] for event in driver_logs(run)[0].events()]
+    assert (events[0], events[-1]) == ("driver", "left")
+    assert events.count("commit") == 4
     # Repeating the command does nothing, and the run can be looked at and checked.
     changed = run.manifest.stat().st_mtime
     answered(*label_command(candidates, out))
@@ -213,12 +212,11 @@ def test_two_drivers_on_one_folder_publish_each_query_once(
     out = f"{s3_bucket}/doubled"
     slow = settings(candidates, out, "hash,latency=0.1")
     other = started(slow, tmp_path / "settings.json")
-    events = RunDirectory(out).events
-    while not list(events.glob("*.jsonl")) and other.poll() is None:
+    while not driver_logs(RunDirectory(out)) and other.poll() is None:
         time.sleep(0.05)
     label(slow)
     assert other.wait() == 0
-    assert len(list(events.glob("*.jsonl"))) == 2
+    assert len(driver_logs(RunDirectory(out))) == 2
     assert published(out) == local
     assert answered("verify", "--full", out)["problems"] == []
 

@@ -37,7 +37,7 @@ def test_a_commit_publishes_and_a_second_one_loses_the_race(
 
 KILL_POINTS: list[tuple[str, Callable[[pytest.MonkeyPatch], None]]] = [
     ("before validation", lambda m: m.setattr(ledger_module, "read_shard", killed)),
-    ("before hashing", lambda m: m.setattr(ledger_module, "sha256_of_file", killed)),
+    ("before hashing", lambda m: m.setattr(ledger_module, "sha256_of_bytes", killed)),
     ("before the record", lambda m: m.setattr(ledger_module, "put_if_absent", killed)),
     ("before the move", lambda m: m.setattr(ledger_module, "publish", killed)),
     ("after the move", lambda m: m.setattr(ledger_module, "publish", published_and_killed)),
@@ -122,11 +122,12 @@ def test_records_of_another_recipe_and_damaged_ones_are_refused(tmp_path: Path) 
         Ledger(run, "0" * 64, 1, ["queries"]).records()
     record = run.commits / "00000.0.json"
     record.write_bytes(record.read_bytes()[:-30])
+    _, later = make_ledger(tmp_path / "run")
     with pytest.raises(IntegrityProblem, match="is damaged"):
-        ledger.records()
+        later.records()
     (run.commits / "notes.json").write_text("{}")
     with pytest.raises(IntegrityProblem, match="not a commit record"):
-        ledger.records()
+        later.records()
 
 
 def test_a_link_whose_answer_was_lost_is_our_own_commit(
@@ -171,6 +172,7 @@ def test_a_record_cannot_name_a_file_outside_its_run(tmp_path: Path, name: str) 
     assert ledger.commit(attempt(run, "a"), PLANNED, accept)
     record = next(run.commits.glob("*.json"))
     record.write_text(record.read_text().replace(".rankgen/attempts/a/queries.parquet", name))
+    _, later = make_ledger(tmp_path / "run")
     with pytest.raises(IntegrityProblem, match="is damaged"):
-        ledger.settle()
+        later.settle()
     assert outside.read_bytes() == b"not ours"

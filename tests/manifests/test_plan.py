@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import random
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.plan import (
     Plan,
-    assign_shards,
     default_shards,
     digest_of_queries,
     open_plan,
     planned_queries,
     read_plan,
 )
+from rankgen.manifests.query_table import QueryTable, shard_size
 from rankgen.manifests.records import Query
 from rankgen.manifests.run_directory import RunDirectory
 
@@ -56,18 +59,26 @@ def test_all_that_changes_the_published_bytes_changes_the_fingerprint(
     assert shown.fingerprint == plan.fingerprint
 
 
+def split(ids: Iterable[str], shards: int) -> list[list[str]]:
+    table = QueryTable(Query(query_id, f"text of {query_id}") for query_id in ids)
+    return [[q.query_id for q in table.of_shard(shard, shards)] for shard in range(shards)]
+
+
+@settings(deadline=None)
 @given(st.sets(st.text(min_size=1), min_size=1, max_size=60), st.integers(1, 12), st.randoms())
 def test_shards_partition_the_queries_whatever_their_order(
     ids: set[str], shards: int, shuffled: random.Random
 ) -> None:
     ordered = sorted(ids)
-    split = assign_shards(ordered, shards)
+    made = split(ordered, shards)
     shuffled.shuffle(ordered)
-    assert assign_shards(ordered, shards) == split
-    assert sorted(q for shard in split for q in shard) == sorted(ids)
-    sizes = [len(shard) for shard in split]
+    assert split(ordered, shards) == made
+    hashed = sorted(ids, key=lambda query_id: hashlib.sha256(query_id.encode()).digest())
+    bounds = [len(ids) * shard // shards for shard in range(shards + 1)]
+    assert made == [sorted(hashed[a:b]) for a, b in itertools.pairwise(bounds)]
+    sizes = [shard_size(len(ids), shard, shards) for shard in range(shards)]
+    assert sizes == [len(shard) for shard in made]
     assert max(sizes) - min(sizes) <= 1
-    assert all(shard == sorted(shard) for shard in split)
 
 
 def test_a_shard_holds_a_hundred_queries_at_most() -> None:
@@ -76,7 +87,19 @@ def test_a_shard_holds_a_hundred_queries_at_most() -> None:
 
 def test_membership_is_frozen_across_versions() -> None:
     """These are published file names; a change of the rule would orphan every existing run."""
-    assert assign_shards([str(n) for n in range(6)], 3) == [["3", "4"], ["0", "1"], ["2", "5"]]
+    assert split([str(n) for n in range(6)], 3) == [["3", "4"], ["0", "1"], ["2", "5"]]
+
+
+def test_the_digest_is_frozen_across_versions() -> None:
+    """A fingerprint of before names the same run."""
+    queries = [Query("b", ""), Query("a", "é\0 and \u2028"), Query("ä", "last")]
+    digest = hashlib.sha256()
+    for column in (["a", "b", "ä"], ["é\0 and \u2028", "", "last"]):
+        encoded = [value.encode() for value in column]
+        digest.update((3).to_bytes(8, "little"))
+        digest.update(b"".join(len(value).to_bytes(8, "little") for value in encoded))
+        digest.update(b"".join(encoded))
+    assert digest_of_queries(queries) == digest.hexdigest()
 
 
 def test_the_same_plan_opens_again_and_another_is_refused_with_the_difference(
@@ -85,7 +108,7 @@ def test_the_same_plan_opens_again_and_another_is_refused_with_the_difference(
     run = RunDirectory(tmp_path / "run")
     plan = open_plan(run, make_plan(QUERIES, window=20), QUERIES)
     assert open_plan(run, make_plan(QUERIES, window=20), QUERIES[::-1]) == plan
-    assert planned_queries(run, plan) == sorted(QUERIES)
+    assert list(planned_queries(run, plan)) == sorted(QUERIES)
     run.commits.mkdir()
     (run.commits / "00000.0.json").write_text("{}")
     with pytest.raises(UsageError, match=r"another recipe: window 20 -> 10") as caught:
@@ -100,7 +123,7 @@ def test_a_plan_without_any_work_gives_way(tmp_path: Path) -> None:
     open_plan(run, make_plan(QUERIES, window=20), QUERIES)
     changed = open_plan(run, make_plan(QUERIES[1:], window=10), QUERIES[1:])
     assert changed.recipe == {"window": 10}
-    assert planned_queries(run, read_plan(run)) == sorted(QUERIES[1:])
+    assert list(planned_queries(run, read_plan(run))) == sorted(QUERIES[1:])
     # One window in a journal is work.
     run.journal_of(0).mkdir(parents=True)
     (run.journal_of(0) / "writer.jsonl").write_text("")

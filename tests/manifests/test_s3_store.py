@@ -26,7 +26,6 @@ from toy_ledger import (
 from rankgen.manifests import ledger as ledger_module
 from rankgen.manifests import store_probe
 from rankgen.manifests.atomic import (
-    append_line,
     publish,
     put_if_absent,
     read_files,
@@ -82,7 +81,7 @@ def test_a_creation_whose_answer_was_lost_is_ours(root: Path) -> None:
     assert not create_object(path, b"attempt 2")
 
 
-def test_files_are_whole_shared_appended_and_removed(root: Path, tmp_path: Path) -> None:
+def test_files_are_whole_shared_and_removed(root: Path, tmp_path: Path) -> None:
     with pytest.raises(Killed), whole_file(root / "a" / "x") as draft:
         killed(draft.write_bytes(b"half"))
     assert not (root / "a" / "x").exists()
@@ -95,22 +94,18 @@ def test_files_are_whole_shared_appended_and_removed(root: Path, tmp_path: Path)
     share_file(root / "b" / "x", root / "c" / "x")
     assert read_files([root / "c" / "x", root / "a" / "y"]) == [b"whole", b"other"]
     assert read_files([root / "c" / "x"]) == [local.read_bytes()] == [b"whole"]
-    append_line(root / "events.jsonl", "one")
-    append_line(root / "events.jsonl", "two")
-    assert (root / "events.jsonl").read_bytes() == b"one\ntwo\n"
     remove_tree(root / "a")
     remove_tree(root / "a")
-    assert sorted(path.name for path in root.iterdir()) == ["b", "c", "events.jsonl"]
+    assert sorted(path.name for path in root.iterdir()) == ["b", "c"]
 
 
-def test_publishing_again_copies_only_what_differs(root: Path) -> None:
+def test_publishing_may_be_repeated(root: Path) -> None:
     source, public = root / "attempt", root / "public"
     write_whole(source, b"one")
-    assert publish(source, public)
-    assert not publish(source, public)
+    publish(source, public)
     write_whole(public, b"two")
-    assert publish(source, public)
-    assert public.read_bytes() == b"one"
+    publish(source, public)
+    assert public.read_bytes() == source.read_bytes() == b"one"
     remove_tree(source)
     with pytest.raises(FileNotFoundError):
         publish(source, public)
@@ -147,7 +142,7 @@ def test_a_slow_copy_of_an_older_revision_does_not_stay(root: Path, untouched: b
     first = attempt(run, "a", ["1", "3"])
     calls = []
 
-    def slow_publish(source: Path, public: Path) -> bool:
+    def slow_publish(source: Path, public: Path) -> None:
         calls.append(source)
         if len(calls) == 1:
             # Another driver publishes this revision and the next while our copy is on its way.
@@ -155,7 +150,7 @@ def test_a_slow_copy_of_an_older_revision_does_not_stay(root: Path, untouched: b
             other.settle()
             assert other.commit(attempt(run, "b", PLANNED, revision=1), PLANNED, accept)
             assert public_bytes(run) == untouched
-        return publish(source, public)
+        publish(source, public)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ledger_module, "publish", slow_publish)

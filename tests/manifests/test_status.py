@@ -10,8 +10,9 @@ import pytest
 
 from rankgen.manifests.commit_record import Attempt, CommitRecord
 from rankgen.manifests.ledger import Ledger
-from rankgen.manifests.plan import Plan, assign_shards, digest_of_queries, open_plan
+from rankgen.manifests.plan import Plan, digest_of_queries, open_plan
 from rankgen.manifests.provenance import write_manifest
+from rankgen.manifests.query_table import QueryTable
 from rankgen.manifests.records import Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.schema import QUERIES
@@ -36,7 +37,7 @@ def started(root: Path) -> tuple[RunDirectory, Plan]:
 
 
 def commit(run: RunDirectory, plan: Plan, shard: int, **facts: str | float) -> CommitRecord:
-    ids = assign_shards((q.query_id for q in TEN), plan.shards)[shard]
+    ids = [query.query_id for query in QueryTable(TEN).of_shard(shard, plan.shards)]
     rows = pa.table({"query_id": ids, "text": ids}, QUERIES)
     write_shard(run.attempts / str(shard) / "queries.parquet", "queries", rows, plan.fingerprint)
     ledger = Ledger(run, plan.fingerprint, plan.shards, plan.tables)
