@@ -21,7 +21,7 @@ from typing import IO
 from rankgen.generator.engines.start_problem import token_hint
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.generator.tokenizer import BUNDLED
-from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.manifests.errors import EnvironmentProblem, reason_of
 from rankgen.manifests.model_source import split_revision
 
 LOOK_SECONDS, ANSWER_SECONDS = 0.5, 10.0
@@ -134,7 +134,7 @@ def _download(wanted: HubFiles, names: Iterable[str]) -> None:
     try:
         snapshot_download(wanted.model, revision=wanted.revision, allow_patterns=patterns)
     except (OSError, HfHubHTTPError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(" .:")
+        reason = reason_of(error)
         node = socket.gethostname()
         is_refused = re.search(r"gated|\b401\b|\b403\b", reason, re.IGNORECASE)
         fetch = f"fetch it there (hf download {wanted.model}), or name a folder"
