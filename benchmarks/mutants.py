@@ -27,7 +27,7 @@ from results_file import write_results
 
 ROOT = Path(__file__).resolve().parents[1]
 LIST = Path(__file__).with_suffix(".toml")
-ROOMS = ("generator", "manifests", "retrieval", "students", "tests", ".typing")
+ROOMS = ("generator", "manifests", "retrieval", "students", "tests", "src")
 # One fault made a loop endless, and the list it filled took all memory of the machine.
 MOST_BYTES = 4 * 2**30
 # Of the processor, which other work on the machine does not change; and by the clock, for one that
@@ -89,7 +89,7 @@ def mutated(mutant: Mutant, text: str) -> str:
 
 
 def copy_tree(target: Path) -> None:
-    """Copies what the tests need; `.typing/rankgen` is a link to the copy itself."""
+    """Copies what the tests need; `src` holds links to its rooms."""
     for room in ROOMS:
         ignored = shutil.ignore_patterns("__pycache__", ".*cache")
         shutil.copytree(ROOT / room, target / room, symlinks=True, ignore=ignored)
@@ -115,7 +115,7 @@ def run_tests(tests: tuple[str, ...], copy: Path) -> Verdict:
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
     # The same examples every time, so that a fault is noticed always or never.
     command += ["--hypothesis-profile=ci", "-m", "not slow and not data", f"--basetemp={copy}/tmp"]
-    variables = {"PYTHONPATH": str(copy / ".typing"), "PYTHONDONTWRITEBYTECODE": "1"}
+    variables = {"PYTHONPATH": str(copy / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
     with subprocess.Popen(
         [*command, *tests],
         cwd=copy,
