@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from kill_points import Untouched, untouched
-from killed_runs import CONCURRENCY, WORKERS, KillableRun, kill, published, wait_until
+from kill_scenes import Untouched, UntouchedRuns
+from killed_runs import CONCURRENCY, WORKERS, KillableRun, published
+from processes import kill, wait_until
 
 from rankgen.generator.jobs.claims import Claim, Claims
 from rankgen.generator.jobs.drivers import LEFT, STARTED
@@ -73,7 +74,7 @@ def test_what_a_driver_held_that_left_is_anybodys(run: RunDirectory) -> None:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Untouched:
-    return untouched(tmp_path_factory.mktemp("whole"))
+    return UntouchedRuns(tmp_path_factory.mktemp("untouched"))["plain"]
 
 
 @pytest.mark.timeout(600)

@@ -25,7 +25,7 @@ from rankgen.generator.label_rows import validate_rankings
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.generator.relabel import agreement, relabel
 from rankgen.manifests.errors import IncompleteRun, IntegrityProblem, UsageError
-from rankgen.manifests.plan import assign_shards
+from rankgen.manifests.query_table import QueryTable
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.schema import TABLES
@@ -177,8 +177,9 @@ def test_a_query_that_kills_every_worker_is_found_and_quarantined(
 ) -> None:
     """Its shard is bisected, and holds others that only fail."""
     out = tmp_path / "run"
-    shard = next(ids for ids in assign_shards([q.query_id for q in QUERIES], 6) if "q07" in ids)
-    assert shard == ["q02", "q07", "q10", "q11"]
+    table = QueryTable(QUERIES)
+    shards = [[query.query_id for query in table.of_shard(n, 6)] for n in range(6)]
+    assert next(ids for ids in shards if "q07" in ids) == ["q02", "q07", "q10", "q11"]
     summary = label(settings(candidates, out, "hash,die=q07,fail=q02+q11", max_failed=3))
     assert sorted(summary.quarantined) == ["q02", "q07", "q11"]
     # With what the worker said last, which stood in a log of Ray's only.
