@@ -22,6 +22,7 @@ from rankgen.generator.jobs.work import FilledShard
 from rankgen.generator.label import LabelRunSettings, label
 from rankgen.generator.label_settings import LabelSettings
 from rankgen.manifests.plan import Plan, digest_of_queries
+from rankgen.manifests.query_table import QueryTable
 from rankgen.manifests.records import Query
 from rankgen.manifests.run_directory import RunDirectory
 
@@ -94,7 +95,7 @@ def meet(folder: Path, shards: int, pool: PoolSettings) -> None:
     job = ShardJob(
         run=RunDirectory(folder / "run"),
         plan=plan,
-        queries=queries,
+        queries=QueryTable(queries),
         factory=Meeting(folder / "begun", shards, pool.workers),
         validate=lambda tables, planned, quarantined: None,
         finish=lambda: None,

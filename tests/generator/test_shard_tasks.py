@@ -37,7 +37,7 @@ def test_a_bisected_shard_still_names_what_failed_in_its_first_half() -> None:
     assert rest.next(last.quarantined) is None
     second = SecondTry()
     second.note(rest, last)
-    (again,) = second.tasks(QUERIES)
+    (again,) = second.tasks(lambda shard: QUERIES)
     assert (again.revision, [q.query_id for q in again.queries]) == (2, ["a"])
     assert attempted(again, "").quarantined == {}
 
@@ -48,6 +48,6 @@ def test_the_second_try_still_names_what_was_given_up() -> None:
     assert rest is not None
     second = SecondTry()
     second.note(rest, attempted(rest, "b"))
-    (again,) = second.tasks(QUERIES)
+    (again,) = second.tasks(lambda shard: QUERIES)
     assert [q.query_id for q in again.queries] == ["b"]
     assert attempted(again, "").quarantined == {"a": "died"}

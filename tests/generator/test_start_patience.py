@@ -19,6 +19,7 @@ from rankgen.generator.jobs.pool_settings import PoolSettings
 from rankgen.generator.jobs.work import FilledShard
 from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.manifests.plan import Plan, digest_of_queries
+from rankgen.manifests.query_table import QueryTable
 from rankgen.manifests.records import Query
 from rankgen.manifests.run_directory import RunDirectory
 
@@ -78,7 +79,7 @@ def job(out: Path, served: Served) -> ShardJob:
     return ShardJob(
         run=RunDirectory(out),
         plan=plan,
-        queries=QUERIES,
+        queries=QueryTable(QUERIES),
         factory=served,
         validate=lambda tables, planned, quarantined: None,
         finish=lambda: None,
