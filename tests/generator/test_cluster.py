@@ -193,14 +193,14 @@ def test_a_node_where_workers_cannot_start_is_set_aside(tmp_path: Path) -> None:
 
         # What looks there like a wrong setting, such as a folder without candidates, is no other
         # thing: elsewhere the same settings work.
-        unseen = text_job(tmp_path / "unseen", cluster.address, [bad], two, UsageError)
+        unseen = text_job(tmp_path / "unseen", cluster.address, [bad], two, problem=UsageError)
         assert run_job(unseen).queries == 12
 
         nowhere = [bad, good.node_id]
         with pytest.raises(EnvironmentProblem, match="no mount"):
             run_job(text_job(tmp_path / "none", cluster.address, nowhere, two))
         with pytest.raises(UsageError, match="no mount"):
-            run_job(text_job(tmp_path / "wrong", cluster.address, nowhere, two, UsageError))
+            run_job(text_job(tmp_path / "wrong", cluster.address, nowhere, two, problem=UsageError))
 
         # Ray gives a GPU to one worker at a time, and shows it only that one.
         on_gpu = PoolSettings(workers=2, cpus=0.0, gpus=1.0)
