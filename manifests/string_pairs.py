@@ -39,7 +39,7 @@ def place_of(key: str) -> bytes:
 class StringPairs:
     """Pairs of strings, to be read by key, in the order of the keys or in that of a hash.
 
-    It belongs to the thread that made it.
+    One thread may use it at a time.
 
     Args:
         pairs: In any order; of a key that stands twice one pair is kept.
@@ -52,7 +52,7 @@ class StringPairs:
     ) -> None:
         self._schema = pa.schema([(name, pa.string()) for name in names])
         self._place = place
-        self._database = sqlite3.connect("", isolation_level=None)
+        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         with _named_faults():
             # A database that dies with its process needs no journal.
             for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{_CACHE_KIB}"):

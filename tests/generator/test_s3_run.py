@@ -122,6 +122,7 @@ def test_a_run_on_s3_has_the_bytes_of_a_local_one(
     assert sorted(path.name for path in run.state.iterdir() if path != run.events) == [
         "commits",
         "plan.json",
+        "progress",
         next(run.state.glob("queries-*.parquet")).name,
     ]
     manifest = json.loads(run.manifest.read_bytes())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import os
 
+import psutil
 from processes import alive, wait_until
 
 from rankgen.generator.journal import journalled_windows
+from rankgen.manifests.event_logs import driver_logs
 from rankgen.manifests.ledger import Ledger
+from rankgen.manifests.object_store import is_remote
 from rankgen.manifests.plan import read_plan
 from rankgen.manifests.run_directory import RunDirectory
 
@@ -17,12 +21,25 @@ def committed_shards(run: RunDirectory) -> set[int]:
 
 
 def wait_for_the_end_of_all_workers(run: RunDirectory) -> None:
-    """Waits until every worker that ever started is dead: then no journal grows any more."""
-    logs = [log.read_text().splitlines() for log in run.events.glob("*.jsonl")]
-    events = [json.loads(line) for log in logs for line in log]
+    """Waits until every worker of a killed driver is dead: then no journal grows any more."""
+    if is_remote(run.root):
+        # The last half minute of the driver's log has not reached the store.
+        wait_until(lambda: not _workers_at_this_store(), "workers live on")
+        return
+    events = [event for log in driver_logs(run) for event in log.events()]
     workers = [event["process"] for event in events if event["event"] == "worker ready"]
     assert workers
     wait_until(lambda: not any(map(alive, workers)), "workers live on")
+
+
+def _workers_at_this_store() -> list[int]:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, IndexError):
+            store = process.environ().get("AWS_ENDPOINT_URL")
+            if process.cmdline()[0].startswith("ray::ShardWorker"):
+                found += [process.pid] if store == os.environ["AWS_ENDPOINT_URL"] else []
+    return found
 
 
 def unpublished_windows(run: RunDirectory) -> int:
