@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rankgen.generator.jobs.worker import ShardWorker
 
 WAITING_SECONDS = 30.0
+ANSWER_SECONDS = 5.0
 # How long a run that has worked goes on trying while no worker can start, and how often.
 PATIENCE_SECONDS = 1800.0
 LONGEST_GAP_SECONDS = 60.0
@@ -114,7 +115,8 @@ class Starts:
         import ray
 
         slot = self.starting.pop(ref)
-        _has_place(slot)
+        # It was asked for first, but answers may overtake each other.
+        _has_place(slot, ANSWER_SECONDS)
         try:
             process = ray.get(cast("ObjectRef[int]", ref))
         except ray.exceptions.RayTaskError as error:
@@ -199,11 +201,11 @@ def _ask(actor: ActorHandle[ShardWorker]) -> ObjectRef[str | None]:
     return actor.said.remote()
 
 
-def _has_place(slot: Slot) -> bool:
+def _has_place(slot: Slot, patience_s: float = 0.0) -> bool:
     """Says whether Ray has found a place for a worker, and notes which."""
     import ray
 
-    if slot.node is None and ray.wait([slot.place], timeout=0)[0]:
+    if slot.node is None and ray.wait([slot.place], timeout=patience_s)[0]:
         # Of a worker that is dead already its start tells.
         with contextlib.suppress(ray.exceptions.RayError):
             slot.node, slot.log = ray.get(slot.place)
