@@ -7,7 +7,15 @@ import re
 from collections.abc import Sequence
 
 from kill_scenes import HIDDEN, SCENES, SceneName, Untouched
-from killed_runs import CONCURRENCY, SHARDS, KillableRun, promised, published
+from killed_runs import (
+    CONCURRENCY,
+    SHARDS,
+    KillableRun,
+    answered,
+    promised,
+    published,
+    without_failed_calls,
+)
 from processes import alive
 
 from rankgen.manifests.commit_record import CommitRecord
@@ -79,8 +87,13 @@ class Snapshot:
 
 def check_end(run: KillableRun, whole: Untouched) -> None:
     """Checks what a finished run has published, promised and left behind."""
-    assert published(run.out) == whole.shards
-    assert promised(run.out) == whole.promised
+    if run.has_failed_calls:
+        assert answered(run.out) == whole.answered
+        found, wanted = map(without_failed_calls, (promised(run.out), whole.promised))
+        assert found == wanted
+    else:
+        assert published(run.out) == whole.shards
+        assert promised(run.out) == whole.promised
     assert sorted(run.records()) == list(range(SHARDS))
     if not whole.promised["quarantined"]:
         left = [p for name in ("attempts", "journal") for p in (run.out / ".rankgen").glob(name)]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytest
-from killed_runs import LATENCY_S, KillableRun, make_candidates, promised, published
+from killed_runs import LATENCY_S, KillableRun, answered, make_candidates, promised, published
 from processes import wait_until
 
 from rankgen.generator.jobs.ray_start import _patient_start
@@ -80,6 +80,7 @@ class Untouched:
         candidates: What it labels.
         windows: How many windows its teacher was asked for, those of faulty queries aside.
         shards: The bytes of its shards.
+        answered: What they hold beside failed calls.
         promised: What its manifest says of the result.
         steps: How often each (role, step) happened.
     """
@@ -87,6 +88,7 @@ class Untouched:
     candidates: Path
     windows: int
     shards: dict[str, bytes]
+    answered: dict[str, object]
     promised: dict[str, object]
     steps: Counter[tuple[str, str]]
 
@@ -116,8 +118,14 @@ class UntouchedRuns:
         run.finish()
         windows = [window for _, window in run.asked()]
         assert "die=" in scene.faults or len(windows) == len(set(windows)) > 0
-        shards, facts = published(run.out), promised(run.out)
-        return Untouched(self._candidates, len(set(windows)), shards, facts, run.all_steps())
+        return Untouched(
+            self._candidates,
+            len(set(windows)),
+            published(run.out),
+            answered(run.out),
+            promised(run.out),
+            run.all_steps(),
+        )
 
 
 def begun(scene: Scene, folder: Path, candidates: Path, gpus: bool = False) -> KillableRun:

@@ -79,6 +79,25 @@ def published(out: Path) -> dict[str, bytes]:
     return {str(path.relative_to(out)): path.read_bytes() for path in paths}
 
 
+def answered(out: Path) -> dict[str, object]:
+    """Returns what a run publishes beside its failed calls, whose number depends on the kills."""
+    run = RunDirectory(out)
+    windows = run.read("windows")
+    whole = windows.filter(windows["permutation"].is_valid()).drop_columns(["attempt"])
+    others = {name: held for name, held in published(out).items() if "windows/" not in name}
+    return {**others, "windows": whole.to_pylist()}
+
+
+def without_failed_calls(promise: dict[str, object]) -> dict[str, object]:
+    """Returns what `promised` says, but for what counts failed calls."""
+    subject, counts = promise["subject"], promise["counts"]
+    assert isinstance(subject, list)
+    assert isinstance(counts, dict)
+    files = [file for file in subject if "windows/" not in file["name"]]
+    left = {name: n for name, n in counts.items() if name not in ("calls", "failed_calls")}
+    return {**promise, "subject": files, "counts": left}
+
+
 def promised(out: Path) -> dict[str, object]:
     """Returns what a run's manifest says of the result: files, counts and what is not there."""
     manifest = json.loads((out / "manifest.json").read_text())
@@ -149,6 +168,7 @@ class KillableRun:
         self.processes, self.steps = folder / "processes", folder / "steps"
         self._log, self._told = folder / "log", folder / "told.json"
         self._latency_s, self.faults, self._gpus = latency_s, faults, gpus
+        self.has_failed_calls = faults != ""
         self.tell()
 
     def tell(self, step: StepToDieAt | None = None, trace: bool = False) -> None:
