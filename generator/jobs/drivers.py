@@ -12,6 +12,8 @@ from rankgen.manifests.run_directory import RunDirectory
 
 # A living driver writes an event every half minute.
 SILENT_SECONDS = 120.0
+# A process that is there and silent for so long has been stopped, or hangs.
+HANGING_SECONDS = 600.0
 STARTED, LEFT = "driver", "left"
 
 
@@ -29,9 +31,11 @@ def other_driver(run: RunDirectory) -> str | None:
 
 
 def is_at_work(run: RunDirectory, driver: str) -> bool:
-    """Says whether a driver, by its name, began on the run and is not known to be gone."""
+    """Says whether a driver, by its name, began on the run and does not seem to be gone or hang."""
     log = driver_log(run, driver) if driver else None
-    return log is not None and _is_at_work(log)
+    if log is None or time.time() - log.changed > HANGING_SECONDS:
+        return False
+    return _is_at_work(log)
 
 
 def driver_name() -> str:

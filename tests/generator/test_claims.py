@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from killed_runs import CONCURRENCY, WORKERS, KillableRun, published
 from processes import kill, wait_until
 
 from rankgen.generator.jobs.claims import Claim, Claims
-from rankgen.generator.jobs.drivers import LEFT, STARTED
+from rankgen.generator.jobs.drivers import HANGING_SECONDS, LEFT, STARTED
 from rankgen.generator.jobs.events import EventLog
 from rankgen.generator.jobs.work import ShardTask
 from rankgen.manifests.run_directory import RunDirectory
@@ -39,16 +42,22 @@ def run(tmp_path: Path) -> RunDirectory:
     return run
 
 
-def test_a_claim_holds_while_its_driver_lives(run: RunDirectory) -> None:
+@pytest.mark.parametrize("end", ["killed", "stopped"])
+def test_a_claim_holds_while_its_driver_lives(run: RunDirectory, end: str) -> None:
     command = [sys.executable, "-c", CLAIM, str(run.root)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"ours\n"
         assert Claims(run).claim(SHARD) is Claim.THEIRS
         assert Claims(run).claim(ShardTask(4, 0, ())) is Claim.OURS
-        other.kill()
-        other.wait()
+        if end == "killed":
+            other.kill()
+            other.wait()
+        else:
+            long_ago = time.time() - HANGING_SECONDS - 1
+            os.utime(run.events / f"{socket.gethostname()}-{other.pid}.jsonl", (long_ago,) * 2)
         assert Claims(run).claim(SHARD) is Claim.OURS
+        other.kill()
 
 
 def test_a_claim_is_ours_again_and_ends_with_the_commit(run: RunDirectory) -> None:
