@@ -182,5 +182,5 @@ def _failed_call(values: dict[str, object]) -> FailedCall:
     return FailedCall(
         outcome=WindowOutcome(str(outcome)),
         usage=TokenUsage(**usage),
-        **values,  # type: ignore[arg-type]  # as above
+        **values,  # type: ignore[arg-type]  # the checksum vouches here too
     )

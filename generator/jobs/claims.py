@@ -21,7 +21,7 @@ BELIEVED_SECONDS = 5.0
 
 
 class Claim(Enum):
-    """What became of a claim: the shard is ours, another driver's for now, or committed already."""
+    """What became of a claim: the shard is ours, a living driver's, or committed already."""
 
     OURS = "ours"
     THEIRS = "theirs"

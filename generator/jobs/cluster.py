@@ -163,5 +163,6 @@ def _shut_down() -> None:
 def _resources() -> dict[str, float]:
     import ray
 
+    # Ray ships types, but not for this call.
     resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     return resources

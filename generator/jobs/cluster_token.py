@@ -67,6 +67,7 @@ def _refuses(address: str, server: str, header: tuple[tuple[str, str], ...]) -> 
     from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
 
     with grpc.insecure_channel(server) as channel:
+        # Generated code without types.
         ask = NodeInfoGcsServiceStub(channel).CheckAlive  # type: ignore[no-untyped-call]
         try:
             ask(
