@@ -7,8 +7,6 @@ a run without one only shows less.
 from __future__ import annotations
 
 import json
-import os
-import socket
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -18,6 +16,7 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from rankgen.manifests.atomic import remove_tree, write_whole
+from rankgen.manifests.driver_names import runs_here
 from rankgen.manifests.object_store import is_remote
 from rankgen.manifests.run_directory import RunDirectory
 
@@ -183,20 +182,6 @@ def _seen(path: Path) -> SeenDriver | None:
 
 def _is_alive(report: DriverReport, silent_seconds: float) -> bool:
     """Says whether a driver works: its silence tells, and on this machine its process, at once."""
-    if report.state == "left" or _is_gone(report.driver):
+    if report.state == "left" or runs_here(report.driver) is False:
         return False
     return silent_seconds < max(SHORTEST_SILENCE_SECONDS, MISSED * report.every)
-
-
-def _is_gone(driver: str) -> bool:
-    """Says whether a driver of this machine has no process any more; False of other machines."""
-    host, _, process = driver.rpartition("-")
-    if host != socket.gethostname() or not process.isdecimal():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:  # It is there, and another user's.
-        return False
-    return False

@@ -11,9 +11,10 @@ import time
 from enum import Enum
 from pathlib import Path
 
-from rankgen.generator.jobs.drivers import driver_name, is_at_work
+from rankgen.generator.jobs.drivers import is_at_work
 from rankgen.generator.jobs.work import ShardTask
 from rankgen.manifests.atomic import file_exists, put_if_absent, write_whole
+from rankgen.manifests.driver_names import driver_name
 from rankgen.manifests.run_directory import RunDirectory
 
 # How long what was seen of another driver is believed.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import time
-from pathlib import Path
 
+from rankgen.manifests.driver_names import driver_name, runs_here
 from rankgen.manifests.event_logs import DriverLog, driver_log, driver_logs
 from rankgen.manifests.run_directory import RunDirectory
 
@@ -38,20 +36,13 @@ def is_at_work(run: RunDirectory, driver: str) -> bool:
     return _is_at_work(log)
 
 
-def driver_name() -> str:
-    """Returns the name of this process, which its event log bears."""
-    return f"{socket.gethostname()}-{os.getpid()}"
-
-
 def _is_at_work(log: DriverLog) -> bool:
     return _is_alive(log) and not _has_left(log)
 
 
 def _is_alive(log: DriverLog) -> bool:
-    host, _, process = log.driver.rpartition("-")
-    if host == socket.gethostname() and process.isdecimal():
-        return Path("/proc", process).exists() or not Path("/proc/self").exists()
-    return time.time() - log.changed < SILENT_SECONDS
+    here = runs_here(log.driver)
+    return time.time() - log.changed < SILENT_SECONDS if here is None else here
 
 
 def _has_left(log: DriverLog) -> bool:

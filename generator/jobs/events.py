@@ -10,7 +10,7 @@ import contextlib
 import json
 import time
 
-from rankgen.generator.jobs.drivers import driver_name
+from rankgen.manifests.driver_names import driver_name
 from rankgen.manifests.object_store import is_remote
 from rankgen.manifests.run_directory import RunDirectory
 from rankgen.manifests.segments import Segments

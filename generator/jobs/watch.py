@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rankgen.generator.gauges import is_counter
-from rankgen.generator.jobs.drivers import driver_name
 from rankgen.generator.jobs.events import EventLog
 from rankgen.generator.jobs.metrics import show_as_metrics
 from rankgen.generator.jobs.nodes import living_nodes
 from rankgen.generator.jobs.slot import Slot
+from rankgen.manifests.driver_names import driver_name
 from rankgen.manifests.driver_report import (
     DriverReport,
     DriverState,

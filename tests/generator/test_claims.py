@@ -42,7 +42,7 @@ def run(tmp_path: Path) -> RunDirectory:
     return run
 
 
-@pytest.mark.parametrize("end", ["killed", "stopped"])
+@pytest.mark.parametrize("end", ["killed", "killed and waited for", "stopped"])
 def test_a_claim_holds_while_its_driver_lives(run: RunDirectory, end: str) -> None:
     command = [sys.executable, "-c", CLAIM, str(run.root)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
@@ -51,6 +51,8 @@ def test_a_claim_holds_while_its_driver_lives(run: RunDirectory, end: str) -> No
         assert Claims(run).claim(SHARD) is Claim.THEIRS
         assert Claims(run).claim(ShardTask(4, 0, ())) is Claim.OURS
         if end == "killed":
+            kill(other.pid)
+        elif end == "killed and waited for":
             other.kill()
             other.wait()
         else:

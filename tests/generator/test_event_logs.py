@@ -11,9 +11,10 @@ import pytest
 
 from rankgen.generator.jobs import drivers as drivers_module
 from rankgen.generator.jobs import events as events_module
-from rankgen.generator.jobs.drivers import LEFT, STARTED, driver_name, other_driver
+from rankgen.generator.jobs.drivers import LEFT, STARTED, other_driver
 from rankgen.generator.jobs.events import EventLog
 from rankgen.manifests.atomic import write_whole
+from rankgen.manifests.driver_names import driver_name
 from rankgen.manifests.event_logs import driver_logs
 from rankgen.manifests.run_directory import RunDirectory
 
