@@ -25,12 +25,12 @@ import numpy as np
 import psutil
 from results_file import write_results
 
-from rankgen.retrieval.java import find_java
+from rankgen.retrieval.bm25.java import find_java
 
 THREADS = os.cpu_count() or 1
 PYSERINI = """
 import sys
-from rankgen.retrieval.java import start_jvm
+from rankgen.retrieval.bm25.java import start_jvm
 start_jvm()
 sys.argv = ["index", *sys.argv[1:]]
 import runpy
@@ -38,7 +38,7 @@ runpy.run_module("pyserini.index.lucene", run_name="__main__")
 """
 OURS = """
 import sys
-from rankgen.retrieval.open_collection import open_collection
+from rankgen.retrieval.collections.open_collection import open_collection
 from rankgen.retrieval.retriever import prepare
 from rankgen.retrieval.settings import parse_retriever
 from pathlib import Path

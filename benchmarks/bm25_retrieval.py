@@ -21,16 +21,16 @@ from pathlib import Path
 from results_file import write_results
 
 from rankgen.manifests.records import Query
+from rankgen.retrieval.bm25.index import lucene_index
+from rankgen.retrieval.bm25.java import find_java
 from rankgen.retrieval.cache import cache_root
-from rankgen.retrieval.index import lucene_index
-from rankgen.retrieval.java import find_java
-from rankgen.retrieval.open_collection import open_collection
+from rankgen.retrieval.collections.open_collection import open_collection
 
 THREADS = os.cpu_count() or 1
 COPIES = (1, 10)
 PYSERINI = """
 import os, sys
-from rankgen.retrieval.java import start_jvm
+from rankgen.retrieval.bm25.java import start_jvm
 start_jvm()
 os.environ.setdefault("OPENAI_API_KEY", "unused")
 sys.argv = ["search", *sys.argv[1:]]

@@ -15,14 +15,14 @@ from pathlib import Path
 
 from results_file import write_results
 
-from rankgen.generator.jobs.cluster import kept_session
-from rankgen.generator.label import LabelRunSettings, label
-from rankgen.generator.label_settings import LabelSettings
+from rankgen.generator.jobs.label import LabelRunSettings, label
+from rankgen.generator.shards.cluster import kept_session
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Candidates, Document, Query
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.shard import write_shard
-from rankgen.manifests.texts import write_documents, write_queries
-from rankgen.retrieval.candidate_rows import candidate_table
+from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import write_documents, write_queries
+from rankgen.manifests.storage.shard import write_shard
 
 QUERIES, DEPTH, WINDOW, STRIDE, LATENCY, ROUNDS = 24, 20, 8, 4, 0.5, 3
 

@@ -18,8 +18,8 @@ import torch
 
 from rankgen.manifests.records import Candidates
 from rankgen.retrieval.cache import cache_root
-from rankgen.retrieval.colbert_mends import import_colbert
-from rankgen.retrieval.open_collection import open_collection
+from rankgen.retrieval.colbert.compat import import_colbert
+from rankgen.retrieval.collections.open_collection import open_collection
 from rankgen.retrieval.retriever import open_searcher, prepare
 from rankgen.retrieval.settings import parse_retriever
 

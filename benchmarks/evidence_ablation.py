@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 from results_file import write_results
 from torch import Tensor
 
-from rankgen.generator.outcomes import QueryRanking, WindowResult
+from rankgen.generator.answers.outcomes import QueryRanking, WindowResult
 from rankgen.generator.strategies.sliding import rank_query
 from rankgen.generator.teachers.base import Teacher
 from rankgen.manifests.records import Document, Query
 from rankgen.students.choices import EVIDENCE_WEIGHTS, Evidence
-from rankgen.students.evidence import PairEvidence, Window
 from rankgen.students.losses import Targets, make_loss
+from rankgen.students.training.evidence import PairEvidence, Window
 
 SIZE, FEATURES, WINDOW, STRIDE = 100, 12, 20, 10
 TRAIN, TEST, STEPS = 120, 200, 150

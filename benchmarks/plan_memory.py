@@ -23,18 +23,18 @@ from pathlib import Path
 import pyarrow as pa
 from results_file import RESULTS, write_results
 
-from rankgen.generator.jobs.job import missing_tasks
-from rankgen.generator.label import LabelRunSettings, plan_labels
-from rankgen.generator.label_settings import LabelSettings
-from rankgen.generator.retrieve import RetrieveSettings, plan_retrieval
-from rankgen.manifests.digest import sha256_of_lines
-from rankgen.manifests.plan import Plan, open_plan
-from rankgen.manifests.query_table import QueryTable
+from rankgen.generator.jobs.label import LabelRunSettings, plan_labels
+from rankgen.generator.jobs.retrieve import RetrieveSettings, plan_retrieval
+from rankgen.generator.shards.job import missing_tasks
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Document, Query
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.plan import Plan, open_plan
+from rankgen.manifests.run.query_table import QueryTable
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import write_documents, write_queries
 from rankgen.manifests.schema import CANDIDATES
-from rankgen.manifests.shard import write_shard
-from rankgen.manifests.texts import write_documents, write_queries
+from rankgen.manifests.storage.digest import sha256_of_lines
+from rankgen.manifests.storage.shard import write_shard
 
 QUERIES_PER_SHARD = 1_000
 DOC_IDS = ["d0", "d1", "d2"]

@@ -19,15 +19,15 @@ from pathlib import Path
 import pyarrow as pa
 from results_file import write_results
 
-from rankgen.generator.label import LabelRunSettings, label, plan_labels
-from rankgen.generator.label_settings import LabelSettings
-from rankgen.manifests.plan import default_shards, open_plan
-from rankgen.manifests.query_table import QueryTable
+from rankgen.generator.jobs.label import LabelRunSettings, label, plan_labels
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Candidates, Document, Query
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.shard import write_shard
-from rankgen.manifests.texts import write_documents, write_queries
-from rankgen.retrieval.candidate_rows import candidate_table
+from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.run.plan import default_shards, open_plan
+from rankgen.manifests.run.query_table import QueryTable
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import write_documents, write_queries
+from rankgen.manifests.storage.shard import write_shard
 
 DEPTH = 5
 

@@ -25,14 +25,14 @@ import torch
 from real_rankings import label_lists, llm_rankings, ndcg_of_students, rankgen
 from results_file import write_results
 
-from rankgen.manifests.model_source import RECORD_FILE
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.students.batches import StepLists
-from rankgen.students.cross_encoder import load_backbone
-from rankgen.students.lists import read_training_lists
-from rankgen.students.optimizer import LAYER_NUMBER
-from rankgen.students.schedule import rate_factor
-from rankgen.students.settings import TrainSettings
+from rankgen.manifests.models.model_source import RECORD_FILE
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.students.model.cross_encoder import load_backbone
+from rankgen.students.training.batches import StepLists
+from rankgen.students.training.lists import read_training_lists
+from rankgen.students.training.optimizer import LAYER_NUMBER
+from rankgen.students.training.schedule import rate_factor
+from rankgen.students.training.settings import TrainSettings
 
 QUERY_TOKENS, PASSAGE_TOKENS = 32, 64
 RECIPE: dict[str, object] = {

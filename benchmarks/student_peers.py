@@ -9,13 +9,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from rankgen.students.batches import TokenList
-from rankgen.students.cross_encoder import CrossEncoder, load_backbone
-from rankgen.students.hardware import choose_hardware
 from rankgen.students.losses import parse_loss
-from rankgen.students.scoring import score_pairs
-from rankgen.students.settings import TrainSettings
-from rankgen.students.step import Trainer
+from rankgen.students.model.cross_encoder import CrossEncoder, load_backbone
+from rankgen.students.model.hardware import choose_hardware
+from rankgen.students.model.scoring import score_pairs
+from rankgen.students.training.batches import TokenList
+from rankgen.students.training.settings import TrainSettings
+from rankgen.students.training.step import Trainer
 
 QUERY_TOKENS, PASSAGE_TOKENS = 32, 256
 LEARNING_RATE = 1e-5

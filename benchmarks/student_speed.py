@@ -31,10 +31,10 @@ from student_peers import (
     token_list,
 )
 
-from rankgen.manifests.half_precision import is_fast
+from rankgen.manifests.models.half_precision import is_fast
 from rankgen.manifests.trec import read_run
-from rankgen.retrieval.open_collection import open_collection
-from rankgen.students.cross_encoder import load_backbone
+from rankgen.retrieval.collections.open_collection import open_collection
+from rankgen.students.model.cross_encoder import load_backbone
 
 LAYERS, WIDTH = 6, 384
 SYSTEMS: dict[str, Callable[[Path, str], System]] = {

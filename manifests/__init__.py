@@ -1,12 +1,9 @@
 """Contracts: what was promised, what was made, and the proof of it.
 
-Recipes come in (`recipe`); a run is planned (`plan`), its shards are written (`shard`) under fixed
-schemas (`schema`), committed in a ledger (`ledger`) and described (`provenance`). Queries are kept
-on the disk (`query_table`), so that ten million take no more memory than a few. `run_directory`
-says where everything stands, `event_logs` reads what drivers wrote of their work, `records` and
-`trec` hold the field's own nouns and files, `errors` the one error tree, `notices` what is said on
-the way. `model_source` names a model by its content or commit, `loading_report` refuses one whose
-weights are not all there, `half_precision` measures which number format is fast, `judged_queries`
-words which judged queries have no list. This room imports nothing of ours; every other room may
-import it.
+`run` is a run folder: its plan, its ledger of commits, its texts and its manifest. `storage` writes
+and reads whole files, on a disk or in a store. `recipes` reads experiments as lists of commands,
+`models` says what a model is and whether all of it is there. At the top: `schema` has the columns
+of every table, `records` and `trec` hold the field's own nouns and files, `errors` the one error
+tree, `validation` turns wrong settings into one sentence, `notices` and `progress` say what goes
+on. This room imports nothing of ours; every other room may import it.
 """

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from rankgen.manifests.atomic import whole_file
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.score_order import trec_eval_places
+from rankgen.manifests.storage.atomic import whole_file
 from rankgen.manifests.text_lines import check_id, rows_of
 
 Qrels = dict[str, dict[str, int]]

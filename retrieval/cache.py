@@ -10,9 +10,9 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from rankgen.manifests.atomic import fsync_directory, write_whole
-from rankgen.manifests.digest import canonical_json
 from rankgen.manifests.errors import EnvironmentProblem, IntegrityProblem
+from rankgen.manifests.storage.atomic import fsync_directory, write_whole
+from rankgen.manifests.storage.digest import canonical_json
 
 CACHE_VARIABLE = "RANKGEN_CACHE"
 _STAMP = "index.json"

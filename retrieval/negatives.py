@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from rankgen.manifests.records import Document
-from rankgen.retrieval.same_text import text_keys
-from rankgen.retrieval.sampling import seeded_hash
+from rankgen.retrieval.collections.same_text import text_keys
+from rankgen.retrieval.collections.sampling import seeded_hash
 
 
 def list_with_negatives(

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict
 
 from rankgen.manifests.records import Query
 from rankgen.retrieval.cache import cache_root
-from rankgen.retrieval.collection import Collection
-from rankgen.retrieval.run_order import RunLosses
+from rankgen.retrieval.collections.collection import Collection
+from rankgen.retrieval.runs.run_order import RunLosses
 from rankgen.retrieval.searcher import Searcher
 from rankgen.retrieval.settings import RetrieverSettings
 
@@ -48,11 +48,11 @@ def check_first_stage(settings: RetrieverSettings) -> None:
         UsageError: The checkpoint cannot be read.
     """
     if settings.name == "colbert":
-        from rankgen.retrieval.colbert_checkpoint import find_checkpoint
+        from rankgen.retrieval.colbert.checkpoint import find_checkpoint
 
         find_checkpoint(settings.checkpoint)
     elif settings.name == "bm25":
-        from rankgen.retrieval.java import find_java
+        from rankgen.retrieval.bm25.java import find_java
 
         find_java()
 
@@ -80,8 +80,8 @@ def prepare(
     """
     root = (cache_root() if cache is None else cache).resolve()
     if settings.name == "colbert":
-        from rankgen.retrieval.colbert_checkpoint import check_encoder, find_checkpoint
-        from rankgen.retrieval.colbert_index import plaid_index
+        from rankgen.retrieval.colbert.checkpoint import check_encoder, find_checkpoint
+        from rankgen.retrieval.colbert.index import plaid_index
 
         checkpoint = find_checkpoint(settings.checkpoint)
         check_encoder(settings.checkpoint, checkpoint)
@@ -93,23 +93,23 @@ def prepare(
             own=own,
         )
     if settings.name == "fuse":
-        from rankgen.retrieval.fuse import prepare_fusion
+        from rankgen.retrieval.runs.fuse import prepare_fusion
 
         lists = prepare_fusion(settings, collection, root, own)
         return RetrieverHandle(settings=settings, lists=lists, own=own)
     if settings.index is not None:
-        from rankgen.retrieval.stored_index import check_index, find_index
+        from rankgen.retrieval.bm25.stored_index import check_index, find_index
 
         index = find_index(settings.index)
         if not collection.is_looked_up:
             check_index(index, collection)
         return _with_index(settings, collection, index, own)
     if settings.run is None:
-        from rankgen.retrieval.index import lucene_index
+        from rankgen.retrieval.bm25.index import lucene_index
 
         index = lucene_index(collection, root, settings.threads, settings.language)
         return _with_index(settings, collection, index, own)
-    from rankgen.retrieval.recorded import prepare_run
+    from rankgen.retrieval.runs.recorded import prepare_run
 
     asked = collection.queries() if queries is None else queries
     lists, losses = prepare_run(settings, collection, asked, root, own)
@@ -133,17 +133,17 @@ def open_searcher(handle: RetrieverHandle) -> Searcher:
     """
     settings = handle.settings
     if handle.index is not None and handle.checkpoint is not None:
-        from rankgen.retrieval.colbert import ColbertSearcher
+        from rankgen.retrieval.colbert.searcher import ColbertSearcher
 
         return ColbertSearcher(handle.index, handle.checkpoint, settings.threads)
     if handle.index is not None:
-        from rankgen.retrieval.bm25 import Bm25Searcher
+        from rankgen.retrieval.bm25.searcher import Bm25Searcher
 
         return Bm25Searcher(
             handle.index, settings.k1, settings.b, settings.threads, settings.rm3, settings.language
         )
     if handle.lists is None:
         raise ValueError("the handle holds neither an index nor lists")
-    from rankgen.retrieval.recorded import RecordedSearcher
+    from rankgen.retrieval.runs.recorded import RecordedSearcher
 
     return RecordedSearcher(handle.lists, settings.depth + bool(handle.own))

@@ -7,10 +7,10 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from rankgen.manifests.digest import sha256_of_file
 from rankgen.manifests.errors import UsageError, did_you_mean
-from rankgen.retrieval.fusion import Fusion
-from rankgen.retrieval.run_order import Order
+from rankgen.manifests.storage.digest import sha256_of_file
+from rankgen.retrieval.runs.fusion import Fusion
+from rankgen.retrieval.runs.run_order import Order
 
 RECORDED_PREFIX = "recorded:"
 FUSE_PREFIX = "fuse:"
@@ -39,10 +39,10 @@ class RetrieverSettings(BaseModel):
         index: An existing Lucene index for BM25: a folder or a prebuilt one's name; None builds it.
         checkpoint: The encoder of "colbert": a folder or a name on the Hugging Face Hub.
         run: The TREC run of "recorded".
-        order: How "recorded" orders the run; see `rankgen.retrieval.run_order.ordered`.
+        order: How "recorded" orders the run; see `rankgen.retrieval.runs.run_order.ordered`.
         missing: Whether "recorded" keeps or drops documents that the collection lacks.
         inputs: The retrieve runs that "fuse" makes one list of: folders, or `s3://bucket/folder`.
-        fusion: How; see `rankgen.retrieval.fusion.fused`.
+        fusion: How; see `rankgen.retrieval.runs.fusion.fused`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,13 +76,13 @@ class RetrieverSettings(BaseModel):
         """Returns the settings that a result depends on; files stand as their digests."""
         common: dict[str, object] = {"name": self.name, "depth": self.depth}
         if self.name == "colbert":
-            from rankgen.retrieval.colbert_checkpoint import find_checkpoint
-            from rankgen.retrieval.colbert_index import RESIDUAL_BITS
+            from rankgen.retrieval.colbert.checkpoint import find_checkpoint
+            from rankgen.retrieval.colbert.index import RESIDUAL_BITS
 
             checkpoint = find_checkpoint(self.checkpoint)
             return common | {"checkpoint_sha256": checkpoint.sha256, "bits": RESIDUAL_BITS}
         if self.name == "fuse":
-            from rankgen.retrieval.fuse import digest_of_inputs
+            from rankgen.retrieval.runs.fuse import digest_of_inputs
 
             return common | {"fusion": self.fusion, "inputs_sha256": digest_of_inputs(self.inputs)}
         if self.run is None:
@@ -90,7 +90,7 @@ class RetrieverSettings(BaseModel):
             added: dict[str, object] = {"rm3": True} if self.rm3 else {}
             added |= {"language": self.language} if self.language != "en" else {}
             if self.index is not None:
-                from rankgen.retrieval.stored_index import digest_of_index, find_index
+                from rankgen.retrieval.bm25.stored_index import digest_of_index, find_index
 
                 added |= {"index_sha256": digest_of_index(find_index(self.index))}
             return common | {"k1": self.k1, "b": self.b} | added

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import get_args
 
-from rankgen.manifests.atomic import write_whole
-from rankgen.manifests.digest import sha256_of_file, sha256_of_lines
 from rankgen.manifests.errors import IntegrityProblem, UsageError
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.storage.atomic import write_whole
+from rankgen.manifests.storage.digest import sha256_of_file, sha256_of_lines
 from rankgen.students.choices import Precision
 
 Facts = Mapping[str, object]

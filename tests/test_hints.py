@@ -17,13 +17,13 @@ from rankgen.generator.cli import app
 from rankgen.generator.commands.rerank_options import RerankSettings
 from rankgen.generator.commands.retrieve_options import RetrieveOptions
 from rankgen.generator.commands.team_options import TeamOptions
-from rankgen.generator.label import LabelRunSettings
-from rankgen.generator.label_settings import LabelSettings
-from rankgen.generator.negatives import NegativesSettings
-from rankgen.manifests.recipe import load_recipe
+from rankgen.generator.jobs.label import LabelRunSettings
+from rankgen.generator.jobs.negatives import NegativesSettings
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.recipes import shipped_recipes
-from rankgen.students.evaluation_settings import EvaluationSettings
-from rankgen.students.settings import TrainSettings
+from rankgen.manifests.recipes.recipe import load_recipe
+from rankgen.students.evaluation.settings import EvaluationSettings
+from rankgen.students.training.settings import TrainSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("manifests", "retrieval", "generator", "students")
@@ -32,11 +32,11 @@ COMMAND = re.compile(r"\brankgen ([a-z]+(?:-[a-z]+)*)")
 SETTING = re.compile(r"--set ([a-z_0-9.]+)=")
 # Options of other programs, by the file that names them.
 FOREIGN = {
-    "retrieval/index.py": {"--input", "--generator"},
-    "retrieval/stored_index.py": {"--output"},
-    "retrieval/index_documents.py": {"--storeRaw"},
-    "generator/jobs/cluster_token.py": {"--head"},
-    "generator/jobs/ray_start.py": {"--head"},
+    "retrieval/bm25/index.py": {"--input", "--generator"},
+    "retrieval/bm25/stored_index.py": {"--output"},
+    "retrieval/bm25/index_documents.py": {"--storeRaw"},
+    "generator/shards/cluster_token.py": {"--head"},
+    "generator/shards/ray_start.py": {"--head"},
     "generator/doctor/compilers.py": {"--version"},
     "generator/doctor/gpus.py": {"--gpus"},
     "generator/doctor/packages.py": {"--no-deps", "--no-build-isolation"},

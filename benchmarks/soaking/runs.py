@@ -6,10 +6,10 @@ import random
 from pathlib import Path
 
 from rankgen.manifests.records import Candidates, Document, Query
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.shard import write_shard
-from rankgen.manifests.texts import write_documents, write_queries
-from rankgen.retrieval.candidate_rows import candidate_table
+from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import write_documents, write_queries
+from rankgen.manifests.storage.shard import write_shard
 from soaking.server import order
 
 DEPTH, WINDOWS_OF_A_QUERY = 100, 9

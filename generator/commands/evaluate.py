@@ -73,9 +73,9 @@ def evaluate(
 def perform_evaluate(values: Mapping[str, object], where: str, *, as_json: bool = False) -> None:
     """Runs the command with its options as values; see `EvaluationSettings`."""
     from rankgen.manifests.validation import validated
-    from rankgen.students.evaluate import evaluate as run_evaluation
-    from rankgen.students.evaluation_settings import EvaluationSettings
-    from rankgen.students.table import format_table
+    from rankgen.students.evaluation.evaluate import evaluate as run_evaluation
+    from rankgen.students.evaluation.settings import EvaluationSettings
+    from rankgen.students.evaluation.table import format_table
 
     settings = validated(EvaluationSettings, values, where)
     evaluation = run_evaluation(settings)

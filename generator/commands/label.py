@@ -159,7 +159,7 @@ def forecast_label(
 ) -> None:
     """Prints what the command would cost."""
     from rankgen.generator.commands.label_options import label_settings
-    from rankgen.generator.estimate import estimate
+    from rankgen.generator.jobs.estimate import estimate
 
     forecast = estimate(label_settings(values, where), tokens_per_second)
     say(forecast.text(), forecast.model_dump(mode="json"), as_json=as_json)
@@ -169,9 +169,9 @@ def perform_label(values: Mapping[str, object], where: str, *, as_json: bool = F
     """Runs the command with its options as values; see `LabelRunSettings`, `LabelSettings`."""
     from rankgen.generator.commands.label_options import label_settings
     from rankgen.generator.doctor.before_work import refuse_idle_gpus
-    from rankgen.generator.label import label as run
-    from rankgen.manifests.plan import read_plan
-    from rankgen.manifests.run_directory import RunDirectory
+    from rankgen.generator.jobs.label import label as run
+    from rankgen.manifests.run.plan import read_plan
+    from rankgen.manifests.run.run_directory import RunDirectory
 
     settings = label_settings(values, where)
     if settings.ray_address is None and settings.teacher.resolved().engine == "vllm":

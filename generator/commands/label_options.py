@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rankgen.generator.engines.engine_args import parse_engine_args
-from rankgen.generator.label import LabelRunSettings
-from rankgen.generator.label_settings import LabelSettings
+from rankgen.generator.jobs.label import LabelRunSettings
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.validation import validated
 

@@ -29,7 +29,7 @@ MetricsFile = Annotated[
 
 def pop_metrics(options: dict[str, object]) -> AbstractContextManager[None]:
     """Takes these options out and returns what publishes the metrics of a block."""
-    from rankgen.generator.jobs.metrics import published_metrics
+    from rankgen.generator.shards.metrics import published_metrics
 
     port = cast("int | None", options.pop("metrics_port"))
     return published_metrics(port, cast("Path | None", options.pop("metrics_file")))

@@ -45,8 +45,8 @@ def negatives(
 
 def perform_negatives(values: Mapping[str, object], where: str, *, as_json: bool = False) -> None:
     """Runs the command with its options as values; see `NegativesSettings`."""
-    from rankgen.generator.negatives import NegativesSettings
-    from rankgen.generator.negatives import negatives as run
+    from rankgen.generator.jobs.negatives import NegativesSettings
+    from rankgen.generator.jobs.negatives import negatives as run
     from rankgen.manifests.validation import validated
 
     settings = validated(NegativesSettings, values, where)

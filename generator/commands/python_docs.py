@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rankgen.generator.commands.reporting import say
 from rankgen.manifests.validation import validated
-from rankgen.retrieval.python_docs import write_python_docs
+from rankgen.retrieval.collections.python_docs import write_python_docs
 
 
 class PythonDocsOptions(BaseModel):

@@ -20,7 +20,7 @@ def quickstart(
 ) -> None:
     """Retrieve, label, train and evaluate on Python's own documentation, in some minutes."""
     from rankgen.generator.doctor.before_work import has_idle_gpus, refuse_small_machine
-    from rankgen.students.artefact import finished_summary
+    from rankgen.students.training.student_folder import finished_summary
 
     refuse_small_machine(str(out))
     # Made for two CPU cores: a GPU that this torch cannot use is no reason to stop.

@@ -15,7 +15,7 @@ import typer
 
 from rankgen.generator.debugging import debug_wanted
 from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UnexpectedFault, last_line
-from rankgen.manifests.object_store import store_problem
+from rankgen.manifests.storage.object_store import store_problem
 
 Options = ParamSpec("Options")
 INTERRUPTED = 130

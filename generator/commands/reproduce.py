@@ -31,8 +31,8 @@ def reproduce(
     as_json: AsJson = False,
 ) -> None:
     """Print the paper's figures beside one's own, and what is missing for the rest."""
-    from rankgen.students.reproduce import format_reproduction
-    from rankgen.students.reproduce import reproduce as lay_beside
+    from rankgen.students.paper.reproduce import format_reproduction
+    from rankgen.students.paper.reproduce import reproduce as lay_beside
 
     runs: dict[str, dict[str, Path]] = {}
     for text in run or []:

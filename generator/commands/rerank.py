@@ -59,14 +59,14 @@ def rerank(
 def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = False) -> None:
     """Runs the command with its options as values; see `RerankSettings`."""
     from rankgen.generator.commands.rerank_options import RerankSettings
-    from rankgen.generator.rerank import RerankRun
-    from rankgen.generator.rerank import rerank as run
+    from rankgen.generator.jobs.rerank import RerankRun
+    from rankgen.generator.jobs.rerank import rerank as run
     from rankgen.manifests.errors import UsageError
-    from rankgen.manifests.model_source import pinned_model
-    from rankgen.manifests.run_directory import TREC_RUN
+    from rankgen.manifests.models.model_source import pinned_model
+    from rankgen.manifests.run.run_directory import TREC_RUN
     from rankgen.manifests.validation import validated
-    from rankgen.students.list_reranker import StudentOpener, precision_of_worker
-    from rankgen.students.student_identity import student_identity
+    from rankgen.students.reranking.reranker import StudentOpener, precision_of_worker
+    from rankgen.students.reranking.student_identity import student_identity
 
     settings = validated(RerankSettings, values, where)
     folder = Path(settings.student)
@@ -128,8 +128,8 @@ def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = 
 
 def _held_student(out: Path) -> object:
     """Returns the identity of the student that a run in `out` began with."""
-    from rankgen.manifests.plan import read_plan
-    from rankgen.manifests.run_directory import RunDirectory
+    from rankgen.manifests.run.plan import read_plan
+    from rankgen.manifests.run.run_directory import RunDirectory
 
     run = RunDirectory(out)
     return read_plan(run).recipe.get("student") if run.plan.exists() else None

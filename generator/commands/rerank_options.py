@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rankgen.manifests.run_path import RunPath
+from rankgen.manifests.storage.run_path import RunPath
 from rankgen.students.choices import Precision
-from rankgen.students.strict_order import TiePolicy
+from rankgen.students.reranking.strict_order import TiePolicy
 
 
 class RerankSettings(BaseModel):

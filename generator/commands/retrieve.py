@@ -20,7 +20,7 @@ from rankgen.generator.commands.options import (
 from rankgen.generator.commands.reporting import reported, say
 
 if TYPE_CHECKING:
-    from rankgen.generator.retrieve import RetrieveSummary
+    from rankgen.generator.jobs.retrieve import RetrieveSummary
 
 
 @reported
@@ -98,7 +98,7 @@ def retrieve(
 def describe_retrieve(values: Mapping[str, object], where: str) -> None:
     """Prints where the command would search."""
     from rankgen.generator.commands.retrieve_options import retrieve_settings
-    from rankgen.generator.retrieve import MOST_INDEXES_ON_A_NODE
+    from rankgen.generator.jobs.retrieve import MOST_INDEXES_ON_A_NODE
 
     if retrieve_settings(values, where).retriever.name == "colbert":
         print(
@@ -111,7 +111,7 @@ def perform_retrieve(values: Mapping[str, object], where: str, *, as_json: bool 
     """Runs the command with its options as values; see `RetrieveOptions`."""
     from rankgen.generator.commands.retrieve_options import retrieve_settings
     from rankgen.generator.doctor.before_work import refuse_idle_gpus
-    from rankgen.generator.retrieve import retrieve as run
+    from rankgen.generator.jobs.retrieve import retrieve as run
     from rankgen.manifests.judged_queries import judged_without
 
     settings = retrieve_settings(values, where)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from rankgen.generator.retrieve import RetrieveSettings
-from rankgen.manifests.run_path import RunPath
+from rankgen.generator.jobs.retrieve import RetrieveSettings
+from rankgen.manifests.storage.run_path import RunPath
 from rankgen.manifests.validation import validated
 from rankgen.retrieval.settings import COLBERT_V2, parse_retriever
 

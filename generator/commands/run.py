@@ -20,7 +20,7 @@ from rankgen.generator.commands.retrieve import describe_retrieve, perform_retri
 from rankgen.generator.commands.train_student import perform_train_student
 
 if TYPE_CHECKING:
-    from rankgen.manifests.recipe import Recipe, Step
+    from rankgen.manifests.recipes.recipe import Recipe, Step
 
 ASSUMED_TOKENS_PER_SECOND = 30_000.0
 # Steps of these commands start Ray's workers.
@@ -50,7 +50,7 @@ def run(
     if dry_run:
         describe_recipe(recipe, sets or [], out, ray_address)
         return
-    from rankgen.generator.jobs.metrics import published_metrics
+    from rankgen.generator.shards.metrics import published_metrics
 
     with published_metrics(metrics_port, metrics_file):
         run_recipe(recipe, sets or [], out, ray_address)
@@ -70,8 +70,8 @@ def run_recipe(
     Raises:
         RankgenError: The recipe or a step of it is wrong; later steps are not started.
     """
-    from rankgen.generator.jobs.cluster import kept_session
-    from rankgen.manifests.recipe import load_recipe
+    from rankgen.generator.shards.cluster import kept_session
+    from rankgen.manifests.recipes.recipe import load_recipe
 
     recipe = load_recipe(named, list(COMMANDS), overrides, out)
     with kept_session():
@@ -86,7 +86,7 @@ def describe_recipe(
 ) -> None:
     """Checks every step's settings and prints them, with the cost of labelling where known."""
     from rankgen.generator.commands.step_check import check_step
-    from rankgen.manifests.recipe import load_recipe
+    from rankgen.manifests.recipes.recipe import load_recipe
 
     recipe = load_recipe(named, list(COMMANDS), overrides, out)
     print(f"{recipe.name}: {recipe.about}\nout: {recipe.out}")

@@ -13,8 +13,8 @@ from rankgen.generator.commands.options import AsJson, Run
 from rankgen.generator.commands.reporting import INTERRUPTED, reported, say
 
 if TYPE_CHECKING:
-    from rankgen.manifests.run_directory import RunDirectory
-    from rankgen.manifests.status import RunStatus
+    from rankgen.manifests.run.run_directory import RunDirectory
+    from rankgen.manifests.run.status import RunStatus
 
 WATCH_SECONDS = 5.0
 # Reading a run of very many shards takes a while; most of the time is left to others.
@@ -36,8 +36,8 @@ def status(
 ) -> None:
     """Show how far a run is and who works on it; works on any machine that sees its folder."""
     from rankgen.generator.commands.status_view import status_text, status_values
-    from rankgen.manifests.run_directory import RunDirectory
-    from rankgen.manifests.status import run_status
+    from rankgen.manifests.run.run_directory import RunDirectory
+    from rankgen.manifests.run.status import run_status
 
     directory = RunDirectory(run)
     try:
@@ -83,7 +83,7 @@ def _on_terminal(named: str, run: RunDirectory) -> RunStatus:
 
 def _looked(run: RunDirectory) -> tuple[RunStatus, float]:
     """Returns the status and how many seconds to wait before the next look."""
-    from rankgen.manifests.status import run_status
+    from rankgen.manifests.run.status import run_status
 
     began = time.monotonic()
     found = run_status(run)

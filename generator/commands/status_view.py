@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from rankgen.manifests.driver_report import SeenDriver, Trouble, WorkerReport
-    from rankgen.manifests.status import RunStatus
+    from rankgen.manifests.run.driver_report import SeenDriver, Trouble, WorkerReport
+    from rankgen.manifests.run.status import RunStatus
 
 # A living driver writes an event every half minute.
 ALIVE_SECONDS = 90.0

@@ -10,9 +10,9 @@ from rankgen.generator.commands.rerank_options import RerankSettings
 from rankgen.generator.commands.retrieve_options import retrieve_settings
 from rankgen.generator.commands.team_options import split_team_options
 from rankgen.generator.commands.train_student import train_settings
-from rankgen.generator.negatives import NegativesSettings
+from rankgen.generator.jobs.negatives import NegativesSettings
 from rankgen.manifests.validation import validated
-from rankgen.students.evaluation_settings import EvaluationSettings
+from rankgen.students.evaluation.settings import EvaluationSettings
 
 
 def check_step(command: str, values: Mapping[str, object], where: str) -> None:

@@ -8,17 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rankgen.generator.team import run_in_team
+from rankgen.generator.shards.team import run_in_team
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.progress import Progress, progress
-from rankgen.retrieval.judgements import is_catalogued
-from rankgen.students.artefact import finished_summary
-from rankgen.students.cross_encoder import BUNDLED_BACKBONE
-from rankgen.students.settings import TrainSettings
-from rankgen.students.summary import TrainSummary
-from rankgen.students.train import train_student
-from rankgen.students.training_facts import with_pinned_backbone
-from rankgen.students.training_run import metrics_path
+from rankgen.retrieval.collections.judgements import is_catalogued
+from rankgen.students.model.cross_encoder import BUNDLED_BACKBONE
+from rankgen.students.training.loop import metrics_path
+from rankgen.students.training.settings import TrainSettings
+from rankgen.students.training.student_folder import finished_summary
+from rankgen.students.training.summary import TrainSummary
+from rankgen.students.training.train import train_student
+from rankgen.students.training.training_facts import with_pinned_backbone
 
 _LOOK_SECONDS = 1.0
 
@@ -51,8 +51,8 @@ def train_in_team(settings: TrainSettings, workers: int, ray_address: str | None
 
 def _warn_if_slow(settings: TrainSettings) -> None:
     """Says here what the workers, whose own output nobody sees, would say of this machine."""
-    from rankgen.students.hardware import choose_device
-    from rankgen.students.precision import resolve_precision
+    from rankgen.students.model.hardware import choose_device
+    from rankgen.students.model.precision import resolve_precision
 
     resolve_precision(settings.precision, choose_device(settings.device).type)
 

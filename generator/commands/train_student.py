@@ -15,8 +15,8 @@ from rankgen.generator.commands.reporting import reported, say
 from rankgen.students.choices import DEFAULT_BACKBONE
 
 if TYPE_CHECKING:
-    from rankgen.students.settings import TrainSettings
-    from rankgen.students.summary import TrainSummary
+    from rankgen.students.training.settings import TrainSettings
+    from rankgen.students.training.summary import TrainSummary
 
 
 @reported
@@ -101,7 +101,7 @@ def train_student(
     more = parse_assignments(sets or [])
     perform_train_student({**options, **more}, "train-student", as_json=as_json)
     if push is not None:
-        from rankgen.students.push import push_student
+        from rankgen.students.training.push import push_student
 
         print(f"pushed: {push_student(out, push)}", file=sys.stderr)
 
@@ -136,7 +136,7 @@ def _trained(values: Mapping[str, object], where: str) -> TrainSummary:
     if settings.device == "auto" and team.ray_address is None:
         refuse_idle_gpus('use --device cpu (in a recipe: device = "cpu")')
     if team.workers == 1:
-        from rankgen.students.train import train_student as run
+        from rankgen.students.training.train import train_student as run
 
         return run(settings)
     from rankgen.generator.commands.train_in_team import train_in_team
@@ -151,8 +151,8 @@ def train_settings(values: Mapping[str, object], where: str) -> TrainSettings:
         UsageError: An option or the preset is unknown, or a value is wrong or missing.
     """
     from rankgen.manifests.validation import validated
-    from rankgen.students.presets import with_preset
-    from rankgen.students.settings import TrainSettings
+    from rankgen.students.training.presets import with_preset
+    from rankgen.students.training.settings import TrainSettings
 
     given = dict(values)
     preset = given.pop("preset", None)

@@ -10,8 +10,8 @@ from rankgen.generator.commands.options import AsJson, RayAddress, Run
 from rankgen.generator.commands.reporting import reported, say
 
 if TYPE_CHECKING:
-    from rankgen.manifests.ledger import Validate
-    from rankgen.manifests.plan import Kind
+    from rankgen.manifests.run.ledger import Validate
+    from rankgen.manifests.run.plan import Kind
 
 
 @reported
@@ -25,9 +25,9 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Check that a run holds exactly what was committed; exit code 5 if it does not."""
-    from rankgen.manifests.plan import read_plan
-    from rankgen.manifests.run_directory import RunDirectory
-    from rankgen.manifests.verify import verify_run
+    from rankgen.manifests.run.plan import read_plan
+    from rankgen.manifests.run.run_directory import RunDirectory
+    from rankgen.manifests.run.verify import verify_run
 
     directory = RunDirectory(run)
     validate = row_checks()[read_plan(directory).kind] if full else None
@@ -51,7 +51,7 @@ def verify(
         "problems": list(found.problems),
     }
     if relabel is not None and not found.problems:
-        from rankgen.generator.relabel import relabel as label_again
+        from rankgen.generator.jobs.relabel import relabel as label_again
 
         agreement = label_again(directory, relabel, ray_address)
         values["relabel"] = agreement.model_dump()
@@ -69,10 +69,10 @@ def verify(
 
 def row_checks() -> dict[Kind, Validate]:
     """Returns what checks the rows of each kind of run."""
-    from rankgen.generator.label_rows import validate_rankings
-    from rankgen.generator.negatives_work import validate_lists
-    from rankgen.generator.rerank_work import validate_reranked
-    from rankgen.generator.retrieve_work import validate_candidates
+    from rankgen.generator.jobs.label_rows import validate_rankings
+    from rankgen.generator.jobs.negatives_work import validate_lists
+    from rankgen.generator.jobs.rerank_work import validate_reranked
+    from rankgen.generator.jobs.retrieve_work import validate_candidates
 
     return {
         "retrieve": validate_candidates,

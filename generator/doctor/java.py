@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rankgen.generator.doctor.finding import Finding
 from rankgen.manifests.errors import EnvironmentProblem
-from rankgen.retrieval.java import find_java
+from rankgen.retrieval.bm25.java import find_java
 
 
 def java_findings() -> list[Finding]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rankgen.generator.doctor.finding import Finding
-from rankgen.manifests.half_precision import WORTHWHILE, speedup
+from rankgen.manifests.models.half_precision import WORTHWHILE, speedup
 
 # As /proc/cpuinfo calls them, and as people do.
 ABILITIES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rankgen.generator.doctor.finding import Finding
-from rankgen.generator.jobs.cluster import ray_session, resources_of_nodes
+from rankgen.generator.shards.cluster import ray_session, resources_of_nodes
 from rankgen.manifests.errors import EnvironmentProblem
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rankgen.generator.doctor.finding import Finding, Status
 from rankgen.generator.doctor.hub import hub_cache
-from rankgen.manifests.object_store import is_remote, open_root
+from rankgen.manifests.storage.object_store import is_remote, open_root
 from rankgen.retrieval.cache import cache_root
 
 GIB = 1 << 30

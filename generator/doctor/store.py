@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rankgen.generator.doctor.finding import Finding
 from rankgen.manifests.errors import RankgenError
-from rankgen.manifests.object_store import is_remote, open_root
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.store_probe import probed_store
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.store_probe import probed_store
+from rankgen.manifests.storage.object_store import is_remote, open_root
 
 
 def store_findings(out: str) -> list[Finding]:

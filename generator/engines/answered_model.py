@@ -13,10 +13,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from rankgen.manifests.atomic import put_if_absent
 from rankgen.manifests.errors import EnvironmentProblem
-from rankgen.manifests.plan import Plan
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.plan import Plan
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.storage.atomic import put_if_absent
 
 MODEL_FACT, FINGERPRINT_FACT = "answered_model", "system_fingerprint"
 BETWEEN = ", "

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from rankgen.generator.outcomes import TeacherFailure, TokenUsage
+from rankgen.generator.answers.outcomes import TeacherFailure, TokenUsage
 from rankgen.generator.prompts.profiles import ChatMessage
 
 FinishReason = Literal["stop", "length"]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from rankgen.generator.answers.outcomes import NO_TOKENS, TeacherFailure
 from rankgen.generator.engines.answered_model import AnsweredModel
 from rankgen.generator.engines.base import EnginePrompt, Generation
 from rankgen.generator.engines.request_fields import RequestFields
@@ -24,7 +25,6 @@ from rankgen.generator.engines.server_probe import (
     refused_key,
     wants_merged_system,
 )
-from rankgen.generator.outcomes import NO_TOKENS, TeacherFailure
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageError, reason_of
 
@@ -233,7 +233,7 @@ class OpenAIServer:
         )
 
     def gauges(self) -> Mapping[str, float]:
-        """Returns requests in flight, pauses and tokens; see `rankgen.generator.gauges`."""
+        """Returns requests in flight, pauses and tokens; see `rankgen.generator.engines.gauges`."""
         return {
             **self._pace.gauges(),
             "prompt_tokens_total": self._tokens.prompt,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from rankgen.generator.answers.outcomes import NO_TOKENS, TeacherFailure, TokenUsage
 from rankgen.generator.engines.base import Generation, finish_reason
-from rankgen.generator.outcomes import NO_TOKENS, TeacherFailure, TokenUsage
 from rankgen.manifests.errors import reason_of
 
 if TYPE_CHECKING:

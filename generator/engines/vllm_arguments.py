@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from rankgen.generator.engines.engine_args import check_engine_args
 from rankgen.generator.engines.vllm_dtype import Dtype, dtype_and_warning, own_dtype
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.model_source import split_revision
+from rankgen.manifests.models.model_source import split_revision
 
 if TYPE_CHECKING:
     from vllm.engine.arg_utils import AsyncEngineArgs

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from rankgen.manifests.errors import EnvironmentProblem
-from rankgen.manifests.half_precision import HalfFormat, is_fast, slowness
+from rankgen.manifests.models.half_precision import HalfFormat, is_fast, slowness
 
 Dtype = Literal["bfloat16", "float16", "float32"]
 _DTYPES: dict[str, Dtype] = {dtype: dtype for dtype in get_args(Dtype)}

@@ -7,12 +7,12 @@ import itertools
 import os
 from collections.abc import Mapping, Sequence
 
+from rankgen.generator.answers.outcomes import EngineDead, TeacherFailure, TokenUsage
 from rankgen.generator.engines.base import EnginePrompt, Generation, finish_reason
 from rankgen.generator.engines.start_output import StartOutput
 from rankgen.generator.engines.start_problem import start_problem
 from rankgen.generator.engines.vllm_arguments import VllmSettings, engine_arguments
 from rankgen.generator.engines.vllm_gauges import engine_gauges
-from rankgen.generator.outcomes import EngineDead, TeacherFailure, TokenUsage
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem, reason_of
 
@@ -110,7 +110,7 @@ class VllmEngine:
         return Generation(answer.text, output_ids, ended, usage)
 
     def gauges(self) -> Mapping[str, float]:
-        """Returns requests, tokens and the use of the cache; see `rankgen.generator.gauges`."""
+        """Returns requests, tokens and the use of the cache; see `engines.gauges`."""
         return engine_gauges()
 
     async def close(self) -> None:

@@ -16,7 +16,7 @@ _NAMES = {
 
 
 def engine_gauges() -> dict[str, float]:
-    """Returns the values of the engine in this process, by names of `rankgen.generator.gauges`."""
+    """Returns the values of the engine in this process, by names of `engines.gauges`."""
     from vllm.v1.metrics.reader import Counter as VllmCounter
     from vllm.v1.metrics.reader import Gauge, get_metrics_snapshot
 

@@ -1,10 +1,7 @@
-"""The shard-job engine: fills the shards of a plan on Ray and commits them, whatever they hold.
+"""The jobs that fill shards, each under the same names.
 
-`work` is the contract with what fills a shard, `worker` the Ray actor that runs it and writes the
-attempt, `pool` supervises the actors, `sharing` says which of them may have the next task,
-`commits` commits what they make, `job` drives plan -> pool -> commit -> finish. `retrieve` and
-`label` are two jobs on this one engine. `cluster` opens the Ray session (`ray_start` here,
-`cluster_token` elsewhere), `starts` brings workers up on `nodes` that can hold them, `streak` tells
-one fault of all from many of one, `second_try` asks again at the end, `claims` and `drivers` say
-who works on what, `events`, `watch` and `vitals` what happened and how it goes.
+`label` plans and runs a label job, `label_work` is what a worker does with one shard of it, and so
+for `retrieve`, `negatives` and `rerank`. `label_rows` makes the rows of a label, `retrieve_texts`
+publishes texts and judgements, `estimate` is `label --dry-run`, `relabel` is `verify --relabel`,
+`held_versions` compares the versions that a run was begun with.
 """

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 
-from rankgen.generator.tokenizer import TeacherTokenizer
+from rankgen.generator.prompts.tokenizer import TeacherTokenizer
 
 _NUMBERED = re.compile(r"(\[\d+\])( \S.*)", re.DOTALL)
 _CHECKED_PROMPTS = 32

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rankgen.generator.outcomes import TeacherFailure
+from rankgen.generator.answers.outcomes import TeacherFailure
 from rankgen.generator.prompts.assembly import LineAssembler
 from rankgen.generator.prompts.chat_format import merge_system
 from rankgen.generator.prompts.profiles import ChatMessage, PromptProfile
-from rankgen.generator.tokenizer import TeacherTokenizer
+from rankgen.generator.prompts.tokenizer import TeacherTokenizer
 from rankgen.manifests.records import Document, Query
 
 # The query stands in the prompt twice; both together may take a quarter of the budget.

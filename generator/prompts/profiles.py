@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from rankgen.generator.prompts.passages import prepare_passage, tidy_lines
-from rankgen.manifests.digest import sha256_of_value
 from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.records import Document, Query
+from rankgen.manifests.storage.digest import sha256_of_value
 
 _BRACKETED = re.compile(r"\[(\d+)\]")
 _EXAMPLE = re.compile(r"e\.g\., (\[\d+\](?: > \[\d+\])+)")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rankgen.generator.outcomes import QueryRanking, WindowRecord, WindowResult
+from rankgen.generator.answers.outcomes import QueryRanking, WindowRecord, WindowResult
+from rankgen.generator.strategies.windows import spans
 from rankgen.generator.teachers.base import Teacher
-from rankgen.generator.windows import spans
 from rankgen.manifests.records import Document, Query
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from rankgen.generator.outcomes import WindowResult
+from rankgen.generator.answers.outcomes import WindowResult
 from rankgen.manifests.records import Document, Query
 
 

@@ -14,10 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rankgen.generator.outcomes import WindowResult
+from rankgen.generator.answers.outcomes import WindowResult
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
-from rankgen.manifests.loading_report import is_head, load_part, load_weights, refuse_lacking
-from rankgen.manifests.model_source import folder_digest
+from rankgen.manifests.models.loading_report import is_head, load_part, load_weights, refuse_lacking
+from rankgen.manifests.models.model_source import folder_digest
 from rankgen.manifests.records import Document, Query
 
 if TYPE_CHECKING:

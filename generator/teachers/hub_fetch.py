@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import IO
 
 from rankgen.generator.engines.start_problem import token_hint
-from rankgen.generator.label_settings import LabelSettings
-from rankgen.generator.tokenizer import BUNDLED
+from rankgen.generator.prompts.tokenizer import BUNDLED
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import EnvironmentProblem, reason_of
-from rankgen.manifests.model_source import split_revision
+from rankgen.manifests.models.model_source import split_revision
 
 LOOK_SECONDS, ANSWER_SECONDS = 0.5, 10.0
 _WEIGHTS = re.compile(r"\.(safetensors|bin|pt|pth|h5|msgpack|ot|onnx|onnx_data|gguf|tflite)$")

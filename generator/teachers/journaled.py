@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from rankgen.generator.jobs.worker_errors import unforeseen
-from rankgen.generator.journal import WindowJournal
-from rankgen.generator.outcomes import EngineDead, FailedCall, TeacherFailure, WindowResult
+from rankgen.generator.answers.outcomes import EngineDead, FailedCall, TeacherFailure, WindowResult
+from rankgen.generator.shards.worker_errors import unforeseen
 from rankgen.generator.teachers.base import Teacher
-from rankgen.manifests.digest import canonical_json, sha256_of_lines
+from rankgen.generator.teachers.journal import WindowJournal
 from rankgen.manifests.errors import RankgenError
 from rankgen.manifests.records import Document, Query
+from rankgen.manifests.storage.digest import canonical_json, sha256_of_lines
 
 
 class JournaledTeacher:

@@ -21,21 +21,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from rankgen.generator.engines.base import Engine, EnginePrompt, Generation
-from rankgen.generator.gauges import gauges_of
-from rankgen.generator.label_settings import LabelSettings, OnMalformed
-from rankgen.generator.outcomes import FailedCall, TeacherFailure, WindowOutcome, WindowResult
-from rankgen.generator.permutation import (
+from rankgen.generator.answers.outcomes import (
+    FailedCall,
+    TeacherFailure,
+    WindowOutcome,
+    WindowResult,
+)
+from rankgen.generator.answers.permutation import (
     ANSWER_RULES,
     ParsedAnswer,
     ReadingRules,
     parse_permutation,
 )
+from rankgen.generator.engines.base import Engine, EnginePrompt, Generation
+from rankgen.generator.engines.gauges import gauges_of
 from rankgen.generator.prompts.budget import BuiltPrompt, PromptBuilder
 from rankgen.generator.prompts.chat_format import merge_system
 from rankgen.generator.prompts.profiles import ChatMessage, PromptProfile
+from rankgen.generator.prompts.tokenizer import TeacherTokenizer
+from rankgen.generator.teachers.settings import LabelSettings, OnMalformed
 from rankgen.generator.teachers.sources import adapter_source, model_source
-from rankgen.generator.tokenizer import TeacherTokenizer
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Document, Query
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from rankgen.generator.outcomes import TeacherFailure, WindowOutcome, WindowResult
-from rankgen.manifests.digest import sha256_of_file
+from rankgen.generator.answers.outcomes import TeacherFailure, WindowOutcome, WindowResult
 from rankgen.manifests.records import Document, Query
-from rankgen.retrieval.run_columns import RunColumns
-from rankgen.retrieval.run_order import Order, Tally, ordered
+from rankgen.manifests.storage.digest import sha256_of_file
+from rankgen.retrieval.runs.run_columns import RunColumns
+from rankgen.retrieval.runs.run_order import Order, Tally, ordered
 
 
 class RecordedTeacher:
@@ -20,7 +20,7 @@ class RecordedTeacher:
 
     Args:
         path: Six-column TREC run.
-        order: The column that decides; see `rankgen.retrieval.run_order.ordered`.
+        order: The column that decides; see `rankgen.retrieval.runs.run_order.ordered`.
 
     Raises:
         UsageError: The file is missing or malformed.
@@ -73,7 +73,7 @@ def recorded_losses(
         candidates: (query id, its candidates) of every query that is labelled.
 
     Returns:
-        The counts of `rankgen.retrieval.run_order.RunLosses` that concern a teacher, over the lines
+        The counts of `run_order.RunLosses` that concern a teacher, over the lines
         of candidates, and how many candidates have no line.
     """
     columns, tally = RunColumns(path), Tally(0)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rankgen.generator.answers.permutation import LEAST_NAMED, ReadingRules
 from rankgen.generator.engines.base import Engine
-from rankgen.generator.label_settings import LabelSettings
-from rankgen.generator.permutation import LEAST_NAMED, ReadingRules
 from rankgen.generator.prompts.chat_format import ZEPHYR_FORMAT
 from rankgen.generator.prompts.profiles import prompt_profile
+from rankgen.generator.prompts.tokenizer import BUNDLED, load_tokenizer
 from rankgen.generator.teachers.base import Teacher
 from rankgen.generator.teachers.listwise import Decoding, ListwisePrompter, ListwiseTeacher
 from rankgen.generator.teachers.presets import split_teacher
-from rankgen.generator.tokenizer import BUNDLED, load_tokenizer
+from rankgen.generator.teachers.settings import LabelSettings
 
 
 def make_teacher(settings: LabelSettings, answered_model: Path | None = None) -> Teacher:

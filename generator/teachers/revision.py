@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rankgen.generator.label_settings import LabelSettings
+from rankgen.generator.prompts.tokenizer import BUNDLED
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.sources import model_source, tokenizer_source
-from rankgen.generator.tokenizer import BUNDLED
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.model_source import ModelSource, commit_of, pinned_model
-from rankgen.manifests.plan import read_plan
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.models.model_source import ModelSource, commit_of, pinned_model
+from rankgen.manifests.run.plan import read_plan
+from rankgen.manifests.run.run_directory import RunDirectory
 
 
 def with_pinned_revision(teacher: LabelSettings, run: RunDirectory) -> LabelSettings:

@@ -19,7 +19,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rankgen.generator.outcomes import EngineDead, TeacherFailure, WindowResult
+from rankgen.generator.answers.outcomes import EngineDead, TeacherFailure, WindowResult
 from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.records import Document, Query
 

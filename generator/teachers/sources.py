@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rankgen.generator.label_settings import LabelSettings
+from rankgen.generator.prompts.tokenizer import BUNDLED as PACKAGED_TOKENIZER
 from rankgen.generator.teachers.embedding import BUNDLED as PACKAGED_EMBEDDER
 from rankgen.generator.teachers.embedding import embedder_folder
 from rankgen.generator.teachers.presets import split_teacher
-from rankgen.generator.tokenizer import BUNDLED as PACKAGED_TOKENIZER
-from rankgen.manifests.model_source import ModelSource
+from rankgen.generator.teachers.settings import LabelSettings
+from rankgen.manifests.models.model_source import ModelSource
 
 
 def model_source(teacher: LabelSettings) -> ModelSource | None:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from rankgen.generator.label_settings import LabelSettings
 from rankgen.generator.prompts.profiles import prompt_profile
 from rankgen.generator.teachers.presets import split_teacher
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.sources import adapter_source, model_source, tokenizer_source
 from rankgen.generator.teachers.versions import version_keys, versions
-from rankgen.manifests.digest import sha256_of_file
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
-from rankgen.manifests.plan import VERSION_PREFIX
+from rankgen.manifests.run.plan import VERSION_PREFIX
+from rankgen.manifests.storage.digest import sha256_of_file
 
 
 def teacher_recipe(teacher: LabelSettings) -> dict[str, JsonValue]:

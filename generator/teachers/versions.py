@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from rankgen.generator.label_settings import LabelSettings
-from rankgen.manifests.plan import VERSION_PREFIX
+from rankgen.generator.teachers.settings import LabelSettings
+from rankgen.manifests.run.plan import VERSION_PREFIX
 
 # Name in a recipe -> the distributions that may bring it.
 _DISTRIBUTIONS = {

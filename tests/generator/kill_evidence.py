@@ -18,7 +18,7 @@ from killed_runs import (
 )
 from processes import alive
 
-from rankgen.manifests.commit_record import CommitRecord
+from rankgen.manifests.run.commit_record import CommitRecord
 
 
 class Snapshot:

@@ -18,7 +18,7 @@ import pytest
 from killed_runs import LATENCY_S, KillableRun, answered, make_candidates, promised, published
 from processes import wait_until
 
-from rankgen.generator.jobs.ray_start import _patient_start
+from rankgen.generator.shards.ray_start import _patient_start
 
 if TYPE_CHECKING:
     from ray.cluster_utils import Cluster

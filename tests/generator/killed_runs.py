@@ -15,15 +15,15 @@ from typing import NamedTuple
 
 from processes import PATIENCE_S
 
-from rankgen.manifests.commit_record import CommitRecord
-from rankgen.manifests.ledger import Ledger
-from rankgen.manifests.plan import read_plan
 from rankgen.manifests.records import Candidates, Document, Query
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.run.commit_record import CommitRecord
+from rankgen.manifests.run.ledger import Ledger
+from rankgen.manifests.run.plan import read_plan
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import write_documents, write_queries
 from rankgen.manifests.schema import TABLES
-from rankgen.manifests.shard import write_shard
-from rankgen.manifests.texts import write_documents, write_queries
-from rankgen.retrieval.candidate_rows import candidate_table
+from rankgen.manifests.storage.shard import write_shard
 
 KILLABLE = Path(__file__).with_name("killable")
 RANKGEN = Path(sys.executable).with_name("rankgen")

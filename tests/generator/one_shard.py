@@ -10,23 +10,23 @@ from pathlib import Path
 
 from faulty_server import Reply, answer, serving
 
-from rankgen.generator.jobs.work import ShardTask
-from rankgen.generator.jobs.worker import ShardWorker
-from rankgen.generator.label import LabelRunSettings, plan_labels
-from rankgen.generator.label_rows import validate_rankings
-from rankgen.generator.label_settings import LabelSettings
-from rankgen.generator.label_work import LabelFactory
-from rankgen.manifests.commit_record import Attempt, CommitRecord
-from rankgen.manifests.ledger import Ledger
-from rankgen.manifests.plan import open_plan
-from rankgen.manifests.provenance import write_manifest
+from rankgen.generator.jobs.label import LabelRunSettings, plan_labels
+from rankgen.generator.jobs.label_rows import validate_rankings
+from rankgen.generator.jobs.label_work import LabelFactory
+from rankgen.generator.shards.work import ShardTask
+from rankgen.generator.shards.worker import ShardWorker
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Candidates, Document, Query
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.shard import write_shard
-from rankgen.manifests.store_probe import StoreToken
-from rankgen.manifests.texts import link_texts, write_documents, write_queries
-from rankgen.manifests.verify import verify_run
-from rankgen.retrieval.candidate_rows import candidate_table
+from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.run.commit_record import Attempt, CommitRecord
+from rankgen.manifests.run.ledger import Ledger
+from rankgen.manifests.run.plan import open_plan
+from rankgen.manifests.run.provenance import write_manifest
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.store_probe import StoreToken
+from rankgen.manifests.run.texts import link_texts, write_documents, write_queries
+from rankgen.manifests.run.verify import verify_run
+from rankgen.manifests.storage.shard import write_shard
 
 QUERIES = (Query("a", "question a"), Query("b", "question b"))
 # Windows of 4 over 6 passages: two a query.

@@ -13,16 +13,16 @@ from rankgen.generator.engines.answered_model import AnsweredModel, answer_recor
 from rankgen.generator.engines.base import EnginePrompt
 from rankgen.generator.engines.openai_server import OpenAIServer, ServerSettings
 from rankgen.generator.engines.server_notes import server_notes
-from rankgen.generator.jobs.cluster import kept_session
-from rankgen.generator.label import LabelRunSettings, label
+from rankgen.generator.jobs.label import LabelRunSettings, label
+from rankgen.generator.shards.cluster import kept_session
 from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.manifests.notices import warn
-from rankgen.manifests.plan import read_plan
 from rankgen.manifests.records import Candidates, Document, Query
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.shard import write_shard
-from rankgen.manifests.texts import write_documents, write_queries
-from rankgen.retrieval.candidate_rows import candidate_table
+from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.run.plan import read_plan
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import write_documents, write_queries
+from rankgen.manifests.storage.shard import write_shard
 
 pytest.importorskip("openai")
 

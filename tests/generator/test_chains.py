@@ -15,16 +15,16 @@ import pytest
 from pydantic import JsonValue
 from test_cluster import events_of, make_candidates
 
-from rankgen.generator.jobs.cluster import kept_session
-from rankgen.generator.jobs.job import ShardJob, run_job
-from rankgen.generator.jobs.pool_settings import PoolSettings
-from rankgen.generator.jobs.work import FilledShard
-from rankgen.generator.label import LabelRunSettings, label
-from rankgen.generator.label_settings import LabelSettings
-from rankgen.manifests.plan import Plan, digest_of_queries
-from rankgen.manifests.query_table import QueryTable
+from rankgen.generator.jobs.label import LabelRunSettings, label
+from rankgen.generator.shards.cluster import kept_session
+from rankgen.generator.shards.job import ShardJob, run_job
+from rankgen.generator.shards.pool_settings import PoolSettings
+from rankgen.generator.shards.work import FilledShard
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Query
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.plan import Plan, digest_of_queries
+from rankgen.manifests.run.query_table import QueryTable
+from rankgen.manifests.run.run_directory import RunDirectory
 
 # Longer than a worker of a busy machine needs to start.
 PATIENCE = 60.0

@@ -11,19 +11,19 @@ import pytest
 from faulty_server import Behaviour, Reply, answer, serving
 from typer.testing import CliRunner
 
+from rankgen.generator.answers.outcomes import TeacherFailure
 from rankgen.generator.cli import app
-from rankgen.generator.label_settings import LabelSettings
-from rankgen.generator.outcomes import TeacherFailure
 from rankgen.generator.prompts.chat_format import merge_system
 from rankgen.generator.prompts.profiles import PROFILES, ChatMessage
+from rankgen.generator.prompts.tokenizer import TeacherTokenizer, load_tokenizer
 from rankgen.generator.teachers.registry import make_prompter, make_teacher
-from rankgen.generator.tokenizer import TeacherTokenizer, load_tokenizer
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Candidates, Document, Query
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.shard import write_shard
-from rankgen.manifests.texts import write_documents, write_queries
-from rankgen.retrieval.candidate_rows import candidate_table
+from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import write_documents, write_queries
+from rankgen.manifests.storage.shard import write_shard
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

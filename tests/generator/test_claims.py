@@ -14,19 +14,19 @@ from kill_scenes import Untouched, UntouchedRuns
 from killed_runs import CONCURRENCY, WORKERS, KillableRun, published
 from processes import kill, wait_until
 
-from rankgen.generator.jobs.claims import Claim, Claims
-from rankgen.generator.jobs.drivers import HANGING_SECONDS, LEFT, STARTED
-from rankgen.generator.jobs.events import EventLog
-from rankgen.generator.jobs.work import ShardTask
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.generator.shards.claims import Claim, Claims
+from rankgen.generator.shards.drivers import HANGING_SECONDS, LEFT, STARTED
+from rankgen.generator.shards.events import EventLog
+from rankgen.generator.shards.work import ShardTask
+from rankgen.manifests.run.run_directory import RunDirectory
 
 CLAIM = """
 import sys
-from rankgen.generator.jobs.claims import Claims
-from rankgen.generator.jobs.drivers import STARTED
-from rankgen.generator.jobs.events import EventLog
-from rankgen.generator.jobs.work import ShardTask
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.generator.shards.claims import Claims
+from rankgen.generator.shards.drivers import STARTED
+from rankgen.generator.shards.events import EventLog
+from rankgen.generator.shards.work import ShardTask
+from rankgen.manifests.run.run_directory import RunDirectory
 run = RunDirectory(sys.argv[1])
 EventLog(run).write(STARTED)
 print(Claims(run).claim(ShardTask(3, 0, ())).value, flush=True)

@@ -16,20 +16,20 @@ import pyarrow as pa
 import pytest
 from pydantic import JsonValue
 
-from rankgen.generator.jobs.cluster import ray_session, total_cpus
-from rankgen.generator.jobs.job import ShardJob, run_job
-from rankgen.generator.jobs.pool_settings import PoolSettings
-from rankgen.generator.jobs.work import FilledShard
-from rankgen.generator.label import LabelRunSettings, label
-from rankgen.generator.label_settings import LabelSettings
+from rankgen.generator.jobs.label import LabelRunSettings, label
+from rankgen.generator.shards.cluster import ray_session, total_cpus
+from rankgen.generator.shards.job import ShardJob, run_job
+from rankgen.generator.shards.pool_settings import PoolSettings
+from rankgen.generator.shards.work import FilledShard
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageError
-from rankgen.manifests.plan import Plan, digest_of_queries
-from rankgen.manifests.query_table import QueryTable
 from rankgen.manifests.records import Candidates, Document, Query
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.shard import write_shard
-from rankgen.manifests.texts import write_documents, write_queries
-from rankgen.retrieval.candidate_rows import candidate_table
+from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.run.plan import Plan, digest_of_queries
+from rankgen.manifests.run.query_table import QueryTable
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import write_documents, write_queries
+from rankgen.manifests.storage.shard import write_shard
 
 pytestmark = pytest.mark.timeout(600)
 # The dashboard is ten processes.

@@ -11,20 +11,20 @@ from typing import cast
 import pyarrow as pa
 import pytest
 
-from rankgen.generator.jobs.commits import COMMIT_THREADS, Commits, commit_all
-from rankgen.generator.jobs.events import EventLog
-from rankgen.generator.jobs.pool import Pool
-from rankgen.generator.jobs.work import ShardTask
-from rankgen.manifests.atomic import whole_file
-from rankgen.manifests.commit_record import Attempt
+from rankgen.generator.shards.commits import COMMIT_THREADS, Commits, commit_all
+from rankgen.generator.shards.events import EventLog
+from rankgen.generator.shards.pool import Pool
+from rankgen.generator.shards.work import ShardTask
 from rankgen.manifests.errors import IntegrityProblem
-from rankgen.manifests.event_logs import driver_logs
-from rankgen.manifests.ledger import Ledger
-from rankgen.manifests.query_table import QueryTable
 from rankgen.manifests.records import Query
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.commit_record import Attempt
+from rankgen.manifests.run.event_logs import driver_logs
+from rankgen.manifests.run.ledger import Ledger
+from rankgen.manifests.run.query_table import QueryTable
+from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.schema import QUERIES as QUERIES_SCHEMA
-from rankgen.manifests.shard import write_shard
+from rankgen.manifests.storage.atomic import whole_file
+from rankgen.manifests.storage.shard import write_shard
 
 FINGERPRINT = "f" * 64
 SHARDS = 24

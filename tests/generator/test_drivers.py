@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from rankgen.generator.jobs.drivers import LEFT, SILENT_SECONDS, STARTED, other_driver
-from rankgen.generator.jobs.events import EventLog
+from rankgen.generator.shards.drivers import LEFT, SILENT_SECONDS, STARTED, other_driver
+from rankgen.generator.shards.events import EventLog
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.plan import Plan, digest_of_queries, open_plan
 from rankgen.manifests.records import Query
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.plan import Plan, digest_of_queries, open_plan
+from rankgen.manifests.run.run_directory import RunDirectory
 
 QUERIES = [Query("q", "text")]
 

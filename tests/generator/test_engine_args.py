@@ -10,10 +10,10 @@ from pydantic import JsonValue
 from rankgen.generator.commands.label_options import label_settings
 from rankgen.generator.commands.run import COMMANDS
 from rankgen.generator.engines.engine_args import TAKEN, check_engine_args, parse_engine_args
-from rankgen.generator.label_settings import LabelSettings
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.teacher_recipe import teacher_recipe
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.recipe import load_recipe
+from rankgen.manifests.recipes.recipe import load_recipe
 
 MODEL = Path(__file__).parents[1] / "fixtures" / "tiny_ranker" / "model"
 BASE = {"candidates": "c", "out": "o", "teacher": "rankzephyr", "model": str(MODEL)}

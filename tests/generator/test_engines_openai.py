@@ -12,6 +12,7 @@ import time
 import pytest
 from faulty_server import QUICK, Reply, Server, answer, serving
 
+from rankgen.generator.answers.outcomes import TeacherFailure, TokenUsage, WindowOutcome
 from rankgen.generator.engines.base import EnginePrompt
 from rankgen.generator.engines.openai_server import (
     OpenAIServer,
@@ -19,7 +20,6 @@ from rankgen.generator.engines.openai_server import (
 )
 from rankgen.generator.engines.retry import RetryPolicy, retry_after_s
 from rankgen.generator.engines.server_address import server_address
-from rankgen.generator.outcomes import TeacherFailure, TokenUsage, WindowOutcome
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
 

@@ -20,8 +20,8 @@ import psutil
 from rankgen.generator.engines.base import EnginePrompt
 from rankgen.generator.engines.vllm_arguments import VllmSettings
 from rankgen.generator.engines.vllm_engine import VllmEngine
-from rankgen.generator.outcomes import EngineDead, TeacherFailure
-from rankgen.generator.tokenizer import load_tokenizer
+from rankgen.generator.answers.outcomes import EngineDead, TeacherFailure
+from rankgen.generator.prompts.tokenizer import load_tokenizer
 
 
 async def main(folder):
@@ -66,7 +66,7 @@ def random_mistral(folder: Path) -> None:
     import torch
     from transformers import MistralConfig, MistralForCausalLM
 
-    from rankgen.generator.tokenizer import _bundled_fast
+    from rankgen.generator.prompts.tokenizer import _bundled_fast
 
     torch.manual_seed(0)
     config = MistralConfig(

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from rankgen.generator.jobs import drivers as drivers_module
-from rankgen.generator.jobs import events as events_module
-from rankgen.generator.jobs.drivers import LEFT, STARTED, other_driver
-from rankgen.generator.jobs.events import EventLog
-from rankgen.manifests.atomic import write_whole
-from rankgen.manifests.driver_names import driver_name
-from rankgen.manifests.event_logs import driver_logs
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.generator.shards import drivers as drivers_module
+from rankgen.generator.shards import events as events_module
+from rankgen.generator.shards.drivers import LEFT, STARTED, other_driver
+from rankgen.generator.shards.events import EventLog
+from rankgen.manifests.run.driver_names import driver_name
+from rankgen.manifests.run.event_logs import driver_logs
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.storage.atomic import write_whole
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(s3_bucket: str) -> None:
 def test_a_log_goes_on_after_a_bad_minute_of_the_store(
     run: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rankgen.manifests import segments as segments_module
+    from rankgen.manifests.storage import segments as segments_module
 
     def refused(path: Path, content: bytes) -> None:
         raise OSError(f"no room for {path}")

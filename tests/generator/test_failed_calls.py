@@ -26,14 +26,14 @@ from one_shard import (
     write_candidates,
 )
 
-from rankgen.generator.journal import WindowJournal, journalled_windows
-from rankgen.generator.outcomes import FailedCall, TokenUsage, WindowOutcome, WindowResult
+from rankgen.generator.answers.outcomes import FailedCall, TokenUsage, WindowOutcome, WindowResult
+from rankgen.generator.teachers.journal import WindowJournal, journalled_windows
 from rankgen.manifests.records import Document
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.shard import write_shard
-from rankgen.manifests.status import run_status
-from rankgen.manifests.texts import write_documents
-from rankgen.students.evidence import read_evidence
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.status import run_status
+from rankgen.manifests.run.texts import write_documents
+from rankgen.manifests.storage.shard import write_shard
+from rankgen.students.training.evidence import read_evidence
 
 PROSE = "I would rather not rank these."
 

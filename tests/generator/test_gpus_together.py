@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from test_cluster import HEAD, Texts, events_of, text_job
 
-from rankgen.generator.jobs.cluster import ray_session
-from rankgen.generator.jobs.job import run_job
-from rankgen.generator.jobs.pool_settings import PoolSettings
+from rankgen.generator.shards.cluster import ray_session
+from rankgen.generator.shards.job import run_job
+from rankgen.generator.shards.pool_settings import PoolSettings
 
 pytestmark = pytest.mark.timeout(600)
 

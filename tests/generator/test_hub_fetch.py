@@ -16,13 +16,13 @@ import pytest
 from fake_hub import COMMIT, MODEL, Hub, fake_hub
 from test_cluster import Texts, events_of, text_job
 
-from rankgen.generator.jobs import job as job_module
-from rankgen.generator.jobs.job import run_job
-from rankgen.generator.jobs.pool_settings import PoolSettings
-from rankgen.generator.jobs.work import FetchesFirst
-from rankgen.generator.label_settings import LabelSettings
-from rankgen.generator.label_work import LabelFactory
+from rankgen.generator.jobs.label_work import LabelFactory
+from rankgen.generator.shards import job as job_module
+from rankgen.generator.shards.job import run_job
+from rankgen.generator.shards.pool_settings import PoolSettings
+from rankgen.generator.shards.work import FetchesFirst
 from rankgen.generator.teachers.hub_fetch import HubFiles, chosen, fetch_once, files_of_teacher
+from rankgen.generator.teachers.settings import LabelSettings
 
 FILES = {
     "config.json": b"{}",
@@ -36,7 +36,7 @@ HOST = socket.gethostname()
 FETCH = """
 import sys
 from rankgen.manifests.errors import EnvironmentProblem
-from rankgen.generator.label_work import LabelFactory
+from rankgen.generator.jobs.label_work import LabelFactory
 from rankgen.generator.teachers.hub_fetch import HubFiles, fetch_once
 told = set()
 def say(sentence):

@@ -19,20 +19,20 @@ from unpublished_windows import (
     wait_for_the_end_of_all_workers,
 )
 
-from rankgen.generator.jobs.cluster import kept_session
-from rankgen.generator.label import LabelRunSettings, label
-from rankgen.generator.label_rows import validate_rankings
-from rankgen.generator.label_settings import LabelSettings
-from rankgen.generator.relabel import agreement, relabel
+from rankgen.generator.jobs.label import LabelRunSettings, label
+from rankgen.generator.jobs.label_rows import validate_rankings
+from rankgen.generator.jobs.relabel import agreement, relabel
+from rankgen.generator.shards.cluster import kept_session
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import IncompleteRun, IntegrityProblem, UsageError
-from rankgen.manifests.query_table import QueryTable
 from rankgen.manifests.records import Candidates, Document, Query
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.run.query_table import QueryTable
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import write_documents, write_queries
+from rankgen.manifests.run.verify import verify_run
 from rankgen.manifests.schema import TABLES
-from rankgen.manifests.shard import write_shard
-from rankgen.manifests.texts import write_documents, write_queries
-from rankgen.manifests.verify import verify_run
-from rankgen.retrieval.candidate_rows import candidate_table
+from rankgen.manifests.storage.shard import write_shard
 
 QUERIES = [Query(f"q{n:02}", f"query {n}") for n in range(24)]
 DEPTH = 25
@@ -236,7 +236,7 @@ def test_queries_that_failed_are_tried_once_more_in_the_same_run(
 KILLED_DRIVER = """
 import sys
 from pathlib import Path
-from rankgen.generator.label import LabelRunSettings, label
+from rankgen.generator.jobs.label import LabelRunSettings, label
 label(LabelRunSettings.model_validate_json(Path(sys.argv[1]).read_text()))
 """
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rankgen.generator.journal import WindowJournal, journalled_windows
-from rankgen.generator.outcomes import TokenUsage, WindowOutcome, WindowResult
+from rankgen.generator.answers.outcomes import TokenUsage, WindowOutcome, WindowResult
+from rankgen.generator.teachers.journal import WindowJournal, journalled_windows
 
 RESULTS = {
     "a": WindowResult((1, 0), usage=TokenUsage(20, 9)),

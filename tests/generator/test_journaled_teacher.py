@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from rankgen.generator import journal as journal_module
-from rankgen.generator.journal import WindowJournal
-from rankgen.generator.outcomes import WindowResult
+from rankgen.generator.answers.outcomes import WindowResult
+from rankgen.generator.teachers import journal as journal_module
+from rankgen.generator.teachers.journal import WindowJournal
 from rankgen.generator.teachers.journaled import JournaledTeacher
 from rankgen.manifests.records import Document, Query
 

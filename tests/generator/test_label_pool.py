@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from rankgen.generator import label as label_module
-from rankgen.generator.jobs.nodes import Node
-from rankgen.generator.label import LabelRunSettings, size_pool
-from rankgen.generator.label_settings import LabelSettings
+from rankgen.generator.jobs import label as label_module
+from rankgen.generator.jobs.label import LabelRunSettings, size_pool
+from rankgen.generator.shards.nodes import Node
+from rankgen.generator.teachers.settings import LabelSettings
 
 GPU_NODES = [
     Node("a", "10.0.0.1", 16, 3),

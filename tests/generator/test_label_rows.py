@@ -8,26 +8,26 @@ from typing import Any  # Arrow's rows hold values of every kind.
 import pyarrow as pa
 import pytest
 
-from rankgen.generator.label_rows import (
-    label_counts,
-    ranking_table,
-    validate_rankings,
-    window_table,
-)
-from rankgen.generator.outcomes import (
+from rankgen.generator.answers.outcomes import (
     QueryRanking,
     TokenUsage,
     WindowOutcome,
     WindowRecord,
     WindowResult,
 )
+from rankgen.generator.jobs.label_rows import (
+    label_counts,
+    ranking_table,
+    validate_rankings,
+    window_table,
+)
 from rankgen.generator.strategies.sliding import rank_query
 from rankgen.generator.teachers.scripted import Script, ScriptedTeacher
-from rankgen.manifests.candidate_lists import CandidateList
-from rankgen.manifests.digest import sha256_of_lines
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.records import Document, Query
+from rankgen.manifests.run.candidate_lists import CandidateList
 from rankgen.manifests.schema import TABLES
+from rankgen.manifests.storage.digest import sha256_of_lines
 
 DOC_IDS = [f"d{n}" for n in range(25)]
 FOUND = CandidateList("q", DOC_IDS, [25.0 - n for n in range(25)], sha256_of_lines(DOC_IDS))

@@ -13,17 +13,17 @@ import pytest
 from scipy.stats import kendalltau
 
 from rankgen.generator.engines.vllm_dtype import fast_dtype
-from rankgen.generator.label import LabelRunSettings, label
-from rankgen.generator.label_rows import validate_rankings
-from rankgen.generator.label_settings import LabelSettings
-from rankgen.manifests.plan import read_plan
+from rankgen.generator.jobs.label import LabelRunSettings, label
+from rankgen.generator.jobs.label_rows import validate_rankings
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Candidates, Document, Query
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.shard import write_shard
-from rankgen.manifests.texts import write_documents, write_queries
-from rankgen.manifests.verify import verify_run
-from rankgen.retrieval.candidate_rows import candidate_table
-from rankgen.retrieval.docstrings import read_docstrings
+from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.run.plan import read_plan
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import write_documents, write_queries
+from rankgen.manifests.run.verify import verify_run
+from rankgen.manifests.storage.shard import write_shard
+from rankgen.retrieval.collections.docstrings import read_docstrings
 
 pytest.importorskip("vllm")
 

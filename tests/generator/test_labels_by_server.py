@@ -13,16 +13,16 @@ from collections.abc import Sequence
 import pytest
 from faulty_server import QUICK, Reply, Server, answer, serving
 
+from rankgen.generator.answers.outcomes import QueryRanking, TeacherFailure, WindowOutcome
 from rankgen.generator.engines.openai_server import (
     OpenAIServer,
     ServerSettings,
 )
 from rankgen.generator.engines.retry import RetryPolicy
-from rankgen.generator.label_settings import LabelSettings
-from rankgen.generator.outcomes import QueryRanking, TeacherFailure, WindowOutcome
 from rankgen.generator.strategies.sliding import rank_query
 from rankgen.generator.teachers.listwise import ListwiseTeacher
 from rankgen.generator.teachers.registry import make_prompter
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Document, Query
 
 pytest.importorskip("openai")

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rankgen.generator.answer_text import answer_of
-from rankgen.generator.outcomes import WindowOutcome
-from rankgen.generator.permutation import ParsedAnswer, ReadingRules, parse_permutation
+from rankgen.generator.answers.answer_text import answer_of
+from rankgen.generator.answers.outcomes import WindowOutcome
+from rankgen.generator.answers.permutation import ParsedAnswer, ReadingRules, parse_permutation
 from rankgen.generator.prompts.profiles import PROFILES
 
 OK, REPAIRED = WindowOutcome.OK, WindowOutcome.REPAIRED

@@ -10,21 +10,21 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from rankgen.generator.jobs.job import missing_tasks
-from rankgen.generator.label import LabelRunSettings, plan_labels
-from rankgen.generator.label_settings import LabelSettings
-from rankgen.manifests.candidate_lists import CandidateLists
-from rankgen.manifests.digest import sha256_of_lines
-from rankgen.manifests.plan import Plan, open_plan
-from rankgen.manifests.query_table import QueryTable
+from rankgen.generator.jobs.label import LabelRunSettings, plan_labels
+from rankgen.generator.shards.job import missing_tasks
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Document, Query
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.candidate_lists import CandidateLists
+from rankgen.manifests.run.plan import Plan, open_plan
+from rankgen.manifests.run.query_table import QueryTable
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import write_documents, write_queries
 from rankgen.manifests.schema import CANDIDATES
-from rankgen.manifests.shard import write_shard
-from rankgen.manifests.texts import write_documents, write_queries
-from rankgen.retrieval.open_collection import open_collection
-from rankgen.retrieval.own_documents import find_own_documents
-from rankgen.retrieval.sampling import sample_queries
+from rankgen.manifests.storage.digest import sha256_of_lines
+from rankgen.manifests.storage.shard import write_shard
+from rankgen.retrieval.collections.open_collection import open_collection
+from rankgen.retrieval.collections.own_documents import find_own_documents
+from rankgen.retrieval.collections.sampling import sample_queries
 
 # Both more than the rows that are read at a time.
 FEW, MANY, QUERIES_PER_SHARD = 10_000, 30_000, 250

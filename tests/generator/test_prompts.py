@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rankgen.generator.outcomes import TeacherFailure
+from rankgen.generator.answers.outcomes import TeacherFailure
 from rankgen.generator.prompts.assembly import LineAssembler
 from rankgen.generator.prompts.budget import PromptBuilder, common_cap
 from rankgen.generator.prompts.chat_format import zephyr_text
 from rankgen.generator.prompts.profiles import PROFILES, prompt_profile
-from rankgen.generator.tokenizer import BUNDLED, TeacherTokenizer, load_tokenizer
+from rankgen.generator.prompts.tokenizer import BUNDLED, TeacherTokenizer, load_tokenizer
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Document, Query
 

@@ -13,7 +13,7 @@ import pytest
 
 from rankgen.generator.prompts.chat_format import zephyr_text
 from rankgen.generator.prompts.profiles import PROFILES
-from rankgen.generator.tokenizer import BUNDLED, load_tokenizer
+from rankgen.generator.prompts.tokenizer import BUNDLED, load_tokenizer
 from rankgen.manifests.records import Document, Query
 
 # rank_llm.rerank does not import under transformers 5 because of this one module; and the peer's
@@ -29,7 +29,7 @@ from rank_llm.data import Candidate, Query, Result
 from rank_llm.rerank.listwise.rank_listwise_os_llm import RankListwiseOSLLM
 from rank_llm.rerank.listwise.singleturn_listwise_inference_handler import (
     SingleTurnListwiseInferenceHandler)
-from rankgen.generator.tokenizer import _bundled_fast
+from rankgen.generator.prompts.tokenizer import _bundled_fast
 
 template = files("rank_llm.rerank.prompt_templates") / "rank_zephyr_template.yaml"
 peer = RankListwiseOSLLM.__new__(RankListwiseOSLLM)

@@ -17,12 +17,12 @@ import pytest
 from faulty_server import Reply, answer, serving
 from test_cluster import make_candidates
 
-from rankgen.generator.jobs import cluster_token
-from rankgen.generator.jobs.cluster import ray_session, total_cpus
-from rankgen.generator.jobs.driver_variables import driver_variables
-from rankgen.generator.jobs.ray_start import connect_to, start_here
-from rankgen.generator.label import LabelRunSettings, label
-from rankgen.generator.label_settings import LabelSettings
+from rankgen.generator.jobs.label import LabelRunSettings, label
+from rankgen.generator.shards import cluster_token
+from rankgen.generator.shards.cluster import ray_session, total_cpus
+from rankgen.generator.shards.driver_variables import driver_variables
+from rankgen.generator.shards.ray_start import connect_to, start_here
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import EnvironmentProblem
 
 TIMED_OUT = "The current node timed out during startup. This could happen because some of the"
@@ -161,7 +161,7 @@ def test_a_ray_of_ones_own_starts_at_the_second_try_with_the_drivers_niceness(
 def test_a_slow_node_is_waited_for_longer_than_ray_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     from ray._private import services
 
-    from rankgen.generator.jobs import ray_start
+    from rankgen.generator.shards import ray_start
 
     asked = []
 
@@ -275,7 +275,7 @@ def test_debug_shows_what_workers_print(
 def test_no_more_cpus_are_asked_for_than_the_largest_node_has(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from rankgen.generator import retrieve
+    from rankgen.generator.jobs import retrieve
     from rankgen.retrieval.settings import RetrieverSettings
 
     monkeypatch.setattr(retrieve, "cpus_of_nodes", lambda: [1, 2])

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from rankgen.generator import retrieve as retrieve_module
 from rankgen.generator.cli import app
-from rankgen.generator.jobs.nodes import Node, full_nodes
-from rankgen.generator.retrieve import RetrieveSettings, size_pool
-from rankgen.generator.retrieve_work import PORTION, RetrieveFactory, RetrieveWork
+from rankgen.generator.jobs import retrieve as retrieve_module
+from rankgen.generator.jobs.retrieve import RetrieveSettings, size_pool
+from rankgen.generator.jobs.retrieve_work import PORTION, RetrieveFactory, RetrieveWork
+from rankgen.generator.shards.nodes import Node, full_nodes
 from rankgen.manifests.notices import warn
 from rankgen.manifests.records import Candidates, Query
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.retrieval.searcher import Searcher
 from rankgen.retrieval.settings import parse_retriever
 

@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 
 from rankgen.generator.cli import app
 from rankgen.generator.commands.verify import row_checks
-from rankgen.generator.jobs.cluster import kept_session
-from rankgen.manifests.plan import Kind
+from rankgen.generator.shards.cluster import kept_session
+from rankgen.manifests.run.plan import Kind
 from rankgen.manifests.trec import read_qrels
 
 CORPUS = {

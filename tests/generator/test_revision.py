@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from rankgen.generator.label import LabelRunSettings, plan_labels
-from rankgen.generator.label_settings import LabelSettings
+from rankgen.generator.jobs.label import LabelRunSettings, plan_labels
+from rankgen.generator.prompts.tokenizer import load_tokenizer
 from rankgen.generator.teachers.revision import with_pinned_revision
-from rankgen.generator.tokenizer import load_tokenizer
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
-from rankgen.manifests.model_source import folder_digest
-from rankgen.manifests.plan import open_plan
+from rankgen.manifests.models.model_source import folder_digest
 from rankgen.manifests.records import Candidates, Document, Query
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.shard import write_shard
-from rankgen.manifests.texts import write_documents, write_queries
-from rankgen.retrieval.candidate_rows import candidate_table
+from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.run.plan import open_plan
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import write_documents, write_queries
+from rankgen.manifests.storage.shard import write_shard
 
 MODEL = Path(__file__).parents[1] / "fixtures" / "tiny_ranker" / "model"
 OLD, NEW = "a" * 40, "b" * 40

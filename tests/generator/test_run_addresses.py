@@ -14,9 +14,9 @@ from test_ray_clusters import cluster
 from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
-from rankgen.generator.jobs.cluster import kept_session, ray_session
+from rankgen.generator.shards.cluster import kept_session, ray_session
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.run_directory import RunDirectory
 
 RECIPE = """
 name = "two-steps"

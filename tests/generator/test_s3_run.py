@@ -20,22 +20,22 @@ from unpublished_windows import (
     wait_for_the_end_of_all_workers,
 )
 
-from rankgen.generator import journal as journal_module
+from rankgen.generator.answers.outcomes import TokenUsage, WindowResult
 from rankgen.generator.cli import app
-from rankgen.generator.jobs.cluster import kept_session
-from rankgen.generator.journal import WindowJournal, journalled_windows
-from rankgen.generator.label import LabelRunSettings, label
-from rankgen.generator.label_settings import LabelSettings
-from rankgen.generator.outcomes import TokenUsage, WindowResult
-from rankgen.manifests.atomic import whole_file, write_whole
-from rankgen.manifests.event_logs import driver_logs
-from rankgen.manifests.object_store import open_root
+from rankgen.generator.jobs.label import LabelRunSettings, label
+from rankgen.generator.shards.cluster import kept_session
+from rankgen.generator.teachers import journal as journal_module
+from rankgen.generator.teachers.journal import WindowJournal, journalled_windows
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Candidates, Document, Query
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.run.event_logs import driver_logs
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import write_documents, write_queries
 from rankgen.manifests.schema import TABLES
-from rankgen.manifests.shard import write_shard
-from rankgen.manifests.texts import write_documents, write_queries
-from rankgen.retrieval.candidate_rows import candidate_table
+from rankgen.manifests.storage.atomic import whole_file, write_whole
+from rankgen.manifests.storage.object_store import open_root
+from rankgen.manifests.storage.shard import write_shard
 
 QUERIES = [Query(f"q{n:02}", f"query {n}") for n in range(12)]
 
@@ -168,7 +168,7 @@ def test_verify_finds_a_changed_and_a_lost_object(labelled: str) -> None:
 DRIVER = """
 import sys
 from pathlib import Path
-from rankgen.generator.label import LabelRunSettings, label
+from rankgen.generator.jobs.label import LabelRunSettings, label
 label(LabelRunSettings.model_validate_json(Path(sys.argv[1]).read_text()))
 """
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from rankgen.generator.jobs.second_try import SecondTry
-from rankgen.generator.jobs.work import ShardTask
-from rankgen.manifests.commit_record import Attempt
+from rankgen.generator.shards.second_try import SecondTry
+from rankgen.generator.shards.work import ShardTask
 from rankgen.manifests.records import Query
+from rankgen.manifests.run.commit_record import Attempt
 
 QUERIES = tuple(Query(name, "") for name in "abcd")
 

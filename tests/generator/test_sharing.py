@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from rankgen.generator.jobs.pool_settings import PoolSettings
-from rankgen.generator.jobs.sharing import blame, may_join
-from rankgen.generator.jobs.slot import Queued
-from rankgen.generator.jobs.work import ShardTask
+from rankgen.generator.shards.pool_settings import PoolSettings
+from rankgen.generator.shards.sharing import blame, may_join
+from rankgen.generator.shards.slot import Queued
+from rankgen.generator.shards.work import ShardTask
 from rankgen.manifests.records import Query
 
 

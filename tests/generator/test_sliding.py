@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rankgen.generator.outcomes import (
+from rankgen.generator.answers.outcomes import (
     EngineDead,
     TeacherFailure,
     TokenUsage,
@@ -17,8 +17,8 @@ from rankgen.generator.outcomes import (
     WindowResult,
 )
 from rankgen.generator.strategies.sliding import rank_query
+from rankgen.generator.strategies.windows import call_count
 from rankgen.generator.teachers.scripted import Script, ScriptedTeacher, parse_script
-from rankgen.generator.windows import call_count
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Document, Query
 

@@ -13,15 +13,15 @@ import pyarrow as pa
 import pytest
 from pydantic import JsonValue
 
-from rankgen.generator.jobs.cluster import kept_session
-from rankgen.generator.jobs.job import ShardJob, run_job
-from rankgen.generator.jobs.pool_settings import PoolSettings
-from rankgen.generator.jobs.work import FilledShard
+from rankgen.generator.shards.cluster import kept_session
+from rankgen.generator.shards.job import ShardJob, run_job
+from rankgen.generator.shards.pool_settings import PoolSettings
+from rankgen.generator.shards.work import FilledShard
 from rankgen.manifests.errors import EnvironmentProblem
-from rankgen.manifests.plan import Plan, digest_of_queries
-from rankgen.manifests.query_table import QueryTable
 from rankgen.manifests.records import Query
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.plan import Plan, digest_of_queries
+from rankgen.manifests.run.query_table import QueryTable
+from rankgen.manifests.run.run_directory import RunDirectory
 
 QUERIES = [Query(f"q{n}", "text") for n in range(4)]
 

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from rankgen.generator.jobs.events import EventLog
-from rankgen.generator.jobs.nodes import (
+from rankgen.generator.shards.events import EventLog
+from rankgen.generator.shards.nodes import (
     LONGEST_PAUSE_SECONDS,
     Node,
     NodesAside,
     avoiding,
     refuse_what_no_node_holds,
 )
-from rankgen.generator.jobs.streak import Streak
+from rankgen.generator.shards.streak import Streak
 from rankgen.manifests.errors import EnvironmentProblem
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.run_directory import RunDirectory
 
 SMALL, LARGE = Node("a", "10.0.0.1", 4, 0), Node("b", "10.0.0.2", 8, 2)
 

@@ -14,8 +14,8 @@ from killed_runs import RANKGEN, SHARDS, label_command, make_candidates, publish
 from processes import kill, wait_until
 
 from rankgen.manifests.errors import EnvironmentProblem
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.storage_faults import named_storage_faults
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.storage.storage_faults import named_storage_faults
 
 pytestmark = pytest.mark.timeout(300)
 CLOCK = Path(__file__).with_name("jumping_clock")

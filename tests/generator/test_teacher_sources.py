@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from rankgen.generator.label import LabelRunSettings, plan_labels
-from rankgen.generator.label_settings import LabelSettings
+from rankgen.generator.jobs.label import LabelRunSettings, plan_labels
 from rankgen.generator.teachers.registry import make_teacher
 from rankgen.generator.teachers.revision import with_pinned_revision
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.sources import anchored, model_source, tokenizer_source
 from rankgen.generator.teachers.teacher_recipe import refuse_another_teacher, teacher_recipe
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
-from rankgen.manifests.model_source import pinned_model
-from rankgen.manifests.plan import open_plan
+from rankgen.manifests.models.model_source import pinned_model
 from rankgen.manifests.records import Candidates, Document, Query
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.shard import write_shard
-from rankgen.manifests.texts import write_documents, write_queries
-from rankgen.retrieval.candidate_rows import candidate_table
+from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.run.plan import open_plan
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import write_documents, write_queries
+from rankgen.manifests.storage.shard import write_shard
 
 MODEL = Path(__file__).parents[1] / "fixtures" / "tiny_ranker" / "model"
 COMMIT = "a" * 40

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rankgen.generator.label_settings import LabelSettings
-from rankgen.generator.outcomes import (
+from rankgen.generator.answers.outcomes import (
     FailedCall,
     TeacherFailure,
     TokenUsage,
@@ -22,6 +21,7 @@ from rankgen.generator.outcomes import (
 from rankgen.generator.teachers.base import Teacher
 from rankgen.generator.teachers.recorded import recorded_losses
 from rankgen.generator.teachers.registry import make_teacher
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import RankgenError, UsageError
 from rankgen.manifests.records import Document, Query
 
@@ -246,7 +246,7 @@ def test_settings_and_failures_cross_processes() -> None:
 
 def test_settings_import_nothing_heavy() -> None:
     code = (
-        "import sys, rankgen.generator.label_settings as s; "
+        "import sys, rankgen.generator.teachers.settings as s; "
         "s.LabelSettings(teacher='rankzephyr').identity(); "
         "import rankgen.generator.strategies.sliding, rankgen.generator.teachers.registry; "
         "heavy = {'torch', 'transformers', 'vllm', 'ray', 'openai', 'numpy', 'ftfy'}; "

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from rankgen.generator.label import LabelRunSettings, plan_labels
-from rankgen.generator.label_settings import LabelSettings
-from rankgen.generator.label_work import LabelFactory
+from rankgen.generator.jobs.label import LabelRunSettings, plan_labels
+from rankgen.generator.jobs.label_work import LabelFactory
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
-from rankgen.manifests.plan import open_plan
 from rankgen.manifests.records import Candidates, Document, Query
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.shard import write_shard
-from rankgen.manifests.texts import digest_of_documents, write_documents, write_queries
-from rankgen.retrieval.candidate_rows import candidate_table
+from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.run.plan import open_plan
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import digest_of_documents, write_documents, write_queries
+from rankgen.manifests.storage.shard import write_shard
 
 
 def candidates(root: Path, text: str) -> RunDirectory:

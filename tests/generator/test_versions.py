@@ -12,20 +12,20 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from rankgen.generator.held_versions import VLLM_KEY, vllm_version
-from rankgen.generator.jobs.cluster import kept_session
-from rankgen.generator.label import LabelRunSettings, label, plan_labels
-from rankgen.generator.label_settings import LabelSettings
+from rankgen.generator.jobs.held_versions import VLLM_KEY, vllm_version
+from rankgen.generator.jobs.label import LabelRunSettings, label, plan_labels
+from rankgen.generator.shards.cluster import kept_session
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.versions import versions
-from rankgen.manifests.commit_record import CommitRecord
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
 from rankgen.manifests.notices import warn
-from rankgen.manifests.plan import read_plan
 from rankgen.manifests.records import Candidates, Document, Query
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.shard import write_shard
-from rankgen.manifests.texts import write_documents, write_queries
-from rankgen.retrieval.candidate_rows import candidate_table
+from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.run.commit_record import CommitRecord
+from rankgen.manifests.run.plan import read_plan
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import write_documents, write_queries
+from rankgen.manifests.storage.shard import write_shard
 
 OWN = importlib.metadata.version("rankgen-distill")
 OTHER = "9.9.9"
@@ -168,7 +168,7 @@ def test_a_run_without_work_takes_todays_versions(
 def test_a_worker_compares_files_and_versions_before_it_loads(
     candidates: Path, tmp_path: Path
 ) -> None:
-    from rankgen.generator.label_work import LabelFactory
+    from rankgen.generator.jobs.label_work import LabelFactory
     from rankgen.generator.teachers.teacher_recipe import teacher_recipe
 
     run_file = tmp_path / "run.trec"

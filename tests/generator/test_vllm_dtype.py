@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from rankgen.generator.engines.vllm_dtype import dtype_and_warning, fast_dtype, own_dtype
-from rankgen.generator.label_settings import LabelSettings
-from rankgen.generator.settled import settled
-from rankgen.manifests import half_precision
-from rankgen.manifests.plan import Plan, open_plan
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.generator.shards.settled import settled
+from rankgen.generator.teachers.settings import LabelSettings
+from rankgen.manifests.models import half_precision
+from rankgen.manifests.run.plan import Plan, open_plan
+from rankgen.manifests.run.run_directory import RunDirectory
 
 MODEL = Path(__file__).parents[1] / "fixtures" / "tiny_ranker" / "model"
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from rankgen.generator.label_settings import LabelSettings
-from rankgen.generator.outcomes import QueryRanking, TeacherFailure, WindowOutcome
+from rankgen.generator.answers.outcomes import QueryRanking, TeacherFailure, WindowOutcome
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.trec import read_run, trec_eval_order
 

@@ -17,26 +17,26 @@ import pytest
 from rich.console import Console
 
 from rankgen.generator.commands.status_view import live_view, status_text, status_values
-from rankgen.generator.gauges import GAUGES
+from rankgen.generator.engines.gauges import GAUGES
 from rankgen.generator.jobs import metrics, watch
-from rankgen.generator.jobs.metrics import published_metrics, show_as_metrics
-from rankgen.generator.jobs.rate import Rate
-from rankgen.generator.jobs.slot import Queued, Slot
-from rankgen.generator.jobs.vitals import LastError, Vitals
-from rankgen.generator.jobs.watch import Watch, WatchedEvents, watched
-from rankgen.generator.jobs.work import ShardTask
-from rankgen.generator.jobs.worker import ShardWorker
-from rankgen.manifests.driver_report import (
+from rankgen.generator.shards.metrics import published_metrics, show_as_metrics
+from rankgen.generator.shards.rate import Rate
+from rankgen.generator.shards.slot import Queued, Slot
+from rankgen.generator.shards.vitals import LastError, Vitals
+from rankgen.generator.shards.watch import Watch, WatchedEvents, watched
+from rankgen.generator.shards.work import ShardTask
+from rankgen.generator.shards.worker import ShardWorker
+from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.run.driver_report import (
     DriverReport,
     SeenDriver,
     Trouble,
     WorkerReport,
     read_reports,
 )
-from rankgen.manifests.errors import EnvironmentProblem, UsageError
-from rankgen.manifests.plan import Plan
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.status import RunStatus
+from rankgen.manifests.run.plan import Plan
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.status import RunStatus
 
 PLAN = Plan(
     kind="label",

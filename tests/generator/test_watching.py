@@ -25,13 +25,13 @@ from test_ray_clusters import free_port
 from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
-from rankgen.manifests.driver_report import DriverReport, WorkerReport, write_report
-from rankgen.manifests.plan import Plan, digest_of_queries, open_plan
 from rankgen.manifests.records import Candidates, Document, Query
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.shard import write_shard
-from rankgen.manifests.texts import write_documents, write_queries
-from rankgen.retrieval.candidate_rows import candidate_table
+from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.run.driver_report import DriverReport, WorkerReport, write_report
+from rankgen.manifests.run.plan import Plan, digest_of_queries, open_plan
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import write_documents, write_queries
+from rankgen.manifests.storage.shard import write_shard
 
 pytest.importorskip("openai")
 pytestmark = pytest.mark.timeout(900)

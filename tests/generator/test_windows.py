@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rankgen.generator.windows import call_count, spans
+from rankgen.generator.strategies.windows import call_count, spans
 from rankgen.manifests.errors import UsageError
 
 NINE_AT_95 = [(75 - 10 * i, 95 - 10 * i) for i in range(8)] + [(0, 15)]

@@ -8,12 +8,12 @@ import os
 import psutil
 from processes import alive, wait_until
 
-from rankgen.generator.journal import journalled_windows
-from rankgen.manifests.event_logs import driver_logs
-from rankgen.manifests.ledger import Ledger
-from rankgen.manifests.object_store import is_remote
-from rankgen.manifests.plan import read_plan
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.generator.teachers.journal import journalled_windows
+from rankgen.manifests.run.event_logs import driver_logs
+from rankgen.manifests.run.ledger import Ledger
+from rankgen.manifests.run.plan import read_plan
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.storage.object_store import is_remote
 
 
 def committed_shards(run: RunDirectory) -> set[int]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rankgen.manifests import atomic
-from rankgen.manifests.atomic import put_if_absent, whole_file, write_whole
+from rankgen.manifests.storage import atomic
+from rankgen.manifests.storage.atomic import put_if_absent, whole_file, write_whole
 
 
 def test_of_many_racers_one_wins(tmp_path: Path) -> None:

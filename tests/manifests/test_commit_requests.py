@@ -11,14 +11,14 @@ import pyarrow as pa
 import pytest
 from toy_ledger import FINGERPRINT, PLANNED, accept, attempt
 
-from rankgen.manifests.atomic import remove_tree, whole_file, write_whole
-from rankgen.manifests.commit_record import Attempt
 from rankgen.manifests.errors import IntegrityProblem
-from rankgen.manifests.ledger import Ledger
-from rankgen.manifests.object_store import open_root
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.commit_record import Attempt
+from rankgen.manifests.run.ledger import Ledger
+from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.schema import DOCUMENTS
-from rankgen.manifests.shard import write_shard
+from rankgen.manifests.storage.atomic import remove_tree, whole_file, write_whole
+from rankgen.manifests.storage.object_store import open_root
+from rankgen.manifests.storage.shard import write_shard
 
 
 @pytest.fixture

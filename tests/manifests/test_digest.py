@@ -6,7 +6,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rankgen.manifests.column_digest import sha256_of_columns
+from rankgen.manifests.storage.column_digest import sha256_of_columns
 
 TEXTS = st.lists(st.text(max_size=5), max_size=6)
 

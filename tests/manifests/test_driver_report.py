@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rankgen.manifests.driver_report import (
+from rankgen.manifests.run.driver_report import (
     DriverReport,
     Trouble,
     WorkerReport,
@@ -21,7 +21,7 @@ from rankgen.manifests.driver_report import (
     seconds_between_reports,
     write_report,
 )
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.run_directory import RunDirectory
 
 REPORT = DriverReport(
     driver="elsewhere-12",

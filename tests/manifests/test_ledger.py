@@ -19,9 +19,9 @@ from toy_ledger import (
     published_and_killed,
 )
 
-from rankgen.manifests import ledger as ledger_module
 from rankgen.manifests.errors import IntegrityProblem
-from rankgen.manifests.ledger import Ledger
+from rankgen.manifests.run import ledger as ledger_module
+from rankgen.manifests.run.ledger import Ledger
 
 
 def test_a_commit_publishes_and_a_second_one_loses_the_race(

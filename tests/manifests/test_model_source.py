@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
-from rankgen.manifests.model_source import folder_digest, model_identity, pinned_model
+from rankgen.manifests.models.model_source import folder_digest, model_identity, pinned_model
 
 OLD, NEW = "a" * 40, "b" * 40
 

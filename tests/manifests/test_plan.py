@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rankgen.manifests.errors import IntegrityProblem, UsageError
-from rankgen.manifests.plan import (
+from rankgen.manifests.records import Query
+from rankgen.manifests.run.plan import (
     Plan,
     default_shards,
     digest_of_queries,
@@ -21,9 +22,8 @@ from rankgen.manifests.plan import (
     planned_queries,
     read_plan,
 )
-from rankgen.manifests.query_table import QueryTable, shard_size
-from rankgen.manifests.records import Query
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.query_table import QueryTable, shard_size
+from rankgen.manifests.run.run_directory import RunDirectory
 
 QUERIES = [Query(str(n), f"text {n}") for n in range(250)]
 

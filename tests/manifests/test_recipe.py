@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.recipe import load_recipe
 from rankgen.manifests.recipes import shipped_recipes
+from rankgen.manifests.recipes.recipe import load_recipe
 
 COMMANDS = ["retrieve", "label", "evaluate"]
 TEXT = """

@@ -23,9 +23,12 @@ from toy_ledger import (
     published_and_killed,
 )
 
-from rankgen.manifests import ledger as ledger_module
-from rankgen.manifests import store_probe
-from rankgen.manifests.atomic import (
+from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.run import ledger as ledger_module
+from rankgen.manifests.run import store_probe
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.store_probe import StoreToken, find_token, probed_store
+from rankgen.manifests.storage.atomic import (
     publish,
     put_if_absent,
     read_files,
@@ -34,10 +37,7 @@ from rankgen.manifests.atomic import (
     whole_file,
     write_whole,
 )
-from rankgen.manifests.errors import EnvironmentProblem, UsageError
-from rankgen.manifests.object_store import create_object, is_remote, open_root
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.store_probe import StoreToken, find_token, probed_store
+from rankgen.manifests.storage.object_store import create_object, is_remote, open_root
 
 
 @pytest.fixture

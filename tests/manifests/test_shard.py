@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from rankgen.manifests.errors import IntegrityProblem
-from rankgen.manifests.run_directory import RunDirectory, read_shard
+from rankgen.manifests.run.run_directory import RunDirectory, read_shard
 from rankgen.manifests.schema import CANDIDATES, TABLES
-from rankgen.manifests.shard import write_shard
+from rankgen.manifests.storage.shard import write_shard
 
 
 def rows(query_ids: list[str]) -> pa.Table:

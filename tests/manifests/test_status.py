@@ -8,16 +8,16 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from rankgen.manifests.commit_record import Attempt, CommitRecord
-from rankgen.manifests.ledger import Ledger
-from rankgen.manifests.plan import Plan, digest_of_queries, open_plan
-from rankgen.manifests.provenance import write_manifest
-from rankgen.manifests.query_table import QueryTable
 from rankgen.manifests.records import Query
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.commit_record import Attempt, CommitRecord
+from rankgen.manifests.run.ledger import Ledger
+from rankgen.manifests.run.plan import Plan, digest_of_queries, open_plan
+from rankgen.manifests.run.provenance import write_manifest
+from rankgen.manifests.run.query_table import QueryTable
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.status import run_status
 from rankgen.manifests.schema import QUERIES
-from rankgen.manifests.shard import write_shard
-from rankgen.manifests.status import run_status
+from rankgen.manifests.storage.shard import write_shard
 
 TEN = [Query(f"q{n}", f"text {n}") for n in range(10)]
 

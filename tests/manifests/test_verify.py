@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 from toy_ledger import rows
 
-from rankgen.manifests import texts
-from rankgen.manifests.commit_record import Attempt
-from rankgen.manifests.ledger import Ledger
-from rankgen.manifests.plan import Plan, digest_of_queries, open_plan
-from rankgen.manifests.provenance import is_told, write_manifest
 from rankgen.manifests.records import Document, Query
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.manifests.shard import write_shard
-from rankgen.manifests.status import run_status
-from rankgen.manifests.texts import write_documents
-from rankgen.manifests.verify import Verification, verify_run
+from rankgen.manifests.run import texts
+from rankgen.manifests.run.commit_record import Attempt
+from rankgen.manifests.run.ledger import Ledger
+from rankgen.manifests.run.plan import Plan, digest_of_queries, open_plan
+from rankgen.manifests.run.provenance import is_told, write_manifest
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.status import run_status
+from rankgen.manifests.run.texts import write_documents
+from rankgen.manifests.run.verify import Verification, verify_run
+from rankgen.manifests.storage.shard import write_shard
 
 TWO = [Query("a", "text a"), Query("b", "text b")]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from rankgen.manifests.atomic import publish, whole_file
-from rankgen.manifests.commit_record import Attempt
 from rankgen.manifests.errors import IntegrityProblem
-from rankgen.manifests.ledger import Ledger
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.commit_record import Attempt
+from rankgen.manifests.run.ledger import Ledger
+from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.schema import QUERIES
-from rankgen.manifests.shard import write_shard
+from rankgen.manifests.storage.atomic import publish, whole_file
+from rankgen.manifests.storage.shard import write_shard
 
 FINGERPRINT = "f" * 64
 PLANNED = ["1", "2", "3"]

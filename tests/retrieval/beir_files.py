@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from rankgen.manifests.records import Document, Query
-from rankgen.retrieval.collection import Collection
-from rankgen.retrieval.open_collection import open_collection
+from rankgen.retrieval.collections.collection import Collection
+from rankgen.retrieval.collections.open_collection import open_collection
 
 DOCUMENTS = [
     Document("d1", "A title", "with a text"),

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from rankgen.retrieval.java import find_java
+from rankgen.retrieval.bm25.java import find_java
 
 
 def run_script(script: str, *arguments: str) -> None:

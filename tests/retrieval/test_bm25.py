@@ -11,8 +11,8 @@ from pyserini_apart import run_script
 
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.trec import read_qrels
-from rankgen.retrieval.java import find_java
-from rankgen.retrieval.open_collection import open_collection
+from rankgen.retrieval.bm25.java import find_java
+from rankgen.retrieval.collections.open_collection import open_collection
 from rankgen.retrieval.retriever import RetrieverHandle, prepare
 from rankgen.retrieval.settings import parse_retriever
 

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from rankgen.manifests.digest import sha256_of_lines
 from rankgen.manifests.records import Candidates
+from rankgen.manifests.run.candidate_rows import candidate_table
 from rankgen.manifests.schema import CANDIDATES
-from rankgen.retrieval.candidate_rows import candidate_table
+from rankgen.manifests.storage.digest import sha256_of_lines
 
 
 def test_rows_are_sorted_and_carry_the_digest_of_their_order() -> None:

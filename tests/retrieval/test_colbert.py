@@ -20,9 +20,9 @@ from typer.testing import CliRunner
 from rankgen.generator.cli import app
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.records import Candidates, Query
-from rankgen.retrieval.colbert_build import BuildRequest, build
-from rankgen.retrieval.colbert_index import RESIDUAL_BITS
-from rankgen.retrieval.open_collection import open_collection
+from rankgen.retrieval.colbert.build import BuildRequest, build
+from rankgen.retrieval.colbert.index import RESIDUAL_BITS
+from rankgen.retrieval.collections.open_collection import open_collection
 from rankgen.retrieval.retriever import RetrieverHandle, open_searcher, prepare
 from rankgen.retrieval.settings import parse_retriever
 
@@ -34,8 +34,8 @@ SAVING = ("save_codec", "_write_chunk_to_disk")
 PREPARE = """
 import sys
 from pathlib import Path
-from rankgen.retrieval import colbert_index
-from rankgen.retrieval.open_collection import open_collection
+from rankgen.retrieval.colbert import index as colbert_index
+from rankgen.retrieval.collections.open_collection import open_collection
 from rankgen.retrieval.retriever import prepare
 from rankgen.retrieval.settings import parse_retriever
 collection, checkpoint, cache = sys.argv[1:]
@@ -184,7 +184,7 @@ def test_a_killed_build_is_gone_on_with(
     (draft,) = (tmp_path / "colbert").iterdir()
     saved = [draft / "plaid" / name for name in ("centroids.pt", "0.codes.pt", "0.residuals.pt")]
     times = [path.stat().st_mtime_ns for path in saved]
-    monkeypatch.setattr("rankgen.retrieval.colbert_index.CHUNK_PASSAGES", 10)
+    monkeypatch.setattr("rankgen.retrieval.colbert.index.CHUNK_PASSAGES", 10)
     handle = prepared(colbert_checkpoint, sentences, tmp_path)
     assert handle.index is not None
     assert [path.name for path in (tmp_path / "colbert").iterdir()] == [handle.index.name]

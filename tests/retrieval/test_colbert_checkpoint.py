@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from rankgen.manifests.errors import UsageError
-from rankgen.retrieval.colbert_checkpoint import check_encoder, find_checkpoint
+from rankgen.retrieval.colbert.checkpoint import check_encoder, find_checkpoint
 from rankgen.retrieval.settings import parse_retriever
 
 

@@ -13,9 +13,9 @@ from cuda_on_cpu import CudaOnCpu
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from rankgen.retrieval.colbert_codec import decompress_residuals, packbits
-from rankgen.retrieval.colbert_extensions import use_own_extensions
-from rankgen.retrieval.colbert_mends import import_colbert
+from rankgen.retrieval.colbert.codec import decompress_residuals, packbits
+from rankgen.retrieval.colbert.compat import import_colbert
+from rankgen.retrieval.colbert.extensions import use_own_extensions
 
 # The first test of a machine compiles colbert-ai's C++.
 pytestmark = pytest.mark.timeout(1200)

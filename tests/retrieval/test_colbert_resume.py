@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from rankgen.retrieval.colbert_resume import keep_only_whole, mark_what_is_saved, remove_marks
+from rankgen.retrieval.colbert.resume import keep_only_whole, mark_what_is_saved, remove_marks
 
 
 class Saver:

@@ -18,8 +18,8 @@ from beir_files import (
 
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
 from rankgen.manifests.records import Document, Query
-from rankgen.retrieval import distinct_ids as distinct_ids_module
-from rankgen.retrieval.open_collection import open_collection
+from rankgen.retrieval.collections import distinct_ids as distinct_ids_module
+from rankgen.retrieval.collections.open_collection import open_collection
 
 
 def test_a_beir_folder_is_read_whole(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
-from rankgen.manifests.candidate_lists import CandidateLists
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.retrieval.fusion import fused
+from rankgen.manifests.run.candidate_lists import CandidateLists
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.retrieval.runs.fusion import fused
 from rankgen.retrieval.settings import parse_retriever
 
 LISTS = st.lists(st.lists(st.sampled_from("abcdefgh"), unique=True), max_size=4)

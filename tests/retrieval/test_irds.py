@@ -21,8 +21,8 @@ from typer.testing import CliRunner
 from rankgen.generator.cli import app
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
 from rankgen.manifests.records import Document, Query
-from rankgen.retrieval.judgements import judgements_sha256, read_judgements
-from rankgen.retrieval.open_collection import open_collection
+from rankgen.retrieval.collections.judgements import judgements_sha256, read_judgements
+from rankgen.retrieval.collections.open_collection import open_collection
 
 
 class TitledDoc(NamedTuple):

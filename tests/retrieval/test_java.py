@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from rankgen.manifests.errors import EnvironmentProblem
-from rankgen.retrieval.java import find_java
-from rankgen.retrieval.open_collection import open_collection
+from rankgen.retrieval.bm25.java import find_java
+from rankgen.retrieval.collections.open_collection import open_collection
 from rankgen.retrieval.retriever import prepare
 from rankgen.retrieval.settings import parse_retriever
 
@@ -87,7 +87,7 @@ def test_ctrl_c_stays_python_s_while_a_jvm_runs() -> None:
         "import os, signal\n"
         # What is started in the background of a shell ignores Ctrl-C from the start.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from rankgen.retrieval.java import start_jvm\n"
+        "from rankgen.retrieval.bm25.java import start_jvm\n"
         "start_jvm(); start_jvm()\n"
         "from jnius import autoclass\n"
         "assert autoclass('java.lang.Integer')(7).intValue() == 7\n"
@@ -103,7 +103,7 @@ def test_ctrl_c_stays_python_s_while_a_jvm_runs() -> None:
 def test_pyserini_is_imported_without_its_encoders() -> None:
     script = (
         "import sys\n"
-        "from rankgen.retrieval.java import import_pyserini\n"
+        "from rankgen.retrieval.bm25.java import import_pyserini\n"
         "import_pyserini(); import_pyserini()\n"
         "from pyserini.search.lucene import LuceneSearcher\n"
         "heavy = {'torch', 'transformers', 'openai', 'pyserini.encode'}\n"

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from beir_files import as_json, write_lines
 
-from rankgen.generator.retrieve_work import RetrieveFactory, RetrieveWork
-from rankgen.manifests.query_table import QueryTable
+from rankgen.generator.jobs.retrieve_work import RetrieveFactory, RetrieveWork
 from rankgen.manifests.records import Candidates, Document, Query
-from rankgen.retrieval.collection import Collection
-from rankgen.retrieval.fuse import _fused_beside
-from rankgen.retrieval.open_collection import open_collection
-from rankgen.retrieval.own_documents import find_own_documents, without_own
+from rankgen.manifests.run.query_table import QueryTable
+from rankgen.retrieval.collections.collection import Collection
+from rankgen.retrieval.collections.open_collection import open_collection
+from rankgen.retrieval.collections.own_documents import find_own_documents, without_own
+from rankgen.retrieval.collections.same_text import is_query_itself
 from rankgen.retrieval.retriever import prepare
-from rankgen.retrieval.same_text import is_query_itself
+from rankgen.retrieval.runs.fuse import _fused_beside
 from rankgen.retrieval.settings import parse_retriever
 
 QUERY = Query("1", "Why is the sea salty?")

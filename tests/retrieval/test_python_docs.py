@@ -7,9 +7,9 @@ import pytest
 
 from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.manifests.trec import read_qrels
-from rankgen.retrieval.docstrings import DocString, read_docstrings, summary_and_body
-from rankgen.retrieval.open_collection import open_collection
-from rankgen.retrieval.python_docs import (
+from rankgen.retrieval.collections.docstrings import DocString, read_docstrings, summary_and_body
+from rankgen.retrieval.collections.open_collection import open_collection
+from rankgen.retrieval.collections.python_docs import (
     SPLITS,
     PythonDocsSummary,
     known_items,

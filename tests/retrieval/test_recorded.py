@@ -9,10 +9,10 @@ import pytest
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Candidates, Query
 from rankgen.manifests.trec import read_qrels
-from rankgen.retrieval.collection import Collection
-from rankgen.retrieval.open_collection import open_collection
+from rankgen.retrieval.collections.collection import Collection
+from rankgen.retrieval.collections.open_collection import open_collection
 from rankgen.retrieval.retriever import RetrieverHandle, open_searcher, prepare
-from rankgen.retrieval.run_order import RunLosses
+from rankgen.retrieval.runs.run_order import RunLosses
 from rankgen.retrieval.settings import parse_retriever
 
 RUN = """\

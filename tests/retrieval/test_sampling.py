@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.query_table import QueryTable
 from rankgen.manifests.records import Query
-from rankgen.retrieval.sampling import sample_queries
+from rankgen.manifests.run.query_table import QueryTable
+from rankgen.retrieval.collections.sampling import sample_queries
 
 QUERIES = [Query(str(number), f"query {number}") for number in range(200)]
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyserini_apart import run_script
 
-from rankgen.retrieval.java import find_java
+from rankgen.retrieval.bm25.java import find_java
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -41,7 +41,7 @@ CASES = """
 import json, sys
 from pathlib import Path
 from rankgen.manifests.errors import UsageError
-from rankgen.retrieval.open_collection import open_collection
+from rankgen.retrieval.collections.open_collection import open_collection
 from rankgen.retrieval.retriever import prepare
 from rankgen.retrieval.settings import parse_retriever
 said = []

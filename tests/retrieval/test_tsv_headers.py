@@ -11,8 +11,8 @@ from beir_files import as_json, beir_folder, write_lines
 
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Document, Query
-from rankgen.retrieval.collection import Collection
-from rankgen.retrieval.open_collection import open_collection
+from rankgen.retrieval.collections.collection import Collection
+from rankgen.retrieval.collections.open_collection import open_collection
 
 ROW = "p1\tsalt of the sea"
 TOPIC = "t1\twhat is salt"

@@ -13,7 +13,7 @@ from beir_files import (
 )
 
 from rankgen.manifests.errors import UsageError
-from rankgen.retrieval.open_collection import open_collection
+from rankgen.retrieval.collections.open_collection import open_collection
 
 
 def test_missing_corpus(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from toy_training import toy_lists
 
-from rankgen.manifests.digest import sha256_of_lines
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.schema import TABLES
+from rankgen.manifests.storage.digest import sha256_of_lines
 
 WriteRun = Callable[..., Path]
 

@@ -19,9 +19,9 @@ from transformers import (
     PretrainedConfig,
 )
 
-from rankgen.students.cross_encoder import load_backbone, load_cross_encoder
-from rankgen.students.scoring import score_pairs
-from rankgen.students.train import train_student
+from rankgen.students.model.cross_encoder import load_backbone, load_cross_encoder
+from rankgen.students.model.scoring import score_pairs
+from rankgen.students.training.train import train_student
 
 VOCABULARY = 30522
 SHAPE = {"vocab_size": VOCABULARY, "initializer_range": 0.2, "pad_token_id": 0}

@@ -8,9 +8,9 @@ from test_packing import SMALL, gradient, pairs_of, template
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel
 
 from rankgen.manifests.errors import EnvironmentProblem
-from rankgen.students.compiled import compile_layers
-from rankgen.students.packed_forward import packed_logits
-from rankgen.students.packing import pack
+from rankgen.students.model.compile import compile_layers
+from rankgen.students.model.packed_forward import packed_logits
+from rankgen.students.model.packing import pack
 
 
 def small_bert() -> PreTrainedModel:

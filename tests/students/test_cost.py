@@ -10,15 +10,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.students import cost as cost_module
-from rankgen.students.candidates import CandidateTexts, read_candidates
-from rankgen.students.cost import MOST_QUERIES, Cost, measure_cost
-from rankgen.students.cross_encoder import CrossEncoder, load_backbone
-from rankgen.students.evaluate import evaluate
-from rankgen.students.evaluation_settings import EvaluationSettings
-from rankgen.students.hardware import choose_hardware
-from rankgen.students.table import format_table
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.students.evaluation import cost as cost_module
+from rankgen.students.evaluation.cost import MOST_QUERIES, Cost, measure_cost
+from rankgen.students.evaluation.evaluate import evaluate
+from rankgen.students.evaluation.settings import EvaluationSettings
+from rankgen.students.evaluation.table import format_table
+from rankgen.students.model.cross_encoder import CrossEncoder, load_backbone
+from rankgen.students.model.hardware import choose_hardware
+from rankgen.students.reranking.candidates import CandidateTexts, read_candidates
 
 # The first query, which warms the student up, and then each list.
 SECONDS = (9.0, 0.1, 0.4, 0.2)

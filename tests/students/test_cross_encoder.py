@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from rankgen.manifests.errors import UsageError
-from rankgen.students.cross_encoder import CrossEncoder, load_backbone, load_cross_encoder
-from rankgen.students.scoring import forward_sorted, score_pairs
+from rankgen.students.model.cross_encoder import CrossEncoder, load_backbone, load_cross_encoder
+from rankgen.students.model.scoring import forward_sorted, score_pairs
 
 CPU = torch.device("cpu")
 QUERIES = {f"q{n}": f"what is the meaning of number {n}" for n in range(4)}

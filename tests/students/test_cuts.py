@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from rankgen.manifests.errors import UsageError
-from rankgen.students.cross_encoder import load_backbone, load_cross_encoder
-from rankgen.students.scoring import score_pairs
-from rankgen.students.student_identity import student_identity
+from rankgen.students.model.cross_encoder import load_backbone, load_cross_encoder
+from rankgen.students.model.scoring import score_pairs
+from rankgen.students.reranking.student_identity import student_identity
 
 OLD, NEW = "a" * 40, "b" * 40
 QUERY = " ".join(["which of these passages is a good one"] * 3)

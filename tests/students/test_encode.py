@@ -8,9 +8,9 @@ import pytest
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from rankgen.students.encode import PairTemplate, pair_template
-from rankgen.students.scoring import length_sorted_chunks
-from rankgen.students.tokens import tokenise, without_presets
+from rankgen.students.model.pair_template import PairTemplate, pair_template
+from rankgen.students.model.scoring import length_sorted_chunks
+from rankgen.students.model.tokens import tokenise, without_presets
 
 QUERY = "how many people live in Berlin?"
 PASSAGE = "Berlin had 3,520,031 inhabitants. Ümläute, 漢字 and \u2028 too."

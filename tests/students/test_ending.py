@@ -10,10 +10,10 @@ import pytest
 import torch
 from toy_training import lines, settings_of, toy_lists, weights
 
-from rankgen.students import training_run
-from rankgen.students.step import StepReport, Trainer
-from rankgen.students.train import train_student
-from rankgen.students.training_run import checkpoint_path
+from rankgen.students.training import loop as training_run
+from rankgen.students.training.loop import checkpoint_path
+from rankgen.students.training.step import StepReport, Trainer
+from rankgen.students.training.train import train_student
 
 
 class Killed(Exception):

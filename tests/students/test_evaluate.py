@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from rankgen.manifests.errors import UsageError
-from rankgen.students import student_scores
-from rankgen.students.cross_encoder import load_backbone
-from rankgen.students.evaluate import evaluate
-from rankgen.students.evaluation_settings import EvaluationSettings
-from rankgen.students.table import format_table
-from rankgen.students.validate import Validation
+from rankgen.students.evaluation import student_scores
+from rankgen.students.evaluation.evaluate import evaluate
+from rankgen.students.evaluation.settings import EvaluationSettings
+from rankgen.students.evaluation.table import format_table
+from rankgen.students.model.cross_encoder import load_backbone
+from rankgen.students.training.validation import Validation
 
 QUERIES = {"q1": "first", "q2": "second"}
 DOCUMENTS = {"a": "one text", "b": "another text", "c": "a third text here"}

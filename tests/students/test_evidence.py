@@ -14,12 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rankgen.manifests.errors import IntegrityProblem, UsageError
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.schema import TABLES
-from rankgen.students.evidence import IMPLIED, SEEN, UNSEEN, Window, pair_levels, read_evidence
 from rankgen.students.losses import Targets, make_loss
 from rankgen.students.losses.adr_mse import approximate_ranks, evidenced_ranks
 from rankgen.students.losses.terms import reduced
+from rankgen.students.training.evidence import (
+    IMPLIED,
+    SEEN,
+    UNSEEN,
+    Window,
+    pair_levels,
+    read_evidence,
+)
 
 
 def window(start: int, *permutation: int, named: int | None = None) -> Window:

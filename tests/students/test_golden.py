@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rankgen.students.evaluate import evaluate
-from rankgen.students.evaluation_settings import EvaluationSettings
+from rankgen.students.evaluation.evaluate import evaluate
+from rankgen.students.evaluation.settings import EvaluationSettings
 
 pytestmark = pytest.mark.data
 

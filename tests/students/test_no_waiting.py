@@ -14,15 +14,15 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from toy_training import settings_of
 
-from rankgen.manifests.run_directory import RunDirectory
-from rankgen.students import scoring
-from rankgen.students.batches import StepLists, TokenList
-from rankgen.students.cross_encoder import CrossEncoder, load_backbone
-from rankgen.students.hardware import choose_hardware, moved
-from rankgen.students.lists import read_training_lists
+from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.students.losses import LOSSES, parse_loss
-from rankgen.students.scoring import chunk_scores, takes_whole_masks, whole_mask
-from rankgen.students.step import Trainer, targets_of
+from rankgen.students.model import scoring
+from rankgen.students.model.cross_encoder import CrossEncoder, load_backbone
+from rankgen.students.model.hardware import choose_hardware, moved
+from rankgen.students.model.scoring import chunk_scores, takes_whole_masks, whole_mask
+from rankgen.students.training.batches import StepLists, TokenList
+from rankgen.students.training.lists import read_training_lists
+from rankgen.students.training.step import Trainer, targets_of
 
 # Fewer tokens than a step's lists have: their scores are cached, in some chunks.
 CACHED = {"step_tokens": 200, "chunk_tokens": 200}

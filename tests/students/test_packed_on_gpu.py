@@ -13,11 +13,11 @@ from varlen_on_cpu import CALLS, register_varlen_on_cpu
 
 from rankgen.manifests.errors import UsageError
 from rankgen.students import packed_forward, scoring
-from rankgen.students.cross_encoder import load_backbone
-from rankgen.students.hardware import choose_hardware
-from rankgen.students.packed_forward import packed_logits, why_padded
-from rankgen.students.packing import pack
-from rankgen.students.train import packing_note, train_student
+from rankgen.students.model.cross_encoder import load_backbone
+from rankgen.students.model.hardware import choose_hardware
+from rankgen.students.model.packed_forward import packed_logits, why_padded
+from rankgen.students.model.packing import pack
+from rankgen.students.training.train import packing_note, train_student
 
 GPU = torch.device("cuda")
 
@@ -108,7 +108,7 @@ def test_attention_dropout_is_set_alone(tiny_backbone: str) -> None:
 def test_a_backbone_without_it_is_one_sentence(
     tiny_backbone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rankgen.students import cross_encoder
+    from rankgen.students.model import cross_encoder
 
     config = cross_encoder.load_part("AutoConfig", tiny_backbone)
     del config.attention_probs_dropout_prob

@@ -22,9 +22,9 @@ from transformers import (
     XLMRobertaForSequenceClassification,
 )
 
-from rankgen.students.encode import Pair, PairTemplate
-from rankgen.students.packed_forward import is_packable, packed_logits
-from rankgen.students.packing import pack
+from rankgen.students.model.packed_forward import is_packable, packed_logits
+from rankgen.students.model.packing import pack
+from rankgen.students.model.pair_template import Pair, PairTemplate
 
 CPU = torch.device("cpu")
 SMALL = {

@@ -16,13 +16,13 @@ from toy_training import settings_of
 
 from rankgen.manifests import half_precision, notices
 from rankgen.manifests.errors import UsageError
-from rankgen.students.cross_encoder import load_backbone
-from rankgen.students.evaluate import evaluate
-from rankgen.students.evaluation_settings import EvaluationSettings
-from rankgen.students.hardware import choose_hardware
-from rankgen.students.precision import precision_and_warning
-from rankgen.students.step import Trainer
-from rankgen.students.train import train_student
+from rankgen.students.evaluation.evaluate import evaluate
+from rankgen.students.evaluation.settings import EvaluationSettings
+from rankgen.students.model.cross_encoder import load_backbone
+from rankgen.students.model.hardware import choose_hardware
+from rankgen.students.model.precision import precision_and_warning
+from rankgen.students.training.step import Trainer
+from rankgen.students.training.train import train_student
 
 FAST, SLOW = 7.0, 0.02
 
@@ -82,8 +82,8 @@ def test_a_gpu_that_emulates_bf16_computes_in_fp32(
 
 
 CHOICES = """
-from rankgen.manifests.half_precision import speedup
-from rankgen.students.hardware import choose_hardware
+from rankgen.manifests.models.half_precision import speedup
+from rankgen.students.model.hardware import choose_hardware
 print(choose_hardware("cpu").is_bf16, speedup("bfloat16", "cpu") < 0.5)
 print(choose_hardware("cpu", "bf16").is_bf16)
 """

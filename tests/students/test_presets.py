@@ -15,9 +15,9 @@ from rankgen.generator.cli import app
 from rankgen.generator.commands.train_student import train_settings
 from rankgen.manifests.errors import UsageError
 from rankgen.students.choices import DEFAULT_BACKBONE
-from rankgen.students.cross_encoder import load_backbone
-from rankgen.students.lists import sample_positions
-from rankgen.students.presets import NEEDED, PRESETS, with_preset
+from rankgen.students.model.cross_encoder import load_backbone
+from rankgen.students.training.lists import sample_positions
+from rankgen.students.training.presets import NEEDED, PRESETS, with_preset
 
 EVERYTHING: dict[str, object] = {
     "rankings": Path("r"),

@@ -13,7 +13,7 @@ from typing import ClassVar
 import pytest
 
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
-from rankgen.students.push import push_student
+from rankgen.students.training.push import push_student
 
 
 class Hub(BaseHTTPRequestHandler):

@@ -14,15 +14,15 @@ from typer.testing import CliRunner
 from rankgen.generator.cli import app
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.trec import Qrels
-from rankgen.students.macro_means import (
+from rankgen.students.paper.means import (
     arithmetic_mean,
     geometric_mean,
     micro_mean,
     root_mean_square,
 )
-from rankgen.students.paper_tables import TABLE_2, TABLES
-from rankgen.students.reproduce import reproduce
-from rankgen.students.tirex import CORPORA, TASKS, TirexTask, dataset_of, tasks_of
+from rankgen.students.paper.reproduce import reproduce
+from rankgen.students.paper.tables import TABLE_2, TABLES
+from rankgen.students.paper.tirex import CORPORA, TASKS, TirexTask, dataset_of, tasks_of
 
 
 @pytest.mark.parametrize("system", list(TABLE_2.rows))
@@ -145,7 +145,7 @@ def test_missing_judgements_are_fetched_where_that_is_asked_for(
         asked.append(dataset_id)
         return lambda: {"1": {"x": 1}}
 
-    monkeypatch.setattr("rankgen.retrieval.judgements.irds_qrels", catalogue)
+    monkeypatch.setattr("rankgen.retrieval.collections.judgements.irds_qrels", catalogue)
     own, run = files(tmp_path, "a", "1 0 y 1\n", "1 Q0 x 1 2 t\n")
     runs = {"mine": {"bm25/dl19": run, "bm25/dl20": run}}
     found = reproduce("table1", {"bm25/dl20": own}, runs, fetches=True)

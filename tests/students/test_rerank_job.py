@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
-from rankgen.generator.jobs.cluster import kept_session
-from rankgen.generator.rerank_work import validate_reranked
+from rankgen.generator.jobs.rerank_work import validate_reranked
+from rankgen.generator.shards.cluster import kept_session
 from rankgen.manifests.errors import IntegrityProblem
-from rankgen.manifests.half_precision import is_fast
+from rankgen.manifests.models.half_precision import is_fast
 from rankgen.manifests.records import Candidates
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.trec import read_run, trec_eval_order
-from rankgen.retrieval.candidate_rows import candidate_table
-from rankgen.students.cross_encoder import load_backbone
-from rankgen.students.strict_order import descending_from, strictly_ordered
+from rankgen.students.model.cross_encoder import load_backbone
+from rankgen.students.reranking.strict_order import descending_from, strictly_ordered
 
 ROW = Candidates("q", ("b", "c", "a", "d"), (4.0, 3.0, 2.0, 1.0))
 WORDS = ["moon", "water", "salt", "pepper", "iron", "cloud", "river", "stone"]

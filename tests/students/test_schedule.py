@@ -8,8 +8,8 @@ from toy_training import settings_of
 from transformers import get_constant_schedule_with_warmup, get_linear_schedule_with_warmup
 
 from rankgen.manifests.errors import UsageError
-from rankgen.students.schedule import place_of, rate_factor
-from rankgen.students.train import train_student
+from rankgen.students.training.schedule import place_of, rate_factor
+from rankgen.students.training.train import train_student
 
 
 @pytest.mark.parametrize("schedule", ["constant", "linear"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rankgen.students.significance import (
+from rankgen.students.evaluation.significance import (
     bonferroni,
     bootstrap_interval,
     holm,

@@ -15,17 +15,17 @@ from old_shards import rewrite_windows_as_before
 from toy_training import settings_of, weights
 
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.run_directory import RunDirectory
+from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.schema import TABLES
-from rankgen.students.batches import StepLists
-from rankgen.students.cross_encoder import load_backbone
-from rankgen.students.evidence import PairEvidence, Window
-from rankgen.students.hardware import Hardware, choose_hardware
-from rankgen.students.lists import RankedList, TrainingLists, read_training_lists
 from rankgen.students.losses import parse_loss
-from rankgen.students.settings import TrainSettings
-from rankgen.students.step import Trainer
-from rankgen.students.train import train_student
+from rankgen.students.model.cross_encoder import load_backbone
+from rankgen.students.model.hardware import Hardware, choose_hardware
+from rankgen.students.training.batches import StepLists
+from rankgen.students.training.evidence import PairEvidence, Window
+from rankgen.students.training.lists import RankedList, TrainingLists, read_training_lists
+from rankgen.students.training.settings import TrainSettings
+from rankgen.students.training.step import Trainer
+from rankgen.students.training.train import train_student
 
 
 def one_step(

@@ -13,11 +13,11 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.students import score_cache, scoring
-from rankgen.students import step as step_module
-from rankgen.students.cross_encoder import CrossEncoder, load_backbone
-from rankgen.students.encode import Pair
-from rankgen.students.hardware import choose_hardware
-from rankgen.students.step_memory import (
+from rankgen.students.model.cross_encoder import CrossEncoder, load_backbone
+from rankgen.students.model.hardware import choose_hardware
+from rankgen.students.model.pair_template import Pair
+from rankgen.students.training import step as step_module
+from rankgen.students.training.step_memory import (
     ModelSize,
     bytes_per_token,
     fitted,
@@ -27,7 +27,7 @@ from rankgen.students.step_memory import (
     is_out_of_memory,
     size_of,
 )
-from rankgen.students.train import train_student
+from rankgen.students.training.train import train_student
 
 CPU = torch.device("cpu")
 ELECTRA_BASE = ModelSize(768, 12, 12, 3072, 109_000_000)

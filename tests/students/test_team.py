@@ -18,18 +18,18 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from rankgen.generator import team as team_module
 from rankgen.generator.cli import app
-from rankgen.generator.jobs.cluster import kept_session
-from rankgen.generator.team import run_in_team
+from rankgen.generator.shards import team as team_module
+from rankgen.generator.shards.cluster import kept_session
+from rankgen.generator.shards.team import run_in_team
 from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, IntegrityProblem
-from rankgen.students.team import current_team
+from rankgen.students.training.team import current_team
 
 MEMBER = """
 import json, os, sys
 import torch
 import torch.distributed as dist
-from rankgen.students.team import current_team
+from rankgen.students.training.team import current_team
 rank, size = int(sys.argv[1]), 2
 dist.init_process_group("gloo", init_method=f"file://{sys.argv[2]}", rank=rank, world_size=size)
 team = current_team()
@@ -200,12 +200,12 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from rankgen.students import score_cache, scoring, step as step_module
-from rankgen.students.batches import TokenList
-from rankgen.students.cross_encoder import load_backbone
-from rankgen.students.hardware import choose_hardware
+from rankgen.students.training.batches import TokenList
+from rankgen.students.model.cross_encoder import load_backbone
+from rankgen.students.model.hardware import choose_hardware
 from rankgen.students.losses import parse_loss
-from rankgen.students.settings import TrainSettings
-from rankgen.students.team import current_team
+from rankgen.students.training.settings import TrainSettings
+from rankgen.students.training.team import current_team
 rank, size, meeting, backbone = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
 torch.set_num_threads(1)
 if size > 1:

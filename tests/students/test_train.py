@@ -12,11 +12,11 @@ import torch
 from toy_training import settings_of, toy_lists, weights
 
 from rankgen.manifests.errors import IncompleteRun, UsageError
-from rankgen.students import step as step_module
 from rankgen.students import train, training_run
-from rankgen.students.cross_encoder import load_backbone
-from rankgen.students.step import Trainer
-from rankgen.students.train import train_student
+from rankgen.students.model.cross_encoder import load_backbone
+from rankgen.students.training import step as step_module
+from rankgen.students.training.step import Trainer
+from rankgen.students.training.train import train_student
 
 
 def test_a_student_learns_what_the_teacher_says(recipe: dict[str, object]) -> None:

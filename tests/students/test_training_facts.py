@@ -14,11 +14,11 @@ from toy_training import settings_of
 
 from rankgen.generator.commands.train_in_team import train_in_team
 from rankgen.manifests.errors import IntegrityProblem, UsageError
-from rankgen.manifests.model_source import folder_digest
-from rankgen.students import train
-from rankgen.students.settings import TrainSettings
-from rankgen.students.train import train_student
-from rankgen.students.training_facts import training_facts, with_pinned_backbone
+from rankgen.manifests.models.model_source import folder_digest
+from rankgen.students.training import train
+from rankgen.students.training.settings import TrainSettings
+from rankgen.students.training.train import train_student
+from rankgen.students.training.training_facts import training_facts, with_pinned_backbone
 
 COMMIT, LATER = "a" * 40, "b" * 40
 

@@ -7,7 +7,7 @@ import pytest
 import pytrec_eval
 
 from rankgen.manifests.score_order import tied_scores, trec_eval_places
-from rankgen.students.measures import per_query
+from rankgen.students.evaluation.measures import per_query
 
 # Near 100 two scores tie in 32 bits when they differ by less than about 4e-6.
 CLOSE = [100.0, 100.0000001, 100.000001, 100.00001, 7.0, 7.0 + 1e-12, -0.0, 0.0, 1e300, 1e301]

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from rankgen.students.settings import TrainSettings
-from rankgen.students.training_run import metrics_path
+from rankgen.students.training.loop import metrics_path
+from rankgen.students.training.settings import TrainSettings
 
 Texts = tuple[dict[str, list[str]], dict[str, str], dict[str, str]]
 WORDS = [f"{letter}{vowel}{last}" for letter in "bdfgklm" for vowel in "aeiou" for last in "nt"]

@@ -1,0 +1,205 @@
+"""Reads a listwise answer, `[2] > [1] > [3]`, as a typed outcome; never raises, never guesses.
+
+Only numbers in brackets are ids. Digits in prose, such as the text of an HTTP error, are not. A
+label may be worse than asking again, so where the words of an answer could say something else than
+its ids, it is malformed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rankgen.generator.answers.answer_text import answer_of
+from rankgen.generator.answers.outcomes import WindowOutcome
+
+# Counts what changed how an answer is read; it is part of a run's recipe, because rows that two
+# rules made do not belong into one table. 1 took ids with any words around them.
+ANSWER_RULES = 2
+LEAST_NAMED = 0.5
+
+_CLEAN = re.compile(r"\[[1-9][0-9]{0,5}\](?:\s*>\s*\[[1-9][0-9]{0,5}\])*\s*\.?")
+# \d takes every decimal digit of Unicode (a fullwidth or an Arabic digit is still that number, and
+# the outcome is then `repaired`), but not superscripts, circled numbers or fractions.
+_ID = re.compile(r"\[[ \t]*(\d+)[ \t]*\]")
+_SEPARATORS = re.compile(r"[\s>,]*")
+_TAIL = re.compile(r"[\s>,]*\.?")
+_CUT_TAIL = re.compile(r"[\s>,]*(?:\[[ \t]*\d*)?")
+# "[5] (most relevant) > [4]": what stands in parentheses says nothing of the order.
+_LINK = re.compile(r"\s*(?:\([^()\[\]>]*\)\s*)?>\s*")
+_QUOTED = re.compile(
+    r"\b(?:e\. ?g\.|eg|for example|for instance|such as|example)\W*$", re.IGNORECASE
+)
+_REFUSED = re.compile(
+    r"\b(?:sorry|cannot|can not|can['\u2019]t|unable|won['\u2019]t)\b", re.IGNORECASE
+)
+_BACKWARDS = re.compile(r"\bascending\b|\bleast\b.*\b(?:first|most)\b", re.IGNORECASE)
+_SENTENCE_ENDS = frozenset(".!?)]};:'\u2026\u3002\uff01\uff1f")
+# More digits than any list is long; int() refuses thousands of them.
+_MOST_DIGITS = 9
+_Ids = list[int | None]
+
+
+@dataclass(frozen=True)
+class ReadingRules:
+    """What reading an answer depends on besides its text.
+
+    Attributes:
+        least_named: Least share of the passages that an answer must name, 0 to 1.
+        example: The ids of the ranking that the prompt gives as an example; empty for none. Among
+            words that ranking is taken for a quotation.
+        begins_in_thought: The prompt opens a thought, so an answer that closes none holds nothing
+            else.
+    """
+
+    least_named: float = LEAST_NAMED
+    example: tuple[int, ...] = ()
+    begins_in_thought: bool = False
+
+
+@dataclass(frozen=True)
+class ParsedAnswer:
+    """What an answer says about a window of k passages.
+
+    Attributes:
+        outcome: `ok`, `repaired`, `truncated` or `malformed`.
+        permutation: 0-based positions, best first; None exactly when malformed.
+        duplicates: Ids named again.
+        missing: Passages not named.
+        out_of_range: Ids outside 1..k.
+        why: What is wrong with a malformed answer; empty for others.
+    """
+
+    outcome: WindowOutcome
+    permutation: tuple[int, ...] | None
+    duplicates: int = 0
+    missing: int = 0
+    out_of_range: int = 0
+    why: str = ""
+
+
+class _NoRanking(Exception):
+    """The answer is malformed; its text says why."""
+
+
+def parse_permutation(
+    text: str, k: int, *, cut_by_length: bool = False, rules: ReadingRules | None = None
+) -> ParsedAnswer:
+    """Reads the ranking of k passages from an answer.
+
+    The rules, in order:
+
+    1. Thoughts in front and formatting are dropped (`answer_text`). A thought without an end is
+       malformed.
+    2. What consists of bracketed ids and separators is read in order: `ok` when it is
+       `[a] > [b] > ...` with each of 1..k once, with any white space around each `>`. Otherwise
+       the first mention of an id counts and passages left out follow in input order: `truncated`
+       when the length cut it, else `repaired`. Lines that order the same ids differently are
+       malformed.
+    3. An answer with words is `repaired` when it was not cut, ends as a sentence does, refuses
+       nothing, and has one chain joined by `>`, which names all of 1..k and is not the prompt's
+       example. Everything else is malformed: a passage that the chain lacks may be in the words.
+    4. Whatever names a smaller share of the passages than `rules.least_named` is malformed.
+
+    Args:
+        text: The answer.
+        k: Number of passages in the window, at least 1.
+        cut_by_length: The engine stopped because the token budget was spent. A whole answer may
+            end so too: rank_llm forces exactly as many tokens as a permutation needs.
+        rules: What else the reading depends on; None is the defaults.
+    """
+    rules = rules or ReadingRules()
+    answer = answer_of(text, rules.begins_in_thought)
+    try:
+        if answer is None:
+            raise _NoRanking("it ends within its thought (--max-output-tokens gives it room)")
+        return _read(answer, k, cut_by_length, rules)
+    except _NoRanking as problem:
+        return ParsedAnswer(WindowOutcome.MALFORMED, None, why=str(problem))
+
+
+def _read(answer: str, k: int, cut_by_length: bool, rules: ReadingRules) -> ParsedAnswer:
+    ids = _ids(answer, k, cut_by_length, rules)
+    seen: dict[int, None] = {}
+    duplicates = out_of_range = 0
+    for number in ids:
+        if number is None or not 1 <= number <= k:
+            out_of_range += 1
+        elif number - 1 in seen:
+            duplicates += 1
+        else:
+            seen[number - 1] = None
+    if not seen or len(seen) / k < rules.least_named:
+        raise _NoRanking(f"it names {len(seen)} of {k} passages")
+    rest = [position for position in range(k) if position not in seen]
+    clean = not (duplicates or out_of_range or rest)
+    if clean and _CLEAN.fullmatch(answer):
+        outcome = WindowOutcome.OK
+    elif cut_by_length and rest and len(ids) < k:
+        outcome = WindowOutcome.TRUNCATED
+    else:
+        outcome = WindowOutcome.REPAIRED
+    return ParsedAnswer(outcome, (*seen, *rest), duplicates, len(rest), out_of_range)
+
+
+def _ids(answer: str, k: int, cut_by_length: bool, rules: ReadingRules) -> _Ids:
+    """Returns the ids of a trustworthy ranking in order of mention."""
+    found = list(_ID.finditer(answer))
+    if not found:
+        raise _NoRanking("it names no passage in brackets")
+    numbers = [_number(match.group(1)) for match in found]
+    gaps = [answer[before.end() : after.start()] for before, after in itertools.pairwise(found)]
+    tail = answer[found[-1].end() :]
+    ends_clean = _TAIL.fullmatch(tail) or (cut_by_length and _CUT_TAIL.fullmatch(tail))
+    chains = _chains(gaps)
+    if found[0].start() == 0 and ends_clean and all(_SEPARATORS.fullmatch(gap) for gap in gaps):
+        _refuse_contradictions([numbers[start:end] for start, end in chains])
+        return numbers
+    if cut_by_length:
+        raise _NoRanking("its length cut it among words")
+    if tail and answer[-1] not in _SENTENCE_ENDS:
+        raise _NoRanking("it ends within a sentence")
+    if _REFUSED.search(answer):
+        raise _NoRanking("it reads like a refusal")
+    if _BACKWARDS.search(answer):
+        raise _NoRanking("it may name the least relevant first")
+    return _chain_among_words(
+        [
+            (numbers[start:end], answer[: found[start].start()])
+            for start, end in chains
+            if end - start > 1
+        ],
+        k,
+        rules,
+    )
+
+
+def _chains(gaps: Sequence[str]) -> list[tuple[int, int]]:
+    """Returns the runs [start, end) of ids joined by `>`, single ids included."""
+    breaks = [i for i, gap in enumerate(gaps, start=1) if not _LINK.fullmatch(gap)]
+    return list(itertools.pairwise([0, *breaks, len(gaps) + 1]))
+
+
+def _refuse_contradictions(chains: Sequence[_Ids]) -> None:
+    different = {tuple(chain) for chain in chains}
+    named = [number for chain in different for number in set(chain)]
+    if len(named) > len(set(named)):
+        raise _NoRanking("its lines order the same passages differently")
+
+
+def _chain_among_words(chains: Sequence[tuple[_Ids, str]], k: int, rules: ReadingRules) -> _Ids:
+    """Returns the one chain, each given with the text before it."""
+    if len({tuple(chain) for chain, _ in chains}) != 1:
+        raise _NoRanking("its words hold no chain, or several" if chains else "it has no chain")
+    chain, before = chains[0]
+    if tuple(chain) == rules.example or _QUOTED.search(before[-40:]):
+        raise _NoRanking("it only quotes an example")
+    if not set(range(1, k + 1)) <= set(chain):
+        raise _NoRanking("its words may place a passage that its chain lacks")
+    return chain
+
+
+def _number(digits: str) -> int | None:
+    return int(digits) if len(digits) <= _MOST_DIGITS else None

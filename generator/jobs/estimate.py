@@ -1,0 +1,172 @@
+"""`label --dry-run`: what a run would cost, with every assumption named."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from rankgen.generator.answers.outcomes import TeacherFailure
+from rankgen.generator.jobs.label import LabelRunSettings, plan_labels
+from rankgen.generator.prompts.tokenizer import BUNDLED
+from rankgen.generator.strategies.windows import call_count, spans
+from rankgen.generator.teachers.registry import make_prompter
+from rankgen.generator.teachers.settings import LabelSettings
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.records import Query
+from rankgen.manifests.run.candidate_lists import CandidateLists
+from rankgen.manifests.run.ledger import Ledger
+from rankgen.manifests.run.plan import read_plan
+from rankgen.manifests.run.query_table import QueryTable
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import DocumentTexts
+
+SAMPLED_QUERIES = 64
+SECONDS_PER_HOUR = 3600.0
+
+
+class Estimate(BaseModel):
+    """What a label run would cost.
+
+    Attributes:
+        queries: Planned queries.
+        shards: Planned shards.
+        shards_done: Those that an earlier run has committed.
+        calls: Windows over all queries and passes.
+        prompt_tokens: Over all calls, extrapolated from the sample; 0 for teachers without an LLM.
+        output_tokens: Likewise.
+        sampled_queries: Queries whose prompts were tokenised.
+        tokenizer: With which tokenizer; None for teachers without one.
+        gpu_hours: Tokens over the assumed rate.
+        tokens_per_second: The assumed rate of one GPU.
+        rate_source: Where that rate comes from.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    queries: int
+    shards: int
+    shards_done: int
+    calls: int
+    prompt_tokens: int
+    output_tokens: int
+    sampled_queries: int
+    tokenizer: str | None
+    gpu_hours: float
+    tokens_per_second: float
+    rate_source: Literal["assumed"] = "assumed"
+
+    def text(self) -> str:
+        """Returns the estimate for people."""
+        lines = [
+            f"queries        {self.queries:>15,}",
+            f"shards         {self.shards:>15,}   ({self.shards_done:,} committed before)",
+            f"calls          {self.calls:>15,}   (windows over all queries)",
+        ]
+        if self.tokenizer is None:
+            return "\n".join([*lines, "tokens                       0   (the teacher is no LLM)"])
+        return "\n".join(
+            [
+                *lines,
+                f"prompt tokens  {self.prompt_tokens:>15,}   (tokenised {self.sampled_queries} "
+                f"sampled queries with {self.tokenizer}, extrapolated)",
+                f"output tokens  {self.output_tokens:>15,}   (most that the answers may have)",
+                f"GPU-hours      {self.gpu_hours:>15,.2f}   (assumes "
+                f"{self.tokens_per_second:,.0f} tokens/s of prompt and output on one GPU; "
+                "not measured, change it with --tokens-per-second)",
+            ]
+        )
+
+
+def estimate(settings: LabelRunSettings, tokens_per_second: float) -> Estimate:
+    """Plans a label run without running it; no engine is started, nothing is written.
+
+    Args:
+        settings: The run.
+        tokens_per_second: The throughput assumed of one GPU, prompt and output together.
+
+    Raises:
+        RankgenError: As the run itself would raise before its first call.
+    """
+    teacher = _counting_offline(settings.teacher.resolved())
+    plan, queries = plan_labels(settings)
+    source = RunDirectory(settings.candidates)
+    lengths = [
+        len(doc_ids)
+        for shard in source.shards("candidates", ["doc_ids"])
+        for doc_ids in shard["doc_ids"].to_pylist()
+    ]
+    calls = sum(call_count(n, teacher.window, teacher.stride, teacher.passes) for n in lengths)
+    sample = _seeded_sample(queries)
+    is_llm = teacher.preset.kind == "listwise"
+    prompt, output, sampled_calls = _tokens(source, teacher, sample) if is_llm else (0, 0, 1)
+    scale = calls / sampled_calls if sampled_calls else 0.0
+    tokens = (prompt + output) * scale
+    return Estimate(
+        queries=plan.queries,
+        shards=plan.shards,
+        shards_done=_committed(RunDirectory(settings.out)),
+        calls=calls,
+        prompt_tokens=round(prompt * scale),
+        output_tokens=round(output * scale),
+        sampled_queries=len(sample) if is_llm else 0,
+        tokenizer=teacher.tokenizer if is_llm else None,
+        gpu_hours=tokens / tokens_per_second / SECONDS_PER_HOUR,
+        tokens_per_second=tokens_per_second,
+    )
+
+
+def _counting_offline(teacher: LabelSettings) -> LabelSettings:
+    """RankZephyr's own tokenizer is at hand, so that its costs need no download."""
+    preset = teacher.preset
+    if preset.name == BUNDLED and teacher.tokenizer == preset.model:
+        return teacher.model_copy(update={"tokenizer": BUNDLED})
+    return teacher
+
+
+def _tokens(
+    source: RunDirectory, teacher: LabelSettings, sample: Sequence[Query]
+) -> tuple[int, int, int]:
+    """Returns prompt tokens, output tokens and calls of one pass over the sampled queries.
+
+    The windows are those of the first-stage order: which passages share a window changes the sum
+    only where a prompt has to be cut. A query whose prompt cannot be written counts as far as it
+    comes; the run will quarantine it.
+
+    Raises:
+        UsageError: No sampled prompt can be written.
+    """
+    prompter = make_prompter(teacher)
+    lists, texts = CandidateLists(source), DocumentTexts(source)
+    prompt = output = calls = 0
+    failure: TeacherFailure | None = None
+    for query in sample:
+        doc_ids = lists[[query.query_id]][query.query_id].doc_ids
+        documents = texts[doc_ids]
+        for start, end in spans(len(doc_ids), teacher.window, teacher.stride):
+            window = [documents[doc_id] for doc_id in doc_ids[start:end]]
+            try:
+                prompt += len(prompter.build(query, window).token_ids)
+            except TeacherFailure as error:
+                failure = error
+                break
+            output += prompter.output_budget(len(window))
+            calls += 1
+    if failure and not calls:
+        raise UsageError(
+            f"no prompt can be written: {failure}", "check --context-size, --window and --tokenizer"
+        )
+    return prompt, output, calls
+
+
+def _seeded_sample(queries: QueryTable) -> list[Query]:
+    return list(itertools.islice(queries.by_place(), SAMPLED_QUERIES))
+
+
+def _committed(run: RunDirectory) -> int:
+    if not run.plan.exists():
+        return 0
+    plan = read_plan(run)
+    return len(Ledger(run, plan.fingerprint, plan.shards, plan.tables).records())

@@ -1,0 +1,241 @@
+"""The label job: candidates in, teacher rankings with their window evidence out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from rankgen.generator.engines.answered_model import answer_record
+from rankgen.generator.engines.server_address import server_address
+from rankgen.generator.engines.server_notes import server_notes
+from rankgen.generator.engines.vllm_arguments import checked_dtype
+from rankgen.generator.engines.vllm_dtype import own_dtype
+from rankgen.generator.jobs.held_versions import VLLM_KEY, vllm_version, with_held_versions
+from rankgen.generator.jobs.label_rows import validate_rankings
+from rankgen.generator.jobs.label_work import LabelFactory
+from rankgen.generator.shards.cluster import cpus_of_nodes
+from rankgen.generator.shards.job import JobSummary, ShardJob, run_job
+from rankgen.generator.shards.nodes import living_nodes
+from rankgen.generator.shards.pool_settings import PoolSettings
+from rankgen.generator.shards.settled import AUTO, settled
+from rankgen.generator.teachers.presets import split_teacher
+from rankgen.generator.teachers.revision import with_pinned_revision
+from rankgen.generator.teachers.settings import LabelSettings
+from rankgen.generator.teachers.sources import anchored
+from rankgen.generator.teachers.teacher_recipe import teacher_recipe
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.notices import warn
+from rankgen.manifests.run.candidate_lists import CandidateLists
+from rankgen.manifests.run.plan import Plan, default_shards
+from rankgen.manifests.run.provenance import read_predicate
+from rankgen.manifests.run.query_table import QueryTable, queries_of_run
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import digest_of_documents, link_texts
+from rankgen.manifests.storage.run_path import RunPath
+
+# Beyond so many threads the interpreter's lock is what an embedder waits for.
+_EMBEDDING_CPUS = 8
+_ENGINE_GAP_SECONDS = 3.0
+
+
+class LabelRunSettings(BaseModel):
+    """Everything that `rankgen label` can be told.
+
+    Attributes:
+        candidates: The folder of a retrieve run.
+        teacher: The teacher and how it is asked.
+        only: Label only these queries; None labels all that have candidates.
+        shards: Number of shards; None takes as many as the candidates have.
+        workers: Ray actors; None takes one a GPU, one a node for `minilm` (more on nodes of many
+            cores), else one.
+        max_failed: Queries without a ranking that are tolerated.
+        stall_seconds: A worker that finishes no window for so long is replaced.
+        ray_address: A cluster, or None for this machine.
+        allow_other_versions: Go on with a run although it was begun with other versions of what
+            makes its labels.
+        out: The run's folder.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    candidates: RunPath
+    teacher: LabelSettings
+    only: tuple[str, ...] | None = None
+    shards: int | None = Field(default=None, ge=1)
+    workers: int | None = Field(default=None, ge=1)
+    max_failed: int = Field(default=0, ge=0)
+    stall_seconds: float = Field(default=1800.0, gt=0)
+    ray_address: str | None = None
+    allow_other_versions: bool = False
+    out: RunPath
+
+
+def label(settings: LabelRunSettings) -> JobSummary:
+    """Has the teacher order every query's candidates and publishes the rankings.
+
+    Raises:
+        RankgenError: See `run_job`; also wrong settings, or candidates that are no run.
+    """
+    run = RunDirectory(settings.out)
+    teacher = with_pinned_revision(settings.teacher.resolved(), run)
+    settings = settings.model_copy(update={"teacher": teacher})
+    plan, queries = plan_labels(settings)
+    if teacher.engine != "vllm":
+        return _run(settings, plan, queries)
+    own = own_dtype(teacher.model or "", teacher.revision)
+    with settled(
+        run,
+        "dtype",
+        teacher.dtype or AUTO,
+        partial(checked_dtype, own, teacher.engine_args),
+        may_use_gpus=True,
+        ray_address=settings.ray_address,
+    ) as dtype:
+        teacher = teacher.model_copy(update={"dtype": dtype})
+        settings = settings.model_copy(update={"teacher": teacher})
+        vllm = vllm_version(run, plan, settings.ray_address)
+        changes = {
+            "recipe": {**plan.recipe, "dtype": dtype, VLLM_KEY: vllm},
+            # `verify --relabel` labels with these.
+            "settings": _shown(settings),
+        }
+        return _run(settings, plan.model_copy(update=changes), queries)
+
+
+def _run(settings: LabelRunSettings, plan: Plan, queries: QueryTable) -> JobSummary:
+    run = RunDirectory(settings.out)
+    held = with_held_versions(run, plan, allow_others=settings.allow_other_versions)
+    summary = run_job(_job(settings, held, plan.recipe, queries))
+    _tell_of_servers(run)
+    return summary
+
+
+def _tell_of_servers(run: RunDirectory) -> None:
+    """Says what the servers of a run did otherwise than at its begin, or than greedy decoding."""
+    predicate = read_predicate(run) or {}
+    environments = predicate.get("environments")
+    for sentence in server_notes(environments if isinstance(environments, list) else []):
+        warn(f"{run.root}: {sentence}")
+
+
+def _job(
+    settings: LabelRunSettings, plan: Plan, wanted: dict[str, JsonValue], queries: QueryTable
+) -> ShardJob:
+    """Returns the job.
+
+    Args:
+        settings: Of this command.
+        plan: The run's.
+        wanted: The recipe with today's versions, which the workers must have.
+        queries: The planned queries.
+    """
+    source, run = RunDirectory(settings.candidates), RunDirectory(settings.out)
+    teacher = settings.teacher
+    in_flight = teacher.concurrency or 1
+    return ShardJob(
+        run=run,
+        plan=plan,
+        queries=queries,
+        factory=LabelFactory(
+            source.root.absolute(),
+            anchored(teacher),
+            plan.recipe.get("documents_sha256"),
+            wanted,
+            answer_record(RunDirectory(run.root.absolute()), plan),
+        ),
+        validate=validate_rankings,
+        finish=lambda: link_texts(source, run),
+        pool=lambda: size_pool(settings, teacher, in_flight),
+        max_failed=settings.max_failed,
+        # A server's bad hour, or a model that answers otherwise in another batch.
+        tries_again=True,
+        ray_address=settings.ray_address,
+    )
+
+
+def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
+    """Returns the plan of a label run and its queries.
+
+    Raises:
+        UsageError: The candidates are no finished run, or a setting is wrong.
+    """
+    teacher = settings.teacher.resolved()
+    source = RunDirectory(settings.candidates)
+    lists = CandidateLists(source)
+    if not source.has_table("documents"):
+        raise UsageError(
+            f"{source.root} is not finished (it has no documents yet)",
+            "repeat its `rankgen retrieve` command, which resumes",
+        )
+    losses = _recorded_losses(source, teacher, settings.only)
+    only = settings.only
+    queries = queries_of_run(source, lists.query_ids() if only is None else sorted(set(only)))
+    recipe = {"candidates_sha256": lists.digest(), **teacher_recipe(teacher)}
+    if teacher.preset.reads_texts:
+        recipe["documents_sha256"] = digest_of_documents(source)
+    plan = Plan(
+        kind="label",
+        tables=("rankings", "windows"),
+        recipe=recipe,
+        settings=_shown(settings) | losses,
+        shards=settings.shards or default_shards(len(queries)),
+        queries=len(queries),
+        queries_sha256=queries.digest(),
+    )
+    return plan, queries
+
+
+def _recorded_losses(
+    source: RunDirectory, teacher: LabelSettings, only: Collection[str] | None
+) -> dict[str, JsonValue]:
+    """Returns what the run of a recorded teacher lacks or leaves open; nothing of others."""
+    preset, argument = split_teacher(teacher.teacher)
+    if preset.kind != "recorded":
+        return {}
+    from rankgen.generator.teachers.recorded import recorded_losses
+
+    chosen = None if only is None else frozenset(only)
+    candidates = (
+        (row["query_id"], row["doc_ids"])
+        for shard in source.shards("candidates", ["query_id", "doc_ids"])
+        for row in shard.to_pylist()
+        if chosen is None or row["query_id"] in chosen
+    )
+    losses = recorded_losses(Path(argument or ""), teacher.order or "score", candidates)
+    return {"recorded_run": dict(losses)}
+
+
+def _shown(settings: LabelRunSettings) -> dict[str, JsonValue]:
+    """Returns the settings as they are written down: of a server's address what may be shown."""
+    url = settings.teacher.base_url
+    if url is not None:
+        teacher = settings.teacher.model_copy(update={"base_url": server_address(url).shown})
+        settings = settings.model_copy(update={"teacher": teacher})
+    return settings.model_dump(mode="json")
+
+
+def size_pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int) -> PoolSettings:
+    """Sizes the pool: an engine takes a GPU (or the machine), an embedder many CPUs, others one."""
+    preset = teacher.preset
+    pool = PoolSettings(chains=in_flight, stall_seconds=settings.stall_seconds)
+    if preset.kind == "embedding":
+        # Workers do not share embeddings, threads of one do.
+        counts = cpus_of_nodes()
+        cpus = min(_EMBEDDING_CPUS, *counts, max(1, sum(counts) // (settings.workers or 1)))
+        workers = settings.workers or sum(count // cpus for count in counts)
+        return replace(pool, workers=workers, cpus=cpus)
+    if teacher.engine != "vllm":
+        return replace(pool, workers=settings.workers or 1)
+    nodes, together = living_nodes(), teacher.tensor_parallel
+    if any(node.gpus for node in nodes):
+        # The GPUs that share a model stand in one node.
+        workers = settings.workers or max(1, sum(int(node.gpus) // together for node in nodes))
+        gap = _ENGINE_GAP_SECONDS if workers > 1 else 0.0
+        return replace(pool, workers=workers, gpus=float(together), start_gap_seconds=gap)
+    workers = settings.workers or 1
+    share = sum(node.cpus for node in nodes) / workers
+    return replace(pool, workers=workers, cpus=max(1.0, min(share, *(n.cpus for n in nodes))))

@@ -1,0 +1,244 @@
+"""What a label worker does with a shard: many queries in flight, each a chain of windows."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from pydantic import JsonValue
+
+from rankgen.generator.answers.outcomes import (
+    EngineDead,
+    FailedCall,
+    FailedQuery,
+    FailedWindow,
+    QueryRanking,
+    TeacherFailure,
+    WindowOutcome,
+    WindowRecord,
+)
+from rankgen.generator.debugging import debug_wanted
+from rankgen.generator.engines.gauges import gauges_of
+from rankgen.generator.jobs.label_rows import label_counts, ranking_table, window_table
+from rankgen.generator.shards.streak import Streak
+from rankgen.generator.shards.vitals import LastError
+from rankgen.generator.shards.work import FilledShard, WorkerMustExit
+from rankgen.generator.shards.worker_errors import unforeseen
+from rankgen.generator.strategies.sliding import places, rank_query
+from rankgen.generator.teachers.base import Teacher
+from rankgen.generator.teachers.hub_fetch import fetch_once, files_of_teacher
+from rankgen.generator.teachers.journal import WindowJournal
+from rankgen.generator.teachers.journaled import JournaledTeacher
+from rankgen.generator.teachers.registry import make_teacher
+from rankgen.generator.teachers.settings import LabelSettings
+from rankgen.generator.teachers.teacher_recipe import refuse_another_teacher
+from rankgen.generator.teachers.versions import versions
+from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError
+from rankgen.manifests.records import Document, Query
+from rankgen.manifests.run.candidate_lists import CandidateList, CandidateLists
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import DocumentTexts
+
+# An engine's error comes after many tries of its own; an answer may be bad by chance.
+ERRORS_IN_A_ROW, BAD_ANSWERS_IN_A_ROW = 10, 50
+
+
+@dataclass(frozen=True)
+class LabelFactory:
+    """Makes a teacher and opens the candidates in a worker process.
+
+    Attributes:
+        candidates: The retrieve run's folder.
+        teacher: Resolved settings.
+        documents_sha256: Digest of the texts that the run was planned on; None where none is read.
+        wanted: The driver's recipe; see `teacher_recipe`. None compares nothing.
+        answered_model: Where the run keeps which model a server's answers name.
+    """
+
+    candidates: Path
+    teacher: LabelSettings
+    documents_sha256: JsonValue = None
+    wanted: Mapping[str, JsonValue] | None = None
+    answered_model: Path | None = None
+
+    def fetch(self, say: Callable[[str], None]) -> None:
+        """Fetches what the teacher needs of the Hub; see `fetch_once`."""
+        for files in files_of_teacher(self.teacher):
+            fetch_once(files, say)
+
+    def __call__(self) -> LabelWork:
+        """Loads the model.
+
+        Raises:
+            EnvironmentProblem: This node sees other texts or files than the driver, or has other
+                versions.
+        """
+        if self.wanted is not None:
+            refuse_another_teacher(self.teacher, self.wanted)
+        return LabelWork(
+            RunDirectory(self.candidates), self.teacher, self.documents_sha256, self.answered_model
+        )
+
+
+class LabelWork:
+    """Fills shards with a teacher's rankings.
+
+    Args:
+        source: The candidates with their texts.
+        settings: Resolved settings of the teacher.
+        documents_sha256: See `LabelFactory`.
+        answered_model: See `LabelFactory`.
+    """
+
+    def __init__(
+        self,
+        source: RunDirectory,
+        settings: LabelSettings,
+        documents_sha256: JsonValue = None,
+        answered_model: Path | None = None,
+    ) -> None:
+        self._settings = settings
+        self._candidates = CandidateLists(source)
+        self._documents = DocumentTexts(source) if settings.preset.reads_texts else None
+        if self._documents is not None and self._documents.digest() != documents_sha256:
+            raise EnvironmentProblem(
+                f"the documents that {socket.gethostname()} sees are not those that the run was "
+                "planned on",
+                "let every node see the same folder of candidates",
+            )
+        self._teacher: Teacher = make_teacher(settings, answered_model)
+        self._versions = versions(settings)
+        # Shared by all shards in flight, so that the engine always has this many chains.
+        self._chains = asyncio.Semaphore(settings.concurrency or 1)
+        self._windows = 0
+        self.last_error: LastError | None = None
+        self._errors, self._answers = Streak(ERRORS_IN_A_ROW), Streak(BAD_ANSWERS_IN_A_ROW)
+
+    async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
+        """Ranks every query; one that the teacher could not rank is a failed one.
+
+        The rows hold all calls that were ever made for these queries as far as the shard's journal
+        knows them: failed ones of earlier revisions and of workers that died, too.
+        """
+        lists = self._candidates[[query.query_id for query in queries]]
+        opened = WindowJournal(journal)
+        damaged = opened.damaged
+        teacher = JournaledTeacher(self._teacher, opened, self._count_window)
+        chains = [
+            asyncio.create_task(self._rank(query, lists[query.query_id], teacher))
+            for query in queries
+        ]
+        try:
+            results = await asyncio.gather(*chains)
+        except EngineDead as error:
+            raise WorkerMustExit(str(error)) from error
+        finally:
+            for chain in chains:
+                chain.cancel()
+            await teacher.close()
+        ranked = [result for result in results if isinstance(result, QueryRanking)]
+        failed = [result for result in results if isinstance(result, FailedQuery)]
+        return FilledShard(
+            tables={
+                "rankings": ranking_table([(r, lists[r.query_id]) for r in ranked]),
+                "windows": window_table(ranked, failed),
+            },
+            failed={query.query_id: query.reason for query in failed},
+            facts={"windows_replayed": teacher.replayed, "journal_lines_damaged": damaged},
+        )
+
+    def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
+        """Returns queries by status, windows by outcome, repairs and tokens."""
+        return label_counts(tables)
+
+    def progress(self) -> int:
+        """Counts the windows of all shards, replayed ones included."""
+        return self._windows
+
+    def gauges(self) -> Mapping[str, float]:
+        """Returns what the teacher's engine says."""
+        return gauges_of(self._teacher)
+
+    async def close(self) -> None:
+        """Stops the engine."""
+        await self._teacher.close()
+
+    def facts(self) -> Mapping[str, JsonValue]:
+        """Returns the teacher's name, the versions that make its labels, and its provenance."""
+        return {"teacher": self._teacher.name, **self._versions, **self._teacher.facts()}
+
+    async def _rank(
+        self, query: Query, candidates: CandidateList, teacher: JournaledTeacher
+    ) -> QueryRanking | FailedQuery:
+        made: list[WindowRecord] = []
+        async with self._chains:
+            try:
+                return await rank_query(
+                    query,
+                    self._passages(candidates.doc_ids),
+                    teacher,
+                    window=self._settings.window,
+                    stride=self._settings.stride,
+                    passes=self._settings.passes,
+                    made=made,
+                )
+            except TeacherFailure as failure:
+                self._count_failure(query, failure.outcome, failure.reason)
+                reason = f"{failure.outcome} after {failure.attempts} attempts: {failure.reason}"
+            except (RankgenError, EngineDead, OSError):
+                raise
+            except Exception as error:
+                # Nobody foresaw it, so it may be this query's alone; if it is not, the next ones
+                # meet it too.
+                if debug_wanted():
+                    traceback.print_exc()
+                reason = unforeseen(error)
+                self._count_failure(query, WindowOutcome.ERROR, reason)
+            calls = teacher.failed_calls(query.query_id)
+            return FailedQuery(
+                query.query_id,
+                reason,
+                tuple(made),
+                self._failed_window(len(candidates.doc_ids), len(made), calls) if calls else None,
+            )
+
+    def _failed_window(
+        self, passages: int, ranked: int, calls: tuple[FailedCall, ...]
+    ) -> FailedWindow:
+        """Returns the window after those that were ranked."""
+        settings = self._settings
+        asked_for = places(passages, settings.window, settings.stride, settings.passes)
+        pass_index, start, end = asked_for[ranked]
+        return FailedWindow(pass_index, ranked, start, end, calls)
+
+    def _count_failure(self, query: Query, outcome: WindowOutcome, reason: str) -> None:
+        """Stops the run, before its queries are quarantined, for a reason that all of them share.
+
+        Raises:
+            IncompleteRun: Window after window failed for one reason.
+        """
+        self.last_error = LastError(time.time(), f"query {query.query_id}: {reason}")
+        streak = self._errors if outcome is WindowOutcome.ERROR else self._answers
+        if streak.failure(reason, query.query_id):
+            raise IncompleteRun(
+                f"the last {streak.longest} windows failed for one reason: {reason}",
+                "mend that, then repeat the command to resume",
+            )
+
+    def _count_window(self, is_new: bool) -> None:
+        self._windows += 1
+        if is_new:
+            self._errors.success()
+            self._answers.success()
+
+    def _passages(self, doc_ids: Sequence[str]) -> list[Document]:
+        if self._documents is None:
+            return [Document(doc_id, "", "") for doc_id in doc_ids]
+        texts = self._documents[doc_ids]
+        return [texts[doc_id] for doc_id in doc_ids]

@@ -1,0 +1,150 @@
+"""Fills shards with lists of one relevant passage and hard negatives, and checks them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from pydantic import JsonValue
+
+from rankgen.generator.shards.work import FilledShard
+from rankgen.manifests.errors import IntegrityProblem
+from rankgen.manifests.records import Query
+from rankgen.manifests.run.candidate_lists import CandidateList, CandidateLists
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.schema import NOT_RETRIEVED, RANKINGS
+from rankgen.retrieval.negatives import list_with_negatives
+
+
+@dataclass(frozen=True)
+class NegativesFactory:
+    """Opens the candidates in a worker process.
+
+    Attributes:
+        candidates: The folder of a retrieve run.
+        positives: Query id -> its relevant passages, at least one.
+        depth: See `list_with_negatives`.
+        count: See `list_with_negatives`.
+        seed: See `list_with_negatives`.
+        copies: Query id -> candidates that are copies of its relevant passages.
+        without_text: Query id -> candidates that are relevant but have no text.
+        own: Queries whose candidate of the same id is the query itself.
+    """
+
+    candidates: Path
+    positives: Mapping[str, Sequence[str]]
+    depth: int
+    count: int
+    seed: int
+    copies: Mapping[str, AbstractSet[str]]
+    without_text: Mapping[str, AbstractSet[str]]
+    own: AbstractSet[str]
+
+    def __call__(self) -> NegativesWork:
+        """Opens the candidates."""
+        return NegativesWork(self)
+
+
+class NegativesWork:
+    """Draws the negatives of each query.
+
+    Args:
+        wanted: The candidates and the settings.
+    """
+
+    def __init__(self, wanted: NegativesFactory) -> None:
+        self._wanted, self._drawn = wanted, 0
+        self._lists = CandidateLists(RunDirectory(wanted.candidates))
+
+    async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
+        """Returns one list a query; none fails."""
+        del journal  # A draw is sooner repeated than kept.
+        held = self._lists[[query.query_id for query in queries]]
+        lists = {query_id: self._list_of(found) for query_id, found in held.items()}
+        self._drawn += len(lists)
+        rows = [_row(held[query.query_id], lists[query.query_id]) for query in queries]
+        return FilledShard(
+            tables={"rankings": pa.Table.from_pylist(rows, schema=RANKINGS)}, failed={}
+        )
+
+    def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
+        """Returns passages, what was left out of the lists, and lists that are not full."""
+        positions: list[list[int]] = tables["rankings"]["retrieval_positions"].to_pylist()
+        held: list[str] = tables["rankings"]["query_id"].to_pylist()
+        copies = self._wanted.copies
+        return {
+            "passages": sum(map(len, positions)),
+            "relevant_not_retrieved": sum(row[0] == NOT_RETRIEVED for row in positions),
+            "copies_of_relevant_left_out": sum(len(copies.get(query_id, ())) for query_id in held),
+            "own_documents_left_out": len(self._wanted.own & set(held)),
+            "lists_with_fewer_negatives": sum(len(row) <= self._wanted.count for row in positions),
+        }
+
+    def progress(self) -> int:
+        """Counts the queries."""
+        return self._drawn
+
+    async def close(self) -> None:
+        """Has nothing to free."""
+
+    def facts(self) -> Mapping[str, JsonValue]:
+        """Has nothing to add to the recipe."""
+        return {}
+
+    def _list_of(self, found: CandidateList) -> list[str]:
+        query_id = found.query_id
+        left_out = {query_id} if query_id in self._wanted.own else set()
+        for doc_ids in (self._wanted.copies, self._wanted.without_text):
+            left_out |= doc_ids.get(query_id, frozenset())
+        return list_with_negatives(
+            found.query_id,
+            found.doc_ids,
+            self._wanted.positives[found.query_id],
+            depth=self._wanted.depth,
+            count=self._wanted.count,
+            seed=self._wanted.seed,
+            left_out=left_out,
+        )
+
+
+def validate_lists(
+    tables: Mapping[str, pa.Table], planned: Sequence[str], quarantined: Mapping[str, str]
+) -> None:
+    """Checks an attempt: each planned query once, and no passage twice.
+
+    Raises:
+        IntegrityProblem: Something is wrong.
+    """
+    rows = tables["rankings"].to_pylist()
+    if [row["query_id"] for row in rows] != sorted(set(planned) - set(quarantined)):
+        raise IntegrityProblem(
+            "an attempt does not hold the planned queries", "repeat the command to try again"
+        )
+    for row in rows:
+        if len(set(row["doc_ids"])) != len(row["doc_ids"]):
+            raise IntegrityProblem(
+                f"the list of query {row['query_id']} holds a passage twice",
+                "repeat the command to try again",
+            )
+
+
+def _row(found: CandidateList, doc_ids: Sequence[str]) -> dict[str, object]:
+    """Returns the list as a row of the table `rankings`, though no teacher ordered it."""
+    place = {doc_id: position for position, doc_id in enumerate(found.doc_ids)}
+    return {
+        "query_id": found.query_id,
+        "doc_ids": doc_ids,
+        "retrieval_positions": [place.get(d, NOT_RETRIEVED - 1) + 1 for d in doc_ids],
+        "retrieval_scores": [
+            found.retrieval_scores[place[d]] if d in place else 0.0 for d in doc_ids
+        ],
+        "status": "complete",
+        "windows": 0,
+        "repaired_windows": 0,
+        "prompt_tokens": 0,
+        "output_tokens": 0,
+        "candidates_sha256": found.candidates_sha256,
+    }

@@ -1,0 +1,132 @@
+"""What a rerank worker does with a shard: candidates in a student's order, and their check."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import JsonValue
+
+from rankgen.generator.jobs.retrieve_work import validate_candidates
+from rankgen.generator.shards.work import FilledShard
+from rankgen.manifests.errors import IntegrityProblem
+from rankgen.manifests.records import Candidates, Query
+from rankgen.manifests.run.candidate_lists import CandidateLists
+from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import DocumentTexts
+
+
+class Reranker(Protocol):
+    """Orders lists of candidates."""
+
+    def rerank(
+        self,
+        lists: Sequence[Candidates],
+        queries: Mapping[str, str],
+        documents: Mapping[str, str],
+        count: Callable[[int], None],
+    ) -> tuple[list[Candidates], dict[str, str]]:
+        """Returns the lists in order, scores strictly decreasing, and query id -> failure.
+
+        Args:
+            lists: First-stage candidates.
+            queries: Text by query id.
+            documents: "title text" by document id.
+            count: To be told how many more pairs were scored; may be called from a thread.
+        """
+
+    def facts(self) -> Mapping[str, JsonValue]:
+        """Returns with what it scores."""
+
+
+@dataclass(frozen=True)
+class RerankFactory:
+    """Opens a student and the candidates in a worker process."""
+
+    candidates: Path
+    opener: Callable[[], Reranker]
+
+    def __call__(self) -> RerankWork:
+        """Loads the model."""
+        return RerankWork(RunDirectory(self.candidates), self.opener())
+
+
+class RerankWork:
+    """Fills shards with re-ranked candidates.
+
+    Args:
+        source: The candidates with their texts.
+        reranker: Orders them.
+    """
+
+    def __init__(self, source: RunDirectory, reranker: Reranker) -> None:
+        self._lists, self._documents = CandidateLists(source), DocumentTexts(source)
+        self._reranker, self._scored = reranker, 0
+
+    async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
+        """Scores in a thread, so that the process still answers when it is asked how it does."""
+        del journal  # A shard is some minutes of scoring at most, and is sooner repeated than kept.
+        if not queries:
+            return FilledShard(tables={"candidates": candidate_table([])}, failed={})
+        held = self._lists[[query.query_id for query in queries]]
+        lists = [
+            Candidates(row.query_id, tuple(row.doc_ids), tuple(row.retrieval_scores))
+            for row in (held[query.query_id] for query in queries)
+        ]
+        texts = self._documents[sorted({doc_id for row in lists for doc_id in row.doc_ids})]
+        ordered, failed = await asyncio.to_thread(
+            self._reranker.rerank,
+            lists,
+            {query.query_id: query.text for query in queries},
+            {doc_id: document.contents for doc_id, document in texts.items()},
+            self._count,
+        )
+        return FilledShard(
+            tables={"candidates": candidate_table(ordered)},
+            failed=failed,
+        )
+
+    def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
+        """Returns the number of candidates."""
+        return {
+            "candidates": sum(pc.list_value_length(tables["candidates"]["doc_ids"]).to_pylist())
+        }
+
+    def progress(self) -> int:
+        """Counts the pairs that were scored."""
+        return self._scored
+
+    async def close(self) -> None:
+        """Has nothing to free."""
+
+    def facts(self) -> Mapping[str, JsonValue]:
+        """Returns with what the scores are made."""
+        return self._reranker.facts()
+
+    def _count(self, pairs: int) -> None:
+        self._scored += pairs
+
+
+def validate_reranked(
+    tables: Mapping[str, pa.Table], planned: Sequence[str], quarantined: Mapping[str, str]
+) -> None:
+    """Checks an attempt as candidates are checked, and that no two scores of a query are tied.
+
+    Raises:
+        IntegrityProblem: Something is wrong.
+    """
+    validate_candidates(tables, planned, quarantined)
+    for row in tables["candidates"].to_pylist():
+        narrow = np.asarray(row["retrieval_scores"], dtype=np.float32)
+        if not (np.diff(narrow) < 0).all():
+            raise IntegrityProblem(
+                f"the scores of query {row['query_id']} do not strictly decrease",
+                "repeat the command to try again",
+            )

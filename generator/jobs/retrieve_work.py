@@ -1,0 +1,138 @@
+"""The work of a retrieve worker: shards of queries in, candidates out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import JsonValue
+
+from rankgen.generator.shards.work import FilledShard
+from rankgen.manifests.errors import IntegrityProblem
+from rankgen.manifests.records import Candidates, Query
+from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.storage.digest import sha256_of_lines
+from rankgen.retrieval.collections.own_documents import without_own
+from rankgen.retrieval.retriever import RetrieverHandle, open_searcher
+from rankgen.retrieval.searcher import Searcher
+from rankgen.retrieval.settings import RetrieverSettings
+
+# Queries of one search. ColBERT encodes 128 together, so that a multiple of them changes no score.
+PORTION = 256
+
+
+@dataclass(frozen=True)
+class RetrieveFactory:
+    """Opens a searcher in a worker process."""
+
+    handle: RetrieverHandle
+    depth: int
+
+    def __call__(self) -> RetrieveWork:
+        """Opens the index or the lists."""
+        searcher = open_searcher(self.handle)
+        return RetrieveWork(searcher, self.handle.settings, self.depth, self.handle.own)
+
+
+class RetrieveWork:
+    """Fills shards with the candidates of a searcher.
+
+    Args:
+        searcher: Finds them.
+        settings: Those of the first stage.
+        depth: Candidates of a query at most.
+        own: Queries out of whose lists the document of the same id is left.
+    """
+
+    def __init__(
+        self,
+        searcher: Searcher,
+        settings: RetrieverSettings,
+        depth: int,
+        own: AbstractSet[str] = frozenset(),
+    ) -> None:
+        self._searcher = searcher
+        self._settings = settings
+        self._depth = depth
+        self._own = own
+        self._searched = 0
+        # Beside it the process still answers how it gets on; a searcher is for one thread.
+        self._thread = ThreadPoolExecutor(max_workers=1)
+
+    async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
+        """Searches; a query without any candidate is a failed one."""
+        del journal  # A search is sooner repeated than kept.
+        found: list[Candidates] = []
+        loop = asyncio.get_running_loop()
+        for start in range(0, len(queries), PORTION):
+            portion = queries[start : start + PORTION]
+            found += await loop.run_in_executor(self._thread, self._found, portion)
+            self._searched += len(portion)
+        filled = [candidates for candidates in found if candidates.doc_ids]
+        reason = f"{self._settings.name} found no candidates for it"
+        return FilledShard(
+            tables={"candidates": candidate_table(filled)},
+            failed={c.query_id: reason for c in found if not c.doc_ids},
+        )
+
+    def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
+        """Returns candidates, lists that are not full, and lists without the query itself."""
+        lengths = pc.list_value_length(tables["candidates"]["doc_ids"]).to_pylist()
+        counts = {
+            "candidates": sum(lengths),
+            "lists_shorter_than_depth": sum(length < self._depth for length in lengths),
+        }
+        if self._own:
+            held = tables["candidates"]["query_id"].to_pylist()
+            counts["own_documents_left_out"] = len(self._own & set(held))
+        return counts
+
+    def _found(self, queries: Sequence[Query]) -> list[Candidates]:
+        """Returns all lists, those of queries that are documents without the query itself."""
+        alone = [query for query in queries if query.query_id not in self._own]
+        itself = [query for query in queries if query.query_id in self._own]
+        found = self._searcher.search(alone, self._depth) if alone else []
+        deeper = self._searcher.search(itself, self._depth + 1) if itself else []
+        return [*found, *(without_own(c, self._depth) for c in deeper)]
+
+    def progress(self) -> int:
+        """Counts the queries that were searched."""
+        return self._searched
+
+    async def close(self) -> None:
+        """Waits for no search that still goes on."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def facts(self) -> Mapping[str, JsonValue]:
+        """Names the first stage."""
+        return {"retriever": self._settings.name}
+
+
+def validate_candidates(
+    tables: Mapping[str, pa.Table], planned: Sequence[str], quarantined: Mapping[str, str]
+) -> None:
+    """Checks an attempt: each planned query once, no document twice, digests right.
+
+    Raises:
+        IntegrityProblem: Something is wrong.
+    """
+    rows = tables["candidates"].to_pylist()
+    expected = sorted(set(planned) - set(quarantined))
+    if [row["query_id"] for row in rows] != expected:
+        raise IntegrityProblem(
+            "an attempt does not hold the planned queries", "repeat the command to try again"
+        )
+    for row in rows:
+        doc_ids = row["doc_ids"]
+        sound = len(set(doc_ids)) == len(doc_ids) == len(row["retrieval_scores"]) > 0
+        if not sound or sha256_of_lines(doc_ids) != row["candidates_sha256"]:
+            raise IntegrityProblem(
+                f"the candidates of query {row['query_id']} are not a list of distinct documents",
+                "repeat the command to try again",
+            )

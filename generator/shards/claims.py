@@ -1,0 +1,74 @@
+"""Which driver works on which shard, so that two drivers share a run and do nothing twice.
+
+A claim is advice, not a lock: the commit record decides what is published, and a claim that is lost
+or broken costs some work that is done twice, never a wrong result. The claims of a driver that died
+or left are anybody's.
+"""
+
+from __future__ import annotations
+
+import time
+from enum import Enum
+from pathlib import Path
+
+from rankgen.generator.shards.drivers import is_at_work
+from rankgen.generator.shards.work import ShardTask
+from rankgen.manifests.run.driver_names import driver_name
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.storage.atomic import file_exists, put_if_absent, write_whole
+
+# How long what was seen of another driver is believed.
+BELIEVED_SECONDS = 5.0
+
+
+class Claim(Enum):
+    """What became of a claim: the shard is ours, a living driver's, or committed already."""
+
+    OURS = "ours"
+    THEIRS = "theirs"
+    COMMITTED = "committed"
+
+
+class Claims:
+    """The claims of this driver on one run.
+
+    Args:
+        run: The run's folder.
+    """
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._run = run
+        self._mine = driver_name()
+        self._seen: dict[str, tuple[float, bool]] = {}
+
+    def claim(self, task: ShardTask) -> Claim:
+        """Claims the shard of a task."""
+        if file_exists(self._run.record_path(task.shard, task.revision)):
+            return Claim.COMMITTED
+        path = self._run.claims / f"{task.shard:05d}"
+        if put_if_absent(path, self._mine.encode()):
+            return Claim.OURS
+        holder = _holder(path)
+        if holder == self._mine:
+            return Claim.OURS
+        if self._is_at_work(holder):
+            return Claim.THEIRS
+        # Of several who take over at the same moment, the last to write is believed.
+        write_whole(path, self._mine.encode())
+        return Claim.OURS if _holder(path) == self._mine else Claim.THEIRS
+
+    def _is_at_work(self, driver: str) -> bool:
+        now = time.monotonic()
+        looked, found = self._seen.get(driver, (-BELIEVED_SECONDS, False))
+        if now - looked >= BELIEVED_SECONDS:
+            looked, found = now, is_at_work(self._run, driver)
+            self._seen[driver] = looked, found
+        return found
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_bytes().decode(errors="replace")
+    except FileNotFoundError:
+        # The run was finished meanwhile, and its claims were removed.
+        return ""

@@ -1,0 +1,156 @@
+"""Commits what the workers make, several shards at a time.
+
+In a store a commit is some round trips, one after another. One thread would be what 64 GPUs wait
+for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import NamedTuple
+
+from rankgen.generator.shards.events import EventLog
+from rankgen.generator.shards.pool import Pool
+from rankgen.generator.shards.second_try import SecondTry
+from rankgen.generator.shards.work import ShardTask
+from rankgen.manifests.progress import Progress
+from rankgen.manifests.records import Query
+from rankgen.manifests.run.commit_record import Attempt
+from rankgen.manifests.run.ledger import Ledger, Validate
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.storage.atomic import remove_tree
+
+COMMIT_THREADS = 8
+
+
+class Told(NamedTuple):
+    """A commit that is done.
+
+    Attributes:
+        task: What was to do.
+        attempt: What was made.
+        planned: Queries of the shard.
+        won: Whether this driver, and no other, has committed it.
+    """
+
+    task: ShardTask
+    attempt: Attempt
+    planned: int
+    won: bool
+
+
+class Commits:
+    """The commits under way, in a few threads.
+
+    A shard has one attempt under way at a time: its next revision is begun by whoever was told of
+    this one. Leaving the block waits for what has begun and drops the rest.
+
+    Args:
+        ledger: Commits them.
+        validate: Checks an attempt before it is committed; called in threads.
+    """
+
+    def __init__(self, ledger: Ledger, validate: Validate) -> None:
+        self._ledger, self._validate = ledger, validate
+        self._threads = ThreadPoolExecutor(COMMIT_THREADS)
+        self._begun: dict[Future[bool], tuple[ShardTask, Attempt, int]] = {}
+
+    def __enter__(self) -> Commits:
+        """Begins."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Waits for the commits that have begun."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def begin(self, task: ShardTask, attempt: Attempt, planned: Sequence[str]) -> None:
+        """Has an attempt committed.
+
+        Args:
+            task: What was to do.
+            attempt: The worker's report.
+            planned: The shard's query ids.
+        """
+        begun = self._threads.submit(self._ledger.commit, attempt, planned, self._validate)
+        self._begun[begun] = task, attempt, len(planned)
+
+    def told(self, at_most: int) -> list[Told]:
+        """Returns the commits that are done.
+
+        Args:
+            at_most: Waits until no more than so many are under way.
+
+        Raises:
+            RankgenError: As `Ledger.commit` raised it.
+        """
+        done = {begun for begun in self._begun if begun.done()}
+        while len(self._begun) - len(done) > at_most:
+            done |= wait(self._begun.keys() - done, return_when=FIRST_COMPLETED).done
+        return [Told(*self._begun.pop(begun), begun.result()) for begun in done]
+
+
+def commit_all(
+    pool: Pool,
+    tasks: Sequence[ShardTask],
+    commits: Commits,
+    of_shard: Callable[[int], Sequence[Query]],
+    run: RunDirectory,
+    events: EventLog,
+    shown: Progress | None,
+    *,
+    defers: bool,
+) -> SecondTry:
+    """Commits what the pool makes of the tasks and returns the queries that failed.
+
+    Args:
+        pool: The workers.
+        tasks: What is to do.
+        commits: Has the attempts committed.
+        of_shard: Returns the planned queries of a shard.
+        run: Where the attempts stand.
+        events: Where commits are written.
+        shown: The progress of the first try; None in the second.
+        defers: Whether a shard that filled nothing is left for a second try.
+
+    Raises:
+        RankgenError: See `Pool.attempts` and `Ledger.commit`.
+    """
+    failed = SecondTry()
+
+    def following(at_most: int) -> list[ShardTask]:
+        """Notes what is committed and returns the tasks that come after it."""
+        after = []
+        for task, attempt, planned, won in commits.told(at_most):
+            counts = {"queries": planned, "failed": len(attempt.quarantined)}
+            events.write("commit" if won else "lost race", shard=task.shard, **counts)
+            if won:
+                failed.note(task, attempt)
+            if shown is not None:
+                shown.advance(len(task.queries))
+                if attempt.quarantined:
+                    shown.note(f"{len(attempt.quarantined)} quarantined in shard {task.shard}")
+            after.append(task.next(attempt.quarantined))
+        return [task for task in after if task is not None]
+
+    def take(task: ShardTask, attempt: Attempt | None) -> None:
+        if attempt is None:
+            events.write("committed elsewhere", shard=task.shard)
+            if shown is not None:
+                shown.advance(len(task.queries))
+        elif defers and failed.defers(task, attempt):
+            events.write("nothing filled", shard=task.shard)
+            remove_tree(run.attempts / attempt.name)
+        else:
+            commits.begin(task, attempt, [query.query_id for query in of_shard(task.shard)])
+
+    waiting = list(tasks)
+    while waiting:
+        for made in pool.attempts(waiting):
+            if made is not None:
+                take(*made)
+            for task in following(COMMIT_THREADS):
+                pool.add(task)
+        # The last commits end after the last attempt, and more may come after them.
+        waiting = following(0)
+    return failed

@@ -1,0 +1,212 @@
+"""Drives a shard job: plan, resume, pool, commit, finish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from pydantic import JsonValue
+
+from rankgen.generator.shards.actor import make_actor
+from rankgen.generator.shards.claims import Claims
+from rankgen.generator.shards.cluster import ray_session
+from rankgen.generator.shards.commits import Commits, commit_all
+from rankgen.generator.shards.drivers import LEFT, STARTED, other_driver
+from rankgen.generator.shards.interrupt import StopRequest, stop_on_signals
+from rankgen.generator.shards.pool import Pool
+from rankgen.generator.shards.pool_settings import PoolSettings
+from rankgen.generator.shards.watch import Watch, WatchedEvents, watched
+from rankgen.generator.shards.work import ShardTask, WorkFactory
+from rankgen.manifests.errors import IncompleteRun
+from rankgen.manifests.notices import warn
+from rankgen.manifests.progress import progress
+from rankgen.manifests.run.commit_record import CommitRecord
+from rankgen.manifests.run.ledger import Ledger, Validate
+from rankgen.manifests.run.plan import Plan, open_plan, refuse_foreign_folder
+from rankgen.manifests.run.provenance import is_told, total_counts, write_manifest
+from rankgen.manifests.run.query_table import QueryTable, shard_size
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.store_probe import StoreToken, probed_store
+from rankgen.manifests.storage.storage_faults import named_storage_faults
+
+
+@dataclass(frozen=True)
+class ShardJob:
+    """Everything the engine needs to know of a job.
+
+    Attributes:
+        run: Where the job publishes.
+        plan: What it promises.
+        queries: The planned queries.
+        factory: Makes the work in a worker; pickled.
+        validate: Checks an attempt before it is committed.
+        finish: Publishes what is written after the shards (texts), and may return what the
+            manifest shall say beside the plan; must be repeatable.
+        pool: Returns the pool's settings; called once Ray is connected.
+        max_failed: Quarantined queries that the job tolerates.
+        tries_again: Whether queries that failed are tried once more when all others are done.
+        ray_address: A cluster, or None for this machine.
+    """
+
+    run: RunDirectory
+    plan: Plan
+    queries: QueryTable
+    factory: WorkFactory
+    validate: Validate
+    finish: Callable[[], Mapping[str, JsonValue] | None]
+    pool: Callable[[], PoolSettings]
+    max_failed: int = 0
+    tries_again: bool = False
+    ray_address: str | None = None
+
+
+@dataclass(frozen=True)
+class JobSummary:
+    """What a finished job published.
+
+    Attributes:
+        queries: Published queries.
+        quarantined: query_id -> reason.
+        shards: Committed shards.
+        resumed_shards: Those among them that an earlier run had committed.
+        counts: Totals over the shards.
+    """
+
+    queries: int
+    quarantined: dict[str, str]
+    shards: int
+    resumed_shards: int
+    counts: dict[str, int]
+
+
+def run_job(job: ShardJob) -> JobSummary:
+    """Runs the job to its end, resuming what an earlier run committed.
+
+    Raises:
+        UsageError: The folder belongs to another recipe.
+        EnvironmentProblem: The folder's store cannot hold a run, or a node does not share it.
+        IncompleteRun: Too many queries are quarantined, or a signal stopped the run.
+        IntegrityProblem: Committed files are damaged.
+    """
+    refuse_foreign_folder(job.run)
+    with named_storage_faults(job.run.root), probed_store(job.run) as token:
+        return _run_probed(job, token)
+
+
+def _run_probed(job: ShardJob, token: StoreToken) -> JobSummary:
+    events = WatchedEvents(job.run)
+    events.write(STARTED)
+    # Before the plan is made: another driver looks for it there.
+    events.flush()
+    try:
+        return _run_alone(job, token, events)
+    finally:
+        events.write(LEFT)
+        events.close()
+
+
+def _run_alone(job: ShardJob, token: StoreToken, events: WatchedEvents) -> JobSummary:
+    plan = open_plan(job.run, job.plan, job.queries, other_driver(job.run))
+    ledger = Ledger(job.run, plan.fingerprint, plan.shards, plan.tables)
+    records = ledger.settle()
+    resumed = len(records)
+    tasks = missing_tasks(job.queries, plan, records)
+    if tasks or not is_told(job.run, records):
+        with watched(job.run, plan, events) as watch:
+            if tasks:
+                # Ray takes SIGTERM for itself when it starts, and would abort.
+                with ray_session(job.ray_address), stop_on_signals() as stop:
+                    _fill(job, plan, ledger, tasks, records, stop, token, watch)
+                if stop.requested:
+                    raise KeyboardInterrupt
+                records = ledger.settle()
+            watch.end("finishing")
+            write_manifest(job.run, plan, ledger.history(), job.finish() or {})
+    # Also where a kill after the manifest has left some of it.
+    if not any(record.quarantined for record in records.values()):
+        ledger.discard_work_in_progress()
+    return _summary(job, records, resumed)
+
+
+def missing_tasks(
+    planned: QueryTable, plan: Plan, records: Mapping[int, CommitRecord]
+) -> list[ShardTask]:
+    """Returns a task for every shard that is not committed or lacks quarantined queries.
+
+    The queries of a whole shard are read when a worker takes it.
+    """
+    tasks = []
+    for shard in range(plan.shards):
+        record = records.get(shard)
+        queries = planned.of_shard(shard, plan.shards)
+        if record is None:
+            tasks.append(ShardTask(shard, 0, queries))
+        elif record.quarantined:
+            again = tuple(query for query in queries if query.query_id in record.quarantined)
+            tasks.append(ShardTask(shard, record.revision + 1, again))
+    return tasks
+
+
+def _fill(
+    job: ShardJob,
+    plan: Plan,
+    ledger: Ledger,
+    tasks: Sequence[ShardTask],
+    records: dict[int, CommitRecord],
+    stop: StopRequest,
+    token: StoreToken,
+    watch: Watch,
+) -> None:
+    settings, events = job.pool(), watch.events
+    pool = Pool(
+        partial(make_actor, job.run.root.absolute(), plan, job.factory, token, settings),
+        settings,
+        events,
+        stop,
+        Claims(job.run),
+        warn,
+        watch.see,
+    )
+    published = 0
+    for shard, record in records.items():
+        size, lacking = shard_size(plan.queries, shard, plan.shards), len(record.quarantined)
+        events.count(shard, size, lacking)
+        published += size - lacking
+    events.write("start", shards_left=len(tasks), workers=settings.workers)
+    try:
+        with (
+            progress(plan.kind, len(job.queries), published) as shown,
+            Commits(ledger, job.validate) as commits,
+        ):
+            of_shard = partial(job.queries.of_shard, shards=plan.shards)
+            where = commits, of_shard, job.run, events
+            failed = commit_all(pool, tasks, *where, shown, defers=job.tries_again)
+            again = failed.tasks(of_shard) if job.tries_again and not stop.requested else []
+            if again:
+                events.write("second try", queries=sum(len(task.queries) for task in again))
+                commit_all(pool, again, *where, None, defers=False)
+    except BaseException:
+        pool.kill()
+        raise
+    pool.close()
+    events.write("end")
+
+
+def _summary(job: ShardJob, records: dict[int, CommitRecord], resumed: int) -> JobSummary:
+    quarantined = {q: why for r in records.values() for q, why in r.quarantined.items()}
+    if len(quarantined) > job.max_failed:
+        query_id, reason = next(iter(sorted(quarantined.items())))
+        more = f" (and {len(quarantined) - 1} more)" if len(quarantined) > 1 else ""
+        raise IncompleteRun(
+            f"query {query_id}{more} of {len(job.queries)} is not in {job.run.root}: {reason}",
+            "repeat the command to try again, or accept the loss with "
+            f"--max-failed {len(quarantined)}",
+        )
+    return JobSummary(
+        queries=len(job.queries) - len(quarantined),
+        quarantined=quarantined,
+        shards=len(records),
+        resumed_shards=resumed,
+        counts=total_counts(records),
+    )

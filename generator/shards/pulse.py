@@ -1,0 +1,80 @@
+"""How a worker does and whether it still gets on, asked without waiting for the answer."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from rankgen.generator.shards.rate import Rate
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+    from ray.actor import ActorHandle
+
+    from rankgen.generator.shards.vitals import Vitals
+    from rankgen.generator.shards.worker import ShardWorker
+
+ASK_SECONDS = 2.0
+
+
+class Pulse:
+    """How one worker does, as last heard.
+
+    Attributes:
+        vitals: Its last answer; None before the first.
+    """
+
+    def __init__(self) -> None:
+        self.vitals: Vitals | None = None
+        self._rate = Rate()
+        self._changed = self._asked = time.monotonic()
+        self._question: ObjectRef[Vitals] | None = None
+
+    @property
+    def progress(self) -> int:
+        """The worker's progress as last heard: windows or queries since it started."""
+        return 0 if self.vitals is None else self.vitals.progress
+
+    @property
+    def per_second(self) -> float | None:
+        """How fast it gets on, over the last minute; None when that is not known yet."""
+        return self._rate.per_second(time.monotonic())
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long its progress has not been heard to change."""
+        return time.monotonic() - self._changed
+
+    def reset(self) -> None:
+        """Starts the clock anew: the worker was idle and has just been given work."""
+        self._changed = time.monotonic()
+
+    def seconds_still(self, actor: ActorHandle[ShardWorker]) -> float:
+        """Returns for how long the worker's progress has not been heard to change.
+
+        A worker that is too busy to answer counts as standing still.
+        """
+        import ray
+
+        now = time.monotonic()
+        question = self._question
+        if question is None:
+            if now - self._asked >= ASK_SECONDS:
+                self._asked = now
+                self._question = actor.vitals.remote()
+        elif ray.wait([question], timeout=0)[0]:
+            self._question = None
+            self._hear(question, now)
+        return now - self._changed
+
+    def _hear(self, answer: ObjectRef[Vitals], now: float) -> None:
+        import ray
+
+        try:
+            vitals = ray.get(answer)
+        except ray.exceptions.RayError:
+            return  # Its death is noticed by the task that it had.
+        if self.vitals is None or vitals.progress != self.vitals.progress:
+            self._changed = now
+        self.vitals = vitals
+        self._rate.add(now, vitals.progress)

@@ -1,0 +1,144 @@
+"""Runs one function in several processes of a Ray cluster that torch.distributed joins."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from rankgen.generator.shards.cluster import cpus_of_nodes, ray_session, total_gpus
+from rankgen.generator.shards.driver_variables import driver_variables
+from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError, last_line
+from rankgen.manifests.storage.atomic import write_whole
+
+# The function resumes from what it wrote, so that a lost node costs the steps since then.
+RESTARTS = 3
+
+
+def run_in_team(
+    work: Callable[[], None],
+    workers: int,
+    scratch: Path,
+    *,
+    may_use_gpus: bool,
+    ray_address: str | None = None,
+) -> None:
+    """Runs `work` in processes that Ray Train starts: on GPUs with NCCL, else with gloo.
+
+    When one of them fails, all are ended and started again, at most `RESTARTS` times; an error of
+    ours ends them for good, for another try would only meet it again.
+
+    Args:
+        work: Pickled; must resume what an earlier try did.
+        workers: How many processes.
+        scratch: An absolute folder that every node shares; removed at the end.
+        may_use_gpus: Whether each process takes a GPU where the cluster has any.
+        ray_address: A cluster, or None for this machine.
+
+    Raises:
+        EnvironmentProblem: The cluster has too few GPUs or CPUs.
+        IncompleteRun: The processes failed too often.
+        RankgenError: What `work` raised in one of them.
+    """
+    os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
+    # A member that waits for one that failed cannot leave its group; it is ended all the same.
+    os.environ.setdefault("TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S", "2")
+    with ray_session(ray_address):
+        is_on_gpu = may_use_gpus and total_gpus() > 0
+        reserved = _resources(workers, is_on_gpu)
+        # What a driver left here that was killed says nothing about this try.
+        shutil.rmtree(scratch, ignore_errors=True)
+        try:
+            for attempt in range(1 + RESTARTS):
+                failure = _one_try(work, workers, scratch / str(attempt), is_on_gpu, reserved)
+                if failure is None:
+                    return
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    raise IncompleteRun(
+        f"the workers failed {1 + RESTARTS} times: {failure}", "repeat the command to resume"
+    )
+
+
+def _one_try(
+    work: Callable[[], None],
+    workers: int,
+    folder: Path,
+    is_on_gpu: bool,
+    reserved: dict[str, float],
+) -> str | None:
+    """Runs `work` once in all processes and returns why they failed, or None where it is done.
+
+    Raises:
+        RankgenError: What `work` raised in one of them.
+    """
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+    from ray.train.v2.api.exceptions import TrainingFailedError
+
+    trainer = TorchTrainer(
+        _Guarded(work, folder),
+        scaling_config=ScalingConfig(
+            num_workers=workers, use_gpu=is_on_gpu, resources_per_worker=reserved
+        ),
+        run_config=RunConfig(
+            name="team", storage_path=str(folder), failure_config=FailureConfig(max_failures=0)
+        ),
+    )
+    try:
+        trainer.fit()
+    except TrainingFailedError as error:
+        for path in sorted(folder.glob("error-*.pickle")):
+            raised: RankgenError = pickle.loads(path.read_bytes())  # our own workers wrote it
+            raise raised from None
+        return last_line(_first_failure(error))
+    return None
+
+
+def _first_failure(error: Exception) -> Exception:
+    """Returns what failed first by rank."""
+    failures: dict[int, Exception] = getattr(error, "worker_failures", {})
+    return failures[min(failures)] if failures else error
+
+
+class _Guarded:
+    """Takes the driver's keys over; writes an error of ours down for the driver, then fails.
+
+    Failing is what ends the others.
+    """
+
+    def __init__(self, work: Callable[[], None], folder: Path) -> None:
+        self._work, self._folder = work, folder
+        self._variables = driver_variables()
+
+    def __call__(self) -> None:
+        self._variables.take_over()
+        import ray.train
+
+        try:
+            self._work()
+        except RankgenError as error:
+            rank = ray.train.get_context().get_world_rank()
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_whole(self._folder / f"error-{rank}.pickle", pickle.dumps(error))
+            raise
+
+
+def _resources(workers: int, is_on_gpu: bool) -> dict[str, float]:
+    """Returns what each worker reserves: a GPU, or an equal share of the CPUs."""
+    if is_on_gpu:
+        if total_gpus() < workers:
+            raise EnvironmentProblem(
+                f"{workers} workers need as many GPUs, and the cluster has {total_gpus()}",
+                "lower --workers, or use --device cpu",
+            )
+        return {"GPU": 1.0, "CPU": 1.0}
+    nodes = cpus_of_nodes()
+    if sum(nodes) < workers:
+        raise EnvironmentProblem(
+            f"{workers} workers need as many CPUs, and the cluster has {sum(nodes)}",
+            "lower --workers",
+        )
+    return {"CPU": float(max(1, min(*nodes, sum(nodes) // workers)))}

@@ -1,0 +1,191 @@
+"""The Ray actor: turns a task into attempt files; the driver commits them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rankgen.generator.engines.gauges import gauges_of
+from rankgen.generator.shards.driver_variables import DriverVariables
+from rankgen.generator.shards.last_words import own_log
+from rankgen.generator.shards.vitals import Failing, LastError, Vitals
+from rankgen.generator.shards.work import (
+    FetchesFirst,
+    FilledShard,
+    ShardTask,
+    ShardWork,
+    WorkerMustExit,
+    WorkFactory,
+)
+from rankgen.manifests.errors import last_line
+from rankgen.manifests.run.commit_record import Attempt
+from rankgen.manifests.run.run_directory import RunDirectory, read_shard
+from rankgen.manifests.run.store_probe import StoreToken, find_token
+from rankgen.manifests.storage.atomic import whole_file
+from rankgen.manifests.storage.shard import write_shard
+from rankgen.manifests.storage.storage_faults import named_storage_faults
+
+
+class ShardWorker:
+    """Runs one `ShardWork` in its own process; wrapped as a Ray actor by `pool`.
+
+    Args:
+        root: The run's folder, shared with the driver.
+        fingerprint: The plan's fingerprint.
+        shards: The number of planned shards.
+        factory: Makes the work.
+        token: What the driver left in the run's store.
+    """
+
+    def __init__(
+        self, root: Path, fingerprint: str, shards: int, factory: WorkFactory, token: StoreToken
+    ) -> None:
+        self._run = RunDirectory(root)
+        self._fingerprint = fingerprint
+        self._shards = shards
+        self._factory = factory
+        self._token = token
+        self._work: ShardWork | None = None
+        self._said: str | None = None
+        self._error: LastError | None = None
+
+    async def place(self) -> tuple[str, str | None]:
+        """Returns Ray's id of the node and this process's log there.
+
+        The first answer says that the worker has a place.
+        """
+        import ray
+
+        return str(ray.get_runtime_context().get_node_id()), own_log()
+
+    async def start(self, variables: DriverVariables) -> int:
+        """Loads the work and returns the process id.
+
+        Args:
+            variables: The driver's keys and endpoints, which a cluster's own workers lack.
+
+        Raises:
+            EnvironmentProblem: This node does not see the run's store.
+        """
+        variables.take_over()
+        import ray
+
+        # Ray ships types, but not for this call.
+        address = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+        find_token(self._token, f"{socket.gethostname()} ({address})")
+        if isinstance(self._factory, FetchesFirst):
+            await asyncio.to_thread(self._factory.fetch, self._say)
+        self._work = self._factory()
+        return os.getpid()
+
+    async def said(self) -> str | None:
+        """Returns what the worker said last while it started."""
+        return self._said
+
+    async def fill(self, task: ShardTask) -> Attempt:
+        """Fills the task's queries and writes the shard's attempt files.
+
+        Raises:
+            EnvironmentProblem: The disk is full or refuses writing; trying again is no use.
+        """
+        try:
+            with named_storage_faults(self._run.state):
+                attempt = await self._fill(task)
+        except Exception as error:
+            self._error = LastError(time.time(), last_line(error))
+            raise
+        for query in task.queries:
+            if query.query_id in attempt.quarantined:
+                reason = f"query {query.query_id}: {attempt.quarantined[query.query_id]}"
+                self._error = LastError(time.time(), reason)
+        return attempt
+
+    async def _fill(self, task: ShardTask) -> Attempt:
+        assert self._work is not None, "start() comes first"
+        # The duration is not the difference of two times of day: clocks jump.
+        began, clock = time.time(), time.monotonic()
+        try:
+            filled = await self._work.fill(task.queries, self._run.journal_of(task.shard))
+        except WorkerMustExit as reason:
+            print(f"this worker must exit: {reason}", file=sys.stderr, flush=True)
+            # Raising would keep a process with a dead engine in service.
+            os._exit(1)
+        name = f"{task.shard:05d}.{task.revision}-{uuid.uuid4().hex}"
+        done = {query.query_id for query in task.queries}
+        # In a thread, for the chains of other shards go on meanwhile.
+        tables = await asyncio.to_thread(self._write, task, name, filled, done)
+        return Attempt(
+            shard=task.shard,
+            revision=task.revision,
+            name=name,
+            quarantined=dict(sorted({**task.not_filled(), **filled.failed}.items())),
+            counts=dict(self._work.counts(tables)),
+            facts={
+                **self._work.facts(),
+                **filled.facts,
+                "worker": _own_name(),
+                "began": round(began, 3),
+                "filled": len(done - filled.failed.keys()),
+                "seconds": round(time.monotonic() - clock, 3),
+            },
+        )
+
+    def _write(
+        self, task: ShardTask, name: str, filled: FilledShard, done: set[str]
+    ) -> dict[str, pa.Table]:
+        """Writes the attempt's files and returns the rows in them."""
+        tables = {
+            table: self._merge_published(task, table, rows, done)
+            for table, rows in filled.tables.items()
+        }
+        for table, rows in tables.items():
+            path = self._run.attempts / name / f"{table}.parquet"
+            with whole_file(path) as draft:
+                write_shard(draft, table, rows, self._fingerprint)
+        return tables
+
+    async def stop(self) -> None:
+        """Closes the work, so that an engine's own processes end with this one."""
+        if self._work is not None:
+            await self._work.close()
+
+    async def vitals(self) -> Vitals:
+        """Returns how the work does; a call that does not come back is a blocked process."""
+        work, gauges = self._work, dict[str, float]()
+        # An engine that cannot say how it does may do well; no answer would look like a stall.
+        with contextlib.suppress(Exception):
+            gauges.update(gauges_of(work))
+        return Vitals(
+            worker=_own_name(),
+            progress=0 if work is None else work.progress(),
+            gauges=gauges,
+            error=(work.last_error if isinstance(work, Failing) else None) or self._error,
+        )
+
+    def _say(self, sentence: str) -> None:
+        if sentence != self._said:
+            print(sentence, file=sys.stderr, flush=True)
+            self._said = sentence
+
+    def _merge_published(
+        self, task: ShardTask, table: str, rows: pa.Table, done: set[str]
+    ) -> pa.Table:
+        public = self._run.shard_path(table, task.shard, self._shards)
+        if task.revision == 0 or not public.exists():
+            return rows
+        published = read_shard(public, table)
+        again = pc.is_in(published["query_id"], value_set=pa.array(sorted(done), pa.string()))
+        return pa.concat_tables([published.filter(pc.invert(again)), rows])
+
+
+def _own_name() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}"

@@ -1,0 +1,186 @@
+"""The window journal: answers are kept as they come, so that a kill costs only what is in flight.
+
+One folder a shard, one JSON line a window: its key, its result and a checksum. On a disk there is
+one append-only file a writer; an object store cannot append, so there every batch of lines is an
+object of its own. A damaged line, such as one that a kill tore off, is skipped and counted: every
+line has its own checksum, and a window that is not found is asked for again. A cache never stops a
+run.
+
+Failed calls have lines too, so that none of them is lost with a worker, with a shard that is put
+off or with a run that is stopped: they are paid for. They are never replayed as answers; the window
+is asked for again, and the rows of its query hold all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+import uuid
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from rankgen.generator.answers.outcomes import FailedCall, TokenUsage, WindowOutcome, WindowResult
+from rankgen.manifests.storage.atomic import make_folder, read_files, write_all
+from rankgen.manifests.storage.object_store import is_remote
+from rankgen.manifests.storage.segments import Segments
+
+SYNC_SECONDS = 0.5
+
+
+class WindowJournal:
+    """The journal of one shard, as one process reads and writes it.
+
+    Args:
+        folder: The shard's folder; all files of earlier writers in it are replayed.
+
+    Attributes:
+        damaged: Whole lines that could not be read; their windows are asked for again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._known: dict[str, WindowResult] = {}
+        self._failed: defaultdict[str, list[FailedCall]] = defaultdict(list)
+        self.damaged = 0
+        for entry in _in_order_of_calls(_read(folder)):
+            if entry is None:
+                self.damaged += 1
+            elif isinstance(entry.found, FailedCall):
+                self._failed[entry.key].append(entry.found)
+            else:
+                self._known[entry.key] = entry.found
+        writer = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._lines: _Lines
+        if is_remote(folder):
+            self._lines = Segments(lambda n: folder / f"{writer}-{n:06d}.jsonl", SYNC_SECONDS)
+        else:
+            self._lines = _AppendedFile(folder / f"{writer}.jsonl")
+
+    def find(self, key: str) -> WindowResult | None:
+        """Returns the result that is journalled under `key`."""
+        return self._known.get(key)
+
+    def failed(self, key: str) -> tuple[FailedCall, ...]:
+        """Returns the failed calls that are journalled under `key`, in the order they were made."""
+        return tuple(self._failed.get(key, ()))
+
+    def append(self, key: str, result: WindowResult) -> None:
+        """Adds a window's calls, the failed ones first.
+
+        Forces the file to the disk, or uploads, every half a second at most.
+        """
+        for call in result.failed:
+            self.append_failed(key, call)
+        self._known[key] = result = replace(result, failed=())
+        values = asdict(result)
+        del values["failed"]
+        self._append({"key": key, **values})
+
+    def append_failed(self, key: str, call: FailedCall) -> None:
+        """Adds a failed call."""
+        self._failed[key].append(call)
+        self._append({"key": key, "attempt": len(self._failed[key]), "failed": asdict(call)})
+
+    def _append(self, values: dict[str, object]) -> None:
+        body = json.dumps(values, ensure_ascii=True)
+        self._lines.append(f"{zlib.crc32(body.encode()):08x} {body}\n".encode())
+
+    def close(self) -> None:
+        """Makes all that was appended safe."""
+        self._lines.close()
+
+
+class _Lines(Protocol):
+    def append(self, line: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _AppendedFile:
+    """A local file, forced to the disk every half a second at most."""
+
+    def __init__(self, path: Path) -> None:
+        make_folder(path.parent)
+        # Unbuffered: what was appended outlives this process, fsync or not.
+        self._file = path.open("ab", buffering=0)
+        self._synced = time.monotonic()
+
+    def append(self, line: bytes) -> None:
+        write_all(self._file, line)
+        if time.monotonic() - self._synced >= SYNC_SECONDS:
+            os.fsync(self._file.fileno())
+            self._synced = time.monotonic()
+
+    def close(self) -> None:
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+
+class _Entry(NamedTuple):
+    """A whole line; `attempt` counts the failed calls of its window, from 1."""
+
+    key: str
+    attempt: int
+    found: WindowResult | FailedCall
+
+
+def journalled_windows(folder: Path) -> int:
+    """Returns the number of windows in a shard's journal, over all writers."""
+    entries = [entry for entry in _read(folder) if entry is not None]
+    return sum(isinstance(entry.found, WindowResult) for entry in entries)
+
+
+def _in_order_of_calls(entries: Iterable[_Entry | None]) -> list[_Entry | None]:
+    """The files of several writers do not stand in the order in which they were written."""
+    return sorted(entries, key=lambda entry: 0 if entry is None else entry.attempt)
+
+
+def _read(folder: Path) -> Iterator[_Entry | None]:
+    """Yields the lines of all writers; None for one that is damaged."""
+    paths = sorted(folder.glob("*.jsonl"))
+    for content in read_files(paths):
+        # After the last line break stands nothing, or a line that a kill tore off.
+        for line in content.split(b"\n")[:-1]:
+            yield _entry(line)
+
+
+def _entry(line: bytes) -> _Entry | None:
+    checksum, _, body = line.partition(b" ")
+    if checksum != f"{zlib.crc32(body):08x}".encode():
+        return None
+    try:
+        values = json.loads(body)
+        key = str(values.pop("key"))
+        if "failed" in values:
+            return _Entry(key, int(values["attempt"]), _failed_call(values["failed"]))
+        return _Entry(key, 0, _result(values))
+    except (KeyError, TypeError, ValueError):
+        # Another version of rankgen wrote it.
+        return None
+
+
+def _result(values: dict[str, object]) -> WindowResult:
+    usage, permutation, outcome = (values.pop(x) for x in ("usage", "permutation", "outcome"))
+    assert isinstance(usage, dict)
+    assert isinstance(permutation, list)
+    return WindowResult(
+        permutation=tuple(permutation),
+        outcome=WindowOutcome(str(outcome)),
+        usage=TokenUsage(**usage),
+        **values,  # type: ignore[arg-type]  # the checksum vouches for the counts' types
+    )
+
+
+def _failed_call(values: dict[str, object]) -> FailedCall:
+    usage, outcome = values.pop("usage"), values.pop("outcome")
+    assert isinstance(usage, dict)
+    return FailedCall(
+        outcome=WindowOutcome(str(outcome)),
+        usage=TokenUsage(**usage),
+        **values,  # type: ignore[arg-type]  # the checksum vouches here too
+    )

@@ -1,0 +1,125 @@
+"""Loads the weights of a model and says which it lacks: transformers draws those at random."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
+from rankgen.manifests.models.model_source import split_revision
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+_SHOWN = 3
+
+
+# The classes of transformers that choose a class by config.json.
+AutoClass = Literal[
+    "AutoConfig", "AutoTokenizer", "AutoModel", "AutoModelForSequenceClassification"
+]
+
+
+def load_weights(
+    auto_class: AutoClass, source: str, **options: object
+) -> tuple[PreTrainedModel, set[str]]:
+    """Loads a model without the reports that transformers shows on the terminal.
+
+    Args:
+        auto_class: Which model is made of the weights.
+        source: A folder, a model id, or "ID@COMMIT".
+        options: Further arguments of `from_pretrained`.
+
+    Returns:
+        The model, and the names of the weights that its checkpoint lacks or has in another shape;
+        tied weights and buffers that are not stored are not among them.
+
+    Raises:
+        UsageError: The files are missing, damaged, or no model.
+        EnvironmentProblem: The model needs a package that is not installed.
+    """
+    model, info = load_part(
+        auto_class, source, output_loading_info=True, ignore_mismatched_sizes=True, **options
+    )
+    return model, set(info["missing_keys"]) | {key for key, *_ in info["mismatched_keys"]}
+
+
+# What it returns depends on the class.
+def load_part(auto_class: AutoClass, source: str, **options: object) -> Any:
+    """Loads a configuration, a tokenizer or a model; see `load_weights`."""
+    name, revision = split_revision(source)
+    if revision is not None:
+        options["revision"] = revision
+    try:
+        import transformers
+
+        with quiet_transformers():
+            return getattr(transformers, auto_class).from_pretrained(name, **options)
+    except ImportError as error:
+        raise EnvironmentProblem(
+            f"the model {source} needs a package that is not installed: {reason_of(error)}",
+            'pip install "rankgen-distill[students]"',
+        ) from None
+    # Damaged files raise errors of safetensors, pickle, zipfile, tokenizers and PyTorch.
+    except Exception as error:
+        raise UsageError(
+            f"the model {source} cannot be loaded: {reason_of(error)}",
+            "name a folder with config.json and whole weights, or a model id",
+        ) from None
+
+
+def refuse_lacking(
+    source: str,
+    model: PreTrainedModel,
+    lacking: set[str],
+    may_lack: Callable[[PreTrainedModel, str], bool],
+) -> None:
+    """Refuses a model that would compute with weights that nobody trained.
+
+    Args:
+        source: What the model is called.
+        model: The model as loaded.
+        lacking: See `load_weights`.
+        may_lack: Says of a weight's name whether it may be fresh.
+
+    Raises:
+        UsageError: Other weights are lacking; the message says how many and names the first.
+    """
+    needed = [name for name in model.state_dict() if not may_lack(model, name)]
+    refused = [name for name in needed if name in lacking]
+    if refused:
+        shown = ", ".join(refused[:_SHOWN]) + (", …" if len(refused) > _SHOWN else "")
+        raise UsageError(
+            f"{source} lacks {len(refused)} of {len(needed)} weights that its config.json asks "
+            f"for (model_type {model.config.model_type}), or has them in another shape: {shown}",
+            "name a checkpoint whose weights belong to its config.json; weights that it lacks "
+            "would be drawn at random",
+        )
+
+
+def is_head(model: PreTrainedModel, name: str) -> bool:
+    """Says whether a weight lies above the body: in the head, or in the pooler that feeds it."""
+    body = f"{model.base_model_prefix}."
+    is_wrapped = model.base_model is not model
+    if is_wrapped and not name.startswith(body):
+        return True
+    return (name.removeprefix(body) if is_wrapped else name).startswith("pooler.")
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Silences bars of loading and saving, and reports of fresh weights that look like errors."""
+    from transformers.utils import logging as hf_logging
+
+    shows_bar = hf_logging.is_progress_bar_enabled()
+    level = hf_logging.get_verbosity()
+    hf_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    hf_logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        hf_logging.set_verbosity(level)
+        if shows_bar:
+            hf_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -1,0 +1,163 @@
+"""What a model is, whatever it is called: the content of a folder, or a commit of a Hub id.
+
+A name is no identity: a folder may move or be overwritten, and a branch of the Hub moves on. Nor
+does a name say what it names: a folder that appears later, such as a run's own, may be called like
+a model of the Hub, a packaged one or one that a server knows.
+"""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
+from rankgen.manifests.storage.digest import sha256_of_file, sha256_of_value
+
+# What loaders of weights, tokenizers and chat templates read.
+_SUFFIXES = frozenset(
+    {
+        ".json",
+        ".safetensors",
+        ".bin",
+        ".pt",
+        ".pth",
+        ".txt",
+        ".model",
+        ".vocab",
+        ".spm",
+        ".tiktoken",
+        ".jinja",
+    }
+)
+# The record of a student: how it was made, where and when changes nothing that it computes.
+RECORD_FILE = "rankgen.json"
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A name together with what it names.
+
+    Attributes:
+        kind: "packaged" with rankgen's packages, "folder", "hub" id, or "served" by a server.
+        name: The name as it was given; a Hub id may be "ID@COMMIT".
+    """
+
+    kind: Literal["packaged", "folder", "hub", "served"]
+    name: str
+
+    def identity(self) -> str:
+        """Returns "sha256:..." for a folder, else the name as it is."""
+        is_folder = self.kind == "folder"
+        return f"sha256:{folder_digest(Path(self.name))}" if is_folder else self.name
+
+    def anchored(self) -> str:
+        """Returns the name as another process understands it, wherever that stands."""
+        return str(Path(self.name).absolute()) if self.kind == "folder" else self.name
+
+
+def folder_digest(folder: Path) -> str:
+    """Returns a SHA-256 over the names and the whole contents of the folder's model files.
+
+    Every byte is read, since trainings of a few layers leave both ends of a file as they were;
+    files are read side by side.
+    """
+    found = [path for path in folder.iterdir() if path.suffix in _SUFFIXES]
+    found += (folder / "additional_chat_templates").glob("*.jinja")
+    files = [path for path in found if path.is_file() and path.name != RECORD_FILE]
+    with ThreadPoolExecutor() as readers:
+        digests = list(readers.map(sha256_of_file, files))
+    names = [path.relative_to(folder).as_posix() for path in files]
+    return sha256_of_value(dict(zip(names, digests, strict=True)))
+
+
+def model_identity(model: str) -> str:
+    """Returns "sha256:..." for a folder, else the model's id as it is."""
+    folder = Path(model)
+    return f"sha256:{folder_digest(folder)}" if folder.is_dir() else model
+
+
+def split_revision(model: str) -> tuple[str, str | None]:
+    """Returns a folder and None, or a model id and the revision after its "@", if there is one."""
+    if Path(model).is_dir():
+        return model, None
+    name, at, revision = model.partition("@")
+    return (name, revision) if at else (model, None)
+
+
+def pinned_model(model: str, held: object = None) -> str:
+    """Returns a folder as it is, and "ID@COMMIT" for a model id.
+
+    Args:
+        model: A folder, a model id, or "ID@REVISION" with a branch, tag or commit.
+        held: The identity that earlier work recorded; its commit is kept where it is of the same
+            id and no revision is asked for.
+
+    Raises:
+        UsageError: There is no such model.
+        EnvironmentProblem: The Hub cannot be reached and the model was never fetched.
+    """
+    if isinstance(held, str) and held.startswith(f"{model}@"):
+        # Also where a folder of that name has appeared since, such as the run's own.
+        return held
+    if Path(model).is_dir():
+        return model
+    if Path(model).is_absolute() or model.startswith((".", "~")):
+        raise UsageError(
+            f"the model {model} cannot be loaded: there is no such folder",
+            "name a folder with config.json and weights, or a model id",
+        )
+    name, revision = split_revision(model)
+    if revision is None or _COMMIT.fullmatch(revision) is None:
+        revision = commit_of(name, revision)
+    return f"{name}@{revision}"
+
+
+def commit_of(model: str, revision: str | None) -> str:
+    """Returns the commit that a branch, tag or commit of a Hub model stands for.
+
+    Without a network it is the commit that was fetched last.
+
+    Args:
+        model: A model id such as "castorini/rank_zephyr_7b_v1_full".
+        revision: None is the main branch.
+
+    Raises:
+        UsageError: The Hub has no such model or revision.
+        EnvironmentProblem: The model is neither on this machine nor to be had.
+    """
+    try:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import (
+            GatedRepoError,
+            HfHubHTTPError,
+            HFValidationError,
+            RepositoryNotFoundError,
+            RevisionNotFoundError,
+        )
+    except ImportError:
+        raise EnvironmentProblem(
+            "the package huggingface_hub is not installed",
+            'pip install "rankgen-distill[teacher]"',
+        ) from None
+    try:
+        config = hf_hub_download(model, "config.json", revision=revision)
+    except (OSError, HfHubHTTPError, HFValidationError) as error:
+        reason = reason_of(error)
+        is_absent = isinstance(
+            error, HFValidationError | RepositoryNotFoundError | RevisionNotFoundError
+        ) and not isinstance(error, GatedRepoError)
+        if is_absent:
+            raise UsageError(
+                f"the model {model} is no folder and cannot be loaded from the Hub: {reason}",
+                "check its name, or log in with `hf auth login` if it is private",
+            ) from None
+        raise EnvironmentProblem(
+            f"the model {model} is no folder and cannot be fetched: {reason}",
+            f"fetch it where there is a network (hf download {model}), or name a folder",
+        ) from None
+    # Snapshots are stored under their commit.
+    return Path(config).parent.name

@@ -1,0 +1,142 @@
+"""Looks candidates up by query id in a run, reading a shard only when a query of it is asked."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rankgen.manifests.errors import IntegrityProblem, UsageError
+from rankgen.manifests.run.run_directory import RunDirectory, read_shard
+from rankgen.manifests.storage.digest import sha256_of_lines
+from rankgen.manifests.storage.string_pairs import StringPairs, pairs_in, place_of
+
+
+@dataclass(frozen=True)
+class CandidateList:
+    """A row of the table `candidates`; see `rankgen.manifests.schema.CANDIDATES`."""
+
+    query_id: str
+    doc_ids: list[str]
+    retrieval_scores: list[float]
+    candidates_sha256: str
+
+
+class CandidateLists:
+    """The candidates of one run.
+
+    Args:
+        run: A run with published candidates.
+
+    Raises:
+        UsageError: The run has none.
+    """
+
+    def __init__(self, run: RunDirectory) -> None:
+        if not run.has_table("candidates"):
+            raise run.lacks("candidates")
+        self._run = run
+
+    def query_ids(self) -> Iterator[str]:
+        """Yields all query ids, sorted."""
+        return self._digests.keys()
+
+    def digest(self) -> str:
+        """Returns the digest of every list of every query, whatever the number of shards."""
+        return self._digests.digest()
+
+    def __len__(self) -> int:
+        """Returns the number of queries."""
+        return len(self._digests)
+
+    def __getitem__(self, query_ids: Iterable[str]) -> Mapping[str, CandidateList]:
+        """Returns query_id -> candidates.
+
+        Raises:
+            UsageError: A query has no candidates.
+            IntegrityProblem: A list does not match its digest.
+        """
+        wanted: dict[Path, list[str]] = {}
+        asked = list(query_ids)
+        for query_id in asked:
+            path = self._shards.path_of(query_id)
+            if path is not None:
+                wanted.setdefault(path, []).append(query_id)
+        found: dict[str, CandidateList] = {}
+        for path, ids in wanted.items():
+            found |= {row.query_id: row for row in _rows(path, ids)}
+        lost = next((query_id for query_id in asked if query_id not in found), None)
+        if lost is not None:
+            raise UsageError(
+                f"query {lost} has no candidates in {self._run.root}",
+                "retrieve candidates for it, or leave it out",
+            )
+        return found
+
+    @cached_property
+    def _shards(self) -> ShardFinder:
+        return ShardFinder(self._run)
+
+    @cached_property
+    def _digests(self) -> StringPairs:
+        names = "query_id", "candidates_sha256"
+        return StringPairs(
+            pair
+            for shard in self._run.shards("candidates", list(names))
+            for pair in pairs_in(shard, names)
+        )
+
+
+class ShardFinder:
+    """Knows in which shard of candidates a query is, by a few bytes a shard.
+
+    The shards of a run hold successive ranges of the ids' SHA-256 (see `QueryTable.of_shard`). A
+    folder that was made otherwise costs a few bytes a query.
+
+    Args:
+        run: A run with published candidates.
+    """
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._paths = run.shard_paths("candidates")
+        self._lows: list[bytes] = []
+        self._numbers: list[int] = []
+        self._number_of: dict[str, int] = {}
+        ranges = []
+        for number, shard in enumerate(run.shards("candidates", ["query_id"])):
+            places = [place_of(query_id) for query_id in shard["query_id"].to_pylist()]
+            if places:
+                ranges.append((min(places), max(places), number))
+        ranges.sort()
+        if any(high >= low for (_, high, _), (low, _, _) in itertools.pairwise(ranges)):
+            for number, shard in enumerate(run.shards("candidates", ["query_id"])):
+                self._number_of |= dict.fromkeys(shard["query_id"].to_pylist(), number)
+        self._lows = [low for low, _, _ in ranges]
+        self._numbers = [number for _, _, number in ranges]
+
+    def path_of(self, query_id: str) -> Path | None:
+        """Returns the only shard that may hold the query; None where none can."""
+        if self._number_of:
+            number = self._number_of.get(query_id)
+            return None if number is None else self._paths[number]
+        place = bisect.bisect_right(self._lows, place_of(query_id)) - 1
+        return None if place < 0 else self._paths[self._numbers[place]]
+
+
+def _rows(path: Path, query_ids: list[str]) -> list[CandidateList]:
+    shard = read_shard(path, "candidates")
+    chosen = shard.filter(pc.is_in(shard["query_id"], value_set=pa.array(query_ids, pa.string())))
+    rows = [CandidateList(**row) for row in chosen.to_pylist()]
+    for row in rows:
+        if sha256_of_lines(row.doc_ids) != row.candidates_sha256:
+            raise IntegrityProblem(
+                f"{path}: the candidates of query {row.query_id} do not match their digest",
+                "retrieve the candidates again into a new folder",
+            )
+    return rows

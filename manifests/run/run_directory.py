@@ -1,0 +1,166 @@
+"""Where everything of a run stands, and how its published tables are read.
+
+<run>/rankings/train-00003-of-00100.parquet    committed shards only
+<run>/.rankgen/                                 plan, commits, attempts, claims, journal, events
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+
+from rankgen.manifests.errors import IntegrityProblem, UsageError, reason_of
+from rankgen.manifests.records import Candidates
+from rankgen.manifests.schema import SCHEMA_MINOR_VERSION, SCHEMA_VERSION
+from rankgen.manifests.storage.object_store import open_root
+from rankgen.manifests.storage.shard import parse_parquet, read_parquet
+from rankgen.manifests.storage.shard_columns import OtherColumns, completed, completed_columns
+
+# Small files cost a round trip each, most of all in a store.
+READ_THREADS = 4
+# Files that a job may publish beside its tables: judgements, and an order as a TREC run.
+QRELS, TREC_RUN = "qrels.tsv", "run.trec"
+
+
+class RunDirectory:
+    """The paths of one run.
+
+    Args:
+        root: The folder that the user named with `--out`, on a disk or `s3://bucket/folder`.
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = open_root(root)
+        self.state = self.root / ".rankgen"
+        self.plan = self.state / "plan.json"
+        self.commits = self.state / "commits"
+        self.attempts = self.state / "attempts"
+        self.claims = self.state / "claims"
+        self.journal = self.state / "journal"
+        self.events = self.state / "events"
+        self.progress = self.state / "progress"
+        self.manifest = self.root / "manifest.json"
+
+    def shard_path(self, table: str, shard: int, shards: int) -> Path:
+        """Returns the public path of a shard, such as rankings/train-00003-of-00100.parquet."""
+        return self.root / table / f"train-{shard:05d}-of-{shards:05d}.parquet"
+
+    def record_path(self, shard: int, revision: int) -> Path:
+        """Returns the path of the record that commits a revision of a shard."""
+        return self.commits / f"{shard:05d}.{revision}.json"
+
+    def journal_of(self, shard: int) -> Path:
+        """Returns the folder for a shard's work in progress."""
+        return self.journal / f"{shard:05d}"
+
+    def shard_paths(self, table: str) -> list[Path]:
+        """Returns the published shards of a table, in order."""
+        return sorted((self.root / table).glob("train-*.parquet"))
+
+    def loose_files(self) -> list[Path]:
+        """Returns the published files that are no table: judgements and a TREC run."""
+        return [path for name in (QRELS, TREC_RUN) if (path := self.root / name).exists()]
+
+    def has_table(self, table: str) -> bool:
+        """Says whether at least one shard of the table is published."""
+        return bool(self.shard_paths(table))
+
+    def read(self, table: str, columns: list[str] | None = None) -> pa.Table:
+        """Reads all published shards of a table.
+
+        Raises:
+            UsageError: The run has no such table.
+            IntegrityProblem: A shard cannot be read or has other columns.
+        """
+        return pa.concat_tables(self.parts(table, columns))
+
+    def parts(self, table: str, columns: list[str] | None = None) -> list[pa.Table]:
+        """Returns the published shards of a table, all of them at once; see `read`."""
+        with ThreadPoolExecutor(READ_THREADS) as pool:
+            read = partial(read_shard, table=table, columns=columns)
+            return list(pool.map(read, self._present(table)))
+
+    def shards(self, table: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """Yields the published shards of a table one by one; see `read`."""
+        paths = self._present(table)
+        with ThreadPoolExecutor(READ_THREADS) as pool:
+            # Some are read ahead, as each costs a round trip; never all of them.
+            ahead: deque[Future[pa.Table]] = deque()
+            for path in paths:
+                ahead.append(pool.submit(read_shard, path, table, columns))
+                if len(ahead) > READ_THREADS:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+
+    def texts(self, table: str) -> dict[str, str]:
+        """Returns id -> text of `queries`, or id -> "title text" of `documents`."""
+        if table == "queries":
+            read = self.read(table)
+            return dict(zip(read["query_id"].to_pylist(), read["text"].to_pylist(), strict=True))
+        texts: dict[str, str] = {}
+        for shard in self.shards(table):
+            for row in shard.to_pylist():
+                texts[row["doc_id"]] = (
+                    f"{row['title']} {row['text']}" if row["title"] else row["text"]
+                )
+        return texts
+
+    def candidates(self) -> Iterator[Candidates]:
+        """Yields the candidates of every query, by shard and then by query id."""
+        for shard in self.shards("candidates"):
+            for row in shard.to_pylist():
+                yield Candidates(
+                    row["query_id"], tuple(row["doc_ids"]), tuple(row["retrieval_scores"])
+                )
+
+    def _present(self, table: str) -> list[Path]:
+        paths = self.shard_paths(table)
+        if not paths:
+            raise self.lacks(table)
+        return paths
+
+    def lacks(self, table: str) -> UsageError:
+        """Returns the problem that the run has no such table."""
+        return UsageError(
+            f"{self.root} has no {table}", f"name the folder that holds {table}/train-*.parquet"
+        )
+
+
+def read_shard(
+    path: Path, table: str, columns: list[str] | None = None, content: bytes | None = None
+) -> pa.Table:
+    """Reads one Parquet shard and checks its columns.
+
+    Args:
+        path: Where it stands.
+        table: A name in `TABLES`.
+        columns: Those to read; None reads all.
+        content: Its bytes, where the caller has read them already.
+
+    Raises:
+        IntegrityProblem: The file cannot be read or its columns are not the schema's, nor those
+            of an earlier minor version, whose later columns are null.
+    """
+    try:
+        read = read_parquet(path, columns) if content is None else parse_parquet(content, columns)
+    except (OSError, pa.ArrowException) as error:
+        raise IntegrityProblem(
+            f"{path} cannot be read: {reason_of(error)}",
+            "see what else is damaged: rankgen verify RUN",
+        ) from None
+    try:
+        if columns is None:
+            return completed(read, table)
+        return completed_columns(read, table, columns)
+    except OtherColumns as problem:
+        raise IntegrityProblem(
+            f"{path} is no shard of {table} version {SCHEMA_VERSION}.{SCHEMA_MINOR_VERSION} or "
+            f"before: it {problem}",
+            "was it written by another version of rankgen?",
+        ) from None

@@ -1,0 +1,126 @@
+"""The texts of a run, stored once: written after its shards, linked into later runs, looked up."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
+
+import pyarrow as pa
+
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.records import Document, Query
+from rankgen.manifests.run.query_table import QueryTable
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.schema import DOCUMENTS, QUERIES
+from rankgen.manifests.storage.atomic import remove_tree, share_file, whole_file
+from rankgen.manifests.storage.column_digest import sha256_of_columns, sha256_of_streams
+from rankgen.manifests.storage.shard import write_shard
+
+DOCUMENTS_PER_SHARD = 50_000
+QUERIES_PER_SHARD = 50_000
+
+
+def write_queries(run: RunDirectory, queries: Iterable[Query], fingerprint: str) -> None:
+    """Publishes the table `queries`, sorted by id."""
+    ordered = queries if isinstance(queries, QueryTable) else QueryTable(queries)
+    rows = ({"query_id": q.query_id, "text": q.text} for q in ordered)
+    shape = QUERIES, QUERIES_PER_SHARD, len(ordered)
+    _write_in_shards(run, "queries", rows, *shape, fingerprint)
+
+
+def write_documents(run: RunDirectory, documents: Iterable[Document], fingerprint: str) -> None:
+    """Publishes the table `documents`, sorted by id; the documents are held in memory meanwhile."""
+    rows = [
+        {"doc_id": d.doc_id, "title": d.title, "text": d.text}
+        for d in sorted(documents, key=lambda d: d.doc_id)
+    ]
+    shape = DOCUMENTS, DOCUMENTS_PER_SHARD, len(rows)
+    _write_in_shards(run, "documents", iter(rows), *shape, fingerprint)
+
+
+def link_texts(source: RunDirectory, target: RunDirectory) -> None:
+    """Makes the texts of `source` part of `target` too: hard links where possible, or copies."""
+    for table in ("queries", "documents"):
+        for path in source.shard_paths(table):
+            public = target.root / table / path.name
+            if not public.exists():
+                share_file(path, public)
+
+
+def digest_of_documents(run: RunDirectory) -> str:
+    """Returns the digest of the ids, titles and texts of a run's documents, however many shards.
+
+    Ids alone do not say what a teacher read: another collection may use the same ones.
+    """
+    rows = sum(shard.num_rows for shard in run.shards("documents", ["doc_id"]))
+    return sha256_of_streams(rows, *(partial(_parts, run, name) for name in DOCUMENTS.names))
+
+
+def _parts(run: RunDirectory, name: str) -> Iterator[pa.Array]:
+    for shard in run.shards("documents", [name]):
+        yield from shard[name].iterchunks()
+
+
+class DocumentTexts:
+    """Looks documents up by id in a run's `documents` table, held in memory as Arrow.
+
+    Args:
+        run: A run with published documents.
+    """
+
+    def __init__(self, run: RunDirectory) -> None:
+        self._where = run.root
+        self._rows = run.read("documents").combine_chunks()
+        self._row_of = {doc_id: row for row, doc_id in enumerate(self._rows["doc_id"].to_pylist())}
+
+    def digest(self) -> str:
+        """Returns the same as `digest_of_documents`, of what is held."""
+        return sha256_of_columns(*(self._rows[name] for name in DOCUMENTS.names))
+
+    @property
+    def doc_ids(self) -> AbstractSet[str]:
+        """The documents that have a text."""
+        return self._row_of.keys()
+
+    def __getitem__(self, doc_ids: Sequence[str]) -> dict[str, Document]:
+        """Returns doc_id -> document.
+
+        Raises:
+            UsageError: A document is not in the table.
+        """
+        for doc_id in doc_ids:
+            if doc_id not in self._row_of:
+                raise UsageError(
+                    f"{self._where} has no text of document {doc_id}; its collection lacks it",
+                    "retrieve again with --missing drop, or from the whole collection",
+                )
+        rows = self._rows.take(pa.array([self._row_of[d] for d in doc_ids], pa.int64()))
+        return {row["doc_id"]: Document(**row) for row in rows.to_pylist()}
+
+    def all(self) -> Iterator[Document]:
+        """Yields every document, sorted by id."""
+        for batch in self._rows.to_batches(max_chunksize=10_000):
+            for row in batch.to_pylist():
+                yield Document(**row)
+
+
+def _write_in_shards(
+    run: RunDirectory,
+    table: str,
+    rows: Iterator[dict[str, str]],
+    schema: pa.Schema,
+    rows_per_shard: int,
+    count: int,
+    fingerprint: str,
+) -> None:
+    shards = max(1, -(-count // rows_per_shard))
+    written = [run.shard_path(table, shard, shards) for shard in range(shards)]
+    for path in written:
+        chunk = list(itertools.islice(rows, rows_per_shard))
+        with whole_file(path) as draft:
+            write_shard(draft, table, pa.Table.from_pylist(chunk, schema=schema), fingerprint)
+    # A retried query may have brought new texts, and these another number of shards.
+    for path in set(run.shard_paths(table)) - set(written):
+        remove_tree(path)

@@ -1,0 +1,193 @@
+"""Checks a run against its ledger: nothing missing, nothing changed, nothing foreign."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import JsonValue
+
+from rankgen.manifests.errors import IntegrityProblem
+from rankgen.manifests.progress import progress
+from rankgen.manifests.run.commit_record import CommitRecord
+from rankgen.manifests.run.ledger import Ledger, Validate
+from rankgen.manifests.run.plan import Plan, planned_queries, read_plan
+from rankgen.manifests.run.provenance import is_told, total_counts
+from rankgen.manifests.run.query_table import shard_size
+from rankgen.manifests.run.run_directory import RunDirectory, read_shard
+from rankgen.manifests.schema import TABLES
+from rankgen.manifests.storage.digest import sha256_of_file
+
+
+class Manifest(NamedTuple):
+    """What a manifest says: file name -> SHA-256, and everything else."""
+
+    digests: dict[str, str]
+    predicate: dict[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a check found.
+
+    Attributes:
+        plan: The run's plan.
+        shards: Committed shards.
+        queries: Queries that committed shards hold.
+        quarantined: query_id -> reason.
+        is_finished: Whether the manifest tells of the latest commits; repeating the run's command
+            finishes one that does not.
+        problems: One sentence each; empty when all is well.
+    """
+
+    plan: Plan
+    shards: int
+    queries: int
+    quarantined: dict[str, str]
+    is_finished: bool
+    problems: tuple[str, ...]
+
+
+def verify_run(run: RunDirectory, validate: Validate | None) -> Verification:
+    """Checks every published file's size and SHA-256, and that no other file stands among them.
+
+    The shards are compared with their commits; texts, judgements and a TREC run with the manifest,
+    and the manifest with the commits, once the run is finished.
+
+    Args:
+        run: The run.
+        validate: Also re-reads every shard and checks its rows with this; None skips that.
+
+    Raises:
+        UsageError: The folder is not a run.
+        IntegrityProblem: The plan or a commit record is damaged.
+    """
+    plan = read_plan(run)
+    records = Ledger(run, plan.fingerprint, plan.shards, plan.tables).records()
+    planned = planned_queries(run, plan)
+    problems: list[str] = []
+    with progress("verify", len(records)) as shown:
+        for record in records.values():
+            changed = _changed_files(run, plan, record)
+            problems += changed
+            if validate is not None and not changed:
+                query_ids = [q.query_id for q in planned.of_shard(record.shard, plan.shards)]
+                problems += _invalid_rows(run, plan, record, query_ids, validate)
+            shown.advance()
+    is_finished = len(records) == plan.shards and is_told(run, records)
+    manifest = _manifest(run) if is_finished else None
+    if manifest is not None:
+        problems += _changed_subjects(run, plan, records, manifest)
+    problems += _foreign_files(run, plan, records, manifest)
+    quarantined = {q: why for r in records.values() for q, why in r.quarantined.items()}
+    sizes = (shard_size(plan.queries, shard, plan.shards) for shard in records)
+    held = sum(sizes) - len(quarantined)
+    return Verification(plan, len(records), held, quarantined, is_finished, tuple(problems))
+
+
+def _changed_files(run: RunDirectory, plan: Plan, record: CommitRecord) -> list[str]:
+    problems = []
+    for subject in record.subjects:
+        path = run.shard_path(subject.table, record.shard, plan.shards)
+        if not path.exists():
+            problems.append(f"{path} is missing, although it was committed")
+        elif path.stat().st_size != subject.bytes:
+            problems.append(f"{path} has {path.stat().st_size} bytes, not {subject.bytes}")
+        elif sha256_of_file(path) != subject.sha256:
+            problems.append(f"{path} has changed since it was committed (SHA-256 differs)")
+    return problems
+
+
+def _invalid_rows(
+    run: RunDirectory,
+    plan: Plan,
+    record: CommitRecord,
+    planned: Sequence[str],
+    validate: Validate,
+) -> list[str]:
+    try:
+        tables = {
+            table: read_shard(run.shard_path(table, record.shard, plan.shards), table)
+            for table in plan.tables
+        }
+        validate(tables, planned, record.quarantined)
+    except IntegrityProblem as error:
+        return [f"shard {record.shard}: {error.message}"]
+    return []
+
+
+def _manifest(run: RunDirectory) -> Manifest:
+    content = json.loads(run.manifest.read_text(encoding="utf-8"))
+    try:
+        digests = {subject["name"]: subject["digest"]["sha256"] for subject in content["subject"]}
+        return Manifest(digests, content["predicate"])
+    except (KeyError, TypeError):
+        raise IntegrityProblem(
+            f"{run.manifest} is damaged", "restore it from a copy of the run"
+        ) from None
+
+
+def _changed_subjects(
+    run: RunDirectory, plan: Plan, records: dict[int, CommitRecord], manifest: Manifest
+) -> list[str]:
+    """Compares what the manifest says with the commits, and the other files with the manifest."""
+    expected = {
+        "fingerprint": plan.fingerprint,
+        "recipe": plan.recipe,
+        "queries": plan.queries,
+        "shards": plan.shards,
+        "counts": total_counts(records),
+    }
+    problems = [
+        f"{run.manifest} says another value of {key} than the run's plan and commits"
+        for key, value in expected.items()
+        if manifest.predicate.get(key) != value
+    ]
+    committed = {
+        _name(run, run.shard_path(subject.table, record.shard, plan.shards)): subject.sha256
+        for record in records.values()
+        for subject in record.subjects
+    }
+    for name, digest in manifest.digests.items():
+        path = run.root / name
+        if name in committed:
+            if committed[name] != digest:
+                problems.append(f"{run.manifest} gives {name} another SHA-256 than its commit")
+        elif ".." in Path(name).parts or not path.exists():
+            problems.append(f"{path} is missing, although the manifest names it")
+        elif sha256_of_file(path) != digest:
+            problems.append(f"{path} has changed since the run was finished (SHA-256 differs)")
+    return problems
+
+
+def _foreign_files(
+    run: RunDirectory,
+    plan: Plan,
+    records: dict[int, CommitRecord],
+    manifest: Manifest | None,
+) -> list[str]:
+    """Returns a sentence for every file that readers of the run would take for a part of it."""
+    known = {
+        _name(run, run.shard_path(subject.table, record.shard, plan.shards))
+        for record in records.values()
+        for subject in record.subjects
+    }
+    # The texts of an unfinished run are not named anywhere yet.
+    tables = plan.tables if manifest is None else tuple(TABLES)
+    found = [path for table in tables for path in sorted((run.root / table).glob("*"))]
+    if manifest is not None:
+        known |= manifest.digests.keys()
+        # Manifests of earlier versions named tables only.
+        found += run.loose_files() if "commits_sha256" in manifest.predicate else []
+    return [
+        f"{path} was not published by this run"
+        for path in found
+        if _name(run, path) not in known and not path.name.startswith(".")
+    ]
+
+
+def _name(run: RunDirectory, path: Path) -> str:
+    return str(path.relative_to(run.root))

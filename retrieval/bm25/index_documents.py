@@ -1,0 +1,82 @@
+"""The documents that a Lucene index stores, looked up by id or streamed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rankgen.manifests.errors import IntegrityProblem, UsageError
+from rankgen.manifests.records import Document
+from rankgen.retrieval.bm25.java import import_pyserini
+from rankgen.retrieval.bm25.stored_index import digest_of_index
+
+if TYPE_CHECKING:
+    from pyserini.search.lucene import LuceneSearcher
+
+
+class IndexDocuments:
+    """The documents of an index that was made with `--storeRaw`, as the prebuilt ones were.
+
+    Args:
+        folder: The folder of the index.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def documents(self) -> Iterator[tuple[str, Document]]:
+        """Yields (index and number, document) in the index's order; see `DocumentSource`."""
+        for number in range(self._searcher.num_docs):
+            yield f"{self._folder} document {number}", self._document(number)
+
+    def digest(self) -> str:
+        """Returns the digest of the index's files, which takes seconds where texts take minutes."""
+        return digest_of_index(self._folder)
+
+    def chosen(self, doc_ids: Iterable[str]) -> Iterator[Document]:
+        """Yields the documents with these ids; those that the index lacks are left out.
+
+        Raises:
+            UsageError: The index stores no texts.
+        """
+        for doc_id in doc_ids:
+            if self._searcher.doc(doc_id) is not None:
+                yield self._document(doc_id)
+
+    @cached_property
+    def _searcher(self) -> LuceneSearcher:
+        import_pyserini()
+        from pyserini.search.lucene import LuceneSearcher
+
+        return LuceneSearcher(str(self._folder))
+
+    def _document(self, key: str | int) -> Document:
+        stored = self._searcher.doc(key)
+        if stored is None:
+            raise IntegrityProblem(
+                f"the index {self._folder} cannot be read at document {key}", "build it again"
+            )
+        raw = stored.raw()
+        if raw is None:
+            raise UsageError(
+                f"the index {self._folder} stores no texts",
+                "name the documents: --corpus FILE",
+            )
+        return _parsed(str(stored.docid()), str(raw))
+
+
+def _parsed(doc_id: str, raw: str) -> Document:
+    """Reads what Anserini stores: the line of a JSON collection, or the text itself."""
+    try:
+        record = json.loads(raw)
+    except ValueError:
+        return Document(doc_id, "", raw)
+    if not isinstance(record, dict):
+        return Document(doc_id, "", raw)
+    text = next((record[name] for name in ("text", "contents", "body") if name in record), raw)
+    # BEIR's flat indexes keep a title apart; in `contents` it is part of the text.
+    title = record.get("title", "") if "text" in record else ""
+    return Document(doc_id, str(title or ""), str(text or ""))

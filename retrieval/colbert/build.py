@@ -1,0 +1,134 @@
+"""The process that builds a PLAID index: `python -m rankgen.retrieval.colbert.build`.
+
+Its request is one JSON line on standard input, which stays open: when it closes, whoever asked is
+dead, and so ends this process. It tells its progress on standard output, a line for every batch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+ENCODED = "passages encoded: "
+
+
+class BuildRequest(BaseModel):
+    """What to index.
+
+    Attributes:
+        checkpoint: The folder of the checkpoint.
+        passages: A file with one JSON string a line.
+        count: How many lines it has.
+        index: The folder to make.
+        bits: Bits a dimension of a residual.
+        chunk_passages: Passages that are encoded and saved at once; colbert-ai's own is 25,000.
+        threads: CPU threads.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    checkpoint: Path
+    passages: Path
+    count: int
+    index: Path
+    bits: int
+    chunk_passages: int
+    threads: int
+
+
+class StreamedPassages:
+    """The passages as colbert-ai's `Collection` wants them, read anew in every pass.
+
+    Args:
+        path: A file with one JSON string a line.
+        count: How many lines it has.
+    """
+
+    def __init__(self, path: Path, count: int) -> None:
+        self._path = path
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[str]:
+        with self._path.open(encoding="utf-8", newline="\n") as lines:
+            for line in lines:
+                yield json.loads(line)
+
+
+def build(request: BuildRequest) -> None:
+    """Builds the index with colbert-ai's `Indexer`, whose seed makes it repeatable.
+
+    Where `index` holds what a killed build saved, it goes on with that; see `colbert_resume`.
+
+    Raises:
+        EnvironmentProblem: See `import_colbert` and `use_own_extensions`.
+    """
+    import torch
+
+    from rankgen.retrieval.colbert.compat import import_colbert
+    from rankgen.retrieval.colbert.extensions import use_own_extensions
+    from rankgen.retrieval.colbert.resume import keep_only_whole, mark_what_is_saved, remove_marks
+
+    import_colbert()
+    torch.set_num_threads(request.threads)
+    use_own_extensions()
+    from colbert import Indexer
+    from colbert.data import Collection
+    from colbert.indexing.index_saver import IndexSaver
+    from colbert.infra import ColBERTConfig, Run, RunConfig
+    from colbert.modeling.checkpoint import Checkpoint
+
+    _tell_progress(Checkpoint)
+    mark_what_is_saved(IndexSaver)
+    keep_only_whole(request.index)
+    # A model_name would be looked up on the Hub although the checkpoint has its own config.json.
+    config = ColBERTConfig(nbits=request.bits, index_path=str(request.index), model_name=None)
+    passages = Collection(data=StreamedPassages(request.passages, request.count))
+    passages.get_chunksize = lambda: min(request.chunk_passages, request.count + 1)
+    with Run().context(RunConfig(nranks=1, avoid_fork_if_possible=True)):
+        indexer = Indexer(str(request.checkpoint), config, verbose=0)
+        indexer.index(name=request.index.name, collection=passages, overwrite="resume")
+    remove_marks(request.index)
+
+
+def _tell_progress(checkpoint: Any) -> None:
+    encode = checkpoint.docFromText
+
+    def told(self: Any, docs: list[str], **settings: Any) -> Any:
+        encoded = encode(self, docs, **{**settings, "showprogress": False})
+        print(f"{ENCODED}{len(docs)}", flush=True)
+        return encoded
+
+    checkpoint.docFromText = told
+
+
+def _end_with_the_asker() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+def main() -> int:
+    """Reads the request, builds, and says in the last line of standard error what went wrong."""
+    from rankgen.manifests.errors import RankgenError
+
+    request = BuildRequest.model_validate_json(sys.stdin.readline())
+    threading.Thread(target=_end_with_the_asker, daemon=True).start()
+    try:
+        build(request)
+    except RankgenError as error:
+        print(error.message, file=sys.stderr, flush=True)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

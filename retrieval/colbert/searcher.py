@@ -1,0 +1,90 @@
+"""ColBERTv2 by colbert-ai over a PLAID index."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from rankgen.manifests.errors import EnvironmentProblem, IntegrityProblem, reason_of
+from rankgen.manifests.records import Candidates, Query
+
+
+class ColbertSearcher:
+    """colbert-ai's `Searcher`; order and scores are its own, unchanged.
+
+    It searches on a GPU where this process sees one, else on the CPU.
+
+    Args:
+        index: The folder that `plaid_index` returned.
+        checkpoint: The folder of the checkpoint that the index was made with.
+        threads: CPU threads.
+
+    Raises:
+        EnvironmentProblem: colbert-ai or the checkpoint is missing.
+        IntegrityProblem: The folder is not a readable index.
+    """
+
+    def __init__(self, index: Path, checkpoint: Path, threads: int) -> None:
+        import pyarrow as pa
+
+        from rankgen.retrieval.colbert.compat import import_colbert
+        from rankgen.retrieval.colbert.extensions import use_own_extensions
+
+        if not checkpoint.is_dir():
+            raise EnvironmentProblem(
+                f"the checkpoint {checkpoint} is not on this machine", "share its folder"
+            )
+        import_colbert()
+        import torch
+
+        torch.set_num_threads(threads)
+        use_own_extensions()
+        from colbert import Searcher
+        from colbert.infra import ColBERTConfig
+
+        try:
+            # colbert-ai reports on standard output, which is the command's own.
+            with contextlib.redirect_stdout(io.StringIO()):
+                self._searcher = Searcher(
+                    index="plaid",
+                    index_root=str(index),
+                    checkpoint=str(checkpoint),
+                    collection=["the texts are not needed"],
+                    config=ColBERTConfig(model_name=None),
+                    verbose=0,
+                )
+            ids = pa.ipc.open_file(pa.memory_map(str(index / "doc_ids.arrow"))).read_all()
+        except (OSError, RuntimeError, ValueError, KeyError, pa.ArrowException) as error:
+            raise IntegrityProblem(
+                f"the index {index} cannot be opened: {reason_of(error)}",
+                f"remove it: rm -r {index}",
+            ) from None
+        self._doc_ids = ids["doc_id"]
+
+    def search(self, queries: Sequence[Query], depth: int) -> list[Candidates]:
+        """Returns the best `depth` documents of each query; see `Searcher.search`.
+
+        At the same depth it sets `ncells`, `centroid_score_threshold` and `ndocs` as colbert-ai
+        does; so few cells are searched that a list may be shorter than the depth.
+        """
+        if not queries:
+            return []
+        # Once set they stay, and would be those of an earlier search's depth.
+        self._searcher.configure(ncells=None, centroid_score_threshold=None, ndocs=None)
+        encoded = self._searcher.encode([query.text for query in queries])
+        return [
+            self._candidates(query.query_id, *self._searcher.dense_search(vectors[None], k=depth))
+            for query, vectors in zip(queries, encoded, strict=True)
+        ]
+
+    def _candidates(
+        self, query_id: str, passages: list[int], ranks: list[int], scores: list[float]
+    ) -> Candidates:
+        del ranks
+        return Candidates(
+            query_id,
+            tuple(self._doc_ids[passage].as_py() for passage in passages),
+            tuple(scores),
+        )

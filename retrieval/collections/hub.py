@@ -1,0 +1,107 @@
+"""Documents, queries and judgements of a Hugging Face data set (`hf:NAME`) in BEIR's layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import cast
+
+from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageError, reason_of
+from rankgen.manifests.records import Document, Query
+from rankgen.manifests.trec import Qrels
+from rankgen.retrieval.collections.tabular import document_of, query_of
+
+# Where the Hub's copies of BEIR keep judgements: a configuration, or a data set beside it.
+_QRELS = (("", "qrels"), ("", "default"), ("-qrels", None))
+
+
+class HubDocuments:
+    """The configuration `corpus` of a data set, streamed.
+
+    Args:
+        dataset: A name on the Hub, such as "BeIR/scifact", or a folder.
+    """
+
+    def __init__(self, dataset: str) -> None:
+        self._dataset = dataset
+
+    def documents(self) -> Iterator[tuple[str, Document]]:
+        """Yields (data set and row, document); see `DocumentSource`."""
+        for number, fields in enumerate(_rows(self._dataset, "corpus"), start=1):
+            where = f"hf:{self._dataset} corpus row {number}"
+            yield where, document_of(where, fields)
+
+
+class HubQueries:
+    """The configuration `queries` of a data set.
+
+    Args:
+        dataset: A name on the Hub, or a folder.
+        only: The ids to keep; None keeps all.
+    """
+
+    def __init__(self, dataset: str, only: Callable[[], frozenset[str]] | None = None) -> None:
+        self._dataset, self._only = dataset, only
+
+    def queries(self) -> Iterator[tuple[str, Query]]:
+        """Yields (data set and row, query); see `QuerySource`."""
+        kept = None if self._only is None else self._only()
+        for number, fields in enumerate(_rows(self._dataset, "queries"), start=1):
+            where = f"hf:{self._dataset} queries row {number}"
+            query = query_of(where, fields)
+            if kept is None or query.query_id in kept:
+                yield where, query
+
+
+def hub_qrels(dataset: str, split: str) -> Qrels:
+    """Reads the judgements of a split, such as "test".
+
+    Raises:
+        UsageError: The data set has none.
+        EnvironmentProblem: The data set itself cannot be obtained.
+    """
+    problem: RankgenError | None = None
+    for suffix, configuration in _QRELS:
+        try:
+            qrels: Qrels = {}
+            for row in _rows(dataset + suffix, configuration, split):
+                grade = int(str(row["score"]))
+                qrels.setdefault(str(row["query-id"]), {})[str(row["corpus-id"])] = grade
+            return qrels
+        except (UsageError, EnvironmentProblem) as error:
+            problem = problem or error
+        except (KeyError, ValueError):
+            continue
+    if isinstance(problem, EnvironmentProblem):
+        raise problem
+    raise UsageError(
+        f"hf:{dataset} has no judgements called '{split}'", "leave the split out"
+    ) from problem
+
+
+def _rows(
+    dataset: str, configuration: str | None, split: str | None = None
+) -> Iterator[Mapping[str, object]]:
+    try:
+        import datasets
+    except ImportError:
+        raise EnvironmentProblem(
+            f"hf:{dataset} needs the package datasets, which is not installed",
+            "pip install datasets",
+        ) from None
+    try:
+        found = datasets.load_dataset(dataset, configuration, split=split, streaming=True)
+        parts = [found] if split is not None else list(found.values())
+        for part in parts:
+            yield from cast(Iterable[Mapping[str, object]], part)
+    # An unknown configuration or split.
+    except ValueError as error:
+        raise UsageError(
+            f"hf:{dataset} has no {configuration or 'data'} {split or ''}: {reason_of(error)}",
+            "name a data set with the configurations corpus and queries, as BeIR/scifact has",
+        ) from None
+    # A data set that is not there, or a Hub that does not answer.
+    except (OSError, datasets.exceptions.DatasetsError) as error:
+        raise EnvironmentProblem(
+            f"hf:{dataset} cannot be obtained: {reason_of(error)}",
+            "check its name and the connection, or log in with `hf auth login`",
+        ) from None

@@ -1,0 +1,162 @@
+"""A real collection without a download: known-item search over Python's own documentation.
+
+A passage is a documentation string without its first sentence; a query is the first sentence that
+was cut off; its answer is the one passage that it was cut from.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.manifests.records import Document, Query
+from rankgen.manifests.storage.atomic import write_whole
+from rankgen.retrieval.collections.docstrings import DocString, read_docstrings
+from rankgen.retrieval.collections.sampling import seeded_hash
+
+SPLITS = ("train", "validation", "test")
+# Of 20 queries 10 train, 4 validate and 6 test.
+_SPLIT_OF_TWENTY = ("train",) * 10 + ("validation",) * 4 + ("test",) * 6
+QUERY_SHARE = 0.5
+SUMMARY_WORDS = range(4, 31)
+LEAST_BODY_WORDS = 8
+MOST_BODY_WORDS = 100
+LEAST_PASSAGES = 100
+
+
+class PythonDocsSummary(BaseModel):
+    """What was written.
+
+    Attributes:
+        folder: The BEIR folder.
+        passages: Documents in corpus.jsonl.
+        queries: Split -> the number of its queries.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path
+    passages: int
+    queries: dict[str, int]
+
+
+class KnownItem(NamedTuple):
+    """A passage and the sentence that was cut from it."""
+
+    document: Document
+    query: Query
+
+
+def write_python_docs(
+    folder: Path, *, passages: int = 3000, seed: int = 0, library: Path | None = None
+) -> PythonDocsSummary:
+    """Writes the collection as a BEIR folder; the same bytes each time on one interpreter.
+
+    Queries are split into train, validation and test by a seeded hash of their id, in
+    `qrels/<split>.tsv`; `queries.jsonl` holds them all.
+
+    Args:
+        folder: Where corpus.jsonl, queries.jsonl and qrels/ go; made if absent.
+        passages: The most passages to take.
+        seed: Chooses passages, queries and splits.
+        library: A folder of Python files instead of the interpreter's standard library.
+
+    Raises:
+        EnvironmentProblem: The library has too few documentation strings.
+    """
+    items = known_items(read_docstrings(library), passages, seed)
+    if len(items) < LEAST_PASSAGES:
+        raise EnvironmentProblem(
+            f"this Python's library has {len(items)} documentation strings of use, too few for a "
+            f"collection of {LEAST_PASSAGES}",
+            "use an interpreter that was installed with its source files",
+        )
+    asked = sorted(
+        sorted(items, key=lambda item: seeded_hash(seed, f"ask:{item.query.query_id}"))[
+            : round(len(items) * QUERY_SHARE)
+        ]
+    )
+    _write_jsonl(folder / "corpus.jsonl", (_document_record(item.document) for item in items))
+    _write_jsonl(
+        folder / "queries.jsonl",
+        ({"_id": item.query.query_id, "text": item.query.text} for item in asked),
+    )
+    counts = {}
+    for split in SPLITS:
+        members = [item for item in asked if split_of(item.query.query_id, seed) == split]
+        _write_qrels(folder / "qrels" / f"{split}.tsv", members)
+        counts[split] = len(members)
+    return PythonDocsSummary(folder=folder, passages=len(items), queries=counts)
+
+
+def known_items(docstrings: Iterable[DocString], passages: int, seed: int) -> list[KnownItem]:
+    """Makes known items of documentation strings, sorted by document id.
+
+    A string serves if its first sentence and its rest are long enough, if no other string has
+    that sentence or that rest, and if the sentence does not stand in the rest again.
+
+    Args:
+        docstrings: In an order that is always the same.
+        passages: The most to take; a seeded hash chooses among more.
+        seed: Of that hash.
+    """
+    usable = [found for found in docstrings if _is_usable(found)]
+    summaries = _repeated(_folded(found.summary) for found in usable)
+    bodies = _repeated(_folded(found.body) for found in usable)
+    names: set[str] = set()
+    distinct = []
+    for found in usable:
+        ambiguous = _folded(found.summary) in summaries or _folded(found.body) in bodies
+        if not ambiguous and found.name not in names:
+            names.add(found.name)
+            distinct.append(found)
+    distinct.sort(key=lambda found: seeded_hash(seed, f"take:{found.name}"))
+    return sorted(_known_item(found) for found in distinct[:passages])
+
+
+def split_of(query_id: str, seed: int) -> str:
+    """Returns the split of a query, which depends on nothing but its id and the seed."""
+    bucket = int.from_bytes(seeded_hash(seed, f"split:{query_id}")[:8], "big")
+    return _SPLIT_OF_TWENTY[bucket % len(_SPLIT_OF_TWENTY)]
+
+
+def _is_usable(found: DocString) -> bool:
+    return (
+        len(found.summary.split()) in SUMMARY_WORDS
+        and len(found.body.split()) >= LEAST_BODY_WORDS
+        and _folded(found.summary) not in _folded(found.body)
+    )
+
+
+def _known_item(found: DocString) -> KnownItem:
+    text = " ".join(found.body.split()[:MOST_BODY_WORDS])
+    return KnownItem(Document(found.name, "", text), Query(f"q.{found.name}", found.summary))
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.lower().split()).rstrip(".!?")
+
+
+def _repeated(texts: Iterable[str]) -> set[str]:
+    return {text for text, times in Counter(texts).items() if times > 1}
+
+
+def _document_record(document: Document) -> dict[str, str]:
+    return {"_id": document.doc_id, "title": document.title, "text": document.text}
+
+
+def _write_jsonl(path: Path, records: Iterable[dict[str, str]]) -> None:
+    lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
+    write_whole(path, "".join(lines).encode())
+
+
+def _write_qrels(path: Path, items: Sequence[KnownItem]) -> None:
+    lines = ["query-id\tcorpus-id\tscore\n"]
+    lines += [f"{item.query.query_id}\t{item.document.doc_id}\t1\n" for item in items]
+    write_whole(path, "".join(lines).encode())

@@ -1,0 +1,152 @@
+"""Documents and queries from JSONL, TSV or Parquet files; a BEIR folder is such a pair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.records import Document, Query
+from rankgen.retrieval.collections.column_names import (
+    DOCUMENT,
+    QUERY,
+    ColumnNames,
+    Found,
+    find_columns,
+)
+from rankgen.retrieval.collections.rows import read_rows, unit_of
+
+SUFFIXES = (".jsonl", ".tsv", ".parquet")
+
+
+class TabularDocuments:
+    """The documents of one file.
+
+    A row has an id, a text (it may be empty) and at will a title, under the names of
+    `column_names.DOCUMENT` such as `_id`, `doc_id`, `passage_id` or `docno`, and
+    `text`, `contents`, `body` or `passage`; other columns are not read. A TSV file without a header
+    has the columns id, text or id, title, text.
+
+    Args:
+        path: A `.jsonl`, `.tsv` or `.parquet` file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def documents(self) -> Iterator[tuple[str, Document]]:
+        """Yields (file and line, document); see `DocumentSource`."""
+        columns = {2: ("_id", "text"), 3: ("_id", "title", "text")}
+        for row in read_rows(self._path, columns, DOCUMENT):
+            where = f"{self._path} {unit_of(self._path)} {row.number}"
+            yield where, document_of(where, row.fields)
+
+
+class TabularQueries:
+    """The queries of one file: an id and a text each.
+
+    Their columns have the names of `column_names.QUERY`, such as `_id`,
+    `query_id`, `qid` or `topic`, and `text`, `query` or `title`. A TSV file without a header has
+    the columns id, text.
+
+    Args:
+        path: A `.jsonl`, `.tsv` or `.parquet` file.
+        only: The ids to keep; None keeps all.
+    """
+
+    def __init__(self, path: Path, only: frozenset[str] | None = None) -> None:
+        self._path = path
+        self._only = only
+
+    def queries(self) -> Iterator[tuple[str, Query]]:
+        """Yields (file and line, query); see `QuerySource`."""
+        for row in read_rows(self._path, {2: ("_id", "text")}, QUERY):
+            where = f"{self._path} {unit_of(self._path)} {row.number}"
+            query = query_of(where, row.fields)
+            if self._only is None or query.query_id in self._only:
+                yield where, query
+
+
+def document_of(where: str, fields: Mapping[str, object]) -> Document:
+    """Reads one row of documents.
+
+    Args:
+        where: Where it stands, for messages.
+        fields: Column name -> value; see `TabularDocuments`.
+
+    Raises:
+        UsageError: It has no id or no text, or one of another type.
+    """
+    found = find_columns(DOCUMENT, tuple(fields))
+    return Document(
+        _identity(where, fields, found, DOCUMENT),
+        "" if found.title is None else _string(where, found.title, fields[found.title]),
+        _text(where, fields, found, DOCUMENT),
+    )
+
+
+def query_of(where: str, fields: Mapping[str, object]) -> Query:
+    """Reads one row of queries; see `document_of`."""
+    found = find_columns(QUERY, tuple(fields))
+    return Query(_identity(where, fields, found, QUERY), _text(where, fields, found, QUERY))
+
+
+def table_in(folder: Path, stem: str) -> Path:
+    """Returns the one file `folder/stem.{jsonl,tsv,parquet}`.
+
+    Raises:
+        UsageError: There is none, or more than one.
+    """
+    found = [folder / f"{stem}{suffix}" for suffix in SUFFIXES]
+    found = [path for path in found if path.is_file()]
+    wanted = f"{stem}.jsonl, {stem}.tsv or {stem}.parquet"
+    if not found:
+        raise UsageError(f"{folder} holds no {wanted}", f"put one there, or name it: --{stem} FILE")
+    if len(found) > 1:
+        names = " and ".join(path.name for path in found)
+        raise UsageError(f"{folder} holds both {names}", f"name one of them: --{stem} FILE")
+    return found[0]
+
+
+def _identity(where: str, fields: Mapping[str, object], found: Found, names: ColumnNames) -> str:
+    name = found.id
+    value = None if name is None else fields[name]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if name is None or value is None:
+        raise UsageError(
+            f"{where} has no id; its fields are {_listed(fields)}",
+            "write the field " + " or ".join(names.ids),
+        )
+    return _string(where, name, value)
+
+
+def _text(where: str, fields: Mapping[str, object], found: Found, names: ColumnNames) -> str:
+    name = found.text
+    if name is None:
+        raise UsageError(
+            f"{where} has no text; its fields are {_listed(fields)}",
+            f"write the field {' or '.join(names.texts)}; it may be empty",
+        )
+    return _string(where, name, fields[name])
+
+
+def _listed(fields: Mapping[str, object], limit: int = 12) -> str:
+    shown = ", ".join(list(fields)[:limit]) or "none"
+    return shown if len(fields) <= limit else f"{shown} and {len(fields) - limit} more"
+
+
+def _string(where: str, name: str, value: object) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise UsageError(
+            f"{where}: the field {name} is of type {type(value).__name__}, not a string",
+            f"write {name} as a string",
+        )
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise UsageError(
+            f"{where}: the field {name} holds half a surrogate pair, which is no text",
+            "mend the \\u escapes of that line",
+        )
+    return value

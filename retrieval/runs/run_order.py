@@ -1,0 +1,107 @@
+"""The order of a recorded run, by score or by rank, and what either order loses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from rankgen.manifests.score_order import in_32_bits, trec_eval_places
+from rankgen.retrieval.runs.run_columns import RunRow
+
+Order = Literal["score", "rank"]
+
+
+class RunLosses(BaseModel):
+    """What a recorded run lacks or leaves open, counted over the queries that are asked.
+
+    Attributes:
+        queries: Queries that are asked.
+        queries_without_lines: Those of them that the run does not hold.
+        short_lists: Lists that hold fewer documents than the depth.
+        duplicate_rows: Lines that name a document a second time in its list; they are left out.
+        tied_rows: Lines within the depth whose score another line of their list has too, in the 32
+            bits that trec_eval compares.
+        queries_with_ties: Queries that have such lines.
+        tied_ranks: Lines within the depth whose rank another line of their list has too.
+        top10_differences: Positions 1 to 10 that the orders by score and by rank fill differently.
+        rows_without_document: Lines within the depth whose document the collection lacks.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    queries: int = 0
+    queries_without_lines: int = 0
+    short_lists: int = 0
+    duplicate_rows: int = 0
+    tied_rows: int = 0
+    queries_with_ties: int = 0
+    tied_ranks: int = 0
+    top10_differences: int = 0
+    rows_without_document: int = 0
+
+
+class Tally:
+    """Counts `RunLosses` list by list.
+
+    Args:
+        depth: How many documents of a list are kept.
+    """
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
+        self._counts: Counter[str] = Counter()
+
+    def add(self, rows: Sequence[RunRow], kept: Sequence[RunRow], missing: frozenset[str]) -> None:
+        """Counts one list.
+
+        Args:
+            rows: The list as the file has it.
+            kept: The list in its order, without duplicates, cut to the depth.
+            missing: Documents that the collection lacks.
+        """
+        by_score, by_rank = ordered(rows, "score"), ordered(rows, "rank")
+        times = Counter(in_32_bits([row.score for row in by_score]))
+        tied = sum(times[score] > 1 for score in in_32_bits([row.score for row in kept]))
+        of_rank = Counter(row.rank for row in by_score)
+        self._counts += Counter(
+            queries=1,
+            short_lists=int(len(kept) < self._depth),
+            duplicate_rows=len(rows) - len(by_score),
+            tied_rows=tied,
+            queries_with_ties=int(tied > 0),
+            tied_ranks=sum(of_rank[row.rank] > 1 for row in kept),
+            top10_differences=sum(
+                one.doc_id != other.doc_id
+                for one, other in zip(by_score[:10], by_rank[:10], strict=True)
+            ),
+            rows_without_document=sum(row.doc_id in missing for row in kept),
+        )
+
+    def losses(self, queries_without_lines: int) -> RunLosses:
+        """Returns the counts; queries without lines are asked too, so they count as queries."""
+        counts = dict(self._counts)
+        counts["queries"] = counts.get("queries", 0) + queries_without_lines
+        return RunLosses(queries_without_lines=queries_without_lines, **counts)
+
+
+def ordered(rows: Iterable[RunRow], order: Order) -> list[RunRow]:
+    """Returns the rows in order, keeping the first of those that name one document.
+
+    Args:
+        rows: One query's rows in the file's order.
+        order: "score" is trec_eval's order (score descending in 32 bits, then document id
+            descending); "rank" is the rank column's, equal ranks in the file's order.
+    """
+    if order == "rank":
+        in_order = sorted(rows, key=lambda row: row.rank)
+    else:
+        given = list(rows)
+        places = trec_eval_places([row.doc_id for row in given], [row.score for row in given])
+        in_order = [given[place] for place in places]
+    first: dict[str, RunRow] = {}
+    for row in in_order:
+        first.setdefault(row.doc_id, row)
+    return list(first.values())

@@ -1,0 +1,186 @@
+"""`evaluate`: first stage, runs, teachers and students in one table, with tests and a report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import JsonValue
+
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.judged_queries import judged_without
+from rankgen.manifests.run.provenance import software
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.storage.atomic import write_whole
+from rankgen.manifests.trec import Qrels
+from rankgen.retrieval.collections.judgements import judgements_sha256, read_judgements
+from rankgen.students.evaluation.measures import PerQuery, mean, parse_measures, per_query
+from rankgen.students.evaluation.notices import notices_of
+from rankgen.students.evaluation.report import report_html
+from rankgen.students.evaluation.result import Evaluation, SystemResult
+from rankgen.students.evaluation.settings import EvaluationSettings
+from rankgen.students.evaluation.significance import PairedTest, bootstrap_interval, paired_tests
+from rankgen.students.evaluation.student_scores import student_system
+from rankgen.students.evaluation.systems import (
+    System,
+    first_stage_system,
+    run_system,
+    teacher_system,
+    unique_names,
+)
+
+
+def evaluate(settings: EvaluationSettings) -> Evaluation:
+    """Measures every system and writes evaluation.json, per_query.csv and report.html.
+
+    Students' scores are kept in <out>/.rankgen/scores, so evaluating again scores nothing anew.
+
+    Raises:
+        UsageError: A file is missing or malformed, a measure is unknown, or nothing is judged.
+        IntegrityProblem: A run folder is damaged.
+    """
+    measures = tuple(dict.fromkeys(settings.measures))
+    parse_measures(measures)
+    qrels = _population(read_judgements(settings.qrels), settings)
+    if settings.students:
+        settings = _with_resolved_precision(settings)
+    systems = unique_names(_systems(settings, qrels))
+    values = {system.name: per_query(qrels, system.scores, measures) for system in systems}
+    evaluation = Evaluation(
+        systems=tuple(_result(system, values[system.name], qrels, settings) for system in systems),
+        tests=tuple(_tests(values, measures, settings)),
+        queries=len(qrels),
+        query_ids=tuple(sorted(qrels)),
+        per_query={
+            name: {measure: tuple(of_query.values()) for measure, of_query in by_measure.items()}
+            for name, by_measure in values.items()
+        },
+        settings=_settings_as_json(settings),
+        software=software(),
+        notices=notices_of(systems, qrels),
+    )
+    _write(evaluation, settings.out)
+    return evaluation
+
+
+def _with_resolved_precision(settings: EvaluationSettings) -> EvaluationSettings:
+    """Returns the settings with what `auto` means here, for scores are kept and shown under it."""
+    from rankgen.students.model.hardware import choose_device
+    from rankgen.students.model.precision import resolve_precision
+
+    precision = resolve_precision(settings.precision, choose_device(settings.device).type)
+    return settings.model_copy(update={"precision": precision})
+
+
+def _population(qrels: Qrels, settings: EvaluationSettings) -> Qrels:
+    if settings.queries == "qrels" or settings.candidates is None:
+        return qrels
+    held = {row.query_id for row in RunDirectory(settings.candidates).candidates()}
+    kept = {query_id: grades for query_id, grades in qrels.items() if query_id in held}
+    if not kept:
+        raise UsageError(
+            f"no query of {settings.candidates} is judged in {settings.qrels}",
+            _same_collection(qrels, held, str(settings.candidates)),
+        )
+    return kept
+
+
+def _same_collection(qrels: Qrels, held: Collection[str], source: str) -> str:
+    lost = judged_without(sorted(qrels), held, source)
+    return f"check that both belong to the same collection: {lost}"
+
+
+def _systems(settings: EvaluationSettings, qrels: Qrels) -> list[System]:
+    systems: list[System] = []
+    if settings.candidates is not None:
+        systems.append(first_stage_system(settings.candidates))
+    systems += [run_system(path) for path in settings.runs]
+    systems += [teacher_system(path) for path in settings.rankings]
+    for system in systems:
+        if not qrels.keys() & system.scores.keys():
+            raise UsageError(
+                f"no query of {system.source} is judged in {settings.qrels}",
+                _same_collection(qrels, system.scores, system.source),
+            )
+    if settings.candidates is not None:
+        judged = frozenset(qrels)
+        systems += [
+            student_system(student, settings, settings.candidates, judged)
+            for student in settings.students
+        ]
+    return systems
+
+
+def _result(
+    system: System, values: PerQuery, qrels: Qrels, settings: EvaluationSettings
+) -> SystemResult:
+    return SystemResult(
+        name=system.name,
+        kind=system.kind,
+        measures={measure: mean(of_query) for measure, of_query in values.items()},
+        intervals={
+            measure: bootstrap_interval(
+                _vector(of_query), settings.bootstrap_samples, settings.seed
+            )
+            for measure, of_query in values.items()
+        },
+        missing_queries=len(qrels.keys() - system.scores.keys()),
+        source=system.source,
+        cost=system.cost,
+    )
+
+
+def _tests(
+    values: Mapping[str, PerQuery], measures: Sequence[str], settings: EvaluationSettings
+) -> list[PairedTest]:
+    count = len(values)
+    if settings.compare == "first":
+        pairs = [(0, other) for other in range(1, count)]
+    else:
+        pairs = list(itertools.combinations(range(count), 2))
+    tests: list[PairedTest] = []
+    for measure in measures:
+        vectors = [(name, _vector(by_measure[measure])) for name, by_measure in values.items()]
+        tests += paired_tests(
+            measure, vectors, pairs, settings.randomisation_samples, settings.seed
+        )
+    return tests
+
+
+def _vector(of_query: Mapping[str, float]) -> NDArray[np.float64]:
+    return np.fromiter(of_query.values(), dtype=np.float64, count=len(of_query))
+
+
+def _settings_as_json(settings: EvaluationSettings) -> dict[str, JsonValue]:
+    return {
+        **settings.model_dump(mode="json"),
+        "qrels_sha256": judgements_sha256(settings.qrels),
+        "measured_by": "ir_measures (trec_eval: ties by document id descending, unjudged 0)",
+    }
+
+
+def _write(evaluation: Evaluation, out: Path) -> None:
+    text = json.dumps(evaluation.as_json(), indent=2, ensure_ascii=False) + "\n"
+    files = {"evaluation.json": text, "per_query.csv": per_query_csv(evaluation)}
+    for name, content in {**files, "report.html": report_html(evaluation)}.items():
+        # A file's name may hold bytes that are no UTF-8.
+        write_whole(out / name, content.encode("utf-8", "backslashreplace"))
+
+
+def per_query_csv(evaluation: Evaluation) -> str:
+    """Returns one row a query and measure, one column a system."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = [system.name for system in evaluation.systems]
+    writer.writerow(["query_id", "measure", *names])
+    for measure in evaluation.systems[0].measures:
+        columns = [evaluation.per_query[name][measure] for name in names]
+        for query_id, *row in zip(evaluation.query_ids, *columns, strict=True):
+            writer.writerow([query_id, measure, *row])
+    return text.getvalue()

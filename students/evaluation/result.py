@@ -1,0 +1,69 @@
+"""The result of an evaluation; its JSON form is a contract."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from rankgen.students.evaluation.cost import Cost
+from rankgen.students.evaluation.significance import PairedTest
+
+Kind = Literal["run", "first-stage", "teacher", "student"]
+
+
+class SystemResult(BaseModel):
+    """One row of the table.
+
+    Attributes:
+        name: Unique in the evaluation.
+        kind: What gave the order.
+        measures: Mean over the queries by measure.
+        intervals: 95 % bootstrap interval of each mean; None for a single query.
+        missing_queries: Judged queries for which the system has no list; they count 0.
+        source: The file or folder it came from.
+        cost: Of a student, where it was asked for.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    kind: Kind
+    measures: dict[str, float]
+    intervals: dict[str, tuple[float, float] | None]
+    missing_queries: int
+    source: str
+    cost: Cost | None = None
+
+
+class Evaluation(BaseModel):
+    """Systems, tests and the settings they were made with.
+
+    Attributes:
+        systems: In the order of the table: first stage, runs, teachers, students.
+        tests: Paired tests between systems.
+        queries: Number of queries every mean is over.
+        query_ids: Those queries, sorted.
+        per_query: system name -> measure -> one value a query, in the order of `query_ids`.
+        settings: The settings as JSON values.
+        software: Versions of what can change a figure.
+        notices: What a reader has to know beside the figures, one sentence each.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    systems: tuple[SystemResult, ...]
+    tests: tuple[PairedTest, ...]
+    queries: int
+    query_ids: tuple[str, ...]
+    per_query: dict[str, dict[str, tuple[float, ...]]]
+    settings: dict[str, JsonValue]
+    software: dict[str, str]
+    notices: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """Returns the published form: everything but the values per query, which are in a CSV."""
+        form: dict[str, JsonValue] = self.model_dump(
+            mode="json", exclude={"per_query", "query_ids"}
+        )
+        return form

@@ -1,0 +1,105 @@
+"""The systems of an evaluation: where each list of scores comes from, and what it is called."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.trec import RunLine, read_run, trec_eval_order
+from rankgen.students.evaluation.cost import Cost
+from rankgen.students.evaluation.measures import ScoredRun
+from rankgen.students.evaluation.result import Kind
+
+
+class System(NamedTuple):
+    """Something that orders documents.
+
+    Attributes:
+        name: How the table calls it.
+        kind: What gave the order.
+        source: The file, folder or model id.
+        scores: document id -> score by query id; higher is better.
+        cost: Of a student that was timed.
+        ranked_otherwise: Queries of a run file whose rank column contradicts the order by score.
+    """
+
+    name: str
+    kind: Kind
+    source: str
+    scores: ScoredRun
+    cost: Cost | None = None
+    ranked_otherwise: frozenset[str] = frozenset()
+
+
+def run_system(path: Path) -> System:
+    """Reads a TREC run; its scores count, its rank column does not (as in trec_eval)."""
+    run = read_run(path)
+    scores = {q: {line.doc_id: line.score for line in lines} for q, lines in run.items()}
+    otherwise = frozenset(q for q, lines in run.items() if _is_ranked_otherwise(lines))
+    return System(path.stem, "run", str(path), scores, ranked_otherwise=otherwise)
+
+
+def _is_ranked_otherwise(lines: list[RunLine]) -> bool:
+    ranks = [line.rank for line in trec_eval_order(lines)]
+    return any(later < earlier for earlier, later in itertools.pairwise(ranks))
+
+
+def first_stage_system(candidates: Path) -> System:
+    """Reads the candidates of a run as a system, in the order of the lists.
+
+    That order was labelled and is shown to students. The first stage's scores need not give it:
+    they may be tied, or be distances of a run that was recorded by rank.
+    """
+    run = RunDirectory(candidates)
+    scores = {row.query_id: scores_of_order(row.doc_ids) for row in run.candidates()}
+    retriever = _recipe_value(run, "retriever.name") or candidates.name
+    return System(f"first-stage ({retriever})", "first-stage", str(candidates), scores)
+
+
+def teacher_system(rankings: Path) -> System:
+    """Reads rankings as a system; the order is all there is, so it gives the scores n, ..., 1."""
+    run = RunDirectory(rankings)
+    scores: dict[str, dict[str, float]] = {}
+    for shard in run.shards("rankings", ["query_id", "doc_ids"]):
+        for row in shard.to_pylist():
+            scores[row["query_id"]] = scores_of_order(row["doc_ids"])
+    teacher = _recipe_value(run, "teacher") or rankings.name
+    return System(f"teacher ({teacher})", "teacher", str(rankings), scores)
+
+
+def scores_of_order(doc_ids: list[str] | tuple[str, ...]) -> dict[str, float]:
+    """Returns strictly decreasing scores n, n - 1, ..., 1, so that no tie can change the order."""
+    return {doc_id: float(len(doc_ids) - place) for place, doc_id in enumerate(doc_ids)}
+
+
+def unique_names(systems: Iterable[System]) -> list[System]:
+    """Tells systems of one name apart by their folder, or by a number where that fails too."""
+    all_systems = list(systems)
+    taken: set[str] = set()
+    named = []
+    for system in all_systems:
+        name = system.name
+        if sum(other.name == name for other in all_systems) > 1:
+            source = Path(system.source)
+            where = source.parent.name if system.kind == "run" else source.name
+            name = f"{name} [{where or system.source}]"
+        number, unique = 1, name
+        while unique in taken:
+            number += 1
+            unique = f"{name} #{number}"
+        taken.add(unique)
+        named.append(system._replace(name=unique))
+    return named
+
+
+def _recipe_value(run: RunDirectory, key: str) -> str | None:
+    """Returns a value of the recipe that the run was planned with, where it says so plainly."""
+    try:
+        value = json.loads(run.plan.read_text(encoding="utf-8"))["recipe"][key]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return value if isinstance(value, str) else None

@@ -1,0 +1,87 @@
+"""The evaluation as a table for a terminal."""
+
+from __future__ import annotations
+
+import io
+
+from rich import box
+from rich.console import Console, Group
+from rich.table import Table
+
+from rankgen.students.evaluation.result import Evaluation
+from rankgen.students.evaluation.significance import PairedTest
+
+SIGNIFICANT = 0.05
+
+
+def evaluation_table(evaluation: Evaluation) -> Group:
+    """Returns one row a system; the best mean of each measure is bold.
+
+    A dagger marks a system that differs from the first one (Holm, p < 0.05).
+    """
+    measures = list(evaluation.systems[0].measures)
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("system", overflow="fold")
+    table.add_column("kind")
+    for measure in measures:
+        table.add_column(measure, justify="right")
+    has_cost = any(system.cost for system in evaluation.systems)
+    for head in ("parameters", "ms/query") if has_cost else ():
+        table.add_column(head, justify="right")
+    best = {m: max(system.measures[m] for system in evaluation.systems) for m in measures}
+    for system in evaluation.systems:
+        cells = []
+        for measure in measures:
+            value = system.measures[measure]
+            mark = "†" if differs_from_first(evaluation, system.name, measure) else " "
+            text = f"{value:.4f}{mark}"
+            cells.append(f"[bold]{text}[/bold]" if value == best[measure] else text)
+        if has_cost:
+            cost = system.cost
+            cells += [f"{cost.parameters:,}", f"{cost.ms_per_query:.1f}"] if cost else ["", ""]
+        table.add_row(_escaped(system.name), system.kind, *cells)
+    return Group(table, _caption(evaluation))
+
+
+def format_table(evaluation: Evaluation, width: int = 100) -> str:
+    """Returns the table as plain text without colour, and the notices below it."""
+    text = io.StringIO()
+    Console(file=text, width=width, no_color=True, highlight=False).print(
+        evaluation_table(evaluation)
+    )
+    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    lines += [f"note: {notice}" for notice in evaluation.notices]
+    return "\n".join(lines) + "\n"
+
+
+def differs_from_first(evaluation: Evaluation, name: str, measure: str) -> bool:
+    """Says whether a system differs from the first one by the Holm-corrected t-test."""
+    test = test_against_first(evaluation, name, measure)
+    return test is not None and test.p_holm is not None and test.p_holm < SIGNIFICANT
+
+
+def test_against_first(evaluation: Evaluation, name: str, measure: str) -> PairedTest | None:
+    """Returns the test of a system against the first one, or None for the first one itself."""
+    first = evaluation.systems[0].name
+    for test in evaluation.tests:
+        if (test.measure, test.a, test.b) == (measure, first, name):
+            return test
+    return None
+
+
+def _caption(evaluation: Evaluation) -> str:
+    text = f"means over {evaluation.queries:,} queries"
+    if any(system.missing_queries for system in evaluation.systems):
+        text += ", where a query without a list counts 0"
+    if evaluation.tests:
+        m = evaluation.tests[0].m
+        first = evaluation.systems[0].name
+        text += (
+            f"; † differs from {_escaped(first)} "
+            f"(paired t-test, Holm over m = {m} test{'s' * (m > 1)}, p < {SIGNIFICANT})"
+        )
+    return text
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")

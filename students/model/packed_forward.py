@@ -1,0 +1,189 @@
+"""The forward pass of BERT-like cross-encoders over packed pairs.
+
+It calls the model's own modules, so weights, dropout and gradients are the model's. Two things are
+left out because they change no score: padding, and in the last layer everything but the first
+token of each pair, which is all that the head reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol, cast
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from rankgen.students.model.packing import PackedPairs
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+# They share the names of their modules; others (DeBERTa, ModernBERT) are padded.
+PACKABLE = frozenset({"bert", "electra", "roberta", "xlm-roberta"})
+
+
+Pure = Callable[[Tensor], Tensor]
+
+
+class _SelfAttention(Protocol):
+    query: Pure
+    key: Pure
+    value: Pure
+    num_attention_heads: int
+    attention_head_size: int
+    dropout: torch.nn.Dropout
+    training: bool
+
+
+class _Attention(Protocol):
+    self: _SelfAttention
+    output: Callable[[Tensor, Tensor], Tensor]
+
+
+class _Layer(Protocol):
+    attention: _Attention
+    intermediate: Pure
+    output: Callable[[Tensor, Tensor], Tensor]
+
+
+class _Encoder(Protocol):
+    layer: Sequence[_Layer]
+
+
+class _Base(Protocol):
+    embeddings: Callable[..., Tensor]
+    embeddings_project: Pure
+    encoder: _Encoder
+    pooler: Pure
+
+
+class _Classifier(Protocol):
+    base_model: _Base
+    dropout: Pure
+    classifier: Pure
+
+
+def is_packable(model: PreTrainedModel, device: torch.device, is_bf16: bool) -> bool:
+    """Tells whether `packed_logits` can compute this model here."""
+    return why_padded(model, device, is_bf16, in_training=model.training) is None
+
+
+def why_padded(
+    model: PreTrainedModel, device: torch.device, is_bf16: bool, *, in_training: bool
+) -> str | None:
+    """Returns why pairs of this model are padded here, or None where they are packed.
+
+    On a GPU the kernel for lengths that vary is flash attention's (Ampere or newer), which has 16
+    bits and, as PyTorch offers it, no dropout.
+    """
+    config = model.config
+    if config.model_type not in PACKABLE or getattr(config, "is_decoder", False):
+        return f"models of the type {config.model_type} are not packed"
+    positions = getattr(config, "position_embedding_type", "absolute")
+    if positions != "absolute":
+        return f"models with {positions} positions are not packed"
+    if device.type == "cpu":
+        return None
+    if not is_bf16:
+        return "on a GPU only bf16 is packed (--precision bf16)"
+    if not _has_flash_attention(device):
+        return "only GPUs from Ampere on (A100, RTX 30) compute packed pairs"
+    dropout = config.attention_probs_dropout_prob
+    if in_training and dropout > 0:
+        return (
+            f"packed attention has no dropout on a GPU, and the backbone's is {dropout:g} "
+            "(--set attention_dropout=0 has them packed, which is another recipe)"
+        )
+    return None
+
+
+def _has_flash_attention(device: torch.device) -> bool:
+    return torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+def packed_logits(model: PreTrainedModel, packed: PackedPairs) -> Tensor:
+    """Returns the logit of each pair, shape (pairs,)."""
+    parts = cast(_Classifier, model)
+    base = parts.base_model
+    reserved = model.config.pad_token_id + 1 if "roberta" in model.config.model_type else 0
+    embedded = base.embeddings(
+        input_ids=packed.ids[None],
+        position_ids=packed.places[None] + reserved,
+        token_type_ids=None if packed.types is None else packed.types[None],
+    )
+    if hasattr(base, "embeddings_project"):
+        embedded = base.embeddings_project(embedded)
+    hidden = embedded[0]
+    *layers, last = base.encoder.layer
+    for layer in layers:
+        hidden = _layer(layer, hidden, packed)
+    firsts = _layer(last, hidden, packed, only_firsts=True)[:, None]
+    if model.config.model_type == "bert":
+        firsts = parts.dropout(base.pooler(firsts))
+    return parts.classifier(firsts)[:, 0]
+
+
+def _layer(
+    layer: _Layer, hidden: Tensor, packed: PackedPairs, *, only_firsts: bool = False
+) -> Tensor:
+    """Returns the layer's output, (tokens, width), or that of first tokens, (pairs, width)."""
+    attention = layer.attention
+    own = attention.self
+    asking = hidden[packed.starts[:-1].long()] if only_firsts else hidden
+
+    def heads(tensor: Tensor) -> Tensor:
+        return tensor.view(len(tensor), own.num_attention_heads, own.attention_head_size)
+
+    dropout = own.dropout.p if own.training else 0.0
+    query, key, value = heads(own.query(asking)), heads(own.key(hidden)), heads(own.value(hidden))
+    if hidden.device.type == "cpu":
+        mixed = _by_groups(query, key, value, packed, dropout, only_firsts)
+    else:
+        mixed = _by_kernel(query, key, value, packed, only_firsts)
+    attended = attention.output(mixed.reshape(asking.shape), asking)
+    return layer.output(layer.intermediate(attended), attended)
+
+
+def _by_groups(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    packed: PackedPairs,
+    dropout: float,
+    only_firsts: bool,
+) -> Tensor:
+    """Attends within pairs; neighbours of one length are a batch without any padding."""
+    mixed: list[Tensor] = []
+    pair = token = 0
+    for count, length in packed.groups:
+        keys = slice(token, token + count * length)
+        asking, asked = (slice(pair, pair + count), 1) if only_firsts else (keys, length)
+        found = scaled_dot_product_attention(
+            query[asking].view(count, asked, *query.shape[1:]).transpose(1, 2),
+            key[keys].view(count, length, *key.shape[1:]).transpose(1, 2),
+            value[keys].view(count, length, *value.shape[1:]).transpose(1, 2),
+            dropout_p=dropout,
+        )
+        mixed.append(found.transpose(1, 2).flatten(0, 1))
+        pair, token = pair + count, token + count * length
+    return torch.cat(mixed)
+
+
+def _by_kernel(
+    query: Tensor, key: Tensor, value: Tensor, packed: PackedPairs, only_firsts: bool
+) -> Tensor:
+    from torch.nn.attention.varlen import varlen_attn
+
+    starts, longest = packed.starts, packed.longest
+    asking = torch.arange(len(starts), device=starts.device, dtype=starts.dtype)
+    found = varlen_attn(
+        query,
+        key,
+        value,
+        asking if only_firsts else starts,
+        starts,
+        1 if only_firsts else longest,
+        longest,
+    )
+    return cast(Tensor, found)

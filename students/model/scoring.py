@@ -1,0 +1,182 @@
+"""Scores of pairs, computed in length-sorted chunks: packed, or with little padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rankgen.manifests.progress import Progress
+from rankgen.students.model.cross_encoder import CrossEncoder
+from rankgen.students.model.hardware import moved
+from rankgen.students.model.packed_forward import PACKABLE, is_packable, packed_logits
+from rankgen.students.model.packing import pack
+from rankgen.students.model.pair_template import Pair
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def length_sorted_chunks(lengths: Sequence[int], chunk_tokens: int) -> list[NDArray[np.int64]]:
+    """Splits pairs into chunks of similar length.
+
+    Args:
+        lengths: Tokens of each pair.
+        chunk_tokens: The most tokens of a chunk, its padding included; one pair always fits.
+
+    Returns:
+        Index arrays that together hold every index once, the longest pairs first, so that a
+        chunk too large for the memory shows at once.
+    """
+    order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
+    chunks: list[NDArray[np.int64]] = []
+    start = 0
+    while start < len(order):
+        fitting = max(1, chunk_tokens // int(lengths[order[start]]))
+        chunks.append(order[start : start + fitting])
+        start += fitting
+    return chunks
+
+
+def autocast(device: torch.device, is_bf16: bool) -> AbstractContextManager[None]:
+    """Returns the context that computes matrix products in bfloat16, or one that does nothing."""
+    if not is_bf16:
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def chunk_scores(
+    encoder: CrossEncoder, pairs: Sequence[Pair], device: torch.device, is_bf16: bool
+) -> Tensor:
+    """Returns the logits of one chunk in 32 bits, shape (pairs,): packed where the model can."""
+    model = encoder.model
+    with autocast(device, is_bf16):
+        if is_packable(model, device, is_bf16):
+            return packed_logits(model, pack(encoder.template, pairs).to(device)).float()
+        inputs = encoder.template.collate(pairs)
+        padded = {name: moved(tensor, device) for name, tensor in inputs.items()}
+        if takes_whole_masks(model):
+            rows = padded.pop("attention_mask")
+            if len({encoder.template.length(*pair) for pair in pairs}) > 1:
+                padded["attention_mask"] = whole_mask(rows)
+        logits: Tensor = model(**padded).logits
+    return logits[:, 0].float()
+
+
+def takes_whole_masks(model: PreTrainedModel) -> bool:
+    """Says whether a mask from `whole_mask` is what transformers would make of one of rows."""
+    return model.config.model_type in PACKABLE and model.config._attn_implementation == "sdpa"
+
+
+def whole_mask(mask: Tensor) -> Tensor:
+    """Returns what may attend to what, bool, shape (pairs, 1, tokens, tokens), as a view.
+
+    Of a mask of rows transformers asks the device whether it hides anything, and waits for it.
+
+    Args:
+        mask: 1 where a token stands, shape (pairs, tokens).
+    """
+    return mask.bool()[:, None, None].expand(-1, 1, mask.shape[1], -1)
+
+
+def forward_sorted(
+    encoder: CrossEncoder,
+    pairs: Sequence[Pair],
+    *,
+    device: torch.device,
+    is_bf16: bool,
+    chunk_tokens: int,
+    progress: Progress | None = None,
+) -> Tensor:
+    """Scores pairs chunk by chunk and returns the scores in the order of `pairs`.
+
+    Gradients flow through all chunks when they are enabled (one graph).
+
+    Returns:
+        Logits in 32 bits on `device`, higher is better, shape (pairs,).
+    """
+    lengths = [encoder.template.length(query, passage) for query, passage in pairs]
+    chunks = length_sorted_chunks(lengths, chunk_tokens)
+    scores: list[Tensor] = []
+    for chunk in chunks:
+        scores.append(chunk_scores(encoder, [pairs[i] for i in chunk], device, is_bf16))
+        if progress is not None:
+            progress.advance(len(chunk))
+    places = moved(torch.from_numpy(np.argsort(np.concatenate(chunks))), device)
+    return torch.cat(scores)[places]
+
+
+@torch.inference_mode()
+def score_each_pair(
+    encoder: CrossEncoder,
+    pairs: Sequence[Pair],
+    *,
+    device: torch.device,
+    is_bf16: bool = False,
+    chunk_tokens: int = 4096,
+    progress: Progress | None = None,
+) -> NDArray[np.float32]:
+    """Scores pairs without gradients and without dropout, every one of them by itself.
+
+    Returns:
+        One logit a pair, higher is better, shape (pairs,).
+    """
+    was_training = encoder.model.training
+    encoder.model.train(False)
+    try:
+        scores = forward_sorted(
+            encoder,
+            pairs,
+            device=device,
+            is_bf16=is_bf16,
+            chunk_tokens=chunk_tokens,
+            progress=progress,
+        )
+    finally:
+        encoder.model.train(was_training)
+    scored: NDArray[np.float32] = scores.cpu().numpy()
+    return scored
+
+
+def score_pairs(
+    encoder: CrossEncoder,
+    pairs: Sequence[Pair],
+    *,
+    device: torch.device,
+    is_bf16: bool = False,
+    chunk_tokens: int = 4096,
+    progress: Progress | None = None,
+) -> NDArray[np.float32]:
+    """Scores pairs as `score_each_pair` does, but equal ones together.
+
+    Equal pairs are scored once: computed twice, at other places of a matrix product, their scores
+    could differ in the last bits, and their tie would be broken by chance.
+
+    Returns:
+        One logit a pair, higher is better, shape (pairs,).
+    """
+    if not pairs:
+        return np.zeros(0, dtype=np.float32)
+    place_of: dict[tuple[bytes, bytes], int] = {}
+    places = [
+        place_of.setdefault((query.tobytes(), passage.tobytes()), len(place_of))
+        for query, passage in pairs
+    ]
+    first = {place: number for number, place in reversed(list(enumerate(places)))}
+    distinct = [pairs[first[place]] for place in range(len(place_of))]
+    scores = score_each_pair(
+        encoder,
+        distinct,
+        device=device,
+        is_bf16=is_bf16,
+        chunk_tokens=chunk_tokens,
+        progress=progress,
+    )
+    if progress is not None:
+        progress.advance(len(pairs) - len(distinct))
+    return scores[places]

@@ -1,0 +1,104 @@
+"""What each optimizer step sees: a pure function of seed and step, so resuming needs no state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankgen.students.choices import SampleMode
+from rankgen.students.model.pair_template import Pair, PairTemplate
+from rankgen.students.model.tokens import TokenStore
+from rankgen.students.training.lists import RankedList, sample_positions
+
+
+class TokenList(NamedTuple):
+    """One list of a step, in teacher order: rank = position + 1.
+
+    Attributes:
+        query_id: Whose list it is, for messages.
+        pairs: (query ids, passage ids) of each passage.
+        tokens: Tokens of all its pairs, special tokens included.
+        positions: Where the passages stand in the teacher's whole list, from 0, increasing.
+    """
+
+    query_id: str
+    pairs: list[Pair]
+    tokens: int
+    positions: NDArray[np.int64]
+
+
+class StepLists:
+    """Draws the lists of a step.
+
+    Args:
+        lists: All training lists.
+        queries: Their tokenised queries.
+        passages: Their tokenised passages.
+        template: Joins a pair; needed for its number of special tokens.
+        queries_per_step: Lists in one step; a step may run over the end of an epoch.
+        sample_size: Passages drawn from each list; None takes all.
+        sample_mode: See `sample_positions`.
+        seed: Seed of the order and the samples.
+    """
+
+    def __init__(
+        self,
+        lists: Sequence[RankedList],
+        queries: TokenStore,
+        passages: TokenStore,
+        template: PairTemplate,
+        *,
+        queries_per_step: int,
+        sample_size: int | None,
+        sample_mode: SampleMode,
+        seed: int,
+    ) -> None:
+        self._lists, self._queries, self._passages = lists, queries, passages
+        self._template, self._per_step = template, queries_per_step
+        self._sample_size, self._sample_mode, self._seed = sample_size, sample_mode, seed
+        self._epoch, self._order = -1, np.zeros(0, dtype=np.int64)
+
+    def of_step(self, step: int) -> list[TokenList]:
+        """Returns the lists of step number `step`, counted from 0."""
+        first = step * self._per_step
+        return [self._draw(place) for place in range(first, first + self._per_step)]
+
+    def _draw(self, place: int) -> TokenList:
+        epoch, within = divmod(place, len(self._lists))
+        if epoch != self._epoch:
+            generator = np.random.default_rng([self._seed, epoch])
+            self._epoch, self._order = epoch, generator.permutation(len(self._lists))
+        number = int(self._order[within])
+        ranked = self._lists[number]
+        positions = sample_positions(
+            len(ranked.doc_ids),
+            self._sample_size,
+            self._sample_mode,
+            np.random.default_rng([self._seed, epoch, number]),
+        )
+        query = self._queries[ranked.query_id]
+        pairs = [(query, self._passages[ranked.doc_ids[position]]) for position in positions]
+        tokens = sum(self._template.length(*pair) for pair in pairs)
+        return TokenList(ranked.query_id, pairs, tokens, positions)
+
+
+def split_by_tokens(lists: Sequence[TokenList], step_tokens: int) -> Iterator[list[TokenList]]:
+    """Splits a step into parts whose activations fit; a list is never split.
+
+    Args:
+        lists: The lists of one step.
+        step_tokens: The most tokens of a part; a longer list stands alone (see score_cache.py).
+    """
+    part: list[TokenList] = []
+    held = 0
+    for ranked in lists:
+        if part and held + ranked.tokens > step_tokens:
+            yield part
+            part, held = [], 0
+        part.append(ranked)
+        held += ranked.tokens
+    if part:
+        yield part

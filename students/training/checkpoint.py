@@ -1,0 +1,82 @@
+"""Checkpoints of a training: one file, whole or absent, from which the same steps follow."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from rankgen.manifests.errors import IntegrityProblem, reason_of
+from rankgen.manifests.storage.atomic import write_whole
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+@dataclass
+class TrainState:
+    """What a training has reached; everything else is a function of settings and step.
+
+    Attributes:
+        step: Optimizer steps done.
+        pairs: Pairs seen.
+        seconds: Seconds spent, over all sessions.
+        best_step: The step with the best validation, or the last step without validation.
+        validated_step: The step of the last validation.
+        best_measure: nDCG@10 at `best_step`; None before the first validation.
+        best_weights: The trained weights at `best_step`; None while they are the model's own.
+        recent_loss: Moving average of the loss.
+    """
+
+    step: int = 0
+    pairs: int = 0
+    seconds: float = 0.0
+    best_step: int = 0
+    validated_step: int = 0
+    best_measure: float | None = None
+    best_weights: dict[str, Tensor] | None = None
+    recent_loss: float | None = None
+
+
+def weights_of(model: PreTrainedModel) -> dict[str, Tensor]:
+    """Returns a copy of the model's weights on the CPU."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+
+
+def save_checkpoint(
+    path: Path, state: TrainState, model: PreTrainedModel, optimizer: torch.optim.Optimizer
+) -> None:
+    """Writes the checkpoint; a kill at any moment leaves the old one or the new one."""
+    content = io.BytesIO()
+    torch.save(
+        {"state": vars(state), "model": model.state_dict(), "optimizer": optimizer.state_dict()},
+        content,
+    )
+    write_whole(path, content.getvalue())
+
+
+def load_checkpoint(
+    path: Path, model: PreTrainedModel, optimizer: torch.optim.Optimizer
+) -> TrainState | None:
+    """Restores model and optimizer and returns the state, or None where there is no checkpoint.
+
+    Raises:
+        IntegrityProblem: The file cannot be read.
+    """
+    if not path.exists():
+        return None
+    try:
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+    # Damaged files raise errors of pickle, zipfile and PyTorch, some of them without a text.
+    except Exception as error:
+        raise IntegrityProblem(
+            f"the checkpoint {path} cannot be read: {reason_of(error)}",
+            f"delete it to start this training anew: rm {path}",
+        ) from None
+    model.load_state_dict(stored["model"])
+    optimizer.load_state_dict(stored["optimizer"])
+    return TrainState(**stored["state"])

@@ -1,0 +1,75 @@
+"""Gradients of lists whose activations do not fit: scores first, then one chunk at a time.
+
+The loss needs the scores of a whole list, but its gradient with respect to a chunk's weights needs
+only the gradients of the chunk's scores. So every chunk is computed twice, and the activations of
+one are held at a time. Source: gradient caching, arXiv 2101.06983, section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rankgen.students.model.cross_encoder import CrossEncoder
+from rankgen.students.model.hardware import moved
+from rankgen.students.model.pair_template import Pair
+from rankgen.students.model.scoring import chunk_scores, length_sorted_chunks
+
+
+def backward_by_chunks(
+    encoder: CrossEncoder,
+    pairs: Sequence[Pair],
+    loss_of: Callable[[Tensor], Tensor],
+    *,
+    device: torch.device,
+    is_bf16: bool,
+    chunk_tokens: int,
+) -> Tensor:
+    """Adds the gradients of `loss_of(scores)` to the weights and returns the loss, on the device.
+
+    Gradients and dropout noise are those of one graph over the same chunks.
+
+    Args:
+        encoder: The model, in training mode.
+        pairs: The pairs that are scored.
+        loss_of: The loss of their scores, shape (pairs,), in the order of `pairs`.
+        device: Where it computes.
+        is_bf16: Whether matrix products are computed in bfloat16.
+        chunk_tokens: Tokens of one forward pass, padding included.
+    """
+    lengths = [encoder.template.length(query, passage) for query, passage in pairs]
+    chunks = length_sorted_chunks(lengths, chunk_tokens)
+
+    def forward(chunk: NDArray[np.int64]) -> Tensor:
+        return chunk_scores(encoder, [pairs[index] for index in chunk], device, is_bf16)
+
+    noise: list[Tensor] = []
+    parts: list[Tensor] = []
+    with torch.no_grad():
+        for chunk in chunks:
+            noise.append(_random_state(device))
+            parts.append(forward(chunk))
+    places = moved(torch.from_numpy(np.argsort(np.concatenate(chunks))), device)
+    scores = torch.cat(parts)[places].requires_grad_()
+    loss = loss_of(scores)
+    (slopes,) = torch.autograd.grad(loss, scores)
+    for chunk, state in zip(chunks, noise, strict=True):
+        _set_random_state(device, state)
+        own = slopes[moved(torch.from_numpy(chunk), device)]
+        forward(chunk).backward(own)  # type: ignore[no-untyped-call]
+    return loss.detach()
+
+
+def _random_state(device: torch.device) -> Tensor:
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+
+def _set_random_state(device: torch.device, state: Tensor) -> None:
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    else:
+        torch.set_rng_state(state)

@@ -1,0 +1,178 @@
+"""Which pairs of a ranking the teacher really compared: read off the windows it ordered.
+
+A sliding window never shows the teacher most pairs of a list; their order follows from
+comparisons with third passages, or from nothing but the order in which the list arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankgen.manifests.errors import IntegrityProblem, UsageError
+from rankgen.manifests.run.run_directory import RunDirectory
+
+# What is known of a pair, as the values of `pair_levels`.
+SEEN, IMPLIED, UNSEEN = 0, 1, 2
+
+# A list of 100 takes 10 kB; later epochs need not read the windows of so many lists again.
+KEPT_LISTS = 20_000
+
+WINDOW_COLUMNS = ["query_id", "pass_index", "window_index", "start", "end", "permutation"]
+
+
+class Window(NamedTuple):
+    """One call to the teacher that ordered something, as the table `windows` holds it.
+
+    Attributes:
+        start: The span [start, end) of the current list that it ordered.
+        end: See `start`.
+        permutation: permutation[i] is the place within the span, before the call, of what is now
+            at i.
+        named: The teacher wrote the first so many of them; the rest were appended in their old
+            order, which says nothing of each other.
+    """
+
+    start: int
+    end: int
+    permutation: NDArray[np.int16]
+    named: int
+
+
+def pair_levels(size: int, windows: Sequence[Window]) -> NDArray[np.uint8]:
+    """Returns what is known of every pair of a list, in the teacher's final order.
+
+    Seen: the latest window that held both named at least one of them (of two that it named, both
+    in its order; one that it named stands above one that it left out). Implied: a chain of seen
+    pairs leads from the higher to the lower. Unseen: neither. The final order always agrees with
+    the latest common window, because a span that holds only one of two passages cannot carry it
+    past the other.
+
+    Args:
+        size: Passages in the list.
+        windows: All calls for the query, in the order they were made.
+
+    Returns:
+        SEEN, IMPLIED or UNSEEN, symmetric, shape (size, size); the diagonal is UNSEEN.
+
+    Raises:
+        IntegrityProblem: A window does not fit a list of that size.
+    """
+    order = np.arange(size)
+    seen = np.zeros((size, size), dtype=bool)
+    for window in windows:
+        span = order[window.start : window.end]
+        if len(span) != len(window.permutation) or len(span) != window.end - window.start:
+            raise IntegrityProblem(
+                f"a window [{window.start}, {window.end}) does not fit a list of {size}",
+                "rankgen verify RUN",
+            )
+        span = span[window.permutation]
+        order[window.start : window.end] = span
+        left_out = span[window.named :]
+        seen[np.ix_(span, span)] = True
+        seen[np.ix_(left_out, left_out)] = False
+    final = seen[np.ix_(order, order)]
+    above = np.triu(final, 1)
+    chained = _closure(above)
+    levels = np.full((size, size), UNSEEN, dtype=np.uint8)
+    levels[chained | chained.T] = IMPLIED
+    levels[above | above.T] = SEEN
+    return levels
+
+
+def _closure(above: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Returns reachability along edges; every round doubles the length of the chains it knows."""
+    reached = above
+    while True:
+        # Counts of ways are sums of at most n ones, exact in 32-bit floats, and fast.
+        steps = reached.astype(np.float32)
+        longer: NDArray[np.bool_] = reached | (steps @ steps > 0)
+        if np.array_equal(longer, reached):
+            return reached
+        reached = longer
+
+
+class PairEvidence:
+    """Weights of the pairs of every list of a run.
+
+    Args:
+        windows: The calls of each query, in order.
+        sizes: Passages of each query's whole list.
+        weights: Of a seen, an implied and an unseen pair, from 0.
+    """
+
+    def __init__(
+        self,
+        windows: Mapping[str, Sequence[Window]],
+        sizes: Mapping[str, int],
+        weights: tuple[float, float, float],
+    ) -> None:
+        self._windows, self._sizes = windows, sizes
+        self._weights = np.array(weights, dtype=np.float32)
+        self._levels: dict[str, NDArray[np.uint8]] = {}
+
+    def weights(self, query_id: str, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Returns the weight of every pair of a sample of a list.
+
+        Args:
+            query_id: Whose list.
+            positions: The sample's places in the teacher's order, from 0, shape (n,).
+
+        Returns:
+            Symmetric, shape (n, n).
+        """
+        levels = self._levels.get(query_id)
+        if levels is None:
+            levels = pair_levels(self._sizes[query_id], self._windows[query_id])
+            if len(self._levels) < KEPT_LISTS:
+                self._levels[query_id] = levels
+        weights: NDArray[np.float32] = self._weights[levels[np.ix_(positions, positions)]]
+        return weights
+
+
+def read_evidence(run: RunDirectory, weights: tuple[float, float, float]) -> PairEvidence:
+    """Reads the windows of a rankings run.
+
+    Args:
+        run: A folder that `rankgen label` wrote.
+        weights: Of a seen, an implied and an unseen pair.
+
+    Raises:
+        UsageError: The run has no windows.
+        IntegrityProblem: A ranked query has no windows.
+    """
+    if not run.has_table("windows"):
+        raise UsageError(
+            f"{run.root} has no windows, so nobody knows which pairs its teacher compared",
+            "label with rankgen, or use --evidence all",
+        )
+    sizes: dict[str, int] = {}
+    for shard in run.shards("rankings", ["query_id", "doc_ids"]):
+        names = shard["query_id"].to_pylist()
+        lengths = (len(doc_ids) for doc_ids in shard["doc_ids"].to_pylist())
+        sizes |= dict(zip(names, lengths, strict=True))
+    calls: dict[str, list[tuple[int, int, Window]]] = {query_id: [] for query_id in sizes}
+    for shard in run.shards("windows", [*WINDOW_COLUMNS, "missing"]):
+        for row in shard.to_pylist():
+            if row["permutation"] is None:  # A failed call, which ordered nothing.
+                continue
+            permutation = np.array(row["permutation"], dtype=np.int16)
+            named = len(permutation) - row["missing"]
+            window = Window(row["start"], row["end"], permutation, named)
+            own = calls.setdefault(row["query_id"], [])
+            own.append((row["pass_index"], row["window_index"], window))
+    for query_id in sizes:
+        if not calls[query_id]:
+            raise IntegrityProblem(
+                f"{run.root} ranks query {query_id} but has no window of it",
+                f"rankgen verify {run.root}",
+            )
+    ordered = {
+        query_id: tuple(window for *_, window in sorted(own, key=lambda call: call[:2]))
+        for query_id, own in calls.items()
+    }
+    return PairEvidence(ordered, sizes, weights)

@@ -1,0 +1,121 @@
+"""Training lists: what a rankings run says, cut to a depth, without lists that order nothing."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rankgen.manifests.errors import IntegrityProblem, UsageError
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.students.choices import SampleMode
+
+
+class RankedList(NamedTuple):
+    """One query's passages in teacher order, best first: rank = position + 1."""
+
+    query_id: str
+    doc_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TrainingLists:
+    """The lists of a rankings run with their texts.
+
+    Attributes:
+        lists: Sorted by query id; every list has at least two passages.
+        queries: Text by query id.
+        documents: "title text" by document id.
+        skipped: Lists with fewer than two passages, which order nothing.
+    """
+
+    lists: tuple[RankedList, ...]
+    queries: dict[str, str]
+    documents: dict[str, str]
+    skipped: int
+
+
+def read_training_lists(run: RunDirectory, depth: int | None) -> TrainingLists:
+    """Reads the published rankings of a run and the texts that they name.
+
+    Args:
+        run: A folder that `rankgen label` wrote.
+        depth: Only the teacher's best `depth` passages of each list; None keeps all.
+
+    Raises:
+        UsageError: The run has no rankings, or none with two passages.
+        IntegrityProblem: A ranking names a query or document whose text is missing.
+    """
+    lists: list[RankedList] = []
+    skipped = 0
+    for shard in run.shards("rankings", ["query_id", "doc_ids"]):
+        for row in shard.to_pylist():
+            doc_ids = tuple(row["doc_ids"][:depth])
+            if len(doc_ids) < 2:
+                skipped += 1
+            else:
+                lists.append(RankedList(row["query_id"], doc_ids))
+    if not lists:
+        raise UsageError(
+            f"{run.root} has no ranking of two passages or more ({skipped} shorter ones)",
+            "label with more candidates per query, or raise --depth",
+        )
+    queries, documents = run.texts("queries"), run.texts("documents")
+    _check_texts(run, lists, queries, documents)
+    lists.sort(key=lambda ranked: ranked.query_id)
+    used = {doc_id for ranked in lists for doc_id in ranked.doc_ids}
+    return TrainingLists(
+        tuple(lists),
+        {ranked.query_id: queries[ranked.query_id] for ranked in lists},
+        {doc_id: documents[doc_id] for doc_id in sorted(used)},
+        skipped,
+    )
+
+
+def _check_texts(
+    run: RunDirectory,
+    lists: Sequence[RankedList],
+    queries: dict[str, str],
+    documents: dict[str, str],
+) -> None:
+    for ranked in lists:
+        if ranked.query_id not in queries:
+            raise IntegrityProblem(
+                f"{run.root} ranks query {ranked.query_id} but has no text for it",
+                f"rankgen verify {run.root}",
+            )
+        for doc_id in ranked.doc_ids:
+            if doc_id not in documents:
+                raise IntegrityProblem(
+                    f"{run.root} ranks document {doc_id} but has no text for it",
+                    f"rankgen verify {run.root}",
+                )
+
+
+def sample_positions(
+    length: int, size: int | None, mode: SampleMode, generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """Draws positions of a list, in increasing order, so that the sample keeps the ranking.
+
+    Args:
+        length: Passages in the list.
+        size: How many to draw; None, or a size of at least `length`, takes all.
+        mode: `random` draws uniformly; `best` takes the best passage and draws the rest uniformly;
+            `spread` takes the best passage and draws one from each of size - 1 equal strata of the
+            rest, so that far ranks are always compared.
+        generator: The source of randomness.
+    """
+    if size is None or size >= length:
+        return np.arange(length)
+    if mode == "random":
+        return np.sort(generator.choice(length, size=size, replace=False))
+    if mode == "best":
+        rest = 1 + generator.choice(length - 1, size=size - 1, replace=False)
+        return np.array([0, *np.sort(rest)], dtype=np.int64)
+    edges = np.linspace(1, length, size).astype(np.int64)
+    drawn = [int(generator.integers(low, high)) for low, high in itertools.pairwise(edges)]
+    return np.array([0, *drawn], dtype=np.int64)

@@ -1,0 +1,241 @@
+"""The loop of a training: steps, validations, checkpoints, and what ends it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from rankgen.manifests.notices import warn
+from rankgen.manifests.progress import Progress, progress
+from rankgen.students.choices import Ending
+from rankgen.students.model.cross_encoder import CrossEncoder
+from rankgen.students.training.batches import StepLists
+from rankgen.students.training.checkpoint import (
+    TrainState,
+    load_checkpoint,
+    save_checkpoint,
+    weights_of,
+)
+from rankgen.students.training.lists import TrainingLists
+from rankgen.students.training.metrics_log import MetricsLog
+from rankgen.students.training.settings import TrainSettings
+from rankgen.students.training.step import Trainer
+from rankgen.students.training.summary import TrainSummary
+from rankgen.students.training.team import Team
+from rankgen.students.training.validation import Validation
+
+# The moving average of the loss remembers about so many steps.
+LOSS_MEMORY = 50
+
+
+def checkpoint_path(out: Path) -> Path:
+    """Returns where the checkpoint of an unfinished training stands."""
+    return out / ".rankgen" / "checkpoint.pt"
+
+
+def metrics_path(out: Path) -> Path:
+    """Returns where a training writes its metrics."""
+    return out / ".rankgen" / "metrics.jsonl"
+
+
+class TrainingRun:
+    """One training from its checkpoint to its last step.
+
+    Args:
+        settings: The recipe.
+        encoder: The student, on the hardware's device.
+        trainer: Takes the steps.
+        lists: What it learns from.
+        steps: The last step's number, counted from 1.
+        team: Who else trains it; only the first member validates and writes.
+
+    Raises:
+        UsageError: The validation is unusable.
+        IntegrityProblem: The checkpoint is damaged.
+    """
+
+    def __init__(
+        self,
+        settings: TrainSettings,
+        encoder: CrossEncoder,
+        trainer: Trainer,
+        lists: TrainingLists,
+        steps: int,
+        team: Team,
+    ) -> None:
+        self._settings, self._encoder, self._trainer = settings, encoder, trainer
+        self._lists, self._steps, self._team = lists, steps, team
+        self._checkpoint_path = checkpoint_path(settings.out)
+        self._validation = self._open_validation()
+        held = load_checkpoint(self._checkpoint_path, encoder.model, trainer.optimizer)
+        self._state = held or TrainState()
+        # Since when `_state.seconds` has not been added to, and what it was at the last checkpoint.
+        self._counted_until, self._saved_seconds = time.monotonic(), self._state.seconds
+        # Nobody may write a new checkpoint before all have read the old one.
+        team.wait()
+        # A validation before the first step is repeated where nothing was saved after it.
+        kept_until = -1 if held is None else held.step
+        self._metrics = (
+            MetricsLog(metrics_path(settings.out), kept_until) if team.is_first else None
+        )
+
+    def to_the_end(self) -> TrainSummary:
+        """Takes the steps that are left and leaves the best weights in the model."""
+        state, settings = self._state, self._settings
+        draws = StepLists(
+            self._lists.lists,
+            self._encoder.tokenise_queries(self._lists.queries),
+            self._encoder.tokenise_passages(self._lists.documents),
+            self._encoder.template,
+            queries_per_step=settings.queries_per_step,
+            sample_size=settings.sample_size,
+            sample_mode=settings.sample_mode,
+            seed=settings.seed,
+        )
+        self._counted_until = time.monotonic()
+        with progress("train student", self._steps, state.step) as shown:
+            if state.step == 0 and self._validation is not None and self._encoder.has_trained_head:
+                shown.note("validating")
+                self._validate()
+            ended_by = self._ending()
+            while ended_by is None:
+                self._one_step(draws, shown)
+                ended_by = self._ending()
+        self._save_checkpoint()
+        if self._metrics is not None:
+            self._metrics.close()
+        if state.best_weights is not None:
+            self._encoder.model.load_state_dict(state.best_weights)
+        return self._summary(ended_by)
+
+    def _one_step(self, draws: StepLists, shown: Progress) -> None:
+        state, began = self._state, time.monotonic()
+        report = self._trainer.run(state.step, draws.of_step(state.step), self._share_spent())
+        seconds = time.monotonic() - began
+        state.step += 1
+        state.pairs += report.pairs
+        state.recent_loss = _moving(state.recent_loss, report.loss, state.step)
+        self._count_seconds()
+        self._log(
+            {
+                "loss": report.loss,
+                "learning_rate": report.learning_rate,
+                "pairs_per_second": round(report.pairs / seconds, 2),
+            }
+        )
+        if self._ending() is not None or state.step % self._settings.validate_every == 0:
+            shown.note("validating")
+            self._validate()
+        if self._is_checkpoint_due():
+            self._save_checkpoint()
+        shown.advance()
+        shown.note(self._note())
+
+    def _validate(self) -> None:
+        if self._validation is None:
+            self._state.best_step = self._state.step
+            return
+        hardware = self._trainer.hardware
+        measure = 0.0
+        if self._team.is_first:
+            measure = self._validation(
+                self._encoder,
+                device=hardware.device,
+                is_bf16=hardware.is_bf16,
+                chunk_tokens=hardware.chunk_tokens,
+            )
+        measure = self._team.of_first(measure, hardware.device)
+        state = self._state
+        state.validated_step = state.step
+        self._count_seconds()
+        if state.best_measure is None or measure > state.best_measure:
+            state.best_measure, state.best_step = measure, state.step
+            state.best_weights = weights_of(self._encoder.model)
+        self._log({"validation nDCG@10": measure})
+
+    def _log(self, values: Mapping[str, float]) -> None:
+        if self._metrics is not None:
+            self._metrics.add(self._state.step, values)
+
+    def _count_seconds(self) -> None:
+        """Adds the seconds that went by; where they decide, those of the first member count."""
+        state, now = self._state, time.monotonic()
+        state.seconds += now - self._counted_until
+        self._counted_until = now
+        if self._settings.max_minutes is not None:
+            state.seconds = self._team.of_first(state.seconds, self._trainer.hardware.device)
+
+    def _share_spent(self) -> float:
+        minutes = self._settings.max_minutes
+        return 0.0 if minutes is None else self._state.seconds / (60 * minutes)
+
+    def _is_checkpoint_due(self) -> bool:
+        if self._ending() is not None:
+            return False
+        if self._state.step % self._settings.checkpoint_every == 0:
+            return True
+        minutes = self._settings.max_minutes
+        # Else a kill would give a slow machine, which takes few steps, its time once more.
+        return minutes is not None and self._state.seconds - self._saved_seconds >= 6 * minutes
+
+    def _save_checkpoint(self) -> None:
+        self._saved_seconds = self._state.seconds
+        if self._team.is_first:
+            model, optimizer = self._encoder.model, self._trainer.optimizer
+            save_checkpoint(self._checkpoint_path, self._state, model, optimizer)
+
+    def _ending(self) -> Ending | None:
+        """Returns why no further step is taken, or None."""
+        state, patience = self._state, self._settings.patience_steps
+        if state.step >= self._steps:
+            return "max steps"
+        if self._share_spent() >= 1:
+            return "time budget"
+        # The steps since the last validation may be better ones; nobody knows yet.
+        if patience is not None and state.validated_step - state.best_step >= patience:
+            return "patience"
+        return None
+
+    def _open_validation(self) -> Validation | None:
+        settings = self._settings
+        if settings.validation is None or settings.validation_qrels is None:
+            return None
+        validation = Validation(
+            settings.validation,
+            settings.validation_qrels,
+            settings.validation_queries,
+            settings.validation_depth,
+        )
+        if validation.notice is not None and self._team.is_first:
+            warn(f"{validation.notice}; the validation leaves them out")
+        return validation
+
+    def _note(self) -> str:
+        text = f"loss {self._state.recent_loss:.4f}"
+        if self._state.best_measure is not None:
+            text += f", best nDCG@10 {self._state.best_measure:.4f}"
+        return text
+
+    def _summary(self, ended_by: Ending) -> TrainSummary:
+        state = self._state
+        return TrainSummary(
+            out=self._settings.out,
+            steps=state.step,
+            best_step=state.best_step,
+            loss=state.recent_loss or 0.0,
+            validation=state.best_measure,
+            first_stage=None if self._validation is None else self._validation.first_stage,
+            lists=len(self._lists.lists),
+            skipped_lists=self._lists.skipped,
+            pairs=state.pairs,
+            seconds=round(state.seconds, 1),
+            ended_by=ended_by,
+        )
+
+
+def _moving(average: float | None, loss: float, step: int) -> float:
+    if average is None:
+        return loss
+    share = 1 / min(step, LOSS_MEMORY)
+    return average + share * (loss - average)

@@ -1,0 +1,41 @@
+"""Settings as others may read them: a folder by its name, and not where it lies on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from rankgen.retrieval.collections.judgements import is_catalogued
+
+_PATHS = ("rankings", "validation", "validation_qrels", "out")
+
+
+def public_settings(values: Mapping[str, object]) -> dict[str, object]:
+    """Returns the settings of a training, as JSON values, with every local path cut to its name.
+
+    Args:
+        values: Of `TrainSettings`, or of a student's record of any version.
+    """
+    return {name: _public(name, value) for name, value in values.items()}
+
+
+def _public(name: str, value: object) -> object:
+    if not isinstance(value, str) or is_catalogued(Path(value)):
+        return value
+    is_path = name in _PATHS or (name == "backbone" and Path(value).is_dir())
+    return file_name(value) if is_path or is_local_path(value) else value
+
+
+def is_local_path(value: str) -> bool:
+    """Says whether a text is a path that cannot be a model id."""
+    return (
+        PurePosixPath(value).is_absolute()
+        or PureWindowsPath(value).is_absolute()
+        or value.startswith((".", "~"))
+    )
+
+
+def file_name(path: str) -> str:
+    """Returns the last part of a path of any system."""
+    kind = PureWindowsPath if PureWindowsPath(path).is_absolute() else PurePosixPath
+    return kind(path).name or path

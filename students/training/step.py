@@ -1,0 +1,249 @@
+"""One optimizer step: gradients of every list, accumulated exactly, then AdamW."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from rankgen.manifests.errors import IncompleteRun
+from rankgen.students.losses import LossPart, Targets
+from rankgen.students.losses.terms import reduction_weights
+from rankgen.students.model.cross_encoder import CrossEncoder
+from rankgen.students.model.hardware import Hardware, moved
+from rankgen.students.model.scoring import forward_sorted
+from rankgen.students.training.batches import TokenList, split_by_tokens
+from rankgen.students.training.chunked_backward import backward_by_chunks
+from rankgen.students.training.evidence import PairEvidence
+from rankgen.students.training.optimizer import freeze_lowest, make_optimizer
+from rankgen.students.training.schedule import place_of, rate_factor
+from rankgen.students.training.settings import TrainSettings
+from rankgen.students.training.step_memory import in_smaller_parts, is_out_of_memory
+from rankgen.students.training.team import Team
+
+ALONE = Team()
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one step saw.
+
+    Attributes:
+        loss: The reduced loss before the step.
+        pairs: Pairs scored.
+        learning_rate: Of the body of the model.
+    """
+
+    loss: float
+    pairs: int
+    learning_rate: float
+
+
+class Trainer:
+    """Owns the optimizer of one model.
+
+    Args:
+        encoder: The student, on the hardware's device.
+        loss: The loss of a list, as parts that are reduced by themselves and added up.
+        settings: The recipe.
+        hardware: Where it computes.
+        total_steps: Steps of the whole training, for the schedule.
+        evidence: Weighs the pairs of a list; None weighs every pair 1.
+        team: Who else trains this model.
+
+    Attributes:
+        hardware: Where it computes; in smaller parts once the memory ran out.
+    """
+
+    def __init__(
+        self,
+        encoder: CrossEncoder,
+        loss: Sequence[LossPart],
+        settings: TrainSettings,
+        hardware: Hardware,
+        total_steps: int,
+        evidence: PairEvidence | None = None,
+        team: Team = ALONE,
+    ) -> None:
+        self._encoder, self._loss, self._evidence = encoder, tuple(loss), evidence
+        self._team = team
+        self._settings, self.hardware, self._total_steps = settings, hardware, total_steps
+        freeze_lowest(encoder, settings.frozen_layers)
+        self.optimizer = make_optimizer(encoder, settings)
+
+    def run(self, step: int, lists: Sequence[TokenList], spent: float = 0.0) -> StepReport:
+        """Takes step number `step`, counted from 0, on its lists.
+
+        The gradient is that of the reduced loss over all lists, in however many parts and by
+        however many members of the team they are computed; when the memory runs out, they are
+        computed again in smaller parts. The dropout noise depends on seed and step, on the parts
+        and on the place in the team.
+
+        Args:
+            step: The step's number, from 0.
+            lists: Its lists, the same for every member of the team.
+            spent: Share of the training's time that is spent, from 0; for the learning rate.
+
+        Raises:
+            IncompleteRun: The loss is not a finite number; the model is as it was.
+            EnvironmentProblem: The memory does not even hold one pair.
+        """
+        settings, model, team = self._settings, self._encoder.model, self._team
+        rate = self._set_learning_rate(place_of(step, self._total_steps, spent))
+        model.train()
+        # Members need not agree who repeats: they meet at the sums, with their whole gradients.
+        own_loss = self._own_gradients(step, lists)
+        while own_loss is None:
+            self._take_smaller_parts(step, lists)
+            own_loss = self._own_gradients(step, lists)
+        loss = team.sum(own_loss, self.hardware.device)
+        team.sum_gradients([p for p in model.parameters() if p.requires_grad])
+        if not math.isfinite(loss):
+            names = ", ".join(ranked.query_id for ranked in lists[:8])
+            more = f" and {len(lists) - 8} more" if len(lists) > 8 else ""
+            raise IncompleteRun(
+                f"the loss of step {step + 1} is {loss} (queries {names}{more})",
+                "lower --learning-rate; the last checkpoint is kept",
+            )
+        if settings.gradient_clip is not None:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
+        self.optimizer.step()
+        return StepReport(loss, sum(len(ranked.pairs) for ranked in lists), rate)
+
+    def _own_gradients(self, step: int, lists: Sequence[TokenList]) -> float | None:
+        """Leaves the gradients of this member's lists and returns their share of the loss.
+
+        Returns:
+            None where the memory ran out; the gradients are then of no use.
+        """
+        team = self._team
+        torch.manual_seed((self._settings.seed * 1_000_003 + step) * team.size + team.rank)
+        self.optimizer.zero_grad(set_to_none=True)
+        targets = self._targets(lists)
+        weights = self._list_weights(targets)
+        own = team.own(len(lists))
+        losses: list[Tensor] = []
+        loss, start = 0.0, 0
+        try:
+            for part in split_by_tokens([lists[row] for row in own], self.hardware.step_tokens):
+                rows = own[start : start + len(part)]
+                losses.append(self._backward(part, targets_of(targets, rows), weights[:, rows]))
+                start += len(part)
+            # Read here only, so that a GPU need not wait for us between the parts. From Python 3.12
+            # on sum() would round otherwise.
+            for share in torch.stack(losses).tolist() if losses else []:
+                loss += share
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return None
+        return loss
+
+    def _take_smaller_parts(self, step: int, lists: Sequence[TokenList]) -> None:
+        own = [lists[row] for row in self._team.own(len(lists))]
+        length = self._encoder.template.length
+        longest = max(length(*pair) for ranked in own for pair in ranked.pairs)
+        self.optimizer.zero_grad(set_to_none=True)
+        held = sum(ranked.tokens for ranked in own)
+        self.hardware = hardware = in_smaller_parts(self.hardware, held, longest)
+        tokens = max(longest, min(hardware.step_tokens, hardware.chunk_tokens))
+        print(
+            f"out of memory in step {step + 1}: repeating it in parts of {tokens:,} tokens, which "
+            "later steps take too",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def _targets(self, lists: Sequence[TokenList]) -> Targets:
+        ranks, mask = ranks_and_mask([len(ranked.pairs) for ranked in lists])
+        if self._evidence is None:
+            return Targets(ranks, mask)
+        weights = torch.zeros(*ranks.shape, ranks.shape[1])
+        for row, ranked in enumerate(lists):
+            own = self._evidence.weights(ranked.query_id, ranked.positions)
+            weights[row, : len(own), : len(own)] = torch.from_numpy(own)
+        return Targets(ranks, mask, pair_weights=weights)
+
+    def _list_weights(self, targets: Targets) -> Tensor:
+        """Returns the weight of every list under every part of the loss, (parts, lists)."""
+        nothing = torch.zeros(targets.ranks.shape)
+        reduction = self._settings.reduction
+        return torch.stack(
+            [
+                part.weight * reduction_weights(part.loss.terms(nothing, targets).counts, reduction)
+                for part in self._loss
+            ]
+        )
+
+    def _backward(self, part: Sequence[TokenList], targets: Targets, weights: Tensor) -> Tensor:
+        """Adds the gradients of some lists and returns their share of the loss, on the device."""
+        hardware = self.hardware
+        sizes = [len(ranked.pairs) for ranked in part]
+
+        def loss_of(scores: Tensor) -> Tensor:
+            padded = pad_sequence(list(torch.split(scores, sizes)), batch_first=True)
+            there = on_device(targets, scores.device)
+            sums = torch.stack([of.loss.terms(padded, there).sums for of in self._loss])
+            return (sums * moved(weights.to(sums.dtype), sums.device)).sum()
+
+        pairs = [pair for ranked in part for pair in ranked.pairs]
+        # A part above the limit is one list, for lists are not split.
+        fits = sum(ranked.tokens for ranked in part) <= hardware.step_tokens
+        if not fits:
+            return backward_by_chunks(
+                self._encoder,
+                pairs,
+                loss_of,
+                device=hardware.device,
+                is_bf16=hardware.is_bf16,
+                chunk_tokens=hardware.chunk_tokens,
+            )
+        scores = forward_sorted(
+            self._encoder,
+            pairs,
+            device=hardware.device,
+            is_bf16=hardware.is_bf16,
+            chunk_tokens=hardware.chunk_tokens,
+        )
+        loss = loss_of(scores)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def _set_learning_rate(self, place: float) -> float:
+        factor = rate_factor(place, self._total_steps, self._settings)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
+        return float(self.optimizer.param_groups[0]["lr"])
+
+
+def ranks_and_mask(sizes: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Returns the ranks 1, 2, ... and the mask of lists of these lengths, (lists, longest)."""
+    places = torch.arange(max(sizes)).expand(len(sizes), -1)
+    return (places + 1).float(), places < torch.tensor(sizes).unsqueeze(1)
+
+
+def targets_of(targets: Targets, rows: Sequence[int]) -> Targets:
+    """Returns the targets of some lists of a step, cut to the longest of them."""
+    chosen = list(rows)
+    longest = int(targets.mask[chosen].sum(dim=1).max())
+    weights = targets.pair_weights
+    return Targets(
+        targets.ranks[chosen, :longest],
+        targets.mask[chosen, :longest],
+        pair_weights=None if weights is None else weights[chosen, :longest, :longest],
+    )
+
+
+def on_device(targets: Targets, device: torch.device) -> Targets:
+    """Returns the targets of a step where its scores are."""
+    weights = targets.pair_weights
+    return Targets(
+        moved(targets.ranks, device),
+        moved(targets.mask, device),
+        pair_weights=None if weights is None else moved(weights, device),
+    )

@@ -1,0 +1,172 @@
+"""How many tokens' activations a device holds, and what to do when they are too many after all."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.students.model.cross_encoder import CrossEncoder
+from rankgen.students.model.hardware import Hardware
+
+# Shares of the free memory that are left alone: for temporaries of the backward pass, the
+# allocator's gaps and, on a CPU, other programs.
+MARGIN = {"cpu": 0.5, "cuda": 0.15}
+# What the allocators of the CPU and of CUDA's libraries say; torch.OutOfMemoryError has its type.
+OUT_OF_MEMORY = re.compile(
+    r"DefaultCPUAllocator: (can't allocate|not enough) memory|CUBLAS_STATUS_ALLOC_FAILED"
+    r"|CUDA error: out of memory"
+)
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """The sizes of a Transformer that its memory follows from.
+
+    Attributes:
+        hidden: Width of its layers.
+        layers: Number of its layers.
+        heads: Attention heads of a layer.
+        intermediate: Width between the two matrices of a layer's feed-forward part.
+        trained_weights: Weights that are trained.
+    """
+
+    hidden: int
+    layers: int
+    heads: int
+    intermediate: int
+    trained_weights: int
+
+
+def bytes_per_token(size: ModelSize, is_bf16: bool) -> int:
+    """Returns the bytes that the backward pass needs of one token, dropout included.
+
+    Counted from the tensors that BERT's layer saves, its attention fused. In 32 bits: some ten
+    vectors of the layer's width and two of the intermediate width. Under autocast the products'
+    own are in bfloat16, but every cast of an input is saved too. For ELECTRA-base in bfloat16 on a
+    GPU 420 to 440 KiB a token were counted; this says 431.
+    """
+    if is_bf16:
+        layer = 31 * size.hidden + 4 * size.intermediate
+    else:
+        layer = 42 * size.hidden + 8 * size.intermediate
+    return size.layers * (layer + 4 * size.heads) + 10 * size.hidden
+
+
+def fitting_tokens(
+    free: int, size: ModelSize, *, is_bf16: bool, margin: float, most: int, least: int
+) -> int:
+    """Returns how many tokens' activations to hold at once: `most`, or its half, its quarter, ...
+
+    Only halves, so that a resumed training on the same device finds the same number although
+    its free memory is not the same to the byte.
+
+    Args:
+        free: Bytes that are free on the device, the weights already there.
+        size: The model.
+        is_bf16: Whether products are computed in bfloat16.
+        margin: Share of `free` to leave alone.
+        most: What a device with enough memory takes.
+        least: Tokens of the longest pair, which cannot be divided.
+    """
+    # Gradients, AdamW's two moments, a flat copy of the gradients for a team, and under autocast
+    # the weights once more.
+    weights = size.trained_weights * (18 if is_bf16 else 16)
+    fitting = (free * (1 - margin) - weights) / bytes_per_token(size, is_bf16)
+    tokens = most
+    while tokens > fitting and tokens > least:
+        tokens = max(least, tokens // 2)
+    return tokens
+
+
+def fitted(hardware: Hardware, encoder: CrossEncoder, sharing: int) -> Hardware:
+    """Returns the hardware with parts of a step that fit its free memory, never larger ones.
+
+    Args:
+        hardware: Where the encoder stands.
+        encoder: The student before its first step.
+        sharing: Processes that share the memory of this machine's CPU.
+    """
+    size = size_of(encoder)
+    free = free_memory(hardware.device)
+    if size is None or free is None:
+        return hardware
+    tokens = fitting_tokens(
+        free // (sharing if hardware.device.type == "cpu" else 1),
+        size,
+        is_bf16=hardware.is_bf16,
+        margin=MARGIN[hardware.device.type],
+        most=hardware.step_tokens,
+        least=encoder.query_tokens + encoder.passage_tokens + encoder.template.special_tokens,
+    )
+    return with_parts(hardware, tokens)
+
+
+def size_of(encoder: CrossEncoder) -> ModelSize | None:
+    """Returns the model's sizes, or None where its configuration does not name them."""
+    config = encoder.model.config
+    named = [
+        getattr(config, name, None)
+        for name in ("hidden_size", "num_hidden_layers", "num_attention_heads")
+    ]
+    if not all(isinstance(value, int) for value in named):
+        return None
+    hidden, layers, heads = (int(value) for value in named if value is not None)
+    # DistilBERT calls it hidden_dim; four times the width is the custom.
+    between = getattr(config, "intermediate_size", getattr(config, "hidden_dim", None))
+    trained = sum(p.numel() for p in encoder.model.parameters() if p.requires_grad)
+    return ModelSize(hidden, layers, heads, int(between or 4 * hidden), trained)
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Returns the bytes that are free on a device, or None where it does not say."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    told = Path("/proc/meminfo")
+    if not told.exists():
+        return None
+    found = re.search(r"MemAvailable: +(\d+) kB", told.read_text(encoding="ascii"))
+    return None if found is None else int(found[1]) * 1024
+
+
+def with_parts(hardware: Hardware, step_tokens: int) -> Hardware:
+    """Returns the hardware with parts of so many tokens, in chunks that are not larger."""
+    chunk_tokens = min(hardware.chunk_tokens, step_tokens)
+    return replace(hardware, step_tokens=step_tokens, chunk_tokens=chunk_tokens)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Says whether an allocator could not give what was asked for."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and OUT_OF_MEMORY.search(str(error)) is not None
+
+
+def in_smaller_parts(hardware: Hardware, held: int, longest: int) -> Hardware:
+    """Returns the hardware with half the tokens a part, and below that a chunk.
+
+    Args:
+        hardware: With which the memory ran out.
+        held: Tokens of all lists that this process computes in the step; halving more than those
+            would change nothing.
+        longest: Tokens of their longest pair.
+
+    Raises:
+        EnvironmentProblem: One pair alone is too large.
+    """
+    if hardware.device.type == "cuda":
+        torch.cuda.empty_cache()
+    part = min(hardware.step_tokens, held)
+    if part > longest:
+        return with_parts(hardware, max(longest, part // 2))
+    chunk = min(hardware.chunk_tokens, held)
+    if chunk > longest:
+        return replace(hardware, chunk_tokens=max(longest, chunk // 2))
+    raise EnvironmentProblem(
+        f"the memory of {hardware.device} does not hold a training step on one pair of {longest} "
+        "tokens",
+        "free memory there, lower --set passage_tokens=N, or choose a smaller --backbone",
+    )

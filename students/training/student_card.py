@@ -1,0 +1,95 @@
+"""The model card of a student, written from its settings and figures."""
+
+from __future__ import annotations
+
+from rankgen.students.training.public_settings import public_settings
+from rankgen.students.training.settings import TrainSettings
+from rankgen.students.training.summary import TrainSummary
+
+# Rows of the card's recipe table, in reading order.
+SHOWN = (
+    "backbone",
+    "loss",
+    "reduction",
+    "depth",
+    "sample_size",
+    "sample_mode",
+    "query_tokens",
+    "passage_tokens",
+    "queries_per_step",
+    "max_minutes",
+    "learning_rate",
+    "head_learning_rate",
+    "schedule",
+    "warmup_steps",
+    "weight_decay",
+    "adam_beta2",
+    "gradient_clip",
+    "dropout",
+    "attention_dropout",
+    "frozen_layers",
+    "precision",
+    "seed",
+)
+
+
+def student_card(settings: TrainSettings, summary: TrainSummary) -> str:
+    """Returns the card as Markdown with the front matter that the Hugging Face Hub reads."""
+    values = public_settings(settings.model_dump(mode="json"))
+    recipe = "\n".join(f"| {name} | {values[name]} |" for name in SHOWN if values[name] is not None)
+    longest = settings.query_tokens + settings.passage_tokens
+    return f"""---
+pipeline_tag: text-ranking
+library_name: transformers
+tags:
+- cross-encoder
+- sentence-transformers
+- reranker
+- rankgen
+---
+
+# {settings.out.name}
+
+A cross-encoder that re-ranks passages, distilled with rankgen from the {summary.lists:,} rankings
+of `{settings.rankings.name}`. It gives one logit a (query, passage) pair; higher is better.
+
+```python
+from sentence_transformers import CrossEncoder
+
+model = CrossEncoder("{settings.out.name}")
+model.rank("how do plants eat", ["Photosynthesis turns light into sugar.", "Rome was founded."])
+```
+
+In training a query was cut at {settings.query_tokens} tokens and a passage at
+{settings.passage_tokens}, as `config.json` says and as `rankgen rerank` and `rankgen evaluate` cut
+them. transformers and sentence-transformers cut the pair instead, the longer text first, until both
+together have {longest} tokens. So for queries of more than {settings.query_tokens} tokens, or
+passages of more than {settings.passage_tokens}, their scores differ from rankgen's; cut such texts
+first where that matters.
+
+## Figures
+
+{_figures(summary)}
+
+## Recipe
+
+| setting | value |
+|---|---|
+{recipe}
+
+`rankgen.json` holds every setting, the digests of the data and the versions of the software.
+"""
+
+
+def _figures(summary: TrainSummary) -> str:
+    lines = [
+        f"- {summary.steps:,} steps, {summary.pairs:,} pairs, {summary.seconds / 60:.1f} minutes; "
+        f"ended by {summary.ended_by}",
+        f"- loss at the end {summary.loss:.4f} (moving average)",
+    ]
+    if summary.validation is not None and summary.first_stage is not None:
+        lines.append(
+            f"- validation nDCG@10 {summary.validation:.4f} at step {summary.best_step:,} "
+            f"(first stage {summary.first_stage:.4f})"
+        )
+    return "\n".join(lines)

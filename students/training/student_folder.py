@@ -1,0 +1,73 @@
+"""The finished student: a plain Hugging Face folder that appears whole, with its card."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from rankgen.manifests.models.model_source import RECORD_FILE
+from rankgen.manifests.run.provenance import software
+from rankgen.manifests.storage.atomic import fsync_directory, fsync_file
+from rankgen.manifests.storage.digest import sha256_of_file
+from rankgen.students.model.cross_encoder import CrossEncoder
+from rankgen.students.training.public_settings import public_settings
+from rankgen.students.training.settings import TrainSettings
+from rankgen.students.training.student_card import student_card
+from rankgen.students.training.summary import TrainSummary
+
+# No loader opens a folder without it, so it is moved last: it says that the student is whole.
+LAST_FILE = "config.json"
+
+
+def finished_summary(out: Path) -> TrainSummary | None:
+    """Returns the summary of the student in `out`, or None where none is finished."""
+    path = out / RECORD_FILE
+    if not (out / LAST_FILE).is_file() or not path.is_file():
+        return None
+    figures = json.loads(path.read_text(encoding="utf-8"))["figures"]
+    # Students of earlier versions say only this much of what ended them.
+    if figures.pop("is_stopped_early", False):
+        figures["ended_by"] = "patience"
+    figures.setdefault("ended_by", "max steps")
+    return TrainSummary(out=out, was_finished=True, **figures)
+
+
+def publish_student(
+    encoder: CrossEncoder,
+    settings: TrainSettings,
+    facts: Mapping[str, object],
+    summary: TrainSummary,
+) -> None:
+    """Writes the student beside its place and moves it there, file by file, config.json last.
+
+    Args:
+        encoder: The student with the weights to publish.
+        settings: How it was trained.
+        facts: Recipe and digests of the data, as held for the output folder.
+        summary: What it reached.
+    """
+    draft = settings.out / ".rankgen" / "artefact"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    encoder.save(draft)
+    figures = summary.model_dump(mode="json", exclude={"out", "was_finished"})
+    record = {
+        "kind": "student",
+        "settings": public_settings(settings.model_dump(mode="json")),
+        "facts": facts,
+        "figures": figures,
+        "software": software(),
+        "weights_sha256": {p.name: sha256_of_file(p) for p in sorted(draft.glob("*.safetensors"))},
+    }
+    (draft / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    (draft / "README.md").write_text(student_card(settings, summary), encoding="utf-8")
+    names = sorted(path.name for path in draft.iterdir())
+    for name in names:
+        fsync_file(draft / name)
+    for name in sorted(names, key=lambda name: name == LAST_FILE):
+        os.replace(draft / name, settings.out / name)
+    fsync_directory(settings.out)
+    draft.rmdir()

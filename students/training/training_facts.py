@@ -1,0 +1,93 @@
+"""What makes one training the same as another: its settings, and the content of what they name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rankgen.manifests.errors import RankgenError
+from rankgen.manifests.models.model_source import model_identity, pinned_model
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.retrieval.collections.judgements import judgements_sha256
+from rankgen.students.choices import EVIDENCE_WEIGHTS
+from rankgen.students.model.cross_encoder import BUNDLED_BACKBONE, backbone_path
+from rankgen.students.recipe_lock import Facts, check_recipe, tables_digest
+from rankgen.students.training.settings import TrainSettings
+
+
+def recipe_path(out: Path) -> Path:
+    """Returns where the facts of a student's training are kept."""
+    return out / ".rankgen" / "recipe.json"
+
+
+def with_pinned_backbone(settings: TrainSettings) -> TrainSettings:
+    """Returns the settings with the commit of a backbone of the Hub.
+
+    It is the commit that the training in `settings.out` began with, else today's.
+
+    Raises:
+        UsageError: There is no such model.
+        EnvironmentProblem: The Hub cannot be reached and the model was never fetched.
+    """
+    if settings.backbone == BUNDLED_BACKBONE:
+        return settings
+    pinned = pinned_model(settings.backbone, held=_held_backbone(settings.out))
+    return settings.model_copy(update={"backbone": pinned})
+
+
+def backbone_identity(backbone: str) -> str:
+    """Returns "sha256:..." for "minilm" or a folder, else "ID@COMMIT"."""
+    return model_identity(pinned_model(backbone_path(backbone)))
+
+
+def training_facts(settings: TrainSettings) -> dict[str, object]:
+    """Returns the settings that can change the student, and digests in place of names.
+
+    Raises:
+        UsageError: There is no such backbone.
+        EnvironmentProblem: The backbone cannot be had.
+    """
+    tables: tuple[str, ...] = ("rankings", "queries", "documents")
+    if settings.pair_weights != EVIDENCE_WEIGHTS["all"]:
+        tables = ("rankings", "windows", "queries", "documents")
+    facts: dict[str, object] = dict(settings.recipe())
+    facts["backbone"] = backbone_identity(settings.backbone)
+    facts["rankings_sha256"] = tables_digest(RunDirectory(settings.rankings), tables)
+    if settings.validation is not None and settings.validation_qrels is not None:
+        run = RunDirectory(settings.validation)
+        facts["validation_sha256"] = tables_digest(run, ("candidates", "queries", "documents"))
+        facts["validation_qrels_sha256"] = judgements_sha256(settings.validation_qrels)
+    return facts
+
+
+def check_training(out: Path, facts: Facts) -> None:
+    """Compares a training's facts to those that the one in `out` began with.
+
+    Raises:
+        UsageError: They differ; the message shows in what.
+        IntegrityProblem: What it began with cannot be read.
+    """
+    check_recipe(recipe_path(out), facts, _with_identity)
+
+
+def _with_identity(held: Facts) -> Facts:
+    """Puts an identity in place of the word that earlier versions wrote down for the backbone.
+
+    What the word means today is all that can be known of it.
+    """
+    word = held.get("backbone")
+    if not isinstance(word, str) or word.startswith("sha256:") or "@" in word:
+        return held
+    try:
+        return {**held, "backbone": backbone_identity(word)}
+    except RankgenError:
+        return held
+
+
+def _held_backbone(out: Path) -> object:
+    try:
+        held: object = json.loads(recipe_path(out).read_text(encoding="utf-8"))["backbone"]
+    # `check_recipe` says what is wrong with the file, where it matters.
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return held
