@@ -18,7 +18,7 @@ from rich.console import Console
 
 from rankgen.generator.commands.status_view import live_view, status_text, status_values
 from rankgen.generator.engines.gauges import GAUGES
-from rankgen.generator.jobs import metrics, watch
+from rankgen.generator.shards import metrics, watch
 from rankgen.generator.shards.metrics import published_metrics, show_as_metrics
 from rankgen.generator.shards.rate import Rate
 from rankgen.generator.shards.slot import Queued, Slot

@@ -12,7 +12,7 @@ from toy_training import lines, settings_of, weights
 from varlen_on_cpu import CALLS, register_varlen_on_cpu
 
 from rankgen.manifests.errors import UsageError
-from rankgen.students import packed_forward, scoring
+from rankgen.students.model import packed_forward, scoring
 from rankgen.students.model.cross_encoder import load_backbone
 from rankgen.students.model.hardware import choose_hardware
 from rankgen.students.model.packed_forward import packed_logits, why_padded

@@ -14,8 +14,9 @@ import pytest
 import torch
 from toy_training import settings_of
 
-from rankgen.manifests import half_precision, notices
+from rankgen.manifests import notices
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.models import half_precision
 from rankgen.students.evaluation.evaluate import evaluate
 from rankgen.students.evaluation.settings import EvaluationSettings
 from rankgen.students.model.cross_encoder import load_backbone

@@ -12,10 +12,11 @@ from toy_training import lines, settings_of, weights
 from transformers import BertConfig, BertForSequenceClassification
 
 from rankgen.manifests.errors import EnvironmentProblem
-from rankgen.students import score_cache, scoring
+from rankgen.students.model import scoring
 from rankgen.students.model.cross_encoder import CrossEncoder, load_backbone
 from rankgen.students.model.hardware import choose_hardware
 from rankgen.students.model.pair_template import Pair
+from rankgen.students.training import chunked_backward as score_cache
 from rankgen.students.training import step as step_module
 from rankgen.students.training.step_memory import (
     ModelSize,

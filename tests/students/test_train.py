@@ -12,9 +12,10 @@ import torch
 from toy_training import settings_of, toy_lists, weights
 
 from rankgen.manifests.errors import IncompleteRun, UsageError
-from rankgen.students import train, training_run
 from rankgen.students.model.cross_encoder import load_backbone
+from rankgen.students.training import loop as training_run
 from rankgen.students.training import step as step_module
+from rankgen.students.training import train
 from rankgen.students.training.step import Trainer
 from rankgen.students.training.train import train_student
 
