@@ -9,7 +9,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from rankgen.generator.answers.outcomes import TeacherFailure
-from rankgen.generator.jobs.label import LabelRunSettings, plan_labels
+from rankgen.generator.jobs.label import plan_labels
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.prompts.tokenizer import BUNDLED
 from rankgen.generator.strategies.windows import call_count, spans
 from rankgen.generator.teachers.registry import make_prompter

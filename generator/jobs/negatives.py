@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import JsonValue
 
+from rankgen.generator.jobs.kinds import KINDS
+from rankgen.generator.jobs.negatives_settings import NegativesSettings
 from rankgen.generator.jobs.negatives_work import NegativesFactory, validate_lists
 from rankgen.generator.shards.job import JobSummary, ShardJob, run_job
 from rankgen.generator.shards.pool_settings import PoolSettings
@@ -21,47 +22,12 @@ from rankgen.manifests.run.query_table import QueryTable
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.texts import DocumentTexts, write_documents, write_queries
 from rankgen.manifests.storage.digest import sha256_of_lines, sha256_of_value
-from rankgen.manifests.storage.run_path import RunPath
 from rankgen.retrieval.collections.collection import Collection
 from rankgen.retrieval.collections.judgements import read_judgements
 from rankgen.retrieval.collections.open_collection import open_collection
 from rankgen.retrieval.collections.own_documents import OwnDocument
 from rankgen.retrieval.collections.same_text import is_query_itself
 from rankgen.retrieval.negatives import copies_of_positives, positives_of
-
-
-class NegativesSettings(BaseModel):
-    """Everything that `rankgen negatives` can be told.
-
-    Attributes:
-        candidates: The folder of a retrieve run.
-        qrels: Judgements in TREC or BEIR form.
-        collection: Where relevant passages are that the first stage did not return: a folder,
-            `irds:ID` or `hf:NAME`; None leaves them out.
-        depth: Negatives come from the best so many candidates.
-        count: Negatives of a query, at most; a list of fewer is kept.
-        grade: The lowest grade of a relevant passage.
-        seed: Of the draws.
-        own_document: Whether a candidate that is the query itself may be a negative; see
-            `find_own_documents`.
-        shards: Number of shards; None takes about a hundred queries in each.
-        ray_address: A cluster, or None for this machine.
-        out: The run's folder.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    candidates: RunPath
-    qrels: Path
-    collection: str | None = None
-    depth: int = Field(default=200, ge=1)
-    count: int = Field(default=99, ge=1)
-    grade: int = Field(default=1, ge=1)
-    seed: int = Field(default=0, ge=0)
-    own_document: OwnDocument = "auto"
-    shards: int | None = Field(default=None, ge=1)
-    ray_address: str | None = None
-    out: RunPath
 
 
 @dataclass(frozen=True)
@@ -121,7 +87,7 @@ def negatives(settings: NegativesSettings) -> NegativesSummary:
     own = _in_lists(lists, _own(settings.own_document, queries, retrieved), settings.depth).keys()
     plan = Plan(
         kind="negatives",
-        tables=("rankings",),
+        tables=KINDS["negatives"].tables,
         recipe={
             "candidates_sha256": lists.digest(),
             "positives_sha256": sha256_of_lines(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from rankgen.generator.jobs.kinds import KINDS
 from rankgen.generator.jobs.rerank_work import Reranker, RerankFactory, validate_reranked
 from rankgen.generator.shards.cluster import cpus_of_nodes, total_gpus
 from rankgen.generator.shards.job import JobSummary, ShardJob, run_job
@@ -95,7 +96,7 @@ def rerank(wanted: RerankRun) -> JobSummary:
         }
         plan = Plan(
             kind="rerank",
-            tables=("candidates",),
+            tables=KINDS["rerank"].tables,
             recipe=recipe,
             settings=dict(wanted.settings),
             shards=wanted.shards or default_shards(len(queries)),

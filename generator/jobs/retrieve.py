@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection as AbstractCollection
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import JsonValue
 
+from rankgen.generator.jobs.kinds import KINDS
+from rankgen.generator.jobs.retrieve_settings import RetrieveSettings
 from rankgen.generator.jobs.retrieve_texts import publish_texts
 from rankgen.generator.jobs.retrieve_work import RetrieveFactory, validate_candidates
 from rankgen.generator.shards.cluster import cpus_of_nodes
@@ -19,54 +20,16 @@ from rankgen.manifests.notices import warn
 from rankgen.manifests.run.plan import Plan, default_shards
 from rankgen.manifests.run.query_table import QueryIds, QueryTable
 from rankgen.manifests.run.run_directory import RunDirectory
-from rankgen.manifests.storage.run_path import RunPath
 from rankgen.manifests.trec import Qrels
 from rankgen.retrieval.collections.collection import Collection
 from rankgen.retrieval.collections.open_collection import open_collection
-from rankgen.retrieval.collections.own_documents import OwnDocument, find_own_documents
+from rankgen.retrieval.collections.own_documents import find_own_documents
 from rankgen.retrieval.collections.sampling import sample_queries
 from rankgen.retrieval.retriever import RetrieverHandle, check_first_stage, prepare
 from rankgen.retrieval.runs.run_order import RunLosses
-from rankgen.retrieval.settings import RetrieverSettings
 
 # Each ColBERT worker holds the index in its node's memory: 22 GB for MS MARCO's passages.
 MOST_INDEXES_ON_A_NODE = 2
-
-
-class RetrieveSettings(BaseModel):
-    """Everything that `rankgen retrieve` can be told.
-
-    Attributes:
-        collection: A folder, `irds:ID`, or "" when both files are named.
-        corpus: A file of documents instead of the collection's.
-        queries: A file of queries instead of the collection's.
-        split: Only the queries that the folder's qrels/SPLIT.tsv judges.
-        retriever: The first stage.
-        sample: Take this many queries, chosen by `seed`; None takes all.
-        seed: Of the sample.
-        own_document: What becomes of a hit that is the query itself; see `find_own_documents`.
-        shards: Number of shards; None takes about a hundred queries in each.
-        max_failed: Queries without candidates that are tolerated.
-        ray_address: A cluster, or None for this machine.
-        stall_seconds: A worker that finishes no search for so long is replaced.
-        out: The run's folder.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    collection: str = ""
-    corpus: Path | None = None
-    queries: Path | None = None
-    split: str | None = None
-    retriever: RetrieverSettings = RetrieverSettings()
-    sample: int | None = Field(default=None, ge=1)
-    seed: int = 0
-    own_document: OwnDocument = "auto"
-    shards: int | None = Field(default=None, ge=1)
-    max_failed: int = Field(default=0, ge=0)
-    ray_address: str | None = None
-    stall_seconds: float = Field(default=1800.0, gt=0)
-    out: RunPath
 
 
 @dataclass(frozen=True)
@@ -216,7 +179,7 @@ def _plan(
     )
     return Plan(
         kind="retrieve",
-        tables=("candidates",),
+        tables=KINDS["retrieve"].tables,
         recipe=recipe,
         settings=settings.model_dump(mode="json") | recorded,
         shards=settings.shards or default_shards(len(queries)),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue, PositiveInt, field_validator
 
 from rankgen.generator.answers.permutation import ANSWER_RULES, LEAST_NAMED
-from rankgen.generator.engines.engine_args import refuse_taken_arguments
+from rankgen.generator.engines.engine_args import parse_engine_args, refuse_taken_arguments
 from rankgen.generator.strategies.windows import check_window
 from rankgen.generator.teachers.presets import TeacherPreset, split_teacher
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.options import Option, Settings
 from rankgen.manifests.storage.digest import canonical_json
 
 OnMalformed = Literal["repair", "retry", "quarantine"]
@@ -28,67 +29,152 @@ _NOT_IDENTITY = frozenset(
 )
 
 
-class LabelSettings(BaseModel):
-    """Settings of one labelling run; None means the teacher's default (see `resolved`).
+_WINDOWS, _DECODING, _SERVER, _GPU = "Windows", "Decoding", "Server", "vLLM and GPUs"
 
-    Attributes:
-        teacher: "rankzephyr", "listwise", "minilm", "recorded:RUN" or "scripted:SCRIPT".
-        model: Hugging Face id, folder, or the name a server knows.
-        revision: Git revision of the model.
-        engine: "vllm" in this process, or "openai" for a server.
-        base_url: The server's address, with or without /v1.
-        api: "chat" sends messages, "completions" token ids.
-        prompt_profile: Name of the prompt.
-        window: Passages in one call; None for teachers that take the whole list.
-        stride: Positions the window moves up.
-        passes: Times the list is gone over.
-        strategy: The order of windows.
-        context_size: Tokens of prompt and answer together.
-        max_output_tokens: Most tokens of an answer; more than the ids need for models that think.
-        dtype: The model's number format under vLLM; `auto` is settled for the whole run when it
-            begins (see `engines.vllm_dtype`).
-        concurrency: Queries in flight in each worker.
-        order: What orders the run of "recorded": its score column, as trec_eval does, or its rank.
-        on_malformed: What an answer that is not clean comes to; see `teachers.listwise`.
-        min_named: Least share of the passages that an answer must name, 0 to 1, or it is no answer.
-        tokenizer: Hugging Face id or folder, or "rankzephyr" for the bundled one.
-        seed: Sent to the engine; greedy decoding does not draw.
-        request_timeout_s: Longest time for one call to a server, in seconds.
-        gpu_memory_utilization: Part of each GPU's memory that vLLM takes.
-        tensor_parallel: GPUs that share one copy of the model.
-        cpu_kv_cache_gib: vLLM's room for keys and values without a GPU, in GiB.
-        lora: Folder of a LoRA adapter that vLLM adds to the model.
-        engine_args: More of vLLM's own engine arguments, by its names; see `engines.engine_args`.
-    """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+TeacherName = Annotated[
+    str,
+    Option(
+        "rankzephyr, listwise (any LLM, with --model), minilm, recorded:RUN (a TREC run), or "
+        "scripted:SCRIPT (made-up answers, to try things out).",
+        metavar="NAME",
+    ),
+]
 
-    teacher: str = "minilm"
-    model: str | None = None
-    revision: str | None = None
-    engine: Literal["vllm", "openai"] | None = None
-    base_url: str | None = None
-    api: Literal["chat", "completions"] | None = None
-    prompt_profile: str | None = None
-    window: int | None = None
-    stride: int | None = None
-    passes: int = Field(default=1, ge=1)
-    strategy: Literal["sliding"] = "sliding"
-    context_size: int | None = Field(default=None, ge=64)
-    max_output_tokens: int | None = Field(default=None, ge=1)
-    dtype: Literal["auto", "bfloat16", "float16", "float32"] | None = None
-    concurrency: int | None = Field(default=None, ge=1)
-    order: Literal["score", "rank"] | None = None
-    on_malformed: OnMalformed | None = None
-    min_named: float | None = Field(default=None, ge=0, le=1)
-    tokenizer: str | None = None
-    seed: int = 0
-    request_timeout_s: float = Field(default=600.0, gt=0)
-    gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
-    tensor_parallel: int = Field(default=1, ge=1)
-    cpu_kv_cache_gib: int = Field(default=2, ge=1)
-    lora: str | None = None
-    engine_args: dict[str, JsonValue] = Field(default_factory=dict)
+
+class LabelSettings(Settings):
+    """The teacher and how it is asked; None means the teacher's default (see `resolved`)."""
+
+    teacher: TeacherName = "minilm"
+    model: Annotated[
+        str | None,
+        Option(
+            "A Hugging Face id, a folder, or the name that a server knows.",
+            shown="the teacher's",
+            metavar="ID|FOLDER|NAME",
+        ),
+    ] = None
+    revision: Annotated[
+        str | None, Option("Git revision of the model.", shown="the newest, pinned when it begins")
+    ] = None
+    engine: Annotated[
+        Literal["vllm", "openai"] | None,
+        Option("vllm in the workers, or openai for a server.", shown="vllm, or openai with a URL"),
+    ] = None
+    base_url: Annotated[
+        str | None,
+        Option("URL of an OpenAI-compatible server, such as http://host:8000/v1.", panel=_SERVER),
+    ] = None
+    api: Annotated[
+        Literal["chat", "completions"] | None,
+        Option("chat sends messages, completions sends token ids.", shown="chat", panel=_SERVER),
+    ] = None
+    prompt_profile: Annotated[
+        str | None,
+        Option("Prompt: rank_llm-0.25 or rank_llm-0.12.", shown="the teacher's", panel=_DECODING),
+    ] = None
+    window: Annotated[
+        int | None, Option("Passages in one call.", shown="the teacher's", panel=_WINDOWS)
+    ] = None
+    stride: Annotated[
+        int | None,
+        Option("Positions a window moves up.", shown="the teacher's", panel=_WINDOWS),
+    ] = None
+    passes: Annotated[PositiveInt, Option("Number of passes over each list.", panel=_WINDOWS)] = 1
+    strategy: Annotated[
+        Literal["sliding"], Option("Order in which windows are asked.", panel=_WINDOWS)
+    ] = "sliding"
+    context_size: Annotated[
+        int | None,
+        Field(ge=64),
+        Option("Tokens of prompt and answer together.", shown="4096", panel=_DECODING),
+    ] = None
+    max_output_tokens: Annotated[
+        PositiveInt | None,
+        Option(
+            "Most tokens of an answer; give more to models that think.",
+            shown="what the ids need",
+            panel=_DECODING,
+        ),
+    ] = None
+    dtype: Annotated[
+        Literal["auto", "bfloat16", "float16", "float32"] | None,
+        Option(
+            "Number format under vLLM; auto is the model's own where that is fast.",
+            shown="auto",
+            panel=_GPU,
+        ),
+    ] = None
+    concurrency: Annotated[
+        PositiveInt | None,
+        Option("Queries in flight in each worker.", shown="256 under vLLM, 32 for a server"),
+    ] = None
+    order: Annotated[
+        Literal["score", "rank"] | None,
+        Option("How recorded:RUN is ordered: score as trec_eval does, or rank.", shown="score"),
+    ] = None
+    on_malformed: Annotated[
+        OnMalformed | None,
+        Option("What becomes of a malformed answer.", shown="repair", panel=_DECODING),
+    ] = None
+    min_named: Annotated[
+        float | None,
+        Field(ge=0, le=1),
+        Option(
+            "Least share of the passages that an answer must name.", shown="0.5", panel=_DECODING
+        ),
+    ] = None
+    tokenizer: Annotated[
+        str | None,
+        Option(
+            "Hugging Face id or folder, or rankzephyr for the bundled one.",
+            shown="the model's",
+            metavar="ID|FOLDER",
+            panel=_DECODING,
+        ),
+    ] = None
+    seed: Annotated[
+        int, Option("Random seed for the engine; greedy decoding draws nothing.", panel=_DECODING)
+    ] = 0
+    request_timeout_s: Annotated[
+        float,
+        Field(gt=0),
+        Option(
+            "Seconds that one call to a server may take.",
+            flags=("--request-timeout", "--request-timeout-s"),
+            panel=_SERVER,
+        ),
+    ] = 600.0
+    gpu_memory_utilization: Annotated[
+        float, Field(gt=0, le=1), Option("Share of each GPU's memory for vLLM.", panel=_GPU)
+    ] = 0.9
+    tensor_parallel: Annotated[
+        PositiveInt, Option("GPUs of one node that share the model.", panel=_GPU)
+    ] = 1
+    cpu_kv_cache_gib: Annotated[
+        PositiveInt,
+        Option("GiB for vLLM's keys and values on a machine without a GPU.", panel=_GPU),
+    ] = 2
+    lora: Annotated[
+        str | None,
+        Option("LoRA adapter for the model, under vLLM.", metavar="FOLDER", panel=_GPU),
+    ] = None
+    engine_args: Annotated[
+        dict[str, JsonValue],
+        Option(
+            "An engine argument of vLLM by its own name, such as quantization=fp8, "
+            "kv_cache_dtype=fp8 or max_num_seqs=512; repeatable, and part of the run's recipe.",
+            metavar="NAME=VALUE",
+            flags=("--engine-arg", "--engine-args"),
+            panel=_GPU,
+        ),
+    ] = Field(default_factory=dict)
+
+    @field_validator("engine_args", mode="before")
+    @classmethod
+    def _read_assignments(cls, given: object) -> object:
+        """Reads the command line's list of NAME=VALUE; a recipe has a table."""
+        return parse_engine_args(given) if isinstance(given, list | tuple) else given
 
     @property
     def preset(self) -> TeacherPreset:

@@ -18,7 +18,7 @@ from rankgen.students.training.checkpoint import (
     weights_of,
 )
 from rankgen.students.training.lists import TrainingLists
-from rankgen.students.training.metrics_log import MetricsLog
+from rankgen.students.training.metrics_log import MetricsLog, metrics_path
 from rankgen.students.training.settings import TrainSettings
 from rankgen.students.training.step import Trainer
 from rankgen.students.training.summary import TrainSummary
@@ -32,11 +32,6 @@ LOSS_MEMORY = 50
 def checkpoint_path(out: Path) -> Path:
     """Returns where the checkpoint of an unfinished training stands."""
     return out / ".rankgen" / "checkpoint.pt"
-
-
-def metrics_path(out: Path) -> Path:
-    """Returns where a training writes its metrics."""
-    return out / ".rankgen" / "metrics.jsonl"
 
 
 class TrainingRun:

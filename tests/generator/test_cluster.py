@@ -16,7 +16,8 @@ import pyarrow as pa
 import pytest
 from pydantic import JsonValue
 
-from rankgen.generator.jobs.label import LabelRunSettings, label
+from rankgen.generator.jobs.label import label
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.shards.cluster import ray_session, total_cpus
 from rankgen.generator.shards.job import ShardJob, run_job
 from rankgen.generator.shards.pool_settings import PoolSettings

@@ -19,8 +19,9 @@ from unpublished_windows import (
     wait_for_the_end_of_all_workers,
 )
 
-from rankgen.generator.jobs.label import LabelRunSettings, label
+from rankgen.generator.jobs.label import label
 from rankgen.generator.jobs.label_rows import validate_rankings
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.jobs.relabel import agreement, relabel
 from rankgen.generator.shards.cluster import kept_session
 from rankgen.generator.teachers.settings import LabelSettings
@@ -236,7 +237,8 @@ def test_queries_that_failed_are_tried_once_more_in_the_same_run(
 KILLED_DRIVER = """
 import sys
 from pathlib import Path
-from rankgen.generator.jobs.label import LabelRunSettings, label
+from rankgen.generator.jobs.label import label
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 label(LabelRunSettings.model_validate_json(Path(sys.argv[1]).read_text()))
 """
 

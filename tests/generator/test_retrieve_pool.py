@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
 from rankgen.generator.jobs import retrieve as retrieve_module
-from rankgen.generator.jobs.retrieve import RetrieveSettings, size_pool
+from rankgen.generator.jobs.retrieve import size_pool
+from rankgen.generator.jobs.retrieve_settings import RetrieveSettings
 from rankgen.generator.jobs.retrieve_work import PORTION, RetrieveFactory, RetrieveWork
 from rankgen.generator.shards.nodes import Node, full_nodes
 from rankgen.manifests.notices import warn

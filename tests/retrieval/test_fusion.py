@@ -86,5 +86,5 @@ def test_what_cannot_be_fused(tmp_path: Path) -> None:
         parse_retriever("fuse")
     with pytest.raises(UsageError, match="'fuse' needs at least two runs"):
         parse_retriever(f"fuse:{tmp_path}")
-    with pytest.raises(UsageError, match="fusion cannot be 'sum'"):
+    with pytest.raises(UsageError, match=r"fusion is not .*: 'sum'"):
         parse_retriever("fuse:a,b", fusion="sum")

@@ -41,11 +41,11 @@ def test_an_unknown_name_has_a_suggestion() -> None:
     [
         ("recorded", {}, "'recorded' needs a run"),
         ("recorded:absent.trec", {}, "there is no run file absent.trec"),
-        ("bm25", {"depth": 0}, "the retriever's depth cannot be 0"),
-        ("bm25", {"b": 1.5}, "the retriever's b cannot be 1.5"),
-        ("bm25", {"k1": float("nan")}, "the retriever's k1 cannot be nan"),
-        ("bm25", {"language": "xx"}, "the retriever's language cannot be 'xx'"),
-        ("bm25", {"order": "random"}, "the retriever's order cannot be 'random'"),
+        ("bm25", {"depth": 0}, "retriever bm25: depth must be at least 1"),
+        ("bm25", {"b": 1.5}, "retriever bm25: b must be at most 1"),
+        ("bm25", {"k1": float("nan")}, "retriever bm25: k1 cannot be nan"),
+        ("bm25", {"language": "xx"}, "retriever bm25: language is not .*: 'xx'"),
+        ("bm25", {"order": "random"}, "order is not 'score' or 'rank': 'random'"),
     ],
 )
 def test_bad_settings_are_one_sentence(spec: str, changed: dict[str, object], message: str) -> None:

@@ -84,9 +84,8 @@ def words(write_rankings: Callable[..., Path], tiny_backbone: str) -> list[str]:
     words = ["train-student", "--rankings", str(rankings), "--backbone", tiny_backbone]
     words += ["--learning-rate", "1e-3", "--queries-per-step", "3"]
     words += ["--device", "cpu", "--precision", "fp32"]
-    for value in ("query_tokens=8", "passage_tokens=16", "dropout=0.0", "checkpoint_every=2"):
-        words += ["--set", value]
-    return words
+    words += ["--query-tokens", "8", "--passage-tokens", "16", "--dropout", "0"]
+    return [*words, "--checkpoint-every", "2"]
 
 
 def trained(words: list[str], out: Path, *more: str) -> dict[str, torch.Tensor]:
