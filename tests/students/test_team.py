@@ -198,7 +198,8 @@ import json, sys
 import numpy as np
 import torch
 import torch.distributed as dist
-from rankgen.students import score_cache, scoring, step as step_module
+from rankgen.students.model import scoring
+from rankgen.students.training import chunked_backward as score_cache, step as step_module
 from rankgen.students.training.batches import TokenList
 from rankgen.students.model.cross_encoder import load_backbone
 from rankgen.students.model.hardware import choose_hardware
