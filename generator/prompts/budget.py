@@ -57,10 +57,10 @@ class PromptBuilder:
         *,
         merges_system: bool = False,
     ) -> None:
-        self._profile = profile
-        self._merges_system = merges_system
-        self._tokenizer = tokenizer
-        self._context_size = context_size
+        self.profile = profile
+        self.merges_system = merges_system
+        self.tokenizer = tokenizer
+        self.context_size = context_size
         self._assembler = LineAssembler(tokenizer)
 
     def build(self, query: Query, documents: Sequence[Document], output_tokens: int) -> BuiltPrompt:
@@ -74,19 +74,19 @@ class PromptBuilder:
         Raises:
             TeacherFailure: Not even the bare instructions fit.
         """
-        budget = self._context_size - output_tokens
-        query_text = self._profile.query_text(query)
-        passages = self._profile.passages(documents)
+        budget = self.context_size - output_tokens
+        query_text = self.profile.query_text(query)
+        passages = self.profile.passages(documents)
         prompt = self._prompt(query_text, passages, cut=0)
         if len(prompt.token_ids) <= budget:
             return prompt
-        head = self._tokenizer.cut(query_text, budget // _QUERY_SHARE)
+        head = self.tokenizer.cut(query_text, budget // _QUERY_SHARE)
         return self._shortened(head, passages, budget, queries_cut=int(head != query_text))
 
     def _shortened(
         self, query_text: str, passages: list[str], budget: int, queries_cut: int
     ) -> BuiltPrompt:
-        lengths = [len(self._tokenizer.plain(passage)) for passage in passages]
+        lengths = [len(self.tokenizer.plain(passage)) for passage in passages]
         prompt = self._prompt(query_text, passages, cut=queries_cut)
         room = budget - (len(prompt.token_ids) - sum(lengths))
         for _ in range(_ROUNDS):
@@ -94,7 +94,7 @@ class PromptBuilder:
             if over <= 0:
                 return prompt
             cap = common_cap(lengths, room)
-            heads = [self._tokenizer.cut(passage, cap) for passage in passages]
+            heads = [self.tokenizer.cut(passage, cap) for passage in passages]
             shortened = sum(map(str.__ne__, heads, passages))
             prompt = self._prompt(query_text, heads, cut=queries_cut + shortened)
             room -= max(len(prompt.token_ids) - budget, 0) + len(passages)
@@ -105,14 +105,14 @@ class PromptBuilder:
             return prompt
         raise TeacherFailure(
             f"the prompt without its passages has {len(prompt.token_ids)} tokens, "
-            f"more than the {budget} that a context of {self._context_size} leaves"
+            f"more than the {budget} that a context of {self.context_size} leaves"
         )
 
     def _prompt(self, query_text: str, passages: Sequence[str], cut: int) -> BuiltPrompt:
-        messages = self._profile.messages(query_text, passages)
-        if self._merges_system:
+        messages = self.profile.messages(query_text, passages)
+        if self.merges_system:
             messages = merge_system(messages)
-        text = self._tokenizer.chat_text(messages)
+        text = self.tokenizer.chat_text(messages)
         return BuiltPrompt(messages, text, tuple(self._assembler.encode(text)), cut)
 
 
