@@ -114,6 +114,7 @@ def negatives(settings: NegativesSettings) -> NegativesSummary:
     job = ShardJob(
         run=run,
         plan=plan,
+        unit="lists",
         queries=QueryTable(queries),
         factory=factory,
         validate=validate_lists,

@@ -106,6 +106,7 @@ def rerank(wanted: RerankRun) -> JobSummary:
         job = ShardJob(
             run=run,
             plan=plan,
+            unit="pairs",
             queries=queries,
             factory=RerankFactory(source.root.absolute(), partial(wanted.opener, precision)),
             validate=validate_reranked,

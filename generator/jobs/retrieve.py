@@ -84,6 +84,7 @@ def retrieve(settings: RetrieveSettings) -> RetrieveSummary:
     job = ShardJob(
         run=run,
         plan=plan,
+        unit="queries",
         queries=queries,
         factory=RetrieveFactory(planned.handle, settings.retriever.depth),
         validate=validate_candidates,
