@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.model_source import pinned_model
 from rankgen.manifests.progress import progress
+from rankgen.manifests.run.recipe_lock import tables_digest
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.storage.atomic import write_whole
 from rankgen.manifests.storage.digest import sha256_of_value
 from rankgen.students.evaluation.cost import MOST_QUERIES, Cost, measure_cost
 from rankgen.students.evaluation.settings import EvaluationSettings
 from rankgen.students.evaluation.systems import System
-from rankgen.students.recipe_lock import tables_digest
 from rankgen.students.reranking.candidates import CandidateTexts, Scores, read_candidates
 from rankgen.students.reranking.strict_order import descending_from
 from rankgen.students.reranking.student_identity import student_identity
