@@ -92,3 +92,30 @@ def check_id(path: Path, number: int, kind: str, value: str) -> None:
         f"{path} line {number}: the {kind} id '{value}' holds white space",
         "TREC files cannot express such ids; rename it in all files",
     )
+
+
+def told_columns(columns: list[str]) -> str:
+    """Returns the number of columns as an error names it."""
+    return "1 column" if len(columns) == 1 else f"{len(columns)} columns"
+
+
+def plain_number(text: str) -> str:
+    """Returns the text of a number.
+
+    Raises:
+        ValueError: Only Python takes it for one, and no other reader of TREC files does.
+    """
+    if not text.isascii() or "_" in text:
+        raise ValueError(text)
+    return text
+
+
+def whole_number(text: str) -> int | None:
+    """Returns a grade or a rank, which table programs may write as 1.0; None for other texts."""
+    head, point, rest = text.partition(".")
+    if point and (not rest or rest.strip("0")):
+        return None
+    try:
+        return int(head if head.isdigit() and head.isascii() else plain_number(head))
+    except ValueError:
+        return None

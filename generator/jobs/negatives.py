@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -17,8 +17,8 @@ from rankgen.manifests.errors import UsageError
 from rankgen.manifests.judged_queries import judged_without
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run.candidate_lists import CandidateLists
-from rankgen.manifests.run.plan import Plan, default_shards, digest_of_queries
-from rankgen.manifests.run.query_table import QueryTable
+from rankgen.manifests.run.plan import Plan, default_shards
+from rankgen.manifests.run.query_table import QueryTable, queries_of_run
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.texts import DocumentTexts, write_documents, write_queries
 from rankgen.manifests.storage.digest import sha256_of_lines, sha256_of_value
@@ -76,8 +76,7 @@ def negatives(settings: NegativesSettings) -> NegativesSummary:
             "name the collection's judgements, or the collection itself: --collection"
             + (f"; {notice}" if notice else ""),
         )
-    texts = source.texts("queries")
-    queries = [Query(query_id, texts[query_id]) for query_id in positives]
+    queries = queries_of_run(source, positives)
     copies = _in_lists(
         lists, copies_of_positives(positives, relevant, retrieved.all()), settings.depth
     )
@@ -99,7 +98,7 @@ def negatives(settings: NegativesSettings) -> NegativesSummary:
         settings=settings.model_dump(mode="json"),
         shards=settings.shards or default_shards(len(queries)),
         queries=len(queries),
-        queries_sha256=digest_of_queries(queries),
+        queries_sha256=queries.digest(),
     )
     factory = NegativesFactory(
         source.root.absolute(),
@@ -114,10 +113,10 @@ def negatives(settings: NegativesSettings) -> NegativesSummary:
     job = ShardJob(
         run=run,
         plan=plan,
-        queries=QueryTable(queries),
+        queries=queries,
         factory=factory,
         validate=validate_lists,
-        finish=lambda: _publish_texts(source, run, plan, collection),
+        finish=lambda: _publish_texts(source, run, plan, queries, collection),
         pool=PoolSettings,
         ray_address=settings.ray_address,
     )
@@ -151,13 +150,13 @@ def _in_lists(
     lists: CandidateLists, found: Mapping[str, AbstractSet[str]], depth: int
 ) -> dict[str, frozenset[str]]:
     """Returns query id -> what was found and is a candidate; queries without any are out."""
-    held = lists[[query_id for query_id, doc_ids in found.items() if doc_ids]]
-    within = {q: found[q] & set(candidates.doc_ids[:depth]) for q, candidates in held.items()}
+    held = lists.of(query_id for query_id, doc_ids in found.items() if doc_ids)
+    within = {c.query_id: found[c.query_id] & set(c.doc_ids[:depth]) for c in held}
     return {query_id: frozenset(doc_ids) for query_id, doc_ids in within.items() if doc_ids}
 
 
 def _own(
-    rule: OwnDocument, queries: Sequence[Query], retrieved: DocumentTexts
+    rule: OwnDocument, queries: Iterable[Query], retrieved: DocumentTexts
 ) -> dict[str, frozenset[str]]:
     """Returns the queries that share their id with a passage that must not be their negative."""
     if rule == "keep":
@@ -190,7 +189,11 @@ def _left_out_recipe(
 
 
 def _publish_texts(
-    source: RunDirectory, run: RunDirectory, plan: Plan, collection: Collection | None
+    source: RunDirectory,
+    run: RunDirectory,
+    plan: Plan,
+    queries: QueryTable,
+    collection: Collection | None,
 ) -> None:
     """Writes the texts of the lists' queries and passages."""
     kept: set[str] = set()
@@ -198,8 +201,7 @@ def _publish_texts(
     for shard in run.shards("rankings", ["query_id", "doc_ids"]):
         kept.update(shard["query_id"].to_pylist())
         wanted.update(shard["doc_ids"].combine_chunks().flatten().to_pylist())
-    texts = source.texts("queries")
-    write_queries(run, (Query(q, texts[q]) for q in kept), plan.fingerprint)
+    write_queries(run, (query for query in queries if query.query_id in kept), plan.fingerprint)
 
     def documents() -> Iterator[Document]:
         retrieved = DocumentTexts(source)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,8 @@ from rankgen.manifests.records import Candidates, Query
 from rankgen.manifests.run.candidate_rows import candidate_table
 from rankgen.manifests.storage.digest import sha256_of_lines
 from rankgen.retrieval.collections.own_documents import without_own
-from rankgen.retrieval.retriever import RetrieverHandle, open_searcher
-from rankgen.retrieval.searcher import Searcher
-from rankgen.retrieval.settings import RetrieverSettings
+from rankgen.retrieval.first_stage import RetrieverHandle, Searcher
+from rankgen.retrieval.retriever import open_searcher
 
 # Queries of one search. ColBERT encodes 128 together, so that a multiple of them changes no score.
 PORTION = 256
@@ -32,12 +30,10 @@ class RetrieveFactory:
     """Opens a searcher in a worker process."""
 
     handle: RetrieverHandle
-    depth: int
 
     def __call__(self) -> RetrieveWork:
         """Opens the index or the lists."""
-        searcher = open_searcher(self.handle)
-        return RetrieveWork(searcher, self.handle.settings, self.depth, self.handle.own)
+        return RetrieveWork(open_searcher(self.handle), self.handle)
 
 
 class RetrieveWork:
@@ -45,22 +41,12 @@ class RetrieveWork:
 
     Args:
         searcher: Finds them.
-        settings: Those of the first stage.
-        depth: Candidates of a query at most.
-        own: Queries out of whose lists the document of the same id is left.
+        handle: Opened the searcher; says how deep the lists are, and which are to lose a document.
     """
 
-    def __init__(
-        self,
-        searcher: Searcher,
-        settings: RetrieverSettings,
-        depth: int,
-        own: AbstractSet[str] = frozenset(),
-    ) -> None:
+    def __init__(self, searcher: Searcher, handle: RetrieverHandle) -> None:
         self._searcher = searcher
-        self._settings = settings
-        self._depth = depth
-        self._own = own
+        self._name, self._depth, self._own = handle.settings.name, handle.settings.depth, handle.own
         self._searched = 0
         # Beside it the process still answers how it gets on; a searcher is for one thread.
         self._thread = ThreadPoolExecutor(max_workers=1)
@@ -75,7 +61,7 @@ class RetrieveWork:
             found += await loop.run_in_executor(self._thread, self._found, portion)
             self._searched += len(portion)
         filled = [candidates for candidates in found if candidates.doc_ids]
-        reason = f"{self._settings.name} found no candidates for it"
+        reason = f"{self._name} found no candidates for it"
         return FilledShard(
             tables={"candidates": candidate_table(filled)},
             failed={c.query_id: reason for c in found if not c.doc_ids},
@@ -111,7 +97,7 @@ class RetrieveWork:
 
     def facts(self) -> Mapping[str, JsonValue]:
         """Names the first stage."""
-        return {"retriever": self._settings.name}
+        return {"retriever": self._name}
 
 
 def validate_candidates(

@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from rankgen.manifests.score_order import in_32_bits, trec_eval_places
-from rankgen.retrieval.runs.run_columns import RunRow
+from rankgen.manifests.score_order import in_32_bits
+from rankgen.manifests.trec import RunLine, trec_eval_order
 
 Order = Literal["score", "rank"]
 
@@ -54,7 +54,9 @@ class Tally:
         self._depth = depth
         self._counts: Counter[str] = Counter()
 
-    def add(self, rows: Sequence[RunRow], kept: Sequence[RunRow], missing: frozenset[str]) -> None:
+    def add(
+        self, rows: Sequence[RunLine], kept: Sequence[RunLine], missing: frozenset[str]
+    ) -> None:
         """Counts one list.
 
         Args:
@@ -87,7 +89,7 @@ class Tally:
         return RunLosses(queries_without_lines=queries_without_lines, **counts)
 
 
-def ordered(rows: Iterable[RunRow], order: Order) -> list[RunRow]:
+def ordered(rows: Iterable[RunLine], order: Order) -> list[RunLine]:
     """Returns the rows in order, keeping the first of those that name one document.
 
     Args:
@@ -95,13 +97,9 @@ def ordered(rows: Iterable[RunRow], order: Order) -> list[RunRow]:
         order: "score" is trec_eval's order (score descending in 32 bits, then document id
             descending); "rank" is the rank column's, equal ranks in the file's order.
     """
-    if order == "rank":
-        in_order = sorted(rows, key=lambda row: row.rank)
-    else:
-        given = list(rows)
-        places = trec_eval_places([row.doc_id for row in given], [row.score for row in given])
-        in_order = [given[place] for place in places]
-    first: dict[str, RunRow] = {}
+    by_rank = order == "rank"
+    in_order = sorted(rows, key=lambda row: row.rank) if by_rank else trec_eval_order(rows)
+    first: dict[str, RunLine] = {}
     for row in in_order:
         first.setdefault(row.doc_id, row)
     return list(first.values())
