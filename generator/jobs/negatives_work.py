@@ -60,8 +60,8 @@ class NegativesWork:
         self._lists = CandidateLists(RunDirectory(wanted.candidates))
 
     async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
-        """Returns one list a query; none fails."""
-        del journal  # A draw is sooner repeated than kept.
+        """Returns one list per query; no query fails."""
+        del journal  # Repeating a draw is cheaper than recording it.
         lists = self._lists.of(query.query_id for query in queries)
         rows = [_row(found, self._list_of(found)) for found in lists]
         self._drawn += len(rows)
@@ -70,7 +70,7 @@ class NegativesWork:
         )
 
     def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
-        """Returns passages, what was left out of the lists, and lists that are not full."""
+        """Counts passages, what was left out of the lists, and lists with too few negatives."""
         positions: list[list[int]] = tables["rankings"]["retrieval_positions"].to_pylist()
         held: list[str] = tables["rankings"]["query_id"].to_pylist()
         copies = self._wanted.copies
@@ -83,14 +83,14 @@ class NegativesWork:
         }
 
     def progress(self) -> int:
-        """Counts the queries."""
+        """Returns the number of queries done so far."""
         return self._drawn
 
     async def close(self) -> None:
-        """Has nothing to free."""
+        """Does nothing: no resource is held."""
 
     def facts(self) -> Mapping[str, JsonValue]:
-        """Has nothing to add to the recipe."""
+        """Returns no facts."""
         return {}
 
     def _list_of(self, found: Candidates) -> list[str]:
@@ -131,7 +131,7 @@ def validate_lists(
 
 
 def _row(found: Candidates, doc_ids: Sequence[str]) -> dict[str, object]:
-    """Returns the list as a row of the table `rankings`, though no teacher ordered it."""
+    """Returns the list as a row of the table `rankings`, with the columns of a teacher empty."""
     place = {doc_id: position for position, doc_id in enumerate(found.doc_ids)}
     return {
         "query_id": found.query_id,

@@ -28,7 +28,7 @@ from rankgen.retrieval.first_stage import Prepared
 from rankgen.retrieval.retriever import FIRST_STAGES, prepare
 from rankgen.retrieval.runs.run_order import RunLosses
 
-# Each ColBERT worker holds the index in its node's memory: 22 GB for MS MARCO's passages.
+# Each ColBERT worker holds the index in memory: 22 GB for MS MARCO's passages.
 MOST_INDEXES_ON_A_NODE = 2
 
 
@@ -41,7 +41,7 @@ class RetrieveSummary:
         losses: What a recorded run lacks; None for any other first stage.
         judged: The judged queries of the population, sorted; None where nothing is judged.
         answered: The queries that have a list.
-        same_id: Queries that share an id, which is not a number, with a document of another text.
+        same_id: Queries that share a non-numeric id with a document of another text.
     """
 
     job: JobSummary
@@ -53,13 +53,13 @@ class RetrieveSummary:
 
 @dataclass(frozen=True)
 class RetrievePlan:
-    """What a retrieve run will do; only its texts are not decided yet.
+    """What a retrieve run will do.
 
     Attributes:
-        plan: What it promises.
-        prepared: The first stage, and the planned queries.
-        collection: Where they come from.
-        qrels: The judgements of the population; None where nothing is judged.
+        plan: The plan of the run folder.
+        prepared: The first stage, and the queries to search.
+        collection: Source of the texts.
+        qrels: The judgements to publish; None where nothing is judged.
         same_id: See `RetrieveSummary`.
     """
 
@@ -102,7 +102,7 @@ def retrieve(settings: RetrieveSettings) -> RetrieveSummary:
 
 
 def plan_retrieval(settings: RetrieveSettings) -> RetrievePlan:
-    """Reads the collection, prepares the first stage and says what is to be searched.
+    """Reads the collection, prepares the first stage and plans the search.
 
     Raises:
         RankgenError: See `prepare`.
@@ -133,10 +133,10 @@ def plan_retrieval(settings: RetrieveSettings) -> RetrievePlan:
 def _population(
     settings: RetrieveSettings, qrels: Qrels | None, queries: QueryTable
 ) -> Qrels | None:
-    """Returns the judgements that a figure of this run is a mean over.
+    """Returns the judgements to evaluate this run by.
 
-    They are all that the collection has, those of queries without text or without candidates too;
-    of a sample they are those of its queries.
+    These are all judgements of the collection, also for queries without text or candidates; with
+    --sample, those of the sampled queries.
     """
     if qrels is None:
         return None
@@ -156,7 +156,7 @@ def _plan(settings: RetrieveSettings, prepared: Prepared, collection: Collection
         "seed": settings.seed if settings.sample is not None else None,
         **{f"retriever.{key}": _json(value) for key, value in prepared.identity.items()},
     }
-    # Only where it makes a difference: runs of before there was a rule keep their fingerprints.
+    # Only where it matters, so that runs from before this rule keep their fingerprints.
     if any(queries.find(query_id) is not None for query_id in prepared.handle.own):
         recipe["own_document"] = settings.own_document
     recorded: dict[str, JsonValue] = (
@@ -180,16 +180,16 @@ def _json(value: object) -> JsonValue:
 
 
 def size_pool(settings: RetrieveSettings) -> PoolSettings:
-    """Sizes the pool: one worker of many threads, and for ColBERT GPUs where the cluster has any.
+    """Sizes the pool: one worker with many threads, or a ColBERT worker for each GPU.
 
-    A ColBERT worker takes one GPU, and a node has `MOST_INDEXES_ON_A_NODE` of them at most.
+    A node gets `MOST_INDEXES_ON_A_NODE` ColBERT workers at most.
     """
-    # The next shard waits at the worker while the driver commits the last.
+    # The worker has its next shard while the driver commits the last one.
     pool = PoolSettings(shards_in_flight=2, stall_seconds=settings.stall_seconds)
     nodes = living_nodes() if settings.retriever.name == "colbert" else []
     gpus = sum(int(node.gpus) for node in nodes)
     if not gpus:
-        # More than its largest node has would be waited for without end.
+        # Ray would wait forever for more CPUs than the largest node has.
         return replace(pool, cpus=float(min(settings.retriever.threads, max(cpus_of_nodes()))))
     most = MOST_INDEXES_ON_A_NODE
     workers = sum(min(int(node.gpus), most) for node in nodes)

@@ -37,23 +37,23 @@ class RetrieveFactory:
 
 
 class RetrieveWork:
-    """Fills shards with the candidates of a searcher.
+    """Fills shards with the candidates that a searcher finds.
 
     Args:
-        searcher: Finds them.
-        handle: Opened the searcher; says how deep the lists are, and which are to lose a document.
+        searcher: The open first stage.
+        handle: What it was opened from: the depth, and the queries that are documents themselves.
     """
 
     def __init__(self, searcher: Searcher, handle: RetrieverHandle) -> None:
         self._searcher = searcher
         self._name, self._depth, self._own = handle.settings.name, handle.settings.depth, handle.own
         self._searched = 0
-        # Beside it the process still answers how it gets on; a searcher is for one thread.
+        # The process reports progress meanwhile; a searcher must be used by one thread only.
         self._thread = ThreadPoolExecutor(max_workers=1)
 
     async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
-        """Searches; a query without any candidate is a failed one."""
-        del journal  # A search is sooner repeated than kept.
+        """Searches; a query without candidates fails."""
+        del journal  # Repeating a search is cheaper than recording it.
         found: list[Candidates] = []
         loop = asyncio.get_running_loop()
         for start in range(0, len(queries), PORTION):
@@ -68,7 +68,7 @@ class RetrieveWork:
         )
 
     def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
-        """Returns candidates, lists that are not full, and lists without the query itself."""
+        """Counts candidates, short lists, and lists that leave out the query itself."""
         lengths = pc.list_value_length(tables["candidates"]["doc_ids"]).to_pylist()
         counts = {
             "candidates": sum(lengths),
@@ -80,7 +80,7 @@ class RetrieveWork:
         return counts
 
     def _found(self, queries: Sequence[Query]) -> list[Candidates]:
-        """Returns all lists, those of queries that are documents without the query itself."""
+        """Returns a list per query; a query that is a document is left out of its own list."""
         alone = [query for query in queries if query.query_id not in self._own]
         itself = [query for query in queries if query.query_id in self._own]
         found = self._searcher.search(alone, self._depth) if alone else []
@@ -88,15 +88,15 @@ class RetrieveWork:
         return [*found, *(without_own(c, self._depth) for c in deeper)]
 
     def progress(self) -> int:
-        """Counts the queries that were searched."""
+        """Returns the number of queries searched so far."""
         return self._searched
 
     async def close(self) -> None:
-        """Waits for no search that still goes on."""
+        """Stops without waiting for a running search."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def facts(self) -> Mapping[str, JsonValue]:
-        """Names the first stage."""
+        """Returns the name of the first stage."""
         return {"retriever": self._name}
 
 

@@ -1,4 +1,4 @@
-"""An existing TREC run as the teacher: each window takes the order the run gives."""
+"""An existing TREC run as the teacher: each window is ordered as in the run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from rankgen.retrieval.runs.run_order import Order, Tally, ordered
 class RecordedTeacher:
     """Replays a run file.
 
-    Documents are ordered as a recorded first stage orders them. Those the run lacks follow in input
-    order and are counted as missing.
+    Documents are ordered as by a recorded first stage. Those that are not in the run follow in
+    input order and are counted as missing.
 
     Args:
         path: Six-column TREC run.
-        order: The column that decides; see `rankgen.retrieval.runs.run_order.ordered`.
+        order: The column to order by; see `rankgen.retrieval.runs.run_order.ordered`.
 
     Raises:
         UsageError: The file is missing or malformed.
@@ -51,10 +51,10 @@ class RecordedTeacher:
         )
 
     async def close(self) -> None:
-        """Holds nothing."""
+        """Does nothing: the run is closed already."""
 
     def identity(self) -> Mapping[str, object]:
-        """Returns the digest of the run file, whatever it is called, and how it is ordered."""
+        """Returns the digest of the run file, not its path, and the column to order by."""
         return {"teacher": "recorded", "run_sha256": self._sha256, "order": self._order}
 
     def facts(self) -> Mapping[str, str]:
@@ -63,16 +63,16 @@ class RecordedTeacher:
 
 
 def recorded_losses(path: Path, order: Order, candidates: Iterable[Candidates]) -> dict[str, int]:
-    """Counts what a run lacks or leaves open as the teacher of these candidates.
+    """Counts what a run lacks or leaves undecided as the teacher of these candidates.
 
     Args:
         path: Six-column TREC run.
-        order: The column that decides.
-        candidates: Those of every query that is labelled.
+        order: The column to order by.
+        candidates: The candidates of every query to label.
 
     Returns:
-        The counts of `run_order.RunLosses` that concern a teacher, over the lines
-        of candidates, and how many candidates have no line.
+        The counts of `RunLosses` that concern a teacher, over the lines of candidates, and the
+        number of candidates without a line.
     """
     lists, tally = read_run(path, duplicates="keep"), Tally(0)
     without_lines = candidates_without_line = 0

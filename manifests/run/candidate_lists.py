@@ -1,4 +1,4 @@
-"""Looks candidates up by query id in a run, reading a shard only when a query of it is asked."""
+"""Finds the candidates of a query in a run, reading only the shards that are needed."""
 
 from __future__ import annotations
 
@@ -90,10 +90,10 @@ class CandidateLists:
 
 
 class ShardFinder:
-    """Knows in which shard of candidates a query is, by a few bytes a shard.
+    """Finds the shard that holds a query's candidates, at a few bytes of memory per shard.
 
     The shards of a run hold successive ranges of the ids' SHA-256 (see `QueryTable.of_shard`). A
-    folder that was made otherwise costs a few bytes a query.
+    folder that was made in another way costs a few bytes per query.
 
     Args:
         run: A run with published candidates.

@@ -17,9 +17,9 @@ from rankgen.manifests.score_order import trec_eval_places
 from rankgen.manifests.storage.atomic import whole_file
 from rankgen.manifests.text_lines import check_id, plain_number, rows_of, told_columns, whole_number
 
-# A line that names a document of its query again: an error, or a line as any other.
+# Whether a line that names a document of its query again is an error, or a line like any other.
 Duplicates = Literal["refuse", "keep"]
-SHAPE = "a run's line is `query_id Q0 doc_id rank score tag`"
+SHAPE = "each line of a run is `query_id Q0 doc_id rank score tag`"
 _MOST_RANK = 2**63 - 1
 
 

@@ -1,4 +1,4 @@
-"""The order of a recorded run, by score or by rank, and what either order loses."""
+"""The order of a recorded run, by score or by rank, and what the run lacks in that order."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Order = Literal["score", "rank"]
 
 
 class RunLosses(BaseModel):
-    """What a recorded run lacks or leaves open, counted over the queries that are asked.
+    """What a recorded run lacks or leaves undecided, counted over the queries that are asked.
 
     Attributes:
         queries: Queries that are asked.
-        queries_without_lines: Those of them that the run does not hold.
-        short_lists: Lists that hold fewer documents than the depth.
-        duplicate_rows: Lines that name a document a second time in its list; they are left out.
-        tied_rows: Lines within the depth whose score another line of their list has too, in the 32
-            bits that trec_eval compares.
-        queries_with_ties: Queries that have such lines.
-        tied_ranks: Lines within the depth whose rank another line of their list has too.
-        top10_differences: Positions 1 to 10 that the orders by score and by rank fill differently.
+        queries_without_lines: Queries that are not in the run.
+        short_lists: Lists with fewer documents than the depth.
+        duplicate_rows: Lines that repeat a document of their list; they are left out.
+        tied_rows: Lines within the depth that share their score with another line of their list, in
+            the 32 bits that trec_eval compares.
+        queries_with_ties: Queries with such lines.
+        tied_ranks: Lines within the depth that share their rank with another line of their list.
+        top10_differences: Positions 1 to 10 where the orders by score and by rank differ.
         rows_without_document: Lines within the depth whose document the collection lacks.
     """
 
@@ -90,7 +90,7 @@ class Tally:
 
 
 def ordered(rows: Iterable[RunLine], order: Order) -> list[RunLine]:
-    """Returns the rows in order, keeping the first of those that name one document.
+    """Returns the rows in order; of rows that repeat a document, only the first is kept.
 
     Args:
         rows: One query's rows in the file's order.

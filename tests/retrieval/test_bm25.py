@@ -203,7 +203,7 @@ def test_another_corpus_has_another_index_and_a_damaged_one_is_refused(
     assert first.index != second.index
     assert first.index is not None
     (first.index.parent / "index.json").unlink()
-    with pytest.raises(IntegrityProblem, match="damaged or another corpus's"):
+    with pytest.raises(IntegrityProblem, match="damaged or belongs to another corpus"):
         prepare(settings, open_collection(str(small)), cache)
 
 

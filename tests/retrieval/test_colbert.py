@@ -211,7 +211,7 @@ def test_a_damaged_index_and_a_missing_part_are_refused(
     with pytest.raises(IntegrityProblem, match="cannot be opened"):
         open_searcher(index.model_copy(update={"index": copy}))
     (copy / "index.json").unlink()
-    with pytest.raises(IntegrityProblem, match="damaged or another corpus's"):
+    with pytest.raises(IntegrityProblem, match="damaged or belongs to another corpus"):
         prepared(colbert_checkpoint, sentences, tmp_path)
 
 

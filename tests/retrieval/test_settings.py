@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.storage.digest import sha256_of_bytes
 from rankgen.retrieval.retriever import FIRST_STAGES
 from rankgen.retrieval.settings import RetrieverSettings, parse_retriever
 
@@ -26,6 +27,13 @@ def test_threads_and_paths_are_no_part_of_the_identity(tmp_path: Path) -> None:
         (tmp_path / name).write_text("q Q0 d 1 1 x\n")
     one, two = (parse_retriever(f"recorded:{tmp_path / n}") for n in ("one.trec", "two.trec"))
     assert identity(one) == identity(two)
+    assert identity(one) == {
+        "name": "recorded",
+        "depth": 100,
+        "run_sha256": sha256_of_bytes(b"q Q0 d 1 1 x\n"),
+        "order": "score",
+        "missing": "keep",
+    }
     (tmp_path / "two.trec").write_text("q Q0 d 1 2 x\n")
     assert identity(one) != identity(two)
 
