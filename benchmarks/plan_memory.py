@@ -83,7 +83,7 @@ def retrieve_plan(root: Path, queries: int, sample: int | None) -> tuple[Plan, Q
         out=root / "out",
     )
     planned = plan_retrieval(settings)
-    return planned.plan, planned.queries
+    return planned.plan, planned.prepared.queries
 
 
 def label_plan(root: Path, queries: int) -> tuple[Plan, QueryTable]:

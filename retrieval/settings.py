@@ -10,7 +10,6 @@ from pydantic import Field, PositiveInt, model_validator
 
 from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.options import Option, Settings
-from rankgen.manifests.storage.digest import sha256_of_file
 from rankgen.manifests.validation import validated
 from rankgen.retrieval.runs.fusion import Fusion
 from rankgen.retrieval.runs.run_order import Order
@@ -109,31 +108,6 @@ class RetrieverSettings(FirstStageSettings):
         if self.index is not None and self.name != "bm25":
             raise ValueError(f"an index is searched by 'bm25', not by '{self.name}'")
         return self
-
-    def identity(self) -> dict[str, object]:
-        """Returns the settings that a result depends on; files stand as their digests."""
-        common: dict[str, object] = {"name": self.name, "depth": self.depth}
-        if self.name == "colbert":
-            from rankgen.retrieval.colbert.checkpoint import find_checkpoint
-            from rankgen.retrieval.colbert.index import RESIDUAL_BITS
-
-            checkpoint = find_checkpoint(self.checkpoint)
-            return common | {"checkpoint_sha256": checkpoint.sha256, "bits": RESIDUAL_BITS}
-        if self.name == "fuse":
-            from rankgen.retrieval.runs.fuse import digest_of_inputs
-
-            return common | {"fusion": self.fusion, "inputs_sha256": digest_of_inputs(self.inputs)}
-        if self.run is None:
-            # Runs of before there were these settings keep their fingerprints.
-            added: dict[str, object] = {"rm3": True} if self.rm3 else {}
-            added |= {"language": self.language} if self.language != "en" else {}
-            if self.index is not None:
-                from rankgen.retrieval.bm25.stored_index import digest_of_index, find_index
-
-                added |= {"index_sha256": digest_of_index(find_index(self.index))}
-            return common | {"k1": self.k1, "b": self.b} | added
-        digest = sha256_of_file(existing_run(self.run))
-        return common | {"run_sha256": digest, "order": self.order, "missing": self.missing}
 
 
 def parse_retriever(spec: str, **settings: object) -> RetrieverSettings:

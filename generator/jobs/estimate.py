@@ -144,7 +144,7 @@ def _tokens(
     prompt = output = calls = 0
     failure: TeacherFailure | None = None
     for query in sample:
-        doc_ids = lists[[query.query_id]][query.query_id].doc_ids
+        doc_ids = lists.of([query.query_id])[0].doc_ids
         documents = texts[doc_ids]
         for start, end in spans(len(doc_ids), teacher.window, teacher.stride):
             window = [documents[doc_id] for doc_id in doc_ids[start:end]]

@@ -108,7 +108,7 @@ def _job(
     return ShardJob(
         run=run,
         plan=plan,
-        unit="windows",
+        unit=KINDS["label"].unit,
         queries=queries,
         factory=LabelFactory(
             source.root.absolute(),
@@ -169,12 +169,7 @@ def _recorded_losses(
     from rankgen.generator.teachers.recorded import recorded_losses
 
     chosen = None if only is None else frozenset(only)
-    candidates = (
-        (row["query_id"], row["doc_ids"])
-        for shard in source.shards("candidates", ["query_id", "doc_ids"])
-        for row in shard.to_pylist()
-        if chosen is None or row["query_id"] in chosen
-    )
+    candidates = (row for row in source.candidates() if chosen is None or row.query_id in chosen)
     losses = recorded_losses(Path(argument or ""), teacher.order or "score", candidates)
     return {"recorded_run": dict(losses)}
 

@@ -21,7 +21,7 @@ from rankgen.manifests.run.plan import Plan, default_shards
 from rankgen.manifests.run.query_table import queries_of_run
 from rankgen.manifests.run.run_directory import TREC_RUN, RunDirectory
 from rankgen.manifests.run.texts import digest_of_documents, link_texts
-from rankgen.manifests.storage.atomic import whole_file
+from rankgen.manifests.trec import write_run
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def rerank(wanted: RerankRun) -> JobSummary:
         job = ShardJob(
             run=run,
             plan=plan,
-            unit="pairs",
+            unit=KINDS["rerank"].unit,
             queries=queries,
             factory=RerankFactory(source.root.absolute(), partial(wanted.opener, precision)),
             validate=validate_reranked,
@@ -121,14 +121,7 @@ def rerank(wanted: RerankRun) -> JobSummary:
 def _publish(source: RunDirectory, run: RunDirectory, tag: str) -> None:
     link_texts(source, run)
     name = "-".join(tag.split()) or "student"
-    with (
-        whole_file(run.root / TREC_RUN) as draft,
-        draft.open("w", encoding="utf-8", newline="\n") as file,
-    ):
-        for row in run.candidates():
-            pairs = zip(row.doc_ids, row.scores, strict=True)
-            for rank, (doc_id, score) in enumerate(pairs, start=1):
-                file.write(f"{row.query_id} Q0 {doc_id} {rank} {score!r} {name}\n")
+    write_run(run.root / TREC_RUN, run.candidates(), name)
 
 
 def _pool(wanted: RerankRun) -> PoolSettings:

@@ -75,11 +75,7 @@ class RerankWork:
         del journal  # A shard is some minutes of scoring at most, and is sooner repeated than kept.
         if not queries:
             return FilledShard(tables={"candidates": candidate_table([])}, failed={})
-        held = self._lists[[query.query_id for query in queries]]
-        lists = [
-            Candidates(row.query_id, tuple(row.doc_ids), tuple(row.retrieval_scores))
-            for row in (held[query.query_id] for query in queries)
-        ]
+        lists = self._lists.of(query.query_id for query in queries)
         texts = self._documents[sorted({doc_id for row in lists for doc_id in row.doc_ids})]
         ordered, failed = await asyncio.to_thread(
             self._reranker.rerank,

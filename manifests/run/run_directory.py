@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from rankgen.manifests.errors import IntegrityProblem, UsageError, reason_of
 from rankgen.manifests.records import Candidates
+from rankgen.manifests.run.candidate_rows import candidates_in
 from rankgen.manifests.schema import SCHEMA_MINOR_VERSION, SCHEMA_VERSION
 from rankgen.manifests.storage.object_store import open_root
 from rankgen.manifests.storage.shard import parse_parquet, read_parquet
@@ -114,10 +115,7 @@ class RunDirectory:
     def candidates(self) -> Iterator[Candidates]:
         """Yields the candidates of every query, by shard and then by query id."""
         for shard in self.shards("candidates"):
-            for row in shard.to_pylist():
-                yield Candidates(
-                    row["query_id"], tuple(row["doc_ids"]), tuple(row["retrieval_scores"])
-                )
+            yield from candidates_in(shard)
 
     def _present(self, table: str) -> list[Path]:
         paths = self.shard_paths(table)

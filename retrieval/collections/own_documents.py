@@ -74,9 +74,8 @@ def find_own_documents(
 def without_own(found: Candidates, depth: int) -> Candidates:
     """Returns the list without the document of the query's id, cut to the depth."""
     kept = [place for place, doc_id in enumerate(found.doc_ids) if doc_id != found.query_id]
-    kept = kept[:depth]
     return Candidates(
         found.query_id,
         tuple(found.doc_ids[place] for place in kept),
         tuple(found.scores[place] for place in kept),
-    )
+    ).cut(depth)

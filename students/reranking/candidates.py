@@ -34,8 +34,8 @@ class CandidateTexts:
 
     def cut(self, depth: int | None) -> CandidateTexts:
         """Returns the best `depth` candidates of each query, by first-stage order."""
-        kept = (Candidates(q, ids[:depth], scores[:depth]) for q, ids, scores in self.candidates)
-        return CandidateTexts(tuple(kept), self.queries, self.documents)
+        kept = tuple(row.cut(depth) for row in self.candidates)
+        return CandidateTexts(kept, self.queries, self.documents)
 
 
 def read_candidates(
@@ -59,7 +59,7 @@ def read_candidates(
     """
     rows = sorted(run.candidates(), key=lambda row: row.query_id)
     kept = [row for row in rows if only is None or row.query_id in only][:queries]
-    cut = [Candidates(row.query_id, row.doc_ids[:depth], row.scores[:depth]) for row in kept]
+    cut = [row.cut(depth) for row in kept]
     all_queries, all_documents = run.texts("queries"), run.texts("documents")
     try:
         query_texts = {row.query_id: all_queries[row.query_id] for row in cut}

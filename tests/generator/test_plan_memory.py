@@ -101,7 +101,7 @@ def plan_of_candidates(folder: Path, count: int) -> Callable[[], None]:
         # As a worker looks lists up, from either end of the ids.
         lists = CandidateLists(run)
         for query_id in (min(ids), max(ids)):
-            assert lists[[query_id]][query_id].doc_ids == ["d1"]
+            assert lists.of([query_id])[0].doc_ids == ("d1",)
 
     return work
 

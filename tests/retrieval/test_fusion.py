@@ -66,14 +66,17 @@ def test_the_command_fuses_runs_and_refuses_those_of_another_corpus(tmp_path: Pa
     assert manifest["settings"]["recorded_run"]["queries_without_lines"] == 2
     fuse = f"fuse:{tmp_path / 'one'},{tmp_path / 'two'}"
     retrieve("--collection", folder, "--retriever", fuse, "--out", tmp_path / "fused")
-    lists = CandidateLists(RunDirectory(tmp_path / "fused"))[["q1", "q2"]]
-    assert lists["q1"].doc_ids == ["b", "a", "c"]
-    assert lists["q2"].doc_ids == ["d"]
+    lists = CandidateLists(RunDirectory(tmp_path / "fused")).of(["q2", "q1"])
+    assert [(found.query_id, found.doc_ids) for found in lists] == [
+        ("q2", ("d",)),
+        ("q1", ("b", "a", "c")),
+    ]
     retrieve(
         *("--collection", folder, "--retriever", fuse, "--fusion", "union", "--depth", 2),
         *("--out", tmp_path / "union"),
     )
-    assert CandidateLists(RunDirectory(tmp_path / "union"))[["q1"]]["q1"].doc_ids == ["a", "b"]
+    (found,) = CandidateLists(RunDirectory(tmp_path / "union")).of(["q1"])
+    assert found.doc_ids == ("a", "b")
     (folder / "corpus.tsv").write_text("".join(f"{d}\tother {d}\n" for d in "abcd"))
     command = ["retrieve", "--collection", str(folder), "--retriever", fuse]
     refused = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "other")])
