@@ -52,7 +52,7 @@ def _is_ranked_otherwise(lines: list[RunLine]) -> bool:
 def first_stage_system(first_stage: FirstStage) -> System:
     """Returns the candidates of a run as a system, in the order of the lists.
 
-    That order was labelled and is shown to students. The first stage's scores need not give it:
+    That order was labelled and is shown to students. The first stage's scores may contradict it:
     they may be tied, or be distances of a run that was recorded by rank.
     """
     root = first_stage.run.root
@@ -62,7 +62,7 @@ def first_stage_system(first_stage: FirstStage) -> System:
 
 
 def teacher_system(rankings: Path) -> System:
-    """Reads rankings as a system; the order is all there is, so it gives the scores n, ..., 1."""
+    """Reads a teacher's rankings as a system; the scores n, ..., 1 stand for their order."""
     run = RunDirectory(rankings)
     scores: dict[str, dict[str, float]] = {}
     for shard in run.shards("rankings", ["query_id", "doc_ids"]):

@@ -28,11 +28,11 @@ def length_sorted_chunks(lengths: Sequence[int], chunk_tokens: int) -> list[NDAr
 
     Args:
         lengths: Tokens of each pair.
-        chunk_tokens: The most tokens of a chunk, its padding included; one pair always fits.
+        chunk_tokens: The most tokens of a chunk, padding included; a longer pair is a chunk alone.
 
     Returns:
         Index arrays that together hold every index once, the longest pairs first, so that a
-        chunk too large for the memory shows at once.
+        chunk too large for the memory fails at once.
     """
     order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
     chunks: list[NDArray[np.int64]] = []
@@ -61,14 +61,14 @@ def chunk_scores(encoder: CrossEncoder, pairs: Sequence[Pair], hardware: Hardwar
 
 
 def takes_whole_masks(model: PreTrainedModel) -> bool:
-    """Says whether a mask from `whole_mask` is what transformers would make of one of rows."""
+    """Says whether transformers would turn a mask of rows into the one `whole_mask` returns."""
     return model.config.model_type in PACKABLE and model.config._attn_implementation == "sdpa"
 
 
 def whole_mask(mask: Tensor) -> Tensor:
-    """Returns what may attend to what, bool, shape (pairs, 1, tokens, tokens), as a view.
+    """Returns which token may attend to which, bool, shape (pairs, 1, tokens, tokens), as a view.
 
-    Of a mask of rows transformers asks the device whether it hides anything, and waits for it.
+    Given a mask of rows, transformers would ask the device whether it hides anything, and wait.
 
     Args:
         mask: 1 where a token stands, shape (pairs, tokens).

@@ -64,6 +64,8 @@ class FirstStage:
     def texts(self, lists: Iterable[Candidates], depth: int | None) -> CandidateTexts:
         """Returns lists with the texts of their queries and of their first `depth` documents.
 
+        Texts that were asked for earlier are among them too.
+
         Raises:
             UsageError: The run has no texts.
             IntegrityProblem: A text is missing.
