@@ -150,7 +150,7 @@ def test_failed_queries_are_quarantined_named_and_retried(
     out = tmp_path / "run"
     failing = settings(candidates, out, "hash,fail=q03+q11")
     with pytest.raises(
-        IncompleteRun, match="2 of 24 queries have no result in .* .first: q03: "
+        IncompleteRun, match=r"2 of 24 queries have no result in .* .first: q03: "
     ) as caught:
         label(failing)
     assert "--max-failed 2" in (caught.value.hint or "")
