@@ -57,7 +57,8 @@ def _rerank(settings: RerankSettings, printing: Printing) -> None:
     from rankgen.manifests.errors import UsageError
     from rankgen.manifests.models.model_source import pinned_model
     from rankgen.manifests.run.run_directory import TREC_RUN
-    from rankgen.students.reranking.reranker import StudentOpener, precision_of_worker
+    from rankgen.students.model.precision import precision_of_worker
+    from rankgen.students.reranking.reranker import StudentReranker
     from rankgen.students.reranking.student_identity import student_identity
 
     folder = Path(settings.student)
@@ -72,7 +73,8 @@ def _rerank(settings: RerankSettings, printing: Printing) -> None:
         if folder.is_dir()
         else pinned_model(settings.student, held=_held_student(settings.out))
     )
-    opener = StudentOpener(
+    opener = partial(
+        StudentReranker.load,
         student,
         depth=settings.depth,
         ties=settings.ties,

@@ -108,6 +108,7 @@ def _job(
     return ShardJob(
         run=run,
         plan=plan,
+        unit=KINDS["label"].unit,
         queries=queries,
         factory=LabelFactory(
             source.root.absolute(),

@@ -112,6 +112,7 @@ def negatives(settings: NegativesSettings) -> NegativesSummary:
     job = ShardJob(
         run=run,
         plan=plan,
+        unit=KINDS["negatives"].unit,
         queries=queries,
         factory=factory,
         validate=validate_lists,

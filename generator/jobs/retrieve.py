@@ -83,6 +83,7 @@ def retrieve(settings: RetrieveSettings) -> RetrieveSummary:
     job = ShardJob(
         run=run,
         plan=plan,
+        unit=KINDS["retrieve"].unit,
         queries=queries,
         factory=RetrieveFactory(prepared.handle),
         validate=validate_candidates,

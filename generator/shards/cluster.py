@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from rankgen.generator.debugging import debug_wanted
 from rankgen.generator.shards.cluster_token import token_mode
+from rankgen.generator.shards.nodes import living_nodes
 from rankgen.generator.shards.ray_start import connect_to, start_here
 from rankgen.manifests.errors import UsageError
 
@@ -123,33 +124,17 @@ def _connection(address: str | None) -> _Connection:
 
 def total_gpus() -> int:
     """Returns the number of GPUs of the connected cluster."""
-    return int(_resources().get("GPU", 0))
+    return int(sum(node.gpus for node in living_nodes()))
 
 
 def total_cpus() -> int:
     """Returns the number of CPUs of the connected cluster."""
-    return max(1, int(_resources().get("CPU", 1)))
+    return max(1, int(sum(node.cpus for node in living_nodes())))
 
 
 def cpus_of_nodes() -> list[int]:
-    """Returns the CPUs of every node that is alive and has some; never empty."""
-    counts = [int(resources.get("CPU", 0)) for resources in resources_of_nodes().values()]
-    return [count for count in counts if count] or [1]
-
-
-def resources_of_nodes() -> dict[str, dict[str, float]]:
-    """Returns node name and address -> what Ray counts there, for every node that is alive."""
-    import ray
-
-    # Ray ships types, but not for this call; nor for the one below.
-    nodes = ray.nodes()  # type: ignore[no-untyped-call]
-    return {
-        f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']}:{node['NodeManagerPort']})": (
-            node["Resources"]
-        )
-        for node in nodes
-        if node["Alive"]
-    }
+    """Returns the CPUs of every living node that has some; never empty."""
+    return [int(node.cpus) for node in living_nodes() if node.cpus >= 1] or [1]
 
 
 def _shut_down() -> None:
@@ -158,11 +143,3 @@ def _shut_down() -> None:
     if debug_wanted() and ray.is_initialized():
         time.sleep(_LAST_LINES_SECONDS)
     ray.shutdown()
-
-
-def _resources() -> dict[str, float]:
-    import ray
-
-    # Ray ships types, but not for this call.
-    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    return resources

@@ -11,11 +11,14 @@ from pydantic import JsonValue
 from rankgen.generator.shards.actor import make_actor
 from rankgen.generator.shards.claims import Claims
 from rankgen.generator.shards.cluster import ray_session
-from rankgen.generator.shards.commits import Commits, commit_all
+from rankgen.generator.shards.commits import Commits, Filling
 from rankgen.generator.shards.drivers import LEFT, STARTED, other_driver
+from rankgen.generator.shards.elsewhere import Elsewhere
 from rankgen.generator.shards.interrupt import StopRequest, stop_on_signals
 from rankgen.generator.shards.pool import Pool
 from rankgen.generator.shards.pool_settings import PoolSettings
+from rankgen.generator.shards.starts import Starts
+from rankgen.generator.shards.task_queue import TaskQueue
 from rankgen.generator.shards.watch import Watch, WatchedEvents, watched
 from rankgen.generator.shards.work import ShardTask, WorkFactory
 from rankgen.manifests.errors import IncompleteRun
@@ -38,6 +41,7 @@ class ShardJob:
     Attributes:
         run: Where the job publishes.
         plan: What it promises.
+        unit: What its workers' progress counts, in the plural, such as "windows".
         queries: The planned queries.
         factory: Makes the work in a worker; pickled.
         validate: Checks an attempt before it is committed.
@@ -51,6 +55,7 @@ class ShardJob:
 
     run: RunDirectory
     plan: Plan
+    unit: str
     queries: QueryTable
     factory: WorkFactory
     validate: Validate
@@ -113,7 +118,7 @@ def _run_alone(job: ShardJob, token: StoreToken, events: WatchedEvents) -> JobSu
     resumed = len(records)
     tasks = missing_tasks(job.queries, plan, records)
     if tasks or not is_told(job.run, records):
-        with watched(job.run, plan, events) as watch:
+        with watched(job.run, plan, job.unit, events) as watch:
             if tasks:
                 # Ray takes SIGTERM for itself when it starts, and would abort.
                 with ray_session(job.ray_address), stop_on_signals() as stop:
@@ -159,38 +164,43 @@ def _fill(
     watch: Watch,
 ) -> None:
     settings, events = job.pool(), watch.events
-    pool = Pool(
-        partial(make_actor, job.run.root.absolute(), plan, job.factory, token, settings),
-        settings,
-        events,
-        stop,
-        Claims(job.run),
-        warn,
-        watch.see,
-    )
-    published = 0
+    pool = _pool(job, plan, settings, stop, token, watch)
     for shard, record in records.items():
-        size, lacking = shard_size(plan.queries, shard, plan.shards), len(record.quarantined)
-        events.count(shard, size, lacking)
-        published += size - lacking
+        size = shard_size(plan.queries, shard, plan.shards)
+        events.count(shard, size, len(record.quarantined))
     events.write("start", shards_left=len(tasks), workers=settings.workers)
     try:
         with (
-            progress(plan.kind, len(job.queries), published) as shown,
+            progress(plan.kind, len(job.queries), events.done) as shown,
             Commits(ledger, job.validate) as commits,
         ):
             of_shard = partial(job.queries.of_shard, shards=plan.shards)
-            where = commits, of_shard, job.run, events
-            failed = commit_all(pool, tasks, *where, shown, defers=job.tries_again)
+            filling = Filling(pool, commits, of_shard, job.run, events)
+            failed = filling.fill(tasks, shown, defers=job.tries_again)
             again = failed.tasks(of_shard) if job.tries_again and not stop.requested else []
             if again:
                 events.write("second try", queries=sum(len(task.queries) for task in again))
-                commit_all(pool, again, *where, None, defers=False)
+                filling.fill(again, None, defers=False)
     except BaseException:
         pool.kill()
         raise
     pool.close()
     events.write("end")
+
+
+def _pool(
+    job: ShardJob,
+    plan: Plan,
+    settings: PoolSettings,
+    stop: StopRequest,
+    token: StoreToken,
+    watch: Watch,
+) -> Pool:
+    make = partial(make_actor, job.run.root.absolute(), plan, job.factory, token, settings)
+    starts = Starts(make, settings, watch.events, warn)
+    elsewhere = Elsewhere(Claims(job.run), watch.events, warn)
+    queue = TaskQueue(settings, elsewhere)
+    return Pool(settings, watch.events, stop, starts, queue, watch.see)
 
 
 def _summary(job: ShardJob, records: dict[int, CommitRecord], resumed: int) -> JobSummary:

@@ -21,15 +21,17 @@ class Node:
 
     Attributes:
         node_id: Ray's id.
-        name: Its address, for people.
-        cpus: CPUs that Ray gives out there, which in a container are fewer than the machine has.
-        gpus: GPUs that Ray gives out there.
+        name: Its address.
+        cpus: CPUs that Ray offers there; in a container, fewer than the machine has.
+        gpus: GPUs that Ray offers there.
+        place: Its host, address and port, such as "gpu1 (10.0.0.1:6379)".
     """
 
     node_id: str
     name: str
     cpus: float
     gpus: float
+    place: str = ""
 
     def holds(self, cpus: float, gpus: float) -> bool:
         """Says whether a worker fits when nothing else runs there."""
@@ -41,17 +43,14 @@ def living_nodes() -> list[Node]:
     import ray
 
     # Ray ships types, but not for this call.
-    nodes = ray.nodes()  # type: ignore[no-untyped-call]
-    return [
-        Node(
-            node["NodeID"],
-            node["NodeManagerAddress"],
-            node["Resources"].get("CPU", 0.0),
-            node["Resources"].get("GPU", 0.0),
-        )
-        for node in nodes
-        if node["Alive"]
-    ]
+    nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    found = []
+    for node in nodes:
+        address, held = node["NodeManagerAddress"], node["Resources"]
+        place = f"{node['NodeManagerHostname']} ({address}:{node['NodeManagerPort']})"
+        cpus, gpus = held.get("CPU", 0.0), held.get("GPU", 0.0)
+        found.append(Node(node["NodeID"], address, cpus, gpus, place))
+    return found
 
 
 def is_lost(node_id: str | None) -> bool:

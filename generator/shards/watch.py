@@ -31,7 +31,6 @@ from rankgen.manifests.run.driver_report import (
 from rankgen.manifests.run.plan import Plan
 from rankgen.manifests.run.run_directory import RunDirectory
 
-UNITS = {"label": "windows", "rerank": "pairs", "retrieve": "queries", "negatives": "lists"}
 TROUBLES = frozenset({"worker died", "node lost", "worker could not start", "task failed"})
 KEPT_TROUBLES = 5
 LOOK_SECONDS = 1.0
@@ -99,13 +98,14 @@ class Watch:
 
     Args:
         plan: The run's plan.
+        unit: What the workers' progress counts; see `ShardJob`.
         events: The driver's log.
         every: Seconds between two reports.
     """
 
-    def __init__(self, plan: Plan, events: WatchedEvents, every: float) -> None:
+    def __init__(self, plan: Plan, unit: str, events: WatchedEvents, every: float) -> None:
         self.events = events
-        self._plan, self._every = plan, every
+        self._plan, self._unit, self._every = plan, unit, every
         self._began, self._next_look = time.time(), 0.0
         self._state: DriverState = "working"
         self._nodes: dict[str, str] = {}
@@ -131,7 +131,7 @@ class Watch:
         return DriverReport(
             driver=driver_name(),
             kind=self._plan.kind,
-            unit=UNITS[self._plan.kind],
+            unit=self._unit,
             state=self._state,
             began=self._began,
             written=time.time(),
@@ -181,10 +181,10 @@ class Watch:
 
 
 @contextlib.contextmanager
-def watched(run: RunDirectory, plan: Plan, events: WatchedEvents) -> Iterator[Watch]:
+def watched(run: RunDirectory, plan: Plan, unit: str, events: WatchedEvents) -> Iterator[Watch]:
     """Lets others see what the driver knows while the block runs."""
     every = seconds_between_reports(run)
-    watch = Watch(plan, events, every)
+    watch = Watch(plan, unit, events, every)
     show_as_metrics(str(run.root), watch.report)
     ended = threading.Event()
     writer = threading.Thread(target=_keep_writing, args=(run, watch, every, ended), daemon=True)

@@ -1,4 +1,4 @@
-"""What every teacher is: something that orders one window of passages for one query."""
+"""The interface of teachers: each orders one window of passages for one query."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from rankgen.manifests.records import Document, Query
 
 
 class Teacher(Protocol):
-    """Orders windows; made once in each worker process and asked for many queries at a time."""
+    """Orders windows of many queries at once; each worker process creates one teacher."""
 
     @property
     def name(self) -> str:
-        """The name the user gave, such as "rankzephyr" or "recorded:run.trec"."""
+        """The name that the user gave, such as "rankzephyr" or "recorded:run.trec"."""
 
     @property
     def default_window(self) -> int | None:
-        """Passages in one call; None means the whole list."""
+        """Passages in one call; None for the whole list."""
 
     @property
     def default_stride(self) -> int | None:
-        """Positions the window moves up; None with no window."""
+        """Positions by which the window moves up; None without a window."""
 
     async def rank_window(self, query: Query, passages: Sequence[Document]) -> WindowResult:
         """Orders at least two passages.
@@ -30,14 +30,14 @@ class Teacher(Protocol):
         Raises:
             TeacherFailure: This window could not be ranked.
             EngineDead: The engine is gone and the process must exit.
-            RankgenError: No window can be ranked: wrong settings, no server, no key.
+            RankgenError: No window can be ranked (wrong settings, no server, no key).
         """
 
     async def close(self) -> None:
-        """Frees what the teacher holds: an engine, connections, threads."""
+        """Ends the teacher's engine, connections and threads."""
 
     def identity(self) -> Mapping[str, object]:
-        """Everything that changes results (JSON values): model, revision, prompt, sampling."""
+        """Returns everything that changes results, as JSON values: model, prompt, sampling."""
 
     def facts(self) -> Mapping[str, str]:
-        """Provenance that is recorded but need not match on resume: versions, devices."""
+        """Returns provenance that may change on resume: versions, devices."""

@@ -1,4 +1,4 @@
-"""What each teacher's name stands for; nothing heavy is imported to know it."""
+"""The named teachers and their defaults; imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class TeacherPreset:
     """A teacher's defaults.
 
     Attributes:
-        name: What `--teacher` takes, without an argument after a colon.
-        kind: Which implementation it is.
-        argument: What stands after the colon, or None where nothing may.
+        name: The value of `--teacher`, without the argument after a colon.
+        kind: The implementation.
+        argument: What to write after the colon; None if nothing may follow.
         model: Default model.
-        window: Default window; None is the whole list.
-        stride: Default stride; None with no window.
+        window: Default window; None for the whole list.
+        stride: Default stride; None without a window.
         prompt_profile: Default prompt profile; None for teachers without prompts.
         chat_format: "zephyr", or "own" for the model's chat template.
-        exact_output: The answer has exactly the tokens of a permutation (rank_llm's decoding).
-        reads_texts: Whether it needs the passages' texts, or their ids are enough.
+        exact_output: Whether answers have exactly the tokens of a permutation, as in rank_llm.
+        reads_texts: Whether it needs the passages' texts, or only their ids.
         what: One line for `--help`.
     """
 
@@ -58,7 +58,7 @@ PRESETS: dict[str, TeacherPreset] = {
         TeacherPreset(
             "listwise",
             "listwise",
-            "any chat model, named by --model",
+            "any chat model, given with --model",
             window=20,
             stride=10,
             prompt_profile="rank_llm-0.25",
@@ -79,7 +79,7 @@ PRESETS: dict[str, TeacherPreset] = {
         TeacherPreset(
             "scripted",
             "scripted",
-            "a made-up order, for tests of the machinery",
+            "a made-up order, for tests",
             argument="SCRIPT",
             reads_texts=False,
         ),
@@ -91,17 +91,19 @@ def split_teacher(name: str) -> tuple[TeacherPreset, str | None]:
     """Splits "recorded:run.trec" into its preset and its argument.
 
     Raises:
-        UsageError: There is no such teacher, or its argument is missing or too much.
+        UsageError: The teacher is unknown, or its argument is missing or superfluous.
     """
     head, colon, argument = name.partition(":")
     preset = PRESETS.get(head)
     if preset is None:
         raise UsageError(f"there is no teacher '{head}'", did_you_mean(head, PRESETS))
     if preset.argument is None and colon:
-        raise UsageError(f"the teacher '{head}' takes nothing after a colon", f"--teacher {head}")
+        raise UsageError(
+            f"the teacher '{head}' takes nothing after a colon", f"use --teacher {head}"
+        )
     if preset.argument is not None and not argument:
         raise UsageError(
-            f"the teacher '{head}' needs something after a colon",
-            f"--teacher {head}:{preset.argument}",
+            f"the teacher '{head}' needs {preset.argument} after a colon",
+            f"use --teacher {head}:{preset.argument}",
         )
     return preset, argument or None

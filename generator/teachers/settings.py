@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, PositiveInt, field_validator
 
-from rankgen.generator.answers.permutation import ANSWER_RULES, LEAST_NAMED
-from rankgen.generator.engines.engine_args import parse_engine_args, refuse_taken_arguments
-from rankgen.generator.strategies.windows import check_window
+from rankgen.generator.answers.permutation import ANSWER_RULES
+from rankgen.generator.engines.engine_args import parse_engine_args
 from rankgen.generator.teachers.presets import TeacherPreset, split_teacher
-from rankgen.manifests.errors import UsageError
 from rankgen.manifests.options import Option, Settings
 from rankgen.manifests.storage.digest import canonical_json
 
@@ -186,99 +183,10 @@ class LabelSettings(Settings):
         return split_teacher(self.teacher)[0]
 
     def resolved(self) -> LabelSettings:
-        """Returns the settings with every default of the teacher filled in; idempotent.
+        """Returns the settings with every default of the teacher filled in; see `resolution`."""
+        from rankgen.generator.teachers.resolution import resolved
 
-        Raises:
-            UsageError: Unknown teacher or prompt profile, a missing model or address, a setting
-                that the teacher has no use for, or a window that would skip candidates.
-        """
-        preset = self.preset
-        window, stride = self._window_and_stride(preset)
-        check_window(window, stride, self.passes)
-        filled: dict[str, object] = {"window": window, "stride": stride}
-        if preset.kind == "recorded":
-            filled["order"] = self.order or "score"
-        elif self.order is not None:
-            raise UsageError(f"the teacher '{preset.name}' has no use for --order", "leave it out")
-        if preset.kind == "listwise":
-            filled |= self._listwise(preset)
-        else:
-            self._refuse_listwise_settings()
-            filled |= {"model": self.model or preset.model, "concurrency": self.concurrency or 1}
-        return self.model_copy(update=filled)
-
-    def _window_and_stride(self, preset: TeacherPreset) -> tuple[int | None, int | None]:
-        window = self.window or preset.window
-        if window is None:
-            return None, None
-        return window, self.stride or min(preset.stride or max(window // 2, 1), window)
-
-    def _listwise(self, preset: TeacherPreset) -> dict[str, object]:
-        from rankgen.generator.prompts.profiles import prompt_profile
-
-        model = self.model or preset.model
-        if model is None:
-            raise UsageError(f"the teacher '{preset.name}' needs a model", "--model ID")
-        engine = self.engine or ("openai" if self.base_url else "vllm")
-        if engine == "openai" and self.base_url is None:
-            raise UsageError(
-                "the engine 'openai' needs a server", "--base-url http://localhost:8000/v1"
-            )
-        if engine == "vllm" and model.startswith(("/", ".", "~")) and not Path(model).is_dir():
-            raise UsageError(f"there is no model folder {model}", "check --model")
-        if engine == "vllm" and self.base_url is not None:
-            raise UsageError("--base-url belongs to a server, not to vLLM", "--engine openai")
-        if engine != "vllm" and self.engine_args:
-            raise UsageError("--engine-arg belongs to vLLM, not to a server", "leave it out")
-        if self.lora is not None:
-            self._check_adapter(engine, self.lora)
-        refuse_taken_arguments(self.engine_args)
-        profile = prompt_profile(self.prompt_profile or preset.prompt_profile or "")
-        api = self.api or ("chat" if engine == "openai" else None)
-        ids_only_for_counting = engine == "openai" and api == "chat"
-        return {
-            "model": model,
-            "engine": engine,
-            "api": api,
-            "prompt_profile": profile.name,
-            "context_size": self.context_size or 4096,
-            "dtype": self.dtype or ("auto" if engine == "vllm" else None),
-            "concurrency": self.concurrency or (256 if engine == "vllm" else 32),
-            "on_malformed": self.on_malformed or "repair",
-            "min_named": LEAST_NAMED if self.min_named is None else self.min_named,
-            "tokenizer": self.tokenizer or ("rankzephyr" if ids_only_for_counting else model),
-        }
-
-    def _check_adapter(self, engine: str, folder: str) -> None:
-        if engine != "vllm":
-            raise UsageError("--lora belongs to vLLM, not to a server", "leave it out")
-        if not (Path(folder) / "adapter_config.json").is_file():
-            raise UsageError(
-                f"{folder} is not a folder with a LoRA adapter (it has no adapter_config.json)",
-                "name the folder of the adapter by --lora",
-            )
-
-    def _refuse_listwise_settings(self) -> None:
-        given = [
-            name
-            for name in (
-                "engine",
-                "base_url",
-                "api",
-                "prompt_profile",
-                "max_output_tokens",
-                "min_named",
-                "lora",
-            )
-            if getattr(self, name) is not None
-        ]
-        if self.engine_args:
-            given.append("engine_arg")
-        if given:
-            option = "--" + given[0].replace("_", "-")
-            raise UsageError(
-                f"the teacher '{self.teacher}' has no use for {option}", f"leave {option} out"
-            )
+        return resolved(self)
 
     def identity(self) -> dict[str, object]:
         """Returns the resolved settings that change results, as JSON values; the fingerprint.

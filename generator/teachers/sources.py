@@ -1,4 +1,4 @@
-"""What the model and the tokenizer of a teacher are, each name resolved in this one place."""
+"""Resolves what a teacher's model, tokenizer and adapter are: folder, Hub id or server."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from rankgen.manifests.models.model_source import ModelSource
 
 
 def model_source(teacher: LabelSettings) -> ModelSource | None:
-    """Returns what the model of a teacher is; None for teachers without one.
+    """Returns the source of a teacher's model; None for teachers without one.
 
     Args:
-        teacher: Resolved settings. A model of the Hub has a revision, see `revision`.
+        teacher: Resolved settings, with the revision of a Hub model (see `revision`).
     """
     if teacher.model is None:
         return None
     if teacher.preset.kind == "embedding":
-        # The packaged weights have a name that says nothing of the package's version.
+        # The name of the packaged weights does not tell the package's version.
         folder = str(embedder_folder(teacher.model))
         return ModelSource("folder", folder)
     if teacher.engine == "openai":
@@ -32,7 +32,7 @@ def model_source(teacher: LabelSettings) -> ModelSource | None:
 
 
 def tokenizer_source(teacher: LabelSettings) -> ModelSource | None:
-    """Returns what the tokenizer of a teacher is; None for teachers without one."""
+    """Returns the source of a teacher's tokenizer; None for teachers without one."""
     name = teacher.tokenizer
     if name is None:
         return None
@@ -44,12 +44,12 @@ def tokenizer_source(teacher: LabelSettings) -> ModelSource | None:
 
 
 def adapter_source(teacher: LabelSettings) -> ModelSource | None:
-    """Returns what the adapter of a teacher is; None without one."""
+    """Returns the source of a teacher's LoRA adapter; None without one."""
     return None if teacher.lora is None else ModelSource("folder", teacher.lora)
 
 
 def anchored(teacher: LabelSettings) -> LabelSettings:
-    """Returns the settings with every local path made absolute, for another process."""
+    """Returns the settings with absolute paths, for another process."""
     changes: dict[str, str] = {}
     preset, argument = split_teacher(teacher.teacher)
     if preset.kind == "recorded":

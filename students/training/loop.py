@@ -134,12 +134,7 @@ class TrainingRun:
         hardware = self._trainer.hardware
         measure = 0.0
         if self._team.is_first:
-            measure = self._validation(
-                self._encoder,
-                device=hardware.device,
-                is_bf16=hardware.is_bf16,
-                chunk_tokens=hardware.chunk_tokens,
-            )
+            measure = self._validation(self._encoder, hardware)
         measure = self._team.of_first(measure, hardware.device)
         state = self._state
         state.validated_step = state.step

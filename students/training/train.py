@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.run.recipe_lock import write_recipe
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.students.choices import EVIDENCE_WEIGHTS, Precision
 from rankgen.students.losses import LOSSES, LossPart, parse_loss
@@ -15,7 +16,6 @@ from rankgen.students.model.cross_encoder import CrossEncoder, load_backbone
 from rankgen.students.model.hardware import Hardware, choose_device, choose_hardware, place
 from rankgen.students.model.packed_forward import why_padded
 from rankgen.students.model.precision import resolve_precision
-from rankgen.students.recipe_lock import held_precision, write_recipe
 from rankgen.students.training.evidence import PairEvidence, read_evidence
 from rankgen.students.training.lists import read_training_lists
 from rankgen.students.training.loop import TrainingRun, checkpoint_path
@@ -28,6 +28,7 @@ from rankgen.students.training.summary import TrainSummary
 from rankgen.students.training.team import Team, current_team
 from rankgen.students.training.training_facts import (
     check_training,
+    held_precision,
     recipe_path,
     training_facts,
     with_pinned_backbone,
@@ -56,7 +57,7 @@ def train_student(settings: TrainSettings) -> TrainSummary:
     is_begun = finished is not None or checkpoint_path(settings.out).exists()
     team = current_team()
     if settings.precision == "auto":
-        held = held_precision(recipe_path(settings.out)) if is_begun else None
+        held = held_precision(settings.out) if is_begun else None
         if finished is None and held == "auto":
             held = None  # Recipes of old kept the word; what it meant there is not known.
         settings = _with_precision(settings, held, team)

@@ -176,5 +176,5 @@ def test_an_adapter_is_its_content_and_vllms_alone(tmp_path: Path) -> None:
     arguments = engine_arguments(VllmSettings(str(MODEL), lora=str(adapter)))
     assert (arguments.enable_lora, arguments.max_lora_rank) == (True, 16)
     (adapter / "adapter_config.json").write_text("{}")
-    with pytest.raises(UsageError, match="names no rank"):
+    with pytest.raises(UsageError, match="has no LoRA rank"):
         engine_arguments(VllmSettings(str(MODEL), lora=str(adapter)))

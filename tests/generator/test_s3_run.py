@@ -265,7 +265,7 @@ def test_an_evaluation_reads_runs_on_s3(labelled: str, candidates: str, tmp_path
 def test_a_recipe_on_s3_is_refused(s3_bucket: str) -> None:
     result = CliRunner().invoke(app, ["run", "quickstart", "--out", f"{s3_bucket}/all"])
     assert result.exit_code == 2
-    assert "cannot share a folder on S3" in result.stderr
+    assert "the output folder of a recipe cannot be on S3" in result.stderr
 
 
 def test_a_folder_of_something_else_and_no_run_are_refused(

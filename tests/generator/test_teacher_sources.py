@@ -136,7 +136,7 @@ def test_every_name_has_a_kind(here: Path) -> None:
         sources = model_source(teacher), tokenizer_source(teacher)
         assert [source.kind for source in sources if source] == [model, tokenizer]
     teacher = LabelSettings(teacher="rankzephyr", model=folder, revision="main").resolved()
-    with pytest.raises(UsageError, match="is a folder, which has no revision main"):
+    with pytest.raises(UsageError, match="is a folder, so --revision main does not apply"):
         with_pinned_revision(teacher, RunDirectory(here / "run"))
 
 

@@ -86,9 +86,11 @@ def test_an_id_is_pinned_to_its_commit() -> None:
 
 @pytest.mark.usefixtures("hub")
 def test_what_is_not_there_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentProblem, match="some/other is no folder and cannot be fetched"):
+    with pytest.raises(
+        EnvironmentProblem, match="some/other is not a folder and cannot be downloaded"
+    ):
         pinned_model("some/other")
     with pytest.raises(UsageError, match="there is no such folder"):
         pinned_model(str(tmp_path / "none"))
-    with pytest.raises(UsageError, match="a/b/c is no folder and cannot be loaded"):
+    with pytest.raises(UsageError, match="a/b/c is not a folder and cannot be loaded"):
         pinned_model("a/b/c")
