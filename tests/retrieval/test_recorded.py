@@ -122,6 +122,15 @@ def test_a_query_without_lines_is_empty(run: Path, collection: Collection, tmp_p
     assert found == [Candidates("q3", (), ())]
 
 
+def test_the_queries_to_ask_are_those_that_have_lines(
+    run: Path, collection: Collection, tmp_path: Path
+) -> None:
+    settings = parse_retriever(f"recorded:{run}")
+    assert [q.text for q in prepare(settings, collection, tmp_path).queries] == ["one", "two"]
+    held = QueryTable([Query("q2", "two")])
+    assert prepare(settings, collection, tmp_path, held).queries is held
+
+
 def test_a_run_for_other_queries_is_refused(
     run: Path, collection: Collection, tmp_path: Path
 ) -> None:
