@@ -13,15 +13,15 @@ _MOST_WORDS = 1_000_000
 
 
 class Bm25Searcher:
-    """Pyserini's `LuceneSearcher`; order and scores are its own, unchanged.
+    """Searches with Pyserini's `LuceneSearcher` and keeps its order and scores.
 
     Args:
         index: The folder of a Lucene index made by Anserini.
         k1: Term frequency saturation, at least 0.
         b: Length normalisation, 0 to 1.
-        threads: Search threads.
-        rm3: Whether queries are expanded with RM3, as Pyserini sets it (10 terms of 10 documents).
-        language: The index's language.
+        threads: Number of search threads.
+        rm3: Whether to expand queries with RM3, with Pyserini's defaults (10 terms, 10 documents).
+        language: The language of the index, such as "en".
 
     Raises:
         EnvironmentProblem: Java or Pyserini is missing.
@@ -41,7 +41,7 @@ class Bm25Searcher:
         from jnius import JavaException, autoclass
         from pyserini.search.lucene import LuceneSearcher
 
-        # Lucene refuses queries of more than 1,024 words; a passage asked as a query has more.
+        # Lucene refuses queries of more than 1,024 words; a passage used as a query may have more.
         autoclass("org.apache.lucene.search.IndexSearcher").setMaxClauseCount(_MOST_WORDS)
 
         try:
@@ -55,7 +55,7 @@ class Bm25Searcher:
         if language != "en":
             self._searcher.set_language(language)
         if rm3:
-            # The filter keeps English terms only.
+            # The filter keeps only English terms.
             self._searcher.set_rm3(filter_terms=language == "en")
         self._threads = threads
 
@@ -71,7 +71,7 @@ class Bm25Searcher:
                 threads=self._threads,
             )
         except JavaException as error:
-            # Below its first line stands Java's stack.
+            # The lines after the first are Java's stack trace.
             raise RuntimeError(reason_of(error)) from error
         return [
             Candidates(
