@@ -14,11 +14,11 @@ _MOST_WORDS = 1_000_000
 
 
 class Bm25Searcher:
-    """Pyserini's `LuceneSearcher`; order and scores are its own, unchanged.
+    """Searches with Pyserini's `LuceneSearcher` and keeps its order and scores.
 
     Args:
         index: The folder of a Lucene index made by Anserini.
-        settings: How it is searched.
+        settings: How to search it.
 
     Raises:
         EnvironmentProblem: Java or Pyserini is missing.
@@ -30,7 +30,7 @@ class Bm25Searcher:
         from jnius import JavaException, autoclass
         from pyserini.search.lucene import LuceneSearcher
 
-        # Lucene refuses queries of more than 1,024 words; a passage asked as a query has more.
+        # Lucene refuses queries of more than 1,024 words; a passage used as a query may have more.
         autoclass("org.apache.lucene.search.IndexSearcher").setMaxClauseCount(_MOST_WORDS)
 
         try:
@@ -44,7 +44,7 @@ class Bm25Searcher:
         if settings.language != "en":
             self._searcher.set_language(settings.language)
         if settings.rm3:
-            # The filter keeps English terms only.
+            # The filter keeps only English terms.
             self._searcher.set_rm3(filter_terms=settings.language == "en")
         self._threads = settings.threads
 
@@ -60,7 +60,7 @@ class Bm25Searcher:
                 threads=self._threads,
             )
         except JavaException as error:
-            # Below its first line stands Java's stack.
+            # The lines after the first are Java's stack trace.
             raise RuntimeError(reason_of(error)) from error
         return [
             Candidates(
