@@ -164,7 +164,7 @@ def _recorded_losses(
 ) -> dict[str, JsonValue]:
     """Returns what the run file of a recorded teacher lacks or leaves open; {} for others."""
     preset, argument = split_teacher(teacher.teacher)
-    if preset.kind != "recorded":
+    if not preset.takes_order:
         return {}
     from rankgen.generator.teachers.recorded import recorded_losses
 
