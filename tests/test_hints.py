@@ -35,7 +35,7 @@ FOREIGN = {
     "generator/doctor/packages.py": {"--no-deps", "--no-build-isolation"},
     "generator/doctor/ray_cluster.py": {"--address", "--num-cpus"},
     "generator/doctor/room.py": {"--shm-size"},
-    "CONTRIBUTING.md": {"--strict"},
+    "CONTRIBUTING.md": {"--strict", "--grep"},
     "README.md": {"--no-deps"},
 }
 # Custom properties of the report's style sheet.
