@@ -84,6 +84,10 @@ class RunLists(Mapping[str, list[RunLine]]):
         """Returns the number of queries."""
         return len(self._numbers)
 
+    def __contains__(self, query_id: object) -> bool:
+        """Says whether the run has a query, without making its list."""
+        return query_id in self._numbers
+
     def __iter__(self) -> Iterator[str]:
         """Yields the query ids."""
         return iter(self._numbers)
