@@ -6,7 +6,16 @@ import inspect
 import types
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeVar, Union, get_args, get_origin
+from typing import (
+    Annotated,
+    ClassVar,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
@@ -16,8 +25,13 @@ RUN_METAVAR = "FOLDER|s3://…"
 
 
 class Settings(BaseModel):
-    """Frozen settings; a name that is not one of them is an error."""
+    """Frozen settings; a name that is not one of them is an error.
 
+    Attributes:
+        panel: The heading of `--help` for the settings of this class; None for the first one.
+    """
+
+    panel: ClassVar[str | None] = None
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def part(self, model: type[Part], **more: object) -> Part:
@@ -37,7 +51,6 @@ class Option:
     Attributes:
         help: What it does, as a noun phrase or an imperative.
         shown: What the default comes to, where its value does not say it.
-        panel: The heading of `--help` under which it stands; None for the first one.
         metavar: What stands for its value in `--help`.
         flags: Its names on the command line, where they are not just its own.
         is_argument: Whether it has no name on the command line, only a place.
@@ -45,25 +58,33 @@ class Option:
 
     help: str
     shown: str | None = None
-    panel: str | None = None
     metavar: str | None = None
     flags: tuple[str, ...] = ()
     is_argument: bool = False
 
 
-def options_of(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo, Option]]:
-    """Yields name, field and option of every setting that a user can give.
+class Told(NamedTuple):
+    """A setting that a user can give: its name, its field, its option and its heading in help."""
+
+    name: str
+    field: FieldInfo
+    option: Option
+    panel: str | None
+
+
+def options_of(model: type[Settings]) -> list[Told]:
+    """Returns every setting that a user can give.
 
     Those that have to be given come first, then a model's own, then those of its bases.
     """
-    classes = [one for one in model.__mro__ if issubclass(one, Settings)]
-    own = dict.fromkeys(name for one in classes for name in inspect.get_annotations(one))
-    names = [name for name in own if name in model.model_fields]
-    for name in sorted(names, key=lambda name: not model.model_fields[name].is_required()):
-        field = model.model_fields[name]
-        for option in field.metadata:
-            if isinstance(option, Option):
-                yield name, field, option
+    found: dict[str, Told] = {}
+    for one in model.__mro__:
+        for name in inspect.get_annotations(one) if issubclass(one, Settings) else ():
+            field = model.model_fields.get(name)
+            for option in field.metadata if field else ():
+                if field and isinstance(option, Option):
+                    found.setdefault(name, Told(name, field, option, one.__dict__.get("panel")))
+    return sorted(found.values(), key=lambda told: not told.field.is_required())
 
 
 def plain_type(annotation: object) -> object:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
 from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.options import Option, Settings
@@ -34,56 +34,59 @@ RetrieverName = Annotated[
 ]
 
 
-_BM25, _COLBERT, _RUNS = "BM25", "ColBERT", "Recorded and fused runs"
+class Bm25Settings(Settings):
+    """What only BM25 can be told; defaults are Pyserini's."""
 
-
-class FirstStageSettings(Settings):
-    """What any first stage can be told; each has its own part of it."""
-
-    depth: Annotated[PositiveInt, Option("Candidates per query.")] = 100
+    panel = "BM25"
     k1: Annotated[
-        float,
-        Field(ge=0, allow_inf_nan=False),
-        Option("Term frequency saturation of BM25 (k1).", panel=_BM25),
+        NonNegativeFloat, Field(allow_inf_nan=False), Option("Term frequency saturation (k1).")
     ] = 0.9
-    b: Annotated[
-        float, Field(ge=0, le=1), Option("Length normalisation of BM25 (b).", panel=_BM25)
-    ] = 0.4
-    rm3: Annotated[
-        bool, Option("Expand the queries with RM3, as Pyserini sets it.", panel=_BM25)
-    ] = False
-    language: Annotated[
-        Language, Option("Language of the texts, for Lucene's analyzer.", panel=_BM25)
-    ] = "en"
-    threads: Annotated[
-        PositiveInt, Option("Threads for indexing and searching.", shown="all CPUs")
-    ] = Field(default_factory=lambda: os.cpu_count() or 1)
+    b: Annotated[float, Field(ge=0, le=1), Option("Length normalisation (b).")] = 0.4
+    rm3: Annotated[bool, Option("Expand the queries with RM3.")] = False
+    language: Annotated[Language, Option("Language of the texts, for Lucene's analyzer.")] = "en"
     index: Annotated[
         str | None,
         Option(
             "An existing Lucene index: a folder, or the name of a prebuilt one such as "
             "msmarco-v1-passage. Document texts come from it unless --corpus is given.",
-            shown="built from the collection",
-            panel=_BM25,
+            "built from the collection",
             metavar="FOLDER|NAME",
         ),
     ] = None
+
+
+class ColbertSettings(Settings):
+    """What only ColBERT can be told."""
+
+    panel = "ColBERT"
     checkpoint: Annotated[
-        str,
-        Option("Encoder: a folder, or a name on the Hugging Face Hub.", panel=_COLBERT),
+        str, Option("Encoder: a folder, or a name on the Hugging Face Hub.", metavar="ID|FOLDER")
     ] = COLBERT_V2
+
+
+class ListSettings(Settings):
+    """What only lists that others made can be told."""
+
+    panel = "Recorded and fused runs"
     order: Annotated[
-        Order,
-        Option("How a recorded run is ordered: score as trec_eval does, or rank.", panel=_RUNS),
+        Order, Option("How a recorded run is ordered: score as trec_eval does, or rank.")
     ] = "score"
     missing: Annotated[
         Literal["keep", "drop"],
-        Option("What becomes of recorded documents that the collection lacks.", panel=_RUNS),
+        Option("What becomes of recorded documents that the collection lacks."),
     ] = "keep"
     fusion: Annotated[
-        Fusion,
-        Option("How runs are fused: rrf by reciprocal ranks, union in turns.", panel=_RUNS),
+        Fusion, Option("How runs are fused: rrf by reciprocal ranks, union in turns.")
     ] = "rrf"
+
+
+class FirstStageSettings(Bm25Settings, ColbertSettings, ListSettings):
+    """What any first stage can be told; each has its own part of it."""
+
+    depth: Annotated[PositiveInt, Option("Candidates per query.")] = 100
+    threads: Annotated[PositiveInt, Option("Threads for indexing and searching.", "all CPUs")] = (
+        Field(default_factory=lambda: os.cpu_count() or 1)
+    )
 
 
 class RetrieverSettings(FirstStageSettings):

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from pydantic import PositiveInt
-
-from rankgen.manifests.options import Option
+from typing import Literal
 
 # The backbone of arXiv 2405.07920's students, on the command line and in recipes alike.
 DEFAULT_BACKBONE = "google/electra-base-discriminator"
@@ -24,14 +20,3 @@ EVIDENCE_WEIGHTS: dict[Evidence, tuple[float, float, float]] = {
     "implied": (1.0, 1.0, 0.0),
     "all": (1.0, 1.0, 1.0),
 }
-
-HARDWARE = "Hardware"
-Device = Annotated[str, Option("auto, cpu, cuda or cuda:N.", panel=HARDWARE)]
-PrecisionOption = Annotated[
-    Precision, Option("Number format; auto is whichever is fast here.", panel=HARDWARE)
-]
-ChunkTokens = Annotated[
-    PositiveInt | None,
-    Option("Tokens of one forward pass, padding included.", shown="by device", panel=HARDWARE),
-]
-Threads = Annotated[PositiveInt | None, Option("CPU threads.", shown="all", panel=HARDWARE)]

@@ -33,7 +33,7 @@ def models_of(name: str) -> list[type[Settings]]:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_is_what_its_models_say(name: str) -> None:
     fields = {
-        n: (field, option) for model in models_of(name) for n, field, option in options_of(model)
+        n: (field, option) for model in models_of(name) for n, field, option, _ in options_of(model)
     }
     parameters = {str(p.name): p for p in loaded_command(name).params if p.name != "context"}
     assert parameters.keys() == fields.keys()
@@ -50,8 +50,8 @@ def test_a_command_is_what_its_models_say(name: str) -> None:
 @pytest.mark.parametrize("name", STEPS)
 def test_a_recipe_reaches_every_setting_of_a_command(name: str) -> None:
     work, *_ = models_of(name)
-    assert [setting for setting, _, _ in options_of(work)]
-    assert {setting for setting, _, _ in options_of(work)} == set(work.model_fields)
+    assert [setting for setting, _, _, _ in options_of(work)]
+    assert {setting for setting, _, _, _ in options_of(work)} == set(work.model_fields)
     with pytest.raises(UsageError, match="there is no setting 'ouut'") as refused:
         validated(work, {"ouut": "x"}, "recipe")
     assert "'out'" in str(refused.value.hint)
@@ -66,7 +66,7 @@ def test_help_and_documentation_name_every_option_and_every_word_it_accepts(name
     # A long list of words is broken over the lines of its cell.
     lists = words_of_help(shown)
     for model in models_of(name):
-        for setting, field, option in options_of(model):
+        for setting, field, option, _ in options_of(model):
             flag = setting.upper() if option.is_argument else flags_of(setting, option)[0]
             assert option.help.replace("|", "\\|") in rows[flag]
             assert range_of(field) in rows[flag]
@@ -92,7 +92,7 @@ def test_python_has_the_settings_of_the_commands() -> None:
         step = getattr(rankgen, name.replace("-", "_"))
         work, *_ = models_of(name)
         assert set(inspect.signature(step).parameters) == set(work.model_fields)
-        assert all(option.help in step.__doc__ for _, _, option in options_of(work))
+        assert all(option.help in step.__doc__ for _, _, option, _ in options_of(work))
     with pytest.raises(UsageError, match="label: there is no setting 'teecher'"):
         rankgen.label(teecher="minilm")  # type: ignore[call-arg]  # on purpose
     with pytest.raises(AttributeError, match="no attribute 'rerunk'"):
@@ -102,7 +102,7 @@ def test_python_has_the_settings_of_the_commands() -> None:
 def test_no_setting_says_twice_what_it_accepts() -> None:
     for name in COMMANDS:
         for model in models_of(name):
-            for setting, field, option in options_of(model):
+            for setting, field, option, _ in options_of(model):
                 assert option.help.endswith("."), (name, setting)
                 assert not option.help.startswith("Of "), (name, setting)
                 assert isinstance(option, Option)

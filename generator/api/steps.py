@@ -42,7 +42,7 @@ def _step(
     keywords = inspect.signature(settings).parameters.values()
     bare = [keyword.replace(annotation=keyword.empty) for keyword in keywords]
     step.__signature__ = inspect.Signature(bare)  # type: ignore[attr-defined]  # for help()
-    told = (f"    {name}: {option.help}" for name, _, option in options_of(model))
+    told = (f"    {name}: {option.help}" for name, _, option, _ in options_of(model))
     step.__doc__ = "\n".join([f"{inspect.getdoc(run)}\n\nArgs:", *told])
     return step
 

@@ -6,14 +6,23 @@ from typing import Annotated
 
 from pydantic import PositiveInt, model_validator
 
-from rankgen.generator.jobs.job_settings import RayAddress
-from rankgen.manifests.options import Option
-from rankgen.students.choices import HARDWARE
+from rankgen.generator.jobs.job_settings import ClusterSettings
+from rankgen.manifests.options import Option, Settings
 from rankgen.students.training.presets import with_preset
 from rankgen.students.training.settings import TrainSettings
 
 
-class TrainOptions(TrainSettings):
+class TeamSettings(Settings):
+    """Who trains together."""
+
+    panel = "Hardware"
+    workers: Annotated[
+        PositiveInt,
+        Option("Processes that share every step, each on a GPU if there are any."),
+    ] = 1
+
+
+class TrainOptions(TrainSettings, TeamSettings, ClusterSettings):
     """The settings of a training, and where it runs."""
 
     preset: Annotated[
@@ -24,11 +33,6 @@ class TrainOptions(TrainSettings):
             metavar="NAME",
         ),
     ] = None
-    workers: Annotated[
-        PositiveInt,
-        Option("Processes that share every step, each on a GPU if there are any.", panel=HARDWARE),
-    ] = 1
-    ray_address: RayAddress = None
     push: Annotated[
         str | None,
         Option("Repository of the Hugging Face Hub to push the student to.", metavar="USER/NAME"),

@@ -10,8 +10,8 @@ import typer
 
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
-from rankgen.generator.jobs.job_settings import RayAddress
-from rankgen.manifests.options import RUN_METAVAR, Option, Settings
+from rankgen.generator.jobs.job_settings import ClusterSettings
+from rankgen.manifests.options import RUN_METAVAR, Option
 
 if TYPE_CHECKING:
     from rankgen.generator.doctor.finding import Finding
@@ -21,7 +21,7 @@ _PACKAGE = "package "
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red", "not needed": "dim"}
 
 
-class DoctorSettings(Settings):
+class DoctorSettings(ClusterSettings):
     """What is looked at."""
 
     out: Annotated[
@@ -31,7 +31,6 @@ class DoctorSettings(Settings):
             metavar=RUN_METAVAR,
         ),
     ] = "."
-    ray_address: RayAddress = None
     deep: Annotated[bool, Option("Import vLLM too, which takes half a minute.")] = False
 
 

@@ -6,11 +6,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic.fields import FieldInfo
-
 from rankgen.generator.commands.from_models import flags_of, metavar_of, settings_of
 from rankgen.generator.commands.registry import COMMANDS, function_of
-from rankgen.manifests.options import Option, options_of, plain_type, range_of
+from rankgen.manifests.options import Told, options_of, plain_type, range_of
 
 # As wide as a page, whatever terminal this runs in.
 WIDTH = "100"
@@ -33,14 +31,13 @@ def section(name: str) -> str:
     lines = [f"## rankgen {name}", "", entry.about]
     if entry.is_step:
         lines[-1] += f' A recipe has it as a step with `command = "{name}"`.'
-    panel: str | None = ""
-    for model in settings_of(function_of(name)).values():
-        for setting, field, option in sorted(options_of(model), key=lambda o: o[2].panel or ""):
-            if option.panel != panel:
-                panel = option.panel
-                lines += ["", f"**{panel or 'Options'}**", ""]
-                lines += ["| option | accepts | default | |", "|---|---|---|---|"]
-            lines.append(f"| {' | '.join(_cells(setting, field, option))} |")
+    told = [each for model in settings_of(function_of(name)).values() for each in options_of(model)]
+    panels = sorted({each.panel or "" for each in told})
+    for panel in panels:
+        lines += ["", f"**{panel or 'Options'}**", "", "| option | accepts | default | |"]
+        lines.append("|---|---|---|---|")
+        rows = (" | ".join(_cells(each)) for each in told if (each.panel or "") == panel)
+        lines += [f"| {row} |" for row in rows]
     return "\n".join([*lines, ""])
 
 
@@ -55,7 +52,8 @@ def help_text(name: str) -> str:
     return "\n".join(line.rstrip() for line in shown.stdout.strip().splitlines()) + "\n"
 
 
-def _cells(setting: str, field: FieldInfo, option: Option) -> Iterator[str]:
+def _cells(told: Told) -> Iterator[str]:
+    setting, field, option, _ = told
     names = (setting.upper(),) if option.is_argument else flags_of(setting, option)
     yield ", ".join(f"`{name}`" for name in names)
     kind = plain_type(field.annotation)

@@ -81,7 +81,7 @@ def _is_typed(context: typer.Context, option: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _parameter(name: str, field: FieldInfo, option: Option) -> inspect.Parameter:
+def _parameter(name: str, field: FieldInfo, option: Option, panel: str | None) -> inspect.Parameter:
     words = list(accepted(field))
     default = ... if field.is_required() else field.default
     if default is PydanticUndefined:
@@ -98,7 +98,7 @@ def _parameter(name: str, field: FieldInfo, option: Option) -> inspect.Parameter
             help=help_of(field, option),
             metavar=metavar_of(field, option),
             show_default=option.shown or not (default is None or default is False or default == ()),
-            rich_help_panel=option.panel,
+            rich_help_panel=panel,
             autocompletion=(lambda: words) if words else None,
         ),
     )

@@ -32,13 +32,13 @@ class Printing(Settings):
 class Metrics(Settings):
     """Where a command publishes Prometheus metrics while it works."""
 
+    panel = "Metrics"
     metrics_port: Annotated[
         int | None,
         Field(ge=1, le=65535),
         Option(
             "Serve Prometheus metrics by HTTP on this port while the command works.",
-            shown="not served",
-            panel="Metrics",
+            "not served",
         ),
     ] = None
     metrics_file: Annotated[
@@ -46,9 +46,8 @@ class Metrics(Settings):
         Option(
             "Write Prometheus metrics to this file every 10 seconds, for node_exporter's textfile "
             "collector.",
-            shown="not written",
+            "not written",
             metavar="NAME.prom",
-            panel="Metrics",
         ),
     ] = None
 

@@ -10,14 +10,14 @@ from pydantic import PositiveInt
 
 from rankgen.generator.commands.options import Metrics, Printing
 from rankgen.generator.commands.reporting import say
-from rankgen.generator.jobs.job_settings import RAY_PANEL, JobSettings
+from rankgen.generator.jobs.job_settings import JobSettings
 from rankgen.manifests.options import RUN_METAVAR, Option
 from rankgen.manifests.storage.run_path import RunPath
-from rankgen.students.choices import ChunkTokens, Device, PrecisionOption, Threads
+from rankgen.students.hardware_settings import HardwareSettings
 from rankgen.students.reranking.strict_order import TiePolicy
 
 
-class RerankSettings(JobSettings):
+class RerankSettings(JobSettings, HardwareSettings):
     """Everything that `rankgen rerank` can be told."""
 
     student: Annotated[str, Option("A cross-encoder.", metavar="FOLDER|ID")]
@@ -26,7 +26,7 @@ class RerankSettings(JobSettings):
     ]
     depth: Annotated[
         PositiveInt | None,
-        Option("Candidates to score per query; the rest keep their order.", shown="all"),
+        Option("Candidates to score per query; the rest keep their order.", "all"),
     ] = None
     ties: Annotated[
         TiePolicy,
@@ -35,13 +35,8 @@ class RerankSettings(JobSettings):
             "document id first, as trec_eval does."
         ),
     ] = "first-stage"
-    device: Device = "auto"
-    precision: PrecisionOption = "auto"
-    chunk_tokens: ChunkTokens = None
-    threads: Threads = None
     workers: Annotated[
-        PositiveInt | None,
-        Option("Ray actors.", shown="one per GPU, or one per node", panel=RAY_PANEL),
+        PositiveInt | None, Option("Ray actors.", "one per GPU, or one per node")
     ] = None
 
 

@@ -12,7 +12,7 @@ from rankgen.generator.commands.label import forecast_label
 from rankgen.generator.commands.options import Forecast, Metrics, Printing
 from rankgen.generator.commands.registry import STEPS, function_of
 from rankgen.generator.commands.retrieve import describe_retrieve
-from rankgen.generator.jobs.job_settings import RayAddress
+from rankgen.generator.jobs.job_settings import ClusterSettings
 from rankgen.generator.jobs.label_settings import LabelOptions
 from rankgen.generator.jobs.retrieve_settings import RetrieveOptions
 from rankgen.manifests.options import Option, Settings
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rankgen.manifests.recipes.recipe import Recipe, Step
 
 
-class RunSettings(Settings):
+class RunSettings(ClusterSettings):
     """Which recipe, and what is changed of it.
 
     A step that names its own ray_address runs there, all others at --ray-address.
@@ -43,12 +43,11 @@ class RunSettings(Settings):
         ),
     ] = ()
     out: Annotated[
-        Path | None, Option("Folder of all steps.", shown="the recipe's", metavar="FOLDER")
+        Path | None, Option("Folder of all steps.", "the recipe's", metavar="FOLDER")
     ] = None
     dry_run: Annotated[
         bool, Option("Check the recipe, and print its steps and what they cost.")
     ] = False
-    ray_address: RayAddress = None
 
 
 def run(settings: RunSettings, metrics: Metrics) -> None:

@@ -9,21 +9,20 @@ from pydantic import PositiveInt
 
 from rankgen.generator.commands.options import Printing, RunFolder
 from rankgen.generator.commands.reporting import say
-from rankgen.generator.jobs.job_settings import RayAddress
+from rankgen.generator.jobs.job_settings import ClusterSettings
 from rankgen.generator.jobs.kinds import KINDS
-from rankgen.manifests.options import Option, Settings
+from rankgen.manifests.options import Option
 
 
-class VerifySettings(Settings):
+class VerifySettings(ClusterSettings):
     """Which run, and how deeply it is checked."""
 
     run: RunFolder
     full: Annotated[bool, Option("Also re-read and check every row.")] = False
     relabel: Annotated[
         PositiveInt | None,
-        Option("Also have the teacher label this many queries again.", shown="none"),
+        Option("Also have the teacher label this many queries again.", "none"),
     ] = None
-    ray_address: RayAddress = None
 
 
 def verify(settings: VerifySettings, printing: Printing) -> None:

@@ -1,4 +1,4 @@
-"""Ray: its version, and the nodes of a cluster when one is named."""
+"""Ray: its version, and the nodes of a cluster if an address is given."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rankgen.manifests.errors import EnvironmentProblem
 
 
 def ray_findings(address: str | None) -> list[Finding]:
-    """Imports Ray; connects only where an address is given."""
+    """Imports Ray; connects only if an address is given."""
     try:
         import ray
     except ImportError as error:

@@ -1,7 +1,7 @@
-"""The console script, installed as `rankgen_distill` so that it outlives a foreign `rankgen`.
+"""The console script, installed as `rankgen_distill` so that another `rankgen` cannot hide it.
 
-An unrelated package on PyPI is also called `rankgen`. Where both are installed, that one's
-`rankgen/__init__.py` takes the place of ours; this module stands outside it and can say so.
+An unrelated package on PyPI is also called `rankgen`. If both are installed, its
+`rankgen/__init__.py` replaces ours; this module is outside of it and can report that.
 """
 
 import importlib.util

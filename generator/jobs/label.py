@@ -1,4 +1,4 @@
-"""The label job: candidates in, teacher rankings with their window evidence out."""
+"""The label job: a teacher ranks the candidates of a run; all its calls are kept as evidence."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ from rankgen.manifests.run.query_table import QueryTable, queries_of_run
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.texts import digest_of_documents, link_texts
 
-# Beyond so many threads the interpreter's lock is what an embedder waits for.
+# With more threads an embedder would wait for the interpreter's lock.
 _EMBEDDING_CPUS = 8
 _ENGINE_GAP_SECONDS = 3.0
 
 
 def label(settings: LabelRunSettings) -> JobSummary:
-    """Has the teacher order every query's candidates and publishes the rankings.
+    """Ranks every query's candidates with the teacher and publishes the rankings.
 
     Raises:
-        RankgenError: See `run_job`; also wrong settings, or candidates that are no run.
+        RankgenError: See `run_job`; also for wrong settings or candidates.
     """
     run = RunDirectory(settings.out)
     teacher = with_pinned_revision(settings.teacher.resolved(), run)
@@ -68,7 +68,7 @@ def label(settings: LabelRunSettings) -> JobSummary:
         vllm = vllm_version(run, plan, settings.ray_address)
         changes = {
             "recipe": {**plan.recipe, "dtype": dtype, VLLM_KEY: vllm},
-            # `verify --relabel` labels with these.
+            # `verify --relabel` uses these settings.
             "settings": _shown(settings),
         }
         return _run(settings, plan.model_copy(update=changes), queries)
@@ -83,7 +83,7 @@ def _run(settings: LabelRunSettings, plan: Plan, queries: QueryTable) -> JobSumm
 
 
 def _tell_of_servers(run: RunDirectory) -> None:
-    """Says what the servers of a run did otherwise than at its begin, or than greedy decoding."""
+    """Warns if the servers of a run changed their setup or did not decode greedily."""
     predicate = read_predicate(run) or {}
     environments = predicate.get("environments")
     for sentence in server_notes(environments if isinstance(environments, list) else []):
@@ -96,9 +96,9 @@ def _job(
     """Returns the job.
 
     Args:
-        settings: Of this command.
-        plan: The run's.
-        wanted: The recipe with today's versions, which the workers must have.
+        settings: The command's settings.
+        plan: The run's plan.
+        wanted: The recipe with the driver's versions, which the workers must have.
         queries: The planned queries.
     """
     source, run = RunDirectory(settings.candidates), RunDirectory(settings.out)
@@ -120,7 +120,7 @@ def _job(
         finish=lambda: link_texts(source, run),
         pool=lambda: size_pool(settings, teacher, in_flight),
         max_failed=settings.max_failed,
-        # A server's bad hour, or a model that answers otherwise in another batch.
+        # A server may be down for a while, or a model may answer differently in another batch.
         tries_again=True,
         ray_address=settings.ray_address,
     )
@@ -130,7 +130,7 @@ def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
     """Returns the plan of a label run and its queries.
 
     Raises:
-        UsageError: The candidates are no finished run, or a setting is wrong.
+        UsageError: The candidates are not a finished run, or a setting is wrong.
     """
     teacher = settings.teacher.resolved()
     source = RunDirectory(settings.candidates)
@@ -156,9 +156,9 @@ def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
 def _recorded_losses(
     source: RunDirectory, teacher: LabelSettings, only: Collection[str] | None
 ) -> dict[str, JsonValue]:
-    """Returns what the run of a recorded teacher lacks or leaves open; nothing of others."""
+    """Returns what the run file of a recorded teacher lacks or leaves open; {} for others."""
     preset, argument = split_teacher(teacher.teacher)
-    if preset.kind != "recorded":
+    if not preset.takes_order:
         return {}
     from rankgen.generator.teachers.recorded import recorded_losses
 
@@ -169,7 +169,7 @@ def _recorded_losses(
 
 
 def _shown(settings: LabelRunSettings) -> dict[str, JsonValue]:
-    """Returns the settings as they are written down: of a server's address what may be shown."""
+    """Returns the settings to store, with only the showable part of a server's address."""
     url = settings.teacher.base_url
     if url is not None:
         teacher = settings.teacher.model_copy(update={"base_url": server_address(url).shown})
@@ -178,11 +178,11 @@ def _shown(settings: LabelRunSettings) -> dict[str, JsonValue]:
 
 
 def size_pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int) -> PoolSettings:
-    """Sizes the pool: an engine takes a GPU (or the machine), an embedder many CPUs, others one."""
+    """Sizes the pool: engines use GPUs (or whole nodes), embedders many CPUs, others one CPU."""
     preset = teacher.preset
     pool = PoolSettings(chains=in_flight, stall_seconds=settings.stall_seconds)
     if preset.kind == "embedding":
-        # Workers do not share embeddings, threads of one do.
+        # Threads of one worker share embeddings; workers do not.
         counts = cpus_of_nodes()
         cpus = min(_EMBEDDING_CPUS, *counts, max(1, sum(counts) // (settings.workers or 1)))
         workers = settings.workers or sum(count // cpus for count in counts)
@@ -191,7 +191,7 @@ def size_pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int
         return replace(pool, workers=settings.workers or 1)
     nodes, together = living_nodes(), teacher.tensor_parallel
     if any(node.gpus for node in nodes):
-        # The GPUs that share a model stand in one node.
+        # The GPUs that share a model are on one node.
         workers = settings.workers or max(1, sum(int(node.gpus) // together for node in nodes))
         gap = _ENGINE_GAP_SECONDS if workers > 1 else 0.0
         return replace(pool, workers=workers, gpus=float(together), start_gap_seconds=gap)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import PositiveInt
 
-from rankgen.generator.jobs.job_settings import RAY_PANEL, JobSettings, StallSeconds
+from rankgen.generator.jobs.job_settings import JobSettings
 from rankgen.generator.teachers.settings import LabelSettings, TeacherName
 from rankgen.manifests.options import RUN_METAVAR, Option
 from rankgen.manifests.storage.run_path import RunPath
@@ -20,25 +20,19 @@ class _LabelRun(JobSettings):
     ]
     only: Annotated[
         tuple[str, ...] | None,
-        Option("Label only the query of this id; repeatable.", shown="all", metavar="QUERY_ID"),
+        Option("Label only the query of this id; repeatable.", "all", metavar="QUERY_ID"),
+    ] = None
+    workers: Annotated[
+        PositiveInt | None,
+        Option("Ray actors.", "one per GPU; one per node for minilm, more on nodes of many cores"),
     ] = None
     allow_other_versions: Annotated[
         bool,
         Option(
             "Resume although rankgen, ftfy, transformers, torch or vLLM is not the version that "
-            "the run was begun with; every commit names its own.",
-            panel=RAY_PANEL,
+            "the run was begun with; every commit names its own."
         ),
     ] = False
-    workers: Annotated[
-        PositiveInt | None,
-        Option(
-            "Ray actors.",
-            shown="one per GPU; one per node for minilm, more on nodes of many cores",
-            panel=RAY_PANEL,
-        ),
-    ] = None
-    stall_seconds: StallSeconds = 1800.0
 
 
 class LabelRunSettings(_LabelRun):

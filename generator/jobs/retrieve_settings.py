@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import PositiveInt
 
-from rankgen.generator.jobs.job_settings import JobSettings, StallSeconds
+from rankgen.generator.jobs.job_settings import JobSettings
 from rankgen.manifests.options import Option
 from rankgen.retrieval.collections.own_documents import OwnDocumentOption
 from rankgen.retrieval.settings import (
@@ -39,11 +39,10 @@ class _RetrieveRun(JobSettings):
         str | None, Option("Only the queries that the folder's qrels/SPLIT.tsv judges.")
     ] = None
     sample: Annotated[
-        PositiveInt | None, Option("Take a random sample of this many queries.", shown="all")
+        PositiveInt | None, Option("Take a random sample of this many queries.", "all")
     ] = None
     seed: Annotated[int, Option("Random seed of the sample.")] = 0
     own_document: OwnDocumentOption = "auto"
-    stall_seconds: StallSeconds = 1800.0
 
 
 class RetrieveSettings(_RetrieveRun):

@@ -1,7 +1,6 @@
-"""Commits what the workers make, several shards at a time.
+"""Commits attempts, several shards at a time.
 
-In a store a commit is some round trips, one after another. One thread would be what 64 GPUs wait
-for.
+In an object store a commit takes several round trips: one thread would keep 64 GPUs waiting.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ COMMIT_THREADS = 8
 
 
 class Told(NamedTuple):
-    """A commit that is done.
+    """A finished commit.
 
     Attributes:
-        task: What was to do.
-        attempt: What was made.
-        planned: Queries of the shard.
-        won: Whether this driver, and no other, has committed it.
+        task: The task.
+        attempt: The committed attempt.
+        planned: Number of the shard's queries.
+        won: Whether this driver's commit counts, not that of another driver.
     """
 
     task: ShardTask
@@ -42,13 +41,13 @@ class Told(NamedTuple):
 
 
 class Commits:
-    """The commits under way, in a few threads.
+    """Runs commits in a few threads.
 
-    A shard has one attempt under way at a time: its next revision is begun by whoever was told of
-    this one. Leaving the block waits for what has begun and drops the rest.
+    A shard has at most one attempt in progress: its next revision starts only after `told` has
+    returned this one. Leaving the block waits for running commits and drops the others.
 
     Args:
-        ledger: Commits them.
+        ledger: Commits the attempts.
         validate: Checks an attempt before it is committed; called in threads.
     """
 
@@ -58,18 +57,18 @@ class Commits:
         self._begun: dict[Future[bool], tuple[ShardTask, Attempt, int]] = {}
 
     def __enter__(self) -> Commits:
-        """Begins."""
+        """Does nothing: the threads start with the first commit."""
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Waits for the commits that have begun."""
+        """Waits for the running commits."""
         self._threads.shutdown(cancel_futures=True)
 
     def begin(self, task: ShardTask, attempt: Attempt, planned: Sequence[str]) -> None:
-        """Has an attempt committed.
+        """Starts to commit an attempt.
 
         Args:
-            task: What was to do.
+            task: The task that was filled.
             attempt: The worker's report.
             planned: The shard's query ids.
         """
@@ -77,13 +76,13 @@ class Commits:
         self._begun[begun] = task, attempt, len(planned)
 
     def told(self, at_most: int) -> list[Told]:
-        """Returns the commits that are done.
+        """Returns the finished commits.
 
         Args:
-            at_most: Waits until no more than so many are under way.
+            at_most: Wait until no more than this many commits are running.
 
         Raises:
-            RankgenError: As `Ledger.commit` raised it.
+            RankgenError: `Ledger.commit` raised it.
         """
         done = {begun for begun in self._begun if begun.done()}
         while len(self._begun) - len(done) > at_most:
@@ -93,7 +92,7 @@ class Commits:
 
 @dataclass(frozen=True)
 class Filling:
-    """Fills tasks with the workers' help and commits what they make.
+    """Fills tasks in a pool and commits the attempts.
 
     Attributes:
         pool: The workers.
@@ -155,7 +154,7 @@ class Filling:
     def _following(
         self, at_most: int, failed: SecondTry, shown: Progress | None
     ) -> list[ShardTask]:
-        """Notes what has been committed and returns the tasks that follow; see `Commits.told`."""
+        """Records the finished commits; returns the tasks that follow. See `Commits.told`."""
         after = []
         for task, attempt, planned, won in self.commits.told(at_most):
             counts = {"queries": planned, "failed": len(attempt.quarantined)}

@@ -1,4 +1,4 @@
-"""Drives a shard job: plan, resume, pool, commit, finish."""
+"""Runs a shard job: plan, resume, fill, commit, finish."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ from rankgen.manifests.storage.storage_faults import named_storage_faults
 
 @dataclass(frozen=True)
 class ShardJob:
-    """Everything the engine needs to know of a job.
+    """Everything that the shard engine needs to know about a job.
 
     Attributes:
-        run: Where the job publishes.
-        plan: What it promises.
+        run: The run's folder.
+        plan: The run's plan.
         unit: What its workers' progress counts, in the plural, such as "windows".
         queries: The planned queries.
-        factory: Makes the work in a worker; pickled.
+        factory: Creates the work in a worker; pickled.
         validate: Checks an attempt before it is committed.
-        finish: Publishes what is written after the shards (texts), and may return what the
-            manifest shall say beside the plan; must be repeatable.
+        finish: Publishes the files that follow the shards (texts), and may return more values for
+            the manifest; must be repeatable.
         pool: Returns the pool's settings; called once Ray is connected.
-        max_failed: Quarantined queries that the job tolerates.
-        tries_again: Whether queries that failed are tried once more when all others are done.
+        max_failed: Number of quarantined queries to tolerate.
+        tries_again: Whether to try failed queries once more when all others are done.
         ray_address: A cluster, or None for this machine.
     """
 
@@ -68,13 +68,13 @@ class ShardJob:
 
 @dataclass(frozen=True)
 class JobSummary:
-    """What a finished job published.
+    """The results of a finished job.
 
     Attributes:
-        queries: Published queries.
+        queries: Number of published queries.
         quarantined: query_id -> reason.
-        shards: Committed shards.
-        resumed_shards: Those among them that an earlier run had committed.
+        shards: Number of committed shards.
+        resumed_shards: How many of them an earlier command had committed.
         counts: Totals over the shards.
     """
 
@@ -86,11 +86,11 @@ class JobSummary:
 
 
 def run_job(job: ShardJob) -> JobSummary:
-    """Runs the job to its end, resuming what an earlier run committed.
+    """Runs the job to its end; resumes after the shards that are already committed.
 
     Raises:
         UsageError: The folder belongs to another recipe.
-        EnvironmentProblem: The folder's store cannot hold a run, or a node does not share it.
+        EnvironmentProblem: The store cannot hold a run, or a node does not share it.
         IncompleteRun: Too many queries are quarantined, or a signal stopped the run.
         IntegrityProblem: Committed files are damaged.
     """
@@ -102,7 +102,7 @@ def run_job(job: ShardJob) -> JobSummary:
 def _run_probed(job: ShardJob, token: StoreToken) -> JobSummary:
     events = WatchedEvents(job.run)
     events.write(STARTED)
-    # Before the plan is made: another driver looks for it there.
+    # Before the plan is written: other drivers look for this event.
     events.flush()
     try:
         return _run_alone(job, token, events)
@@ -120,7 +120,7 @@ def _run_alone(job: ShardJob, token: StoreToken, events: WatchedEvents) -> JobSu
     if tasks or not is_told(job.run, records):
         with watched(job.run, plan, job.unit, events) as watch:
             if tasks:
-                # Ray takes SIGTERM for itself when it starts, and would abort.
+                # After Ray, which installs its own handler for SIGTERM and would abort.
                 with ray_session(job.ray_address), stop_on_signals() as stop:
                     _fill(job, plan, ledger, tasks, records, stop, token, watch)
                 if stop.requested:
@@ -128,7 +128,7 @@ def _run_alone(job: ShardJob, token: StoreToken, events: WatchedEvents) -> JobSu
                 records = ledger.settle()
             watch.end("finishing")
             write_manifest(job.run, plan, ledger.history(), job.finish() or {})
-    # Also where a kill after the manifest has left some of it.
+    # Even for a finished run: a kill may have left some work.
     if not any(record.quarantined for record in records.values()):
         ledger.discard_work_in_progress()
     return _summary(job, records, resumed)
@@ -137,9 +137,9 @@ def _run_alone(job: ShardJob, token: StoreToken, events: WatchedEvents) -> JobSu
 def missing_tasks(
     planned: QueryTable, plan: Plan, records: Mapping[int, CommitRecord]
 ) -> list[ShardTask]:
-    """Returns a task for every shard that is not committed or lacks quarantined queries.
+    """Returns a task for every shard that is not committed or has quarantined queries.
 
-    The queries of a whole shard are read when a worker takes it.
+    The queries of a whole shard are only read when a worker takes it.
     """
     tasks = []
     for shard in range(plan.shards):
@@ -206,10 +206,11 @@ def _pool(
 def _summary(job: ShardJob, records: dict[int, CommitRecord], resumed: int) -> JobSummary:
     quarantined = {q: why for r in records.values() for q, why in r.quarantined.items()}
     if len(quarantined) > job.max_failed:
-        query_id, reason = next(iter(sorted(quarantined.items())))
-        more = f" (and {len(quarantined) - 1} more)" if len(quarantined) > 1 else ""
+        query_id, reason = min(quarantined.items())
+        have = "query has" if len(quarantined) == 1 else "queries have"
         raise IncompleteRun(
-            f"query {query_id}{more} of {len(job.queries)} is not in {job.run.root}: {reason}",
+            f"{len(quarantined)} of {len(job.queries)} {have} no result in {job.run.root} "
+            f"(first: {query_id}: {reason})",
             "repeat the command to try again, or accept the loss with "
             f"--max-failed {len(quarantined)}",
         )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, PositiveInt, field_validator
+from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, field_validator
 
 from rankgen.generator.answers.permutation import ANSWER_RULES
 from rankgen.generator.engines.engine_args import parse_engine_args
-from rankgen.generator.teachers.presets import TeacherPreset, split_teacher
+from rankgen.generator.teachers.presets import TeacherPreset, split_teacher, teachers_in_words
 from rankgen.manifests.options import Option, Settings
 from rankgen.manifests.storage.digest import canonical_json
 
@@ -26,136 +26,92 @@ _NOT_IDENTITY = frozenset(
 )
 
 
-_WINDOWS, _DECODING, _SERVER, _GPU = "Windows", "Decoding", "Server", "vLLM and GPUs"
-
-
 TeacherName = Annotated[
     str,
-    Option(
-        "rankzephyr, listwise (any LLM, with --model), minilm, recorded:RUN (a TREC run), or "
-        "scripted:SCRIPT (made-up answers, to try things out).",
-        metavar="NAME",
-    ),
+    Option(teachers_in_words(), metavar="NAME"),
 ]
 
 
-class LabelSettings(Settings):
-    """The teacher and how it is asked; None means the teacher's default (see `resolved`)."""
+class WindowSettings(Settings):
+    """What is shown in one call."""
 
-    teacher: TeacherName = "minilm"
-    model: Annotated[
-        str | None,
-        Option(
-            "A Hugging Face id, a folder, or the name that a server knows.",
-            shown="the teacher's",
-            metavar="ID|FOLDER|NAME",
-        ),
-    ] = None
-    revision: Annotated[
-        str | None, Option("Git revision of the model.", shown="the newest, pinned when it begins")
-    ] = None
-    engine: Annotated[
-        Literal["vllm", "openai"] | None,
-        Option("vllm in the workers, or openai for a server.", shown="vllm, or openai with a URL"),
-    ] = None
-    base_url: Annotated[
-        str | None,
-        Option("URL of an OpenAI-compatible server, such as http://host:8000/v1.", panel=_SERVER),
-    ] = None
-    api: Annotated[
-        Literal["chat", "completions"] | None,
-        Option("chat sends messages, completions sends token ids.", shown="chat", panel=_SERVER),
-    ] = None
+    panel = "Windows"
+    window: Annotated[int | None, Option("Passages in one call.", "the teacher's")] = None
+    stride: Annotated[int | None, Option("Positions a window moves up.", "the teacher's")] = None
+    passes: Annotated[PositiveInt, Option("Number of passes over each list.")] = 1
+    strategy: Annotated[Literal["sliding"], Option("Order in which windows are asked.")] = "sliding"
+
+
+class AnswerSettings(Settings):
+    """How an LLM is prompted, and how its answers are taken."""
+
+    panel = "Prompts and answers"
     prompt_profile: Annotated[
-        str | None,
-        Option("Prompt: rank_llm-0.25 or rank_llm-0.12.", shown="the teacher's", panel=_DECODING),
+        str | None, Option("rank_llm-0.25 or rank_llm-0.12.", "the teacher's", metavar="NAME")
     ] = None
-    window: Annotated[
-        int | None, Option("Passages in one call.", shown="the teacher's", panel=_WINDOWS)
-    ] = None
-    stride: Annotated[
-        int | None,
-        Option("Positions a window moves up.", shown="the teacher's", panel=_WINDOWS),
-    ] = None
-    passes: Annotated[PositiveInt, Option("Number of passes over each list.", panel=_WINDOWS)] = 1
-    strategy: Annotated[
-        Literal["sliding"], Option("Order in which windows are asked.", panel=_WINDOWS)
-    ] = "sliding"
     context_size: Annotated[
-        int | None,
-        Field(ge=64),
-        Option("Tokens of prompt and answer together.", shown="4096", panel=_DECODING),
+        int | None, Field(ge=64), Option("Tokens of prompt and answer together.", "4096")
     ] = None
     max_output_tokens: Annotated[
         PositiveInt | None,
-        Option(
-            "Most tokens of an answer; give more to models that think.",
-            shown="what the ids need",
-            panel=_DECODING,
-        ),
-    ] = None
-    dtype: Annotated[
-        Literal["auto", "bfloat16", "float16", "float32"] | None,
-        Option(
-            "Number format under vLLM; auto is the model's own where that is fast.",
-            shown="auto",
-            panel=_GPU,
-        ),
-    ] = None
-    concurrency: Annotated[
-        PositiveInt | None,
-        Option("Queries in flight in each worker.", shown="256 under vLLM, 32 for a server"),
-    ] = None
-    order: Annotated[
-        Literal["score", "rank"] | None,
-        Option("How recorded:RUN is ordered: score as trec_eval does, or rank.", shown="score"),
+        Option("Most tokens of an answer; give more to models that think.", "what the ids need"),
     ] = None
     on_malformed: Annotated[
-        OnMalformed | None,
-        Option("What becomes of a malformed answer.", shown="repair", panel=_DECODING),
+        OnMalformed | None, Option("What becomes of a malformed answer.", "repair")
     ] = None
     min_named: Annotated[
         float | None,
         Field(ge=0, le=1),
-        Option(
-            "Least share of the passages that an answer must name.", shown="0.5", panel=_DECODING
-        ),
+        Option("Least share of the passages that an answer must name.", "0.5"),
     ] = None
     tokenizer: Annotated[
         str | None,
         Option(
             "Hugging Face id or folder, or rankzephyr for the bundled one.",
-            shown="the model's",
+            "the model's",
             metavar="ID|FOLDER",
-            panel=_DECODING,
         ),
     ] = None
-    seed: Annotated[
-        int, Option("Random seed for the engine; greedy decoding draws nothing.", panel=_DECODING)
-    ] = 0
+    seed: Annotated[int, Option("Random seed for the engine; greedy decoding draws nothing.")] = 0
+
+
+class EndpointSettings(Settings):
+    """How a server is asked."""
+
+    panel = "Server"
+    base_url: Annotated[
+        str | None,
+        Option("URL of an OpenAI-compatible server, such as http://host:8000/v1.", metavar="URL"),
+    ] = None
+    api: Annotated[
+        Literal["chat", "completions"] | None,
+        Option("chat sends messages, completions sends token ids.", "chat"),
+    ] = None
     request_timeout_s: Annotated[
-        float,
-        Field(gt=0),
+        PositiveFloat,
         Option(
             "Seconds that one call to a server may take.",
             flags=("--request-timeout", "--request-timeout-s"),
-            panel=_SERVER,
         ),
     ] = 600.0
-    gpu_memory_utilization: Annotated[
-        float, Field(gt=0, le=1), Option("Share of each GPU's memory for vLLM.", panel=_GPU)
-    ] = 0.9
-    tensor_parallel: Annotated[
-        PositiveInt, Option("GPUs of one node that share the model.", panel=_GPU)
-    ] = 1
-    cpu_kv_cache_gib: Annotated[
-        PositiveInt,
-        Option("GiB for vLLM's keys and values on a machine without a GPU.", panel=_GPU),
-    ] = 2
-    lora: Annotated[
-        str | None,
-        Option("LoRA adapter for the model, under vLLM.", metavar="FOLDER", panel=_GPU),
+
+
+class EngineSettings(Settings):
+    """How vLLM runs."""
+
+    panel = "vLLM and GPUs"
+    dtype: Annotated[
+        Literal["auto", "bfloat16", "float16", "float32"] | None,
+        Option("Number format; auto is the model's own where that is fast.", "auto"),
     ] = None
+    gpu_memory_utilization: Annotated[
+        float, Field(gt=0, le=1), Option("Share of each GPU's memory for vLLM.")
+    ] = 0.9
+    tensor_parallel: Annotated[PositiveInt, Option("GPUs of one node that share the model.")] = 1
+    cpu_kv_cache_gib: Annotated[
+        PositiveInt, Option("GiB for vLLM's keys and values on a machine without a GPU.")
+    ] = 2
+    lora: Annotated[str | None, Option("LoRA adapter for the model.", metavar="FOLDER")] = None
     engine_args: Annotated[
         dict[str, JsonValue],
         Option(
@@ -163,7 +119,6 @@ class LabelSettings(Settings):
             "kv_cache_dtype=fp8 or max_num_seqs=512; repeatable, and part of the run's recipe.",
             metavar="NAME=VALUE",
             flags=("--engine-arg", "--engine-args"),
-            panel=_GPU,
         ),
     ] = Field(default_factory=dict)
 
@@ -172,6 +127,35 @@ class LabelSettings(Settings):
     def _read_assignments(cls, given: object) -> object:
         """Reads the command line's list of NAME=VALUE; a recipe has a table."""
         return parse_engine_args(given) if isinstance(given, list | tuple) else given
+
+
+class LabelSettings(WindowSettings, AnswerSettings, EndpointSettings, EngineSettings):
+    """The teacher and how it is asked; None means the teacher's default (see `resolved`)."""
+
+    teacher: TeacherName = "minilm"
+    model: Annotated[
+        str | None,
+        Option(
+            "A Hugging Face id, a folder, or the name that a server knows.",
+            "the teacher's",
+            metavar="ID|FOLDER|NAME",
+        ),
+    ] = None
+    revision: Annotated[
+        str | None, Option("Git revision of the model.", "the newest, pinned when the run begins")
+    ] = None
+    engine: Annotated[
+        Literal["vllm", "openai"] | None,
+        Option("vllm in the workers, or openai for a server.", "vllm; openai with --base-url"),
+    ] = None
+    concurrency: Annotated[
+        PositiveInt | None,
+        Option("Queries in flight in each worker.", "256 under vLLM, 32 for a server"),
+    ] = None
+    order: Annotated[
+        Literal["score", "rank"] | None,
+        Option("How recorded:RUN is ordered: score as trec_eval does, or rank.", "score"),
+    ] = None
 
     @property
     def preset(self) -> TeacherPreset:

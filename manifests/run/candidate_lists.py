@@ -44,7 +44,7 @@ class CandidateLists:
         if not run.has_table("documents"):
             raise UsageError(
                 f"{run.root} is not finished (it has no documents yet)",
-                "repeat its `rankgen retrieve` command, which resumes",
+                "repeat its `rankgen retrieve` command to resume it",
             )
         return lists
 

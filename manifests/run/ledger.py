@@ -1,11 +1,10 @@
 """The commit ledger: a shard exists once its record does, and not before.
 
-A commit proceeds in this order: the attempt's files are written and fsynced, re-opened and
-validated, and hashed; the record is created unless it exists (the record alone decides); the files
-are moved to their public names (in an object store, which cannot move, they are copied). A kill
-before the record leaves garbage under `.rankgen/attempts`; a kill after it leaves a move that
-`settle` finishes. Work may run twice, but each query is published once. Different shards may be
-committed at the same time, in threads.
+Order of a commit: the attempt's files are written and fsynced, re-opened and validated, hashed; the
+record is created unless it exists (it alone decides); the files are moved to their public names
+(in an object store, which cannot move, copied). A kill before the record leaves garbage under
+`.rankgen/attempts`; a kill after it leaves a move that `settle` finishes. Work may run twice, but
+each query is published once. Different shards may be committed at the same time, in threads.
 
 In a store a commit of N files takes 2N + 2 requests: each file is read, the record created, each
 file copied, and one request checks whether a later revision overtook the copies. Nothing is listed.
@@ -148,12 +147,7 @@ class Ledger:
         )
 
     def _came_second(self, path: Path, folder: Path) -> bool:
-        """Settles an attempt whose record exists already.
-
-        Returns:
-            True if that record is our own, created by a request whose answer was lost; its files
-            are then published. False if it is another driver's.
-        """
+        """Tells whether the existing record is ours, created by a request whose answer was lost."""
         record = self._parsed(path, path.read_bytes())
         if any(
             self._run.root / subject.attempt == folder / f"{subject.table}.parquet"
@@ -178,9 +172,6 @@ class Ledger:
             list(pool.map(self._publish, unsettled))
         return records
 
-    def _public(self, subject: Subject, record: CommitRecord) -> Path:
-        return self._run.shard_path(subject.table, record.shard, self._shards)
-
     def discard_work_in_progress(self) -> None:
         """Removes attempts, claims and journals, for a run whose every query is published."""
         remove_tree(self._run.attempts)
@@ -189,7 +180,7 @@ class Ledger:
 
     def _publish(self, record: CommitRecord) -> None:
         for subject in record.subjects:
-            public = self._public(subject, record)
+            public = self._run.shard_path(subject.table, record.shard, self._shards)
             try:
                 publish(self._run.root / subject.attempt, public)
             except FileNotFoundError:

@@ -7,7 +7,7 @@ from rankgen.retrieval.bm25.java import find_java
 from rankgen.retrieval.bm25.searcher import Bm25Searcher
 from rankgen.retrieval.bm25.stored_index import check_index, digest_of_index, find_index
 from rankgen.retrieval.first_stage import Prepared, RetrieverHandle, Wanted
-from rankgen.retrieval.settings import RetrieverSettings
+from rankgen.retrieval.settings import Bm25Settings, RetrieverSettings
 
 
 def check(settings: RetrieverSettings) -> None:
@@ -18,13 +18,14 @@ def check(settings: RetrieverSettings) -> None:
 
 def identity(settings: RetrieverSettings) -> dict[str, object]:
     """Returns the parameters of BM25, and the digest of an index that is named."""
-    values = {"name": "bm25", **settings.model_dump(include={"depth", "k1", "b"})}
-    # Runs of before there were these settings keep their fingerprints.
-    if settings.rm3:
-        values["rm3"] = True
-    if settings.language != "en":
-        values["language"] = settings.language
+    values: dict[str, object] = {"name": "bm25", "depth": settings.depth}
+    for name, field in Bm25Settings.model_fields.items():
+        value = getattr(settings, name)
+        # Runs of before there was a setting keep their fingerprints.
+        if name in ("k1", "b") or value != field.default:
+            values[name] = value
     if settings.index is not None:
+        del values["index"]
         values["index_sha256"] = digest_of_index(find_index(settings.index))
     return values
 
@@ -44,9 +45,6 @@ def prepare(wanted: Wanted) -> Prepared:
 
 def open_searcher(handle: RetrieverHandle) -> Bm25Searcher:
     """Opens the index."""
-    settings = handle.settings
     if handle.index is None:
         raise ValueError("the handle has no index")
-    return Bm25Searcher(
-        handle.index, settings.k1, settings.b, settings.threads, settings.rm3, settings.language
-    )
+    return Bm25Searcher(handle.index, handle.settings)

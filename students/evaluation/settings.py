@@ -5,17 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from rankgen.manifests.options import RUN_METAVAR, Option, Settings
 from rankgen.manifests.storage.run_path import RunPath
 from rankgen.retrieval.collections.judgements import Judgements
-from rankgen.students.choices import ChunkTokens, Device, PrecisionOption, Threads
-
-_STATISTICS = "Statistics"
+from rankgen.students.hardware_settings import HardwareSettings
 
 
-class EvaluationSettings(Settings):
+class StatisticsSettings(Settings):
+    """How sure the figures are."""
+
+    panel = "Statistics"
+    bootstrap_samples: Annotated[
+        int, Field(ge=100), Option("Resamples for the 95 % intervals of the means.")
+    ] = 2000
+    randomisation_samples: Annotated[
+        int, Field(ge=100), Option("Sign patterns of the randomisation tests.")
+    ] = 10_000
+    seed: Annotated[NonNegativeInt, Option("Random seed of resamples and tests.")] = 0
+
+
+class EvaluationSettings(HardwareSettings, StatisticsSettings):
     """What is measured on what."""
 
     qrels: Judgements
@@ -29,7 +40,7 @@ class EvaluationSettings(Settings):
     students: Annotated[
         tuple[str, ...],
         Option(
-            "A cross-encoder; repeatable.", flags=("--student", "--students"), metavar="FOLDER|ID"
+            "A cross-encoder; repeatable.", metavar="FOLDER|ID", flags=("--student", "--students")
         ),
     ] = ()
     rankings: Annotated[
@@ -38,16 +49,16 @@ class EvaluationSettings(Settings):
     ] = ()
     runs: Annotated[
         tuple[Path, ...],
-        Option("A TREC run; repeatable.", flags=("--run", "--runs"), metavar="FILE"),
+        Option("A TREC run; repeatable.", metavar="FILE", flags=("--run", "--runs")),
     ] = ()
     measures: Annotated[
         tuple[str, ...],
         Field(min_length=1),
         Option(
             "Any measure of ir_measures; repeatable.",
-            flags=("--measure", "--measures"),
-            shown="nDCG@10",
+            "nDCG@10",
             metavar="MEASURE",
+            flags=("--measure", "--measures"),
         ),
     ] = ("nDCG@10",)
     queries: Annotated[
@@ -63,29 +74,9 @@ class EvaluationSettings(Settings):
     ] = "all"
     depth: Annotated[
         PositiveInt | None,
-        Option(
-            "Candidates that a student re-ranks per query; the rest keep their order.",
-            shown="all",
-        ),
+        Option("Candidates that a student re-ranks per query; the rest keep their order.", "all"),
     ] = None
     cost: Annotated[bool, Option("Also time each student on queries of 100 passages.")] = False
-    device: Device = "auto"
-    precision: PrecisionOption = "auto"
-    chunk_tokens: ChunkTokens = None
-    threads: Threads = None
-    bootstrap_samples: Annotated[
-        int,
-        Field(ge=100),
-        Option("Resamples for the 95 % intervals of the means.", panel=_STATISTICS),
-    ] = 2000
-    randomisation_samples: Annotated[
-        int,
-        Field(ge=100),
-        Option("Sign patterns of the randomisation tests.", panel=_STATISTICS),
-    ] = 10_000
-    seed: Annotated[
-        int, Field(ge=0), Option("Random seed of resamples and tests.", panel=_STATISTICS)
-    ] = 0
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:

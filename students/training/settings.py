@@ -6,23 +6,19 @@ import math
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from rankgen.manifests.options import RUN_METAVAR, Option
+from rankgen.manifests.options import RUN_METAVAR, Option, Settings
 from rankgen.manifests.storage.run_path import RunPath
 from rankgen.students.choices import (
     DEFAULT_BACKBONE,
     EVIDENCE_WEIGHTS,
-    HARDWARE,
-    ChunkTokens,
-    Device,
     Evidence,
-    PrecisionOption,
     Reduction,
     SampleMode,
-    Threads,
 )
-from rankgen.students.training.optimizer_settings import OptimizerSettings
+from rankgen.students.hardware_settings import HardwareSettings
+from rankgen.students.training.optimizer_settings import LengthSettings, OptimizerSettings
 
 # Where a student runs, in what pieces, and how often it is saved changes nothing that it learns.
 # Of the data and the backbone, the contents count, not the paths; see `training_facts`.
@@ -42,11 +38,119 @@ NOT_THE_RECIPE = frozenset(
 )
 
 
-_LISTS, _VALIDATION, _MODEL = "Lists and losses", "Validation", "Model"
-_Rate = Annotated[float, Field(ge=0, lt=1)]
+class ListSettings(Settings):
+    """What a step sees of a list, and how it is counted."""
+
+    panel = "Lists and losses"
+    reduction: Annotated[Reduction, Option("How the terms of a step become one number.")] = (
+        "per_query_mean"
+    )
+    evidence: Annotated[
+        Evidence,
+        Option(
+            "Pairs that count in losses over pairs: those that the teacher saw in one window, also "
+            "those implied by them, or all."
+        ),
+    ] = "all"
+    evidence_weights: Annotated[
+        tuple[float, float, float] | None,
+        Option("Weights of a seen, an implied and an unseen pair, instead of --evidence."),
+    ] = None
+    depth: Annotated[
+        int | None,
+        Field(ge=2),
+        Option("Train on the teacher's top N passages of each list.", "all"),
+    ] = None
+    sample_size: Annotated[
+        int | None, Field(ge=2), Option("Passages drawn from a list each time it is seen.", "all")
+    ] = None
+    sample_mode: Annotated[
+        SampleMode,
+        Option(
+            "Which passages are drawn: random, spread (the best and one of each stratum below it), "
+            "or best (the best and others at random)."
+        ),
+    ] = "random"
 
 
-class TrainSettings(OptimizerSettings):
+class ModelSettings(Settings):
+    """What of the model is trained, and what it reads."""
+
+    panel = "Model"
+    query_tokens: Annotated[PositiveInt, Option("Tokens after which a query is cut.")] = 32
+    passage_tokens: Annotated[PositiveInt, Option("Tokens after which a passage is cut.")] = 256
+    dropout: Annotated[
+        float | None,
+        Field(ge=0, lt=1),
+        Option("Rate of every dropout of the model.", "the backbone's"),
+    ] = None
+    attention_dropout: Annotated[
+        float | None,
+        Field(ge=0, lt=1),
+        Option(
+            "Rate of the attention's dropout alone; with 0 BERT, ELECTRA and RoBERTa are trained "
+            "without padding on a GPU too.",
+            "--dropout",
+        ),
+    ] = None
+    frozen_layers: Annotated[
+        NonNegativeInt,
+        Option("Lowest layers that keep their weights, and the embeddings with them."),
+    ] = 0
+
+
+class TrainingHardwareSettings(HardwareSettings):
+    """What only a training uses of the device."""
+
+    panel = "Hardware"
+    compile: Annotated[bool, Option("Compile the model's layers first (a minute or two).")] = False
+    step_tokens: Annotated[
+        PositiveInt | None,
+        Option(
+            "Tokens whose activations are held at once; longer steps are accumulated, with the "
+            "same gradients.",
+            "by free memory",
+        ),
+    ] = None
+
+
+class ValidationSettings(Settings):
+    """How a training is watched, and when it stops."""
+
+    panel = "Validation"
+    validation: Annotated[
+        RunPath | None,
+        Option("A retrieve run to re-rank during the training.", metavar=RUN_METAVAR),
+    ] = None
+    validation_qrels: Annotated[
+        Path | None, Option("Its judgements: a file, or irds:ID.", metavar="FILE|irds:ID")
+    ] = None
+    validation_queries: Annotated[
+        PositiveInt | None, Option("Most validation queries, the first by id.", "all")
+    ] = None
+    validation_depth: Annotated[
+        PositiveInt | None, Option("Candidates re-ranked per validation query.", "all")
+    ] = None
+    validate_every: Annotated[
+        PositiveInt,
+        Option(
+            "Steps between validations; a backbone with a trained head is validated at the start "
+            "too."
+        ),
+    ] = 50
+    patience_steps: Annotated[
+        PositiveInt | None, Option("Stop when nDCG@10 has not risen for this many steps.")
+    ] = 100
+
+
+class TrainSettings(
+    LengthSettings,
+    OptimizerSettings,
+    ListSettings,
+    ModelSettings,
+    ValidationSettings,
+    TrainingHardwareSettings,
+):
     """Everything `train_student` needs; defaults are those of arXiv 2405.07920, appendix C."""
 
     rankings: Annotated[RunPath, Option("Folder of a label or negatives run.", metavar=RUN_METAVAR)]
@@ -69,119 +173,9 @@ class TrainSettings(OptimizerSettings):
             metavar="LOSS",
         ),
     ] = "ranknet"
-    reduction: Annotated[
-        Reduction, Option("How the terms of a step become one number.", panel=_LISTS)
-    ] = "per_query_mean"
-    evidence: Annotated[
-        Evidence,
-        Option(
-            "Pairs that count in losses over pairs: those that the teacher saw in one window, also "
-            "those implied by them, or all.",
-            panel=_LISTS,
-        ),
-    ] = "all"
-    evidence_weights: Annotated[
-        tuple[float, float, float] | None,
-        Option(
-            "Weights of a seen, an implied and an unseen pair, instead of --evidence.", panel=_LISTS
-        ),
-    ] = None
-    depth: Annotated[
-        int | None,
-        Field(ge=2),
-        Option("Train on the teacher's top N passages of each list.", shown="all", panel=_LISTS),
-    ] = None
-    sample_size: Annotated[
-        int | None,
-        Field(ge=2),
-        Option("Passages drawn from a list each time it is seen.", shown="all", panel=_LISTS),
-    ] = None
-    sample_mode: Annotated[
-        SampleMode,
-        Option(
-            "Which passages are drawn: random, spread (the best and one of each stratum below it), "
-            "or best (the best and others at random).",
-            panel=_LISTS,
-        ),
-    ] = "random"
-    query_tokens: Annotated[
-        PositiveInt, Option("Tokens after which a query is cut.", panel=_MODEL)
-    ] = 32
-    passage_tokens: Annotated[
-        PositiveInt, Option("Tokens after which a passage is cut.", panel=_MODEL)
-    ] = 256
-    dropout: Annotated[
-        _Rate | None,
-        Option("Rate of every dropout of the model.", shown="the backbone's", panel=_MODEL),
-    ] = None
-    attention_dropout: Annotated[
-        _Rate | None,
-        Option(
-            "Rate of the attention's dropout alone; with 0 BERT, ELECTRA and RoBERTa are trained "
-            "without padding on a GPU too.",
-            shown="--dropout",
-            panel=_MODEL,
-        ),
-    ] = None
-    frozen_layers: Annotated[
-        int,
-        Field(ge=0),
-        Option(
-            "Lowest layers that keep their weights, and the embeddings with them.", panel=_MODEL
-        ),
-    ] = 0
-    precision: PrecisionOption = "auto"
-    device: Device = "auto"
-    compile: Annotated[
-        bool, Option("Compile the model's layers first (a minute or two).", panel=HARDWARE)
-    ] = False
-    chunk_tokens: ChunkTokens = None
-    step_tokens: Annotated[
-        PositiveInt | None,
-        Option(
-            "Tokens whose activations are held at once; longer steps are accumulated, with the "
-            "same gradients.",
-            shown="by free memory",
-            panel=HARDWARE,
-        ),
-    ] = None
-    threads: Threads = None
     seed: Annotated[
-        int, Field(ge=0), Option("Random seed for the new head, the list order and dropout.")
+        NonNegativeInt, Option("Random seed for the new head, the list order and dropout.")
     ] = 42
-    validation: Annotated[
-        RunPath | None,
-        Option(
-            "A retrieve run to re-rank during the training.", panel=_VALIDATION, metavar=RUN_METAVAR
-        ),
-    ] = None
-    validation_qrels: Annotated[
-        Path | None,
-        Option("Its judgements: a file, or irds:ID.", panel=_VALIDATION, metavar="FILE|irds:ID"),
-    ] = None
-    validation_queries: Annotated[
-        PositiveInt | None,
-        Option("Most validation queries, the first by id.", shown="all", panel=_VALIDATION),
-    ] = None
-    validation_depth: Annotated[
-        PositiveInt | None,
-        Option("Candidates re-ranked per validation query.", shown="all", panel=_VALIDATION),
-    ] = None
-    validate_every: Annotated[
-        PositiveInt,
-        Option(
-            "Steps between validations; a backbone with a trained head is validated at the start "
-            "too.",
-            panel=_VALIDATION,
-        ),
-    ] = 50
-    patience_steps: Annotated[
-        PositiveInt | None,
-        Option(
-            "Stop when nDCG@10 has not risen for this many steps.",
-            panel=_VALIDATION,
-        ),
-    ] = 100
     checkpoint_every: Annotated[
         PositiveInt,
         Option("Steps between checkpoints; with --max-minutes also ten times in them."),

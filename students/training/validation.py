@@ -47,9 +47,8 @@ class Validation:
                 f"no query of {candidates} is judged in {qrels}",
                 f"check that both belong to the same collection: {self.notice}",
             )
-        cut = [row.cut(depth) for row in lists]
-        self._texts = first_stage.texts(cut, None)
-        self._qrels = {row.query_id: judged[row.query_id] for row in cut}
+        self._texts = first_stage.texts([row.cut(depth) for row in lists], None)
+        self._qrels = {row.query_id: judged[row.query_id] for row in lists}
 
     @property
     def first_stage(self) -> float:

@@ -69,9 +69,8 @@ def test_a_run_that_has_worked_waits_for_better_times(
     summary = run_job(job(tmp_path / "run", served))
     server.join()
     assert (summary.queries, summary.shards) == (4, 4)
-    assert (
-        "no worker can start just now: the server is gone; trying again" in capsys.readouterr().err
-    )
+    told = "no worker can start at the moment: the server is gone; trying again"
+    assert told in capsys.readouterr().err
 
 
 def test_a_run_that_never_worked_stops_at_once(tmp_path: Path) -> None:

@@ -288,7 +288,10 @@ def test_a_port_that_is_taken_and_files_that_nobody_would_read_are_refused(tmp_p
             published_metrics(port, None),
         ):
             pass
-    for name, problem in (("x.txt", "does not end in .prom"), ("none/x.prom", "is in no folder")):
+    for name, problem in (
+        ("x.txt", "does not end in .prom"),
+        ("none/x.prom", "is in a missing folder"),
+    ):
         with (
             pytest.raises(UsageError, match=f"{name} {problem}"),
             published_metrics(None, tmp_path / name),

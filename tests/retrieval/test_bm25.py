@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from beir_files import beir_of
 from pyserini_apart import run_script
 
 from rankgen.manifests.errors import IntegrityProblem
@@ -161,12 +162,7 @@ def test_ids_and_scores_are_those_of_pyserini(
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("small")
     words = ["alpha beta", "beta gamma", "", "gamma delta gamma", "delta alpha beta"]
-    corpus = [{"_id": f"d{n}", "title": "", "text": text} for n, text in enumerate(words)]
-    queries = [{"_id": "q1", "text": "gamma"}, {"_id": "q0", "text": "unheard"}]
-    for stem, records in (("corpus", corpus), ("queries", queries)):
-        lines = "".join(json.dumps(record) + "\n" for record in records)
-        (folder / f"{stem}.jsonl").write_text(lines)
-    return folder
+    return beir_of(folder, words, {"q1": "gamma", "q0": "unheard"})
 
 
 @pytest.fixture(scope="module")
@@ -208,20 +204,15 @@ def test_another_corpus_has_another_index_and_a_damaged_one_is_refused(
 
 
 def test_rm3_and_another_language_are_pyserini_s(tmp_path: Path) -> None:
-    folder = tmp_path / "german"
-    folder.mkdir()
     texts = ["die Häuser am Fluss", "ein Haus", "der Fluss und das Boot", "ein Boot im Hafen", ""]
-    corpus = [{"_id": f"d{n}", "title": "", "text": text} for n, text in enumerate(texts)]
-    queries = [{"_id": "q0", "text": "Haus"}, {"_id": "q1", "text": "Fluss"}]
-    for stem, records in (("corpus", corpus), ("queries", queries)):
-        lines = "".join(json.dumps(record) + "\n" for record in records)
-        (folder / f"{stem}.jsonl").write_text(lines)
+    queries = {"q0": "Haus", "q1": "Fluss"}
+    folder = beir_of(tmp_path / "german", texts, queries)
     asked, peer = [], []
     for language, rm3 in (("en", False), ("en", True), ("de", False), ("de", True)):
         settings = parse_retriever("bm25", language=language, rm3=rm3)
         handle = prepare(settings, open_collection(str(folder)), tmp_path / "cache").handle
         asked.append((handle, folder / "queries.jsonl", tmp_path / f"{language}{rm3}.json"))
-        peer.append((str(handle.index), language, rm3, [query["text"] for query in queries]))
+        peer.append((str(handle.index), language, rm3, list(queries.values())))
     run_script(ONE_INDEX, str(find_java().anserini), json.dumps(peer), str(tmp_path / "peer.json"))
     theirs = json.loads((tmp_path / "peer.json").read_text())
     ours = [[list(map(list, hits)) for hits in lists.values()] for lists in our_lists(asked)]

@@ -30,7 +30,7 @@ from rankgen.retrieval.settings import parse_retriever
 # The first test of a machine compiles colbert-ai's C++.
 pytestmark = pytest.mark.timeout(1200)
 
-# The functions of colbert-ai's IndexSaver that a build mends.
+# The functions of colbert-ai's IndexSaver that a build replaces.
 SAVING = ("save_codec", "_write_chunk_to_disk")
 PREPARE = """
 import sys
@@ -132,8 +132,8 @@ def test_indexing_and_searching_by_the_codec_of_gpus_is_the_same(
 
     # Which a build sets for good.
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    for mended, name in ((Checkpoint, "docFromText"), *((IndexSaver, name) for name in SAVING)):
-        monkeypatch.setattr(mended, name, getattr(mended, name))
+    for owner, name in ((Checkpoint, "docFromText"), *((IndexSaver, name) for name in SAVING)):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
     build(request)
     assert called == ["packbits"]
     for name in ("0.residuals.pt", "0.codes.pt", "centroids.pt"):
@@ -168,7 +168,7 @@ def test_the_command_runs_it_in_workers(
     assert len(recipe["retriever.checkpoint_sha256"]) == 64
 
 
-def test_a_killed_build_is_gone_on_with(
+def test_a_killed_build_resumes(
     index: RetrieverHandle,
     sentences: Path,
     colbert_checkpoint: Path,

@@ -139,7 +139,7 @@ def test_a_killed_worker_costs_the_steps_since_the_checkpoint(
 
 
 def test_what_cannot_work_is_one_sentence(words: list[str], tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentProblem, match="99 workers need as many CPUs"):
+    with pytest.raises(EnvironmentProblem, match="99 workers need 99 CPUs"):
         run_in_team(lambda: None, 99, tmp_path / "team", may_use_gpus=False)
 
 
