@@ -1,4 +1,4 @@
-"""Whether `--debug` was given: asked by the command line, by Ray sessions and by engines."""
+"""Whether `--debug` was given; used by the command line, Ray sessions and label workers."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a teacher's answer says.
+"""Reading a teacher's answers.
 
-The text without thoughts (`answer_text`), the order of passages that it names (`permutation`), and
-what a call and a chain of calls can end as (`outcomes`).
+`answer_text` removes thoughts and formatting, `permutation` reads the order of passages, and
+`outcomes` defines the results of a call and of a query's chain of calls.
 """

@@ -1,4 +1,4 @@
-"""What of a model's text is its answer: thoughts are dropped, and formatting is taken off."""
+"""Extracts the answer from a model's text: removes thoughts and formatting."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _HEADING_WORDS = frozenset(_HEADING.split())
 
 
 def opens_thought(prompt_end: str) -> bool:
-    """Says whether a prompt that ends so leaves a thought open, in which the answer begins."""
+    """Says whether a prompt with this end leaves a thought open, in which the answer starts."""
     return _without_thoughts(prompt_end) is None
 
 
 def answer_of(text: str, begins_in_thought: bool = False) -> str | None:
-    """Returns what follows the last thought, without formatting; None inside a thought.
+    """Returns the text after the last thought, without formatting; None inside a thought.
 
-    Formatting is what changes nothing of what is said: white space, code fences, bold, double
-    quotes, `<answer>` tags, end-of-turn tokens, escapes, and a heading such as "Ranking:".
+    Formatting does not change the meaning: white space, code fences, bold, double quotes,
+    `<answer>` tags, end-of-turn tokens, escapes, and a heading such as "Ranking:".
 
     Args:
         text: The model's whole text.
-        begins_in_thought: The prompt has opened a thought that the text must close.
+        begins_in_thought: Whether the prompt opens a thought that the text must close.
     """
     if begins_in_thought and not _CLOSE.search(text):
         return None
@@ -63,9 +63,9 @@ def _without_formatting(text: str) -> str:
 
 
 def _within_answer_tags(text: str) -> str:
-    """Returns what the one `<answer>` holds, if that is where the text ends.
+    """Returns the content of the only `<answer>`, if the text ends with it.
 
-    Its beginning may have gone with a thought.
+    The opening tag may be missing because a thought contained it.
     """
     opened = [match.end() for match in _ANSWER.finditer(text)] or [0]
     if len(opened) > 1:
@@ -75,7 +75,7 @@ def _within_answer_tags(text: str) -> str:
 
 
 def _without_heading(text: str) -> str:
-    """Drops words such as "Here is the final ranking:" in front of the first bracket."""
+    """Drops words such as "Here is the final ranking:" before the first bracket."""
     head, bracket, _ = text.partition("[")
     heading = head.rstrip()
     if not bracket or not heading.endswith(":") or len(heading) > _LONGEST_HEADING:

@@ -1,4 +1,4 @@
-"""What one window call and one query's chain of calls can end as; an error is never a ranking."""
+"""The results of a window's call and of a query's chain of calls; an error is never a ranking."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class WindowOutcome(StrEnum):
     """How a window's answer was read.
 
     Attributes:
-        OK: Exactly a permutation of the window, in the format that was asked for; formatting
-            around it, such as a code fence, is none of the answer.
-        REPAIRED: Readable ids, but some twice, missing or out of range, or with words around them.
-        TRUNCATED: The answer was cut by its length before every passage had been named.
-        MALFORMED: No ranking that could be trusted; the window has no permutation.
-        ERROR: The teacher gave no answer at all; the window has no permutation.
+        OK: A permutation of the window in the requested format; formatting around it, such as a
+            code fence, does not count.
+        REPAIRED: Readable ids, but repeated, missing or out of range, or with words around them.
+        TRUNCATED: The token limit cut the answer before every passage was named.
+        MALFORMED: No trustworthy ranking; the window has no permutation.
+        ERROR: No answer at all; the window has no permutation.
     """
 
     OK = "ok"
@@ -31,7 +31,7 @@ class WindowOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class TokenUsage:
-    """Tokens that were read and written; zero for teachers that have no tokens."""
+    """Tokens read and written; zero for teachers without tokens."""
 
     prompt: int = 0
     output: int = 0
@@ -45,14 +45,14 @@ NO_TOKENS = TokenUsage()
 
 @dataclass(frozen=True)
 class FailedCall:
-    """A call that ordered nothing: the teacher gave no answer, or one that was not taken.
+    """A call without a result: the teacher gave no answer, or the answer was not used.
 
     Attributes:
         reason: What happened, in one line, such as "the answer holds no ranking".
         outcome: `malformed` for an unreadable answer, `error` for no answer; `repaired` or
-            `truncated` where the policy refused one that was.
-        usage: What it cost all the same.
-        output_text: The answer, where there was one.
+            `truncated` for an answer that the policy refused.
+        usage: The tokens that it cost.
+        output_text: The answer, if there was one.
         cut: See `WindowResult`.
     """
 
@@ -64,13 +64,13 @@ class FailedCall:
 
 
 class TeacherFailure(Exception):
-    """One window could not be ranked; the query belongs in quarantine, the run goes on.
+    """A window could not be ranked; its query is quarantined and the run continues.
 
     Args:
         reason: What happened, in one line, such as "the answer holds no ranking".
-        attempts: How often the teacher was asked, from 1.
+        attempts: Number of calls, from 1.
         outcome: `malformed` for an unreadable answer, `error` for no answer.
-        output_text: The last answer, where there was one.
+        output_text: The last answer, if there was one.
         usage: The tokens of the last call.
         cut: See `WindowResult`.
         earlier: The calls before the last one.
@@ -97,12 +97,12 @@ class TeacherFailure(Exception):
 
     @property
     def calls(self) -> tuple[FailedCall, ...]:
-        """Every call that was made for the window, in order."""
+        """All calls for the window, in order."""
         last = FailedCall(self.reason, self.outcome, self.usage, self.output_text, self.cut)
         return (*self.earlier, last)
 
     def after(self, earlier: Iterable[FailedCall], cut: int | None) -> TeacherFailure:
-        """Returns the failure of a call that came after others for the same window."""
+        """Returns this failure with the window's earlier calls added."""
         return TeacherFailure(
             self.reason,
             self.attempts,
@@ -120,7 +120,7 @@ class TeacherFailure(Exception):
 
 
 class EngineDead(Exception):
-    """The engine behind the teacher is gone; its process must exit, another one takes over."""
+    """The teacher's engine is gone; the process must exit so that another one takes over."""
 
 
 @dataclass(frozen=True)
@@ -128,16 +128,16 @@ class WindowResult:
     """A usable answer for one window.
 
     Attributes:
-        permutation: 0-based positions within the window, best first; holds each exactly once.
+        permutation: 0-based positions within the window, best first, each exactly once.
         outcome: `ok`, `repaired` or `truncated`.
-        duplicates: Ids that the answer repeated.
-        missing: Passages that the answer left out; they stand last, in input order.
-        out_of_range: Ids of the answer that no passage has.
-        usage: Tokens of the call that gave the answer, and of tries that a server broke off.
-        output_text: The raw answer; kept only where the outcome is not `ok`.
-        cut: How many texts, the passages and the query, were shortened so that the prompt fits the
-            context, beyond what the prompt profile keeps of each; None where there is no prompt.
-        failed: The other calls that were made for this window, in order.
+        duplicates: Number of ids that the answer repeated.
+        missing: Number of passages that the answer left out; they come last, in input order.
+        out_of_range: Number of ids in the answer that no passage has.
+        usage: Tokens of the call with the answer, and of tries that a server broke off.
+        output_text: The raw answer; None if the outcome is `ok`.
+        cut: How many texts, passages and query, were shortened to fit the context, after the
+            prompt profile's own limits; None without a prompt.
+        failed: The other calls for this window, in order.
     """
 
     permutation: tuple[int, ...]
@@ -158,17 +158,17 @@ class WindowResult:
 
     @property
     def cost(self) -> TokenUsage:
-        """The tokens of every call made for this window."""
+        """The tokens of all calls for this window."""
         return sum((call.usage for call in self.failed), self.usage)
 
 
 @dataclass(frozen=True)
 class WindowRecord:
-    """One window as evidence: it ordered the span [start, end) of the query's current list.
+    """A ranked window as evidence: it ordered the span [start, end) of the query's current list.
 
     Attributes:
-        pass_index: Which pass over the list, from 0.
-        window_index: Order of the windows within the query, from 0, over all passes.
+        pass_index: The pass over the list, from 0.
+        window_index: The number of the window within the query, from 0, over all passes.
     """
 
     pass_index: int
@@ -184,8 +184,8 @@ class QueryRanking:
 
     Attributes:
         query_id: The query's id.
-        order: 0-based indices into the candidates, best first; holds each exactly once.
-        windows: The windows that led to it, in the order they were asked for.
+        order: 0-based indices into the candidates, best first, each exactly once.
+        windows: The windows that led to it, in the order of the calls.
     """
 
     query_id: str
@@ -194,13 +194,13 @@ class QueryRanking:
 
     @property
     def status(self) -> QueryStatus:
-        """`complete` when every window was `ok`, else `degraded`."""
+        """`complete` if every window was `ok`, else `degraded`."""
         clean = all(w.result.outcome is WindowOutcome.OK for w in self.windows)
         return "complete" if clean else "degraded"
 
     @property
     def usage(self) -> TokenUsage:
-        """The tokens of all calls together, failed ones too."""
+        """The tokens of all calls, failed ones included."""
         return sum((w.result.cost for w in self.windows), NO_TOKENS)
 
 
@@ -209,7 +209,7 @@ class FailedWindow:
     """A window that could not be ranked; see `WindowRecord`.
 
     Attributes:
-        calls: The calls that were made for it, in order.
+        calls: The calls for it, in order.
     """
 
     pass_index: int
@@ -221,13 +221,13 @@ class FailedWindow:
 
 @dataclass(frozen=True)
 class FailedQuery:
-    """A query without a ranking, with what was asked for it all the same.
+    """A query without a ranking, with the calls made for it.
 
     Attributes:
         query_id: The query's id.
-        reason: Why it has none.
-        windows: The windows that were ranked before one was not.
-        failed: The one that was not; None when no call failed, but something else did.
+        reason: Why it has no ranking.
+        windows: The windows ranked before the failure.
+        failed: The window that failed; None if something other than a call failed.
     """
 
     query_id: str

@@ -1,8 +1,7 @@
 """Reads a listwise answer, `[2] > [1] > [3]`, as a typed outcome; never raises, never guesses.
 
-Only numbers in brackets are ids. Digits in prose, such as the text of an HTTP error, are not. A
-label may be worse than asking again, so where the words of an answer could say something else than
-its ids, it is malformed.
+Only numbers in brackets are ids, so digits in prose, such as an HTTP error, are not. A wrong label
+is worse than another request, so an answer whose words may contradict its ids is malformed.
 """
 
 from __future__ import annotations
@@ -15,19 +14,19 @@ from dataclasses import dataclass
 from rankgen.generator.answers.answer_text import answer_of
 from rankgen.generator.answers.outcomes import WindowOutcome
 
-# Counts what changed how an answer is read; it is part of a run's recipe, because rows that two
-# rules made do not belong into one table. 1 took ids with any words around them.
+# Grows whenever answers are read differently. It is part of a run's recipe, because rows made by
+# different rules must not be mixed. Version 1 accepted ids with any words around them.
 ANSWER_RULES = 2
 LEAST_NAMED = 0.5
 
 _CLEAN = re.compile(r"\[[1-9][0-9]{0,5}\](?:\s*>\s*\[[1-9][0-9]{0,5}\])*\s*\.?")
-# \d takes every decimal digit of Unicode (a fullwidth or an Arabic digit is still that number, and
-# the outcome is then `repaired`), but not superscripts, circled numbers or fractions.
+# \d matches every decimal digit of Unicode, such as fullwidth and Arabic ones (the outcome is then
+# `repaired`), but not superscripts, circled numbers or fractions.
 _ID = re.compile(r"\[[ \t]*(\d+)[ \t]*\]")
 _SEPARATORS = re.compile(r"[\s>,]*")
 _TAIL = re.compile(r"[\s>,]*\.?")
 _CUT_TAIL = re.compile(r"[\s>,]*(?:\[[ \t]*\d*)?")
-# "[5] (most relevant) > [4]": what stands in parentheses says nothing of the order.
+# "[5] (most relevant) > [4]": a remark in parentheses does not change the order.
 _LINK = re.compile(r"\s*(?:\([^()\[\]>]*\)\s*)?>\s*")
 _QUOTED = re.compile(
     r"\b(?:e\. ?g\.|eg|for example|for instance|such as|example)\W*$", re.IGNORECASE
@@ -37,21 +36,21 @@ _REFUSED = re.compile(
 )
 _BACKWARDS = re.compile(r"\bascending\b|\bleast\b.*\b(?:first|most)\b", re.IGNORECASE)
 _SENTENCE_ENDS = frozenset(".!?)]};:'\u2026\u3002\uff01\uff1f")
-# More digits than any list is long; int() refuses thousands of them.
+# Longer numbers are out of range; int() refuses thousands of digits.
 _MOST_DIGITS = 9
 _Ids = list[int | None]
 
 
 @dataclass(frozen=True)
 class ReadingRules:
-    """What reading an answer depends on besides its text.
+    """How to read answers.
 
     Attributes:
-        least_named: Least share of the passages that an answer must name, 0 to 1.
-        example: The ids of the ranking that the prompt gives as an example; empty for none. Among
-            words that ranking is taken for a quotation.
-        begins_in_thought: The prompt opens a thought, so an answer that closes none holds nothing
-            else.
+        least_named: Smallest share of the passages that an answer must name, 0 to 1.
+        example: The ids of the prompt's example ranking; empty without one. Among words, this
+            ranking is taken for a quotation.
+        begins_in_thought: Whether the prompt opens a thought, so that an answer that closes none
+            is only a thought.
     """
 
     least_named: float = LEAST_NAMED
@@ -61,14 +60,14 @@ class ReadingRules:
 
 @dataclass(frozen=True)
 class ParsedAnswer:
-    """What an answer says about a window of k passages.
+    """The content of an answer about a window of k passages.
 
     Attributes:
         outcome: `ok`, `repaired`, `truncated` or `malformed`.
-        permutation: 0-based positions, best first; None exactly when malformed.
-        duplicates: Ids named again.
-        missing: Passages not named.
-        out_of_range: Ids outside 1..k.
+        permutation: 0-based positions, best first; None if malformed.
+        duplicates: Number of repeated ids.
+        missing: Number of passages not named.
+        out_of_range: Number of ids outside 1..k.
         why: What is wrong with a malformed answer; empty for others.
     """
 
@@ -81,7 +80,7 @@ class ParsedAnswer:
 
 
 class _NoRanking(Exception):
-    """The answer is malformed; its text says why."""
+    """The answer is malformed; the exception's text says why."""
 
 
 def parse_permutation(
@@ -91,24 +90,24 @@ def parse_permutation(
 
     The rules, in order:
 
-    1. Thoughts in front and formatting are dropped (`answer_text`). A thought without an end is
+    1. Leading thoughts and formatting are dropped (`answer_text`). A thought without an end is
        malformed.
-    2. What consists of bracketed ids and separators is read in order: `ok` when it is
-       `[a] > [b] > ...` with each of 1..k once, with any white space around each `>`. Otherwise
-       the first mention of an id counts and passages left out follow in input order: `truncated`
-       when the length cut it, else `repaired`. Lines that order the same ids differently are
+    2. An answer of only bracketed ids and separators is read in order. It is `ok` if it is
+       `[a] > [b] > ...` with each of 1..k once and any white space around `>`. Otherwise the first
+       mention of an id counts, and missing passages follow in input order: `truncated` if the
+       token limit cut it, else `repaired`. Lines that order the same ids differently are
        malformed.
-    3. An answer with words is `repaired` when it was not cut, ends as a sentence does, refuses
-       nothing, and has one chain joined by `>`, which names all of 1..k and is not the prompt's
-       example. Everything else is malformed: a passage that the chain lacks may be in the words.
-    4. Whatever names a smaller share of the passages than `rules.least_named` is malformed.
+    3. An answer with words is `repaired` if it was not cut, ends like a sentence, refuses nothing,
+       and contains one chain joined by `>`, which names all of 1..k and is not the prompt's
+       example. All others are malformed: the words may place a passage that the chain lacks.
+    4. An answer that names a smaller share of the passages than `rules.least_named` is malformed.
 
     Args:
         text: The answer.
         k: Number of passages in the window, at least 1.
-        cut_by_length: The engine stopped because the token budget was spent. A whole answer may
-            end so too: rank_llm forces exactly as many tokens as a permutation needs.
-        rules: What else the reading depends on; None is the defaults.
+        cut_by_length: Whether the engine stopped at the token limit. A complete answer may end so
+            too: rank_llm forces exactly as many tokens as a permutation needs.
+        rules: How to read it; None for the defaults.
     """
     rules = rules or ReadingRules()
     answer = answer_of(text, rules.begins_in_thought)
@@ -145,7 +144,7 @@ def _read(answer: str, k: int, cut_by_length: bool, rules: ReadingRules) -> Pars
 
 
 def _ids(answer: str, k: int, cut_by_length: bool, rules: ReadingRules) -> _Ids:
-    """Returns the ids of a trustworthy ranking in order of mention."""
+    """Returns the ids of a trustworthy ranking, in order of mention."""
     found = list(_ID.finditer(answer))
     if not found:
         raise _NoRanking("it names no passage in brackets")
@@ -190,7 +189,7 @@ def _refuse_contradictions(chains: Sequence[_Ids]) -> None:
 
 
 def _chain_among_words(chains: Sequence[tuple[_Ids, str]], k: int, rules: ReadingRules) -> _Ids:
-    """Returns the one chain, each given with the text before it."""
+    """Returns the only chain; each chain is given with the text before it."""
     if len({tuple(chain) for chain, _ in chains}) != 1:
         raise _NoRanking("its words hold no chain, or several" if chains else "it has no chain")
     chain, before = chains[0]

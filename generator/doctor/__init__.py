@@ -1,4 +1,4 @@
-"""What `rankgen doctor` looks at: every module gathers facts, and judges them in a pure function.
+"""The checks of `rankgen doctor`: each module gathers facts and judges them in a pure function.
 
-`checks.CHECKS` is the only list of them.
+`checks.CHECKS` lists all of them.
 """

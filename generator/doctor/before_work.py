@@ -1,4 +1,4 @@
-"""The parts of the examination that concern one command, asked before it starts."""
+"""The checks that a command runs before it starts."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from rankgen.generator.doctor.room import room_findings
 
 
 def refuse_idle_gpus(how_to_use_the_cpu: str) -> None:
-    """Refuses to work on the CPU by accident: the driver sees GPUs and torch cannot use them.
+    """Refuses to compute on the CPU by accident, if torch cannot use the GPUs of the machine.
 
     Args:
-        how_to_use_the_cpu: What to type when the CPU is what is wanted.
+        how_to_use_the_cpu: What to do to use the CPU on purpose, for the hint.
 
     Raises:
-        EnvironmentProblem: That is so.
+        EnvironmentProblem: torch cannot use the GPUs.
     """
     refuse_failed(
         replace(finding, remedy=f"{finding.remedy}; to compute on the CPU, {how_to_use_the_cpu}")
@@ -26,17 +26,17 @@ def refuse_idle_gpus(how_to_use_the_cpu: str) -> None:
 
 
 def has_idle_gpus() -> bool:
-    """Says whether the driver sees GPUs that torch cannot use."""
+    """Says whether the machine has GPUs that torch cannot use."""
     return any(finding.status == "fail" for finding in gpu_findings())
 
 
 def refuse_small_machine(out: str) -> None:
-    """Refuses a machine without the memory, the disk or the Java that retrieval needs.
+    """Refuses a machine without the memory, disk space or Java that retrieval needs.
 
     Args:
-        out: Where the run will be written.
+        out: The run's folder.
 
     Raises:
-        EnvironmentProblem: One of them is lacking.
+        EnvironmentProblem: One of them is missing.
     """
     refuse_failed([*room_findings(out), *java_findings()])

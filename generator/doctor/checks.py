@@ -21,12 +21,12 @@ from rankgen.generator.doctor.store import store_findings
 
 @dataclass(frozen=True)
 class Examination:
-    """What `rankgen doctor` was asked.
+    """The options of `rankgen doctor`.
 
     Attributes:
-        out: Where a run would be written.
-        ray_address: A cluster to look at; None looks at this machine only.
-        deep: Whether to import vLLM too.
+        out: The folder for a run.
+        ray_address: A cluster to check; None checks only this machine.
+        deep: Whether to import vLLM.
     """
 
     out: str
@@ -61,5 +61,5 @@ CHECKS: tuple[Check, ...] = (
 
 
 def examine(asked: Examination) -> list[Finding]:
-    """Runs every check in order."""
+    """Runs all checks in order."""
     return [finding for check in CHECKS for finding in check(asked)]

@@ -1,4 +1,4 @@
-"""Compilers: for what torch and vLLM build on a GPU machine, and for ColBERT's extensions."""
+"""Compilers, which torch and vLLM need on a GPU machine, and ColBERT's extensions everywhere."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _FOR_C = "apt install gcc g++ python3-dev (or your system's packages of the same
 
 @dataclass(frozen=True)
 class Compilers:
-    """What can be compiled here, and what has to be.
+    """The compilers of this machine, and what needs them.
 
     Attributes:
         c: The C compiler's path; None without one.
-        has_headers: Whether Python.h is there.
-        has_gpu: Whether torch computes on a GPU here.
+        has_headers: Whether Python.h exists.
+        has_gpu: Whether torch uses a GPU here.
         has_colbert: Whether colbert-ai is installed.
         nvcc: Release of CUDA's compiler, major and minor; None without one.
-        runtime: Release of the CUDA headers and libraries that torch came with; None without.
+        runtime: Release of the CUDA headers and libraries of torch; None without them.
     """
 
     c: str | None
@@ -39,7 +39,7 @@ class Compilers:
 
 
 def gather_compilers(has_gpu: bool) -> Compilers:
-    """Looks for compilers where torch looks for them."""
+    """Looks for compilers in the places where torch does."""
     names = [os.environ.get("CC"), "cc", "gcc", "clang"]
     c = next((path for name in names if name and (path := shutil.which(name))), None)
     headers = Path(sysconfig.get_paths()["include"], "Python.h").is_file()
@@ -81,13 +81,13 @@ def _judge_nvcc(facts: Compilers) -> Finding:
     if not (facts.has_gpu and facts.has_colbert):
         why = "only ColBERT on a GPU compiles with it"
         return Finding("nvcc", "not needed", why)
-    remedy = "install CUDA's toolkit of torch's release and point CUDA_HOME to it"
+    remedy = "install the CUDA toolkit of torch's CUDA release, and set CUDA_HOME to it"
     if facts.nvcc is None:
         value = "not found in CUDA_HOME, PATH or /usr/local/cuda: --retriever colbert needs it"
         return Finding("nvcc", "warn", value, remedy)
     release = f"{facts.nvcc[0]}.{facts.nvcc[1]}"
     if facts.runtime is not None and facts.nvcc != facts.runtime:
-        value = f"{release}, beside CUDA headers of {facts.runtime[0]}.{facts.runtime[1]}"
+        value = f"{release}, but torch has CUDA headers of {facts.runtime[0]}.{facts.runtime[1]}"
         return Finding("nvcc", "warn", f"{value}: --retriever colbert cannot compile", remedy)
     return Finding("nvcc", "ok", release)
 

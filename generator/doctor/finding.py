@@ -13,14 +13,14 @@ Status = Literal["ok", "warn", "fail", "not needed"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What one look at the machine found.
+    """The result of one check.
 
     Attributes:
-        name: What was looked at.
-        status: "fail" stops rankgen, or a part of it that this machine is there for; "warn" makes
-            it slow or stops an optional part; "not needed" does not concern this machine.
-        value: What was found, in words that follow the name.
-        remedy: What to type or change; empty when nothing is amiss.
+        name: The checked object.
+        status: "fail": rankgen, or a part that this machine is meant for, will not work; "warn": it
+            is slow, or an optional part does not work; "not needed": irrelevant on this machine.
+        value: The result, in words that follow the name.
+        remedy: What to type or change; empty if all is well.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The GPUs that the driver sees, and whether this torch can use them."""
+"""The GPUs that the NVIDIA driver reports, and whether torch can use them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from types import ModuleType
 from rankgen.generator.doctor.finding import Finding
 
 GIB = 1 << 30
-# What vLLM takes of a GPU's memory, unless it is told otherwise.
+# The fraction of a GPU's memory that vLLM uses by default.
 VLLM_SHARE = 0.9
 # The oldest driver for each major release of CUDA.
 OLDEST_DRIVERS = {12: 525, 13: 580}
@@ -21,12 +21,12 @@ OLDEST_DRIVERS = {12: 525, 13: 580}
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU, as the driver describes it.
+    """A GPU, as described by the driver.
 
     Attributes:
         name: The model.
-        memory: All of its memory, in bytes.
-        free: Free memory, in bytes.
+        memory: Total memory in bytes.
+        free: Free memory in bytes.
         capability: Compute capability, major and minor.
     """
 
@@ -41,9 +41,9 @@ class Driver:
     """NVIDIA's driver.
 
     Attributes:
-        release: Such as "570.86.15".
-        cuda: The newest CUDA that it knows, major and minor.
-        gpus: What it sees.
+        release: Its release, such as "570.86.15".
+        cuda: The newest CUDA that it supports, major and minor.
+        gpus: The GPUs that it reports.
     """
 
     release: str
@@ -53,13 +53,13 @@ class Driver:
 
 @dataclass(frozen=True)
 class TorchBuild:
-    """What torch was built for and what it sees.
+    """The build of torch.
 
     Attributes:
-        version: Such as "2.13.0+cpu".
+        version: Its version, such as "2.13.0+cpu".
         cuda: The CUDA that it was built for; None for a CPU build.
-        architectures: Such as "sm_90".
-        gpus: How many GPUs it sees.
+        architectures: The GPU architectures in the build, such as "sm_90".
+        gpus: Number of GPUs that it can use.
     """
 
     version: str
@@ -70,13 +70,13 @@ class TorchBuild:
 
 @dataclass(frozen=True)
 class Gpus:
-    """Everything about GPUs.
+    """Driver, torch and their settings.
 
     Attributes:
-        driver: None without NVIDIA's driver.
-        torch: None without torch.
+        driver: NVIDIA's driver; None without one.
+        torch: The build of torch; None without torch.
         is_hidden: Whether CUDA_VISIBLE_DEVICES hides all GPUs on purpose.
-        has_varlen: Whether torch has attention over packed lists.
+        has_varlen: Whether torch supports attention over packed lists.
     """
 
     driver: Driver | None
@@ -86,7 +86,7 @@ class Gpus:
 
 
 def gather_gpus() -> Gpus:
-    """Asks the driver first: where it sees no GPU, torch is not imported."""
+    """Asks the driver first; imports torch only if there is a GPU."""
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1")
     driver = _driver()
     has_torch = importlib.util.find_spec("torch") is not None
@@ -96,7 +96,7 @@ def gather_gpus() -> Gpus:
 
 
 def judge_gpus(facts: Gpus) -> list[Finding]:
-    """Judges driver, torch's build, every GPU and the attention that packing needs."""
+    """Judges the driver, torch's build, every GPU and the attention that packing needs."""
     driver, torch = facts.driver, facts.torch
     if driver is None or not driver.gpus:
         return [Finding("GPU", "not needed", "no NVIDIA GPU here")]
@@ -120,12 +120,12 @@ def judge_gpus(facts: Gpus) -> list[Finding]:
 
 
 def gpu_findings() -> list[Finding]:
-    """Looks at the GPUs and judges them."""
+    """Gathers and judges the GPUs."""
     return judge_gpus(gather_gpus())
 
 
 def _unusable(driver: Driver, torch: TorchBuild, seen: str) -> Finding | None:
-    """Returns why torch uses none of the GPUs that the driver sees; None when it does."""
+    """Returns why torch cannot use any of the driver's GPUs; None if it can."""
     if torch.cuda is None:
         value = f"{seen}, but torch {torch.version} is a build for CPUs"
         return Finding(
@@ -154,26 +154,26 @@ def _one(number: int, gpu: Gpu, torch: TorchBuild) -> Iterator[Finding]:
     needed = f"sm_{gpu.capability[0]}{gpu.capability[1]}"
     if not _runs_on(gpu.capability, torch.architectures):
         value = f"{gpu.name} is {needed}, torch {torch.version} has {' '.join(torch.architectures)}"
-        remedy = "use another GPU, or CUDA_VISIBLE_DEVICES= for none"
+        remedy = "use another GPU, or set CUDA_VISIBLE_DEVICES= to use none"
         yield Finding(name, "fail", value, remedy)
         return
     value = f"{gpu.name}, {needed}, {gpu.free / GIB:.1f} GiB free of {gpu.memory / GIB:.1f}"
     if gpu.free < VLLM_SHARE * gpu.memory:
-        remedy = "end what uses it (nvidia-smi shows it): vLLM wants nine tenths of a GPU"
+        remedy = "end other programs on it (see nvidia-smi): vLLM wants nine tenths of its memory"
         yield Finding(name, "warn", value, remedy)
     else:
         yield Finding(name, "ok", value)
 
 
 def _runs_on(capability: tuple[int, int], architectures: tuple[str, ...]) -> bool:
-    """Says whether compiled code exists: of the same generation, and not of a later GPU of it."""
+    """Says whether the build has code for a GPU: of its generation, and not for a later GPU."""
     for name in architectures:
         kind, _, digits = name.partition("_")
         digits = digits.rstrip("af")
         if not digits.isdigit():
             continue
         built = int(digits[:-1]), int(digits[-1])
-        # PTX is compiled on the spot for any later GPU.
+        # PTX is compiled at run time for any later GPU.
         fits = built[0] == capability[0] or kind == "compute"
         if fits and built <= capability:
             return True
@@ -181,7 +181,7 @@ def _runs_on(capability: tuple[int, int], architectures: tuple[str, ...]) -> boo
 
 
 def _driver() -> Driver | None:
-    """Asks NVIDIA's management library; None where there is none."""
+    """Asks NVIDIA's management library; returns None without it."""
     try:
         ctypes.CDLL("libnvidia-ml.so.1")
     except OSError:
@@ -213,7 +213,7 @@ def _gpu(nvml: ModuleType, handle: object) -> Gpu:
 
 
 def _nvml() -> ModuleType:
-    """Returns NVIDIA's own module, or the copy of it that Ray ships."""
+    """Returns NVIDIA's own module, or Ray's copy of it."""
     with contextlib.suppress(ImportError):
         return importlib.import_module("pynvml")
     return importlib.import_module("ray._private.thirdparty.pynvml")
@@ -229,7 +229,7 @@ def _torch_build() -> TorchBuild:
     cuda = torch.version.cuda
     parts = tuple(int(part) for part in cuda.split(".")[:2]) if cuda else None
     built = None if parts is None else (parts[0], parts[1])
-    # Both warn about an old driver, which the finding says in words of ours.
+    # Both warn about an old driver, which the finding reports itself.
     import warnings
 
     with warnings.catch_warnings():

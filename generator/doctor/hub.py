@@ -13,14 +13,14 @@ _TRUE = frozenset({"1", "on", "yes", "true"})
 
 @dataclass(frozen=True)
 class Hub:
-    """How the Hub would be used.
+    """The settings for the Hub.
 
     Attributes:
         cache: Folder of downloaded models.
-        models: How many models are in it.
+        models: Number of models in it.
         is_offline: Whether HF_HUB_OFFLINE forbids downloads.
         has_token: Whether HF_TOKEN is set or a token is stored.
-        endpoint: Another server than the Hub's own; None for that.
+        endpoint: The address of a mirror; None for the Hub itself.
     """
 
     cache: Path
@@ -39,7 +39,7 @@ def hub_cache() -> Path:
 
 
 def gather_hub() -> Hub:
-    """Looks at the variables and the cache; the Hub itself is not asked."""
+    """Looks at environment variables and the cache, not at the Hub itself."""
     cache = hub_cache()
     return Hub(
         cache=cache,
@@ -51,7 +51,7 @@ def gather_hub() -> Hub:
 
 
 def judge_hub(facts: Hub) -> list[Finding]:
-    """Judges cache and offline mode; never shows the token."""
+    """Judges the cache and offline mode; never shows the token."""
     parts = [f"{facts.models} models in {facts.cache}"]
     parts.append("a token is set" if facts.has_token else "no token")
     if facts.endpoint:
@@ -59,7 +59,7 @@ def judge_hub(facts: Hub) -> list[Finding]:
     if facts.is_offline:
         value = ", ".join([*parts, "offline (HF_HUB_OFFLINE)"])
         if facts.models == 0:
-            remedy = "unset HF_HUB_OFFLINE, or give folders and --backbone minilm"
+            remedy = "unset HF_HUB_OFFLINE, or use model folders and --backbone minilm"
             return [Finding("Hub", "warn", value, remedy)]
         return [Finding("Hub", "ok", value)]
     return [Finding("Hub", "ok", ", ".join(parts))]

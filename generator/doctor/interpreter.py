@@ -1,4 +1,4 @@
-"""The Python interpreter and the C library under it."""
+"""The Python interpreter and its C library."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from rankgen.generator.doctor.finding import Finding
 
 OLDEST, NEWEST = (3, 11), (3, 13)
-# vLLM's wheels need it.
+# Required by vLLM's wheels.
 OLDEST_GLIBC = (2, 31)
 
 
 @dataclass(frozen=True)
 class Interpreter:
-    """What runs this program.
+    """The interpreter of this process.
 
     Attributes:
         version: Major, minor and micro number.
@@ -48,7 +48,7 @@ def _python(facts: Interpreter) -> Finding:
     if facts.version[:2] < OLDEST:
         return Finding("Python", "fail", value, remedy)
     if facts.version[:2] > NEWEST:
-        return Finding("Python", "warn", f"{value}, newer than what was tried", remedy)
+        return Finding("Python", "warn", f"{value}, newer than tested", remedy)
     return Finding("Python", "ok", value)
 
 
@@ -56,8 +56,8 @@ def _library(glibc: tuple[int, int] | None) -> list[Finding]:
     if glibc is None:
         return []
     if glibc < OLDEST_GLIBC:
-        remedy = "use a newer system or a container for labelling with vLLM; the rest works here"
-        value = f"{_dotted(glibc)}, and vLLM needs {_dotted(OLDEST_GLIBC)}"
+        remedy = "use a newer system or a container to label with vLLM; the rest works here"
+        value = f"glibc {_dotted(glibc)}, but vLLM needs {_dotted(OLDEST_GLIBC)} or newer"
         return [Finding("C library", "warn", value, remedy)]
     return [Finding("C library", "ok", f"glibc {_dotted(glibc)}")]
 

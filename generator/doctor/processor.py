@@ -9,7 +9,7 @@ from pathlib import Path
 from rankgen.generator.doctor.finding import Finding
 from rankgen.manifests.models.half_precision import WORTHWHILE, speedup
 
-# As /proc/cpuinfo calls them, and as people do.
+# Names in /proc/cpuinfo -> common names.
 ABILITIES = {
     "avx2": "AVX2",
     "avx512f": "AVX-512",
@@ -20,13 +20,13 @@ ABILITIES = {
 
 @dataclass(frozen=True)
 class Processor:
-    """What the processor offers to this process.
+    """The processor, as this process may use it.
 
     Attributes:
-        cores: CPUs that this process may use.
-        threads: Threads that torch uses; None without torch.
-        abilities: The instructions among `ABILITIES` that it has; None where nothing tells.
-        bf16_speed: Speed of a matrix product in bf16 over that in fp32; None without torch.
+        cores: Number of CPUs that this process may use.
+        threads: Number of threads that torch uses; None without torch.
+        abilities: Its instruction sets among `ABILITIES`; None if unknown.
+        bf16_speed: Speed of a matrix product in bf16 relative to fp32; None without torch.
     """
 
     cores: int
@@ -36,7 +36,7 @@ class Processor:
 
 
 def gather_processor() -> Processor:
-    """Looks at the processor and measures a product (a fraction of a second)."""
+    """Looks at the processor and times a matrix product (a fraction of a second)."""
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     try:
@@ -74,10 +74,12 @@ def _bf16(speed: float | None) -> list[Finding]:
     if speed is None:
         return []
     if speed < 1:
-        value = f"slow on this CPU, {1 / speed:.1f} times as long as fp32; auto takes fp32 here"
+        value = (
+            f"slow on this CPU, takes {1 / speed:.1f} times as long as fp32; auto uses fp32 here"
+        )
     else:
         chosen = "bf16" if speed >= WORTHWHILE else "fp32"
-        value = f"{speed:.1f} times as fast as fp32 on this CPU; auto takes {chosen} here"
+        value = f"{speed:.1f} times as fast as fp32 on this CPU; auto uses {chosen} here"
     return [Finding("bf16", "ok", value)]
 
 
@@ -88,5 +90,5 @@ def _abilities() -> tuple[str, ...] | None:
         return None
     lines = (line for line in text.splitlines() if line.startswith("flags"))
     flags = set(next(lines, "").partition(":")[2].split())
-    # Other processors than x86 list other names.
+    # Only x86 processors list these names.
     return tuple(name for flag, name in ABILITIES.items() if flag in flags) if flags else None

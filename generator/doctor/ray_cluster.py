@@ -1,16 +1,17 @@
-"""Ray: its version, and the nodes of a cluster when one is named."""
+"""Ray: its version, and the nodes of a cluster if an address is given."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from rankgen.generator.doctor.finding import Finding
-from rankgen.generator.shards.cluster import ray_session, resources_of_nodes
+from rankgen.generator.shards.cluster import ray_session
+from rankgen.generator.shards.nodes import Node, living_nodes
 from rankgen.manifests.errors import EnvironmentProblem
 
 
 def ray_findings(address: str | None) -> list[Finding]:
-    """Imports Ray; connects only where an address is given."""
+    """Imports Ray; connects only if an address is given."""
     try:
         import ray
     except ImportError as error:
@@ -21,31 +22,20 @@ def ray_findings(address: str | None) -> list[Finding]:
         return found
     try:
         with ray_session(address):
-            return found + judge_nodes(address, resources_of_nodes())
+            return found + judge_nodes(address, living_nodes())
     except EnvironmentProblem as problem:
         return [*found, Finding("Ray cluster", "fail", problem.message, problem.hint or "")]
 
 
-def judge_nodes(address: str, nodes: Mapping[str, Mapping[str, float]]) -> list[Finding]:
-    """Says what each node has.
-
-    Args:
-        address: The cluster's address.
-        nodes: Node -> what Ray counts there.
-    """
-    cpus = sum(int(node.get("CPU", 0)) for node in nodes.values())
-    if not cpus:
+def judge_nodes(address: str, nodes: Sequence[Node]) -> list[Finding]:
+    """Lists the CPUs and GPUs of each node; fails where there are no CPUs at all."""
+    if not sum(int(node.cpus) for node in nodes):
         remedy = "add a node: ray start --address=…, without --num-cpus=0"
         return [Finding("Ray cluster", "fail", f"{address} has no CPUs for workers", remedy)]
-    total = Finding("Ray cluster", "ok", f"{address}, {len(nodes)} nodes")
     return [
-        total,
+        Finding("Ray cluster", "ok", f"{address}, {len(nodes)} nodes"),
         *(
-            Finding(
-                f"node {name}",
-                "ok",
-                f"{int(node.get('CPU', 0))} CPUs, {int(node.get('GPU', 0))} GPUs",
-            )
-            for name, node in nodes.items()
+            Finding(f"node {n.place}", "ok", f"{int(n.cpus)} CPUs, {int(n.gpus)} GPUs")
+            for n in nodes
         ),
     ]

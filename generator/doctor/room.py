@@ -21,13 +21,13 @@ ENOUGH_SHARED = 1
 
 @dataclass(frozen=True)
 class Room:
-    """How much is free; all in bytes.
+    """Free memory and disk space, in bytes.
 
     Attributes:
-        memory: Memory that can be had, the container's limit considered; None where nothing tells.
-        memory_total: All of it.
-        shared: Free space in /dev/shm; None without one.
-        disks: What a folder is for and its path -> free space there.
+        memory: Available memory within the container's limit; None if unknown.
+        memory_total: Total memory or the container's limit; None if unknown.
+        shared: Free space in /dev/shm; None if it does not exist.
+        disks: (purpose, path) of a folder -> free space there.
     """
 
     memory: int | None
@@ -37,10 +37,10 @@ class Room:
 
 
 def gather_room(folders: dict[str, Path]) -> Room:
-    """Measures what is free.
+    """Measures free memory and disk space.
 
     Args:
-        folders: What a folder is for -> the folder; it need not exist yet.
+        folders: Purpose -> folder, which need not exist yet.
     """
     available, total = _memory()
     shared = shutil.disk_usage("/dev/shm").free if Path("/dev/shm").is_dir() else None
@@ -52,7 +52,7 @@ def gather_room(folders: dict[str, Path]) -> Room:
 
 
 def room_findings(out: str) -> list[Finding]:
-    """Judges memory, /dev/shm and the disks of the run's folder `out` and of the caches."""
+    """Judges memory, /dev/shm, and the disks of the run's folder `out` and of the caches."""
     root = open_root(out)
     folders = {"rankgen's cache": cache_root(), "the Hub's cache": hub_cache()}
     if not is_remote(root):
@@ -70,7 +70,7 @@ def _judge_memory(facts: Room) -> list[Finding]:
         return []
     status = _status(facts.memory, LEAST_MEMORY, ENOUGH_MEMORY)
     value = f"{_gib(facts.memory)} free of {_gib(facts.memory_total)}"
-    remedy = f"end other programs, or take a machine with {ENOUGH_MEMORY} GiB free"
+    remedy = f"end other programs, or use a machine with {ENOUGH_MEMORY} GiB free"
     return [Finding("memory", status, value, "" if status == "ok" else remedy)]
 
 
@@ -87,7 +87,9 @@ def _judge_disks(disks: dict[tuple[str, str], int]) -> list[Finding]:
     found = []
     for (name, path), free in disks.items():
         status = _status(free, LEAST_DISK, ENOUGH_DISK)
-        remedy = "" if status == "ok" else f"free space, or name another folder{_elsewhere(name)}"
+        remedy = (
+            "" if status == "ok" else f"free some space, or use another folder{_elsewhere(name)}"
+        )
         found.append(Finding(f"disk of {name}", status, f"{_gib(free)} free in {path}", remedy))
     return found
 
@@ -118,7 +120,7 @@ def _existing(path: Path) -> Path:
 
 
 def _memory() -> tuple[int | None, int | None]:
-    """Returns bytes that can be had and all bytes, of the machine or of this container."""
+    """Returns available and total bytes of the machine or of this container."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         sizes = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}
@@ -136,7 +138,7 @@ def _memory() -> tuple[int | None, int | None]:
 
 
 def _number(name: str) -> int | None:
-    """Returns a number of this container's control group (version 2)."""
+    """Returns a number from this container's control group (version 2)."""
     try:
         return int(Path("/sys/fs/cgroup", name).read_text(encoding="ascii"))
     except (OSError, ValueError):

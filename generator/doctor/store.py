@@ -1,4 +1,4 @@
-"""The store of `--out`: whether an object that exists is never created again."""
+"""The store of `--out`: whether it refuses to create an object that already exists."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rankgen.manifests.storage.object_store import is_remote, open_root
 def store_findings(out: str) -> list[Finding]:
     """Creates an object in the store twice and removes it.
 
-    A folder that does not exist yet is tried where it would come to stand, and not created.
+    A folder that does not exist yet is not created: its parent is tested instead.
     """
     try:
         root = open_root(out)
@@ -27,7 +27,7 @@ def store_findings(out: str) -> list[Finding]:
     except RankgenError as problem:
         return [Finding("store of --out", "fail", problem.message, problem.hint or "")]
     except OSError as error:
-        remedy = "give --out a folder that you may write"
+        remedy = "give --out a folder that you may write to"
         return [Finding("store of --out", "fail", f"{out}: {error.strerror or error}", remedy)]
     return [Finding("store of --out", "ok", f"{root} can hold a run")]
 
@@ -38,7 +38,7 @@ def _probe(root: Path) -> None:
 
 
 def _probe_beside(root: Path) -> None:
-    # A file in the way refuses the new folder, as it would refuse the run's.
+    # If a file is in the way, this fails just as the run would.
     parent = next(folder for folder in (root, *root.parents) if folder.exists())
     scratch = Path(tempfile.mkdtemp(prefix=".rankgen-doctor-", dir=parent))
     try:

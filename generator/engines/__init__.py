@@ -1,1 +1,1 @@
-"""What a listwise teacher speaks through: vLLM in this process, or any OpenAI-compatible server."""
+"""The engines of listwise teachers: vLLM in this process, or any OpenAI-compatible server."""

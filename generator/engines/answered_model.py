@@ -1,11 +1,12 @@
-"""Which model a server's answers name: the same one all through a run.
+"""Checks that a server's answers name the same model throughout a run.
 
-What is asked for is no identity: a hosted alias such as "gpt-4o" is answered by a dated model, and
-a server that was started anew may serve another model under the old name. So answers are compared
-with answers: the first one of the run is written down in its folder, for all workers and resumes.
+The name in a request does not identify a model: a hosted alias such as "gpt-4o" is answered by a
+dated model, and a restarted server may serve another model under the old name. So answers are
+compared with answers: the model of a run's first answer is stored in its folder, for all workers
+and resumes.
 
-A system fingerprint says in which setup the model ran. Hosted servers change it from day to day and
-answer with several at a time, so another one is recorded and told, and stops nothing.
+A system fingerprint identifies the setup in which the model ran. Hosted servers change it from day
+to day and use several at a time, so a new fingerprint is recorded and reported but stops nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ BETWEEN = ", "
 
 
 def answer_record(run: RunDirectory, plan: Plan) -> Path:
-    """Returns where a run keeps the model of its first answer."""
+    """Returns the file that holds the model of a run's first answer."""
     return run.state / f"answered-model-{plan.fingerprint[:16]}.json"
 
 
@@ -31,8 +32,8 @@ class AnsweredModel:
     """Compares the answers of one worker with the run's first.
 
     Args:
-        record: The file that holds the model of the run's first answer, once there is one; None
-            compares with this worker's first answer alone.
+        record: The file for the model of the run's first answer, created by the first worker that
+            gets one; None compares with this worker's first answer only.
     """
 
     def __init__(self, record: Path | None = None) -> None:
@@ -41,31 +42,31 @@ class AnsweredModel:
         self._fingerprints: set[str] = set()
 
     def compare(self, server: str, model: object, fingerprint: object) -> None:
-        """Compares an answer; one that names no model, as some servers send, passes.
+        """Compares an answer with the run's first; accepts answers that name no model.
 
         Args:
-            server: Its address, as far as it may be shown.
+            server: The part of the server's address that may be shown.
             model: The model that the answer names.
-            fingerprint: The system fingerprint that it names.
+            fingerprint: The system fingerprint in the answer.
 
         Raises:
-            EnvironmentProblem: The answer names another model than the run's first.
+            EnvironmentProblem: The answer names a different model than the run's first answer.
         """
         if isinstance(model, str) and model:
             if self._first is None:
                 self._first = self._first_of_run(model)
             if model != self._first:
                 raise EnvironmentProblem(
-                    f"the server {server} now answers as model {model}, and this run began with "
-                    f"answers of {self._first}",
-                    f"have it serve {self._first} again and repeat the command, or label with "
-                    "another --out",
+                    f"the server {server} now answers as model {model}, but this run began with "
+                    f"answers from {self._first}",
+                    f"serve {self._first} again and repeat the command, or label into another "
+                    "--out",
                 )
         if isinstance(fingerprint, str) and fingerprint:
             self._fingerprints.add(fingerprint)
 
     def facts(self) -> dict[str, str]:
-        """Returns the model and all fingerprints that this worker's answers have named so far."""
+        """Returns the model and all fingerprints in this worker's answers so far."""
         facts = {} if self._first is None else {MODEL_FACT: self._first}
         if self._fingerprints:
             facts[FINGERPRINT_FACT] = BETWEEN.join(sorted(self._fingerprints))
@@ -82,5 +83,5 @@ class AnsweredModel:
         except (ValueError, KeyError, TypeError):
             raise EnvironmentProblem(
                 f"{self._record} is damaged, so the model that this run began with is unknown",
-                "remove the file to take the server's present model for it",
+                "remove the file to accept the server's present model",
             ) from None

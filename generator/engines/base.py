@@ -1,4 +1,4 @@
-"""The one thing an engine does: continue a prompt, or say honestly that it could not."""
+"""The interface of engines: each continues prompts or raises why it could not."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from rankgen.generator.answers.outcomes import TeacherFailure, TokenUsage
 from rankgen.generator.prompts.profiles import ChatMessage
 
 FinishReason = Literal["stop", "length"]
-# As servers spell them: OpenAI, vLLM, TGI, Cohere and Mistral.
+# The spellings of OpenAI, vLLM, TGI, Cohere and Mistral.
 _STOPS = frozenset({"stop", "eos", "eos_token", "stop_sequence", "end_turn", "complete"})
 _LENGTHS = frozenset({"length", "max_tokens", "model_length"})
 
 
 @dataclass(frozen=True)
 class EnginePrompt:
-    """One prompt in the two forms that engines take.
+    """One prompt in the two forms that engines accept.
 
     Attributes:
         messages: For chat servers, which apply the chat format themselves.
-        token_ids: The whole prompt, for engines that read ids.
+        token_ids: The whole prompt, for engines that take token ids.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -30,12 +30,12 @@ class EnginePrompt:
 
 @dataclass(frozen=True)
 class Generation:
-    """What the model wrote.
+    """A model's answer.
 
     Attributes:
         text: The answer without special tokens.
-        output_ids: Its token ids, where the engine tells.
-        finish_reason: "length" when the token budget ended it.
+        output_ids: Its token ids; None if the engine does not return them.
+        finish_reason: "length" if the token limit ended the answer.
         usage: Tokens read and written, as the engine counts them.
     """
 
@@ -46,20 +46,20 @@ class Generation:
 
 
 class Engine(Protocol):
-    """Continues prompts, many at a time."""
+    """Continues prompts, many at once."""
 
     @property
     def repeatable(self) -> bool:
-        """Whether asking again with the same prompt can only give the same answer."""
+        """Whether the same prompt always gets the same answer."""
 
     def wants_merged_system(self, messages: Sequence[ChatMessage]) -> bool:
-        """Says whether messages must be sent without a system turn, its text in the user's.
+        """Says whether the system text must be moved into the user turn.
 
         Args:
-            messages: A prompt as the windows will have it.
+            messages: A typical prompt.
 
         Raises:
-            UsageError: They cannot be sent at all.
+            UsageError: The engine accepts neither form.
         """
 
     async def generate(self, prompt: EnginePrompt, max_tokens: int) -> Generation:
@@ -67,10 +67,10 @@ class Engine(Protocol):
 
         Args:
             prompt: The prompt.
-            max_tokens: Most tokens to write, at least 1.
+            max_tokens: Limit on the tokens of the answer, at least 1.
 
         Raises:
-            TeacherFailure: This request failed for good; others may succeed.
+            TeacherFailure: This request failed after all retries; others may succeed.
             EngineDead: The engine is gone; the process must exit.
             RankgenError: No request can succeed.
         """
@@ -79,19 +79,19 @@ class Engine(Protocol):
         """Stops the engine or closes the connections."""
 
     def facts(self) -> Mapping[str, str]:
-        """Versions, devices and settings for the manifest."""
+        """Returns versions, devices and settings for the manifest."""
 
 
 def finish_reason(name: str, text: str, usage: TokenUsage) -> FinishReason:
-    """Maps a server's or vLLM's word to the two under which a text is an answer.
+    """Maps a server's or vLLM's finish reason to "stop" or "length".
 
     Args:
-        name: The word.
-        text: What was written until then.
-        usage: What it cost.
+        name: The finish reason.
+        text: The text written so far.
+        usage: Its tokens.
 
     Raises:
-        TeacherFailure: The word means neither, such as "content_filter".
+        TeacherFailure: It is any other reason, such as "content_filter".
     """
     if name.lower() in _STOPS:
         return "stop"

@@ -1,4 +1,4 @@
-"""vLLM's own engine arguments, as users add them to those that rankgen fills in."""
+"""Reads and checks `--engine-arg`: vLLM's own arguments, beside those that rankgen sets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from rankgen.manifests.errors import UsageError, did_you_mean
 
-# vLLM's names that rankgen fills in itself, and what to type instead.
+# Arguments of vLLM that rankgen sets, and what to type instead.
 TAKEN = {
     "model": "use --model",
     "model_weights": "use --model",
@@ -31,9 +31,9 @@ TAKEN = {
     "runner": "leave it out: a teacher generates",
     "convert": "leave it out: a teacher generates",
     "skip_tokenizer_init": "leave it out: answers are read as text",
-    "hf_token": "set HF_TOKEN where you type the command: it is written nowhere",
+    "hf_token": "set HF_TOKEN where you type the command: it is never written to a file",
 }
-# A worker reserves the GPUs of --tensor-parallel in one node and no others.
+# A worker reserves the GPUs of --tensor-parallel on one node, and no others.
 _MORE_GPUS = (
     "pipeline_parallel_size",
     "prefill_context_parallel_size",
@@ -50,13 +50,13 @@ _PLAIN = (bool, int, float, str, type(None))
 
 
 def parse_engine_args(given: Iterable[str]) -> dict[str, JsonValue]:
-    """Reads what `--engine-arg` was given, each NAME=VALUE.
+    """Parses the values of `--engine-arg`, each NAME=VALUE.
 
-    A value is a literal of TOML or JSON, else the word as it stands; a name may be written with
-    dashes, as vLLM's own options are.
+    A value is read as TOML, then as JSON, and otherwise kept as text. A name may be written with
+    dashes, like vLLM's own options.
 
     Raises:
-        UsageError: One has no "=", or a name is given twice.
+        UsageError: A value has no "=", or a name is given twice.
     """
     found: dict[str, JsonValue] = {}
     for text in given:
@@ -77,7 +77,7 @@ def _literal(text: str) -> JsonValue:
     for read in (_toml, json.loads):
         try:
             value: JsonValue = read(text)
-            # Dates and infinities have no place in a recipe.
+            # A recipe is JSON, which has no dates or infinities.
             json.dumps(value, allow_nan=False)
         except (ValueError, TypeError):
             continue
@@ -91,31 +91,31 @@ def _toml(text: str) -> JsonValue:
 
 
 def refuse_taken_arguments(given: Mapping[str, JsonValue]) -> None:
-    """Checks that none of the arguments is one that rankgen fills in.
+    """Refuses arguments that rankgen sets itself.
 
     Raises:
-        UsageError: One is; the hint names the option to use.
+        UsageError: One of them is; the hint names the option to use.
     """
     for name in given:
         hint = TAKEN.get(name)
         if name.startswith(_MORE_WORKERS):
             hint = "use --workers"
         if hint is not None:
-            raise UsageError(f"--engine-arg {name} is for rankgen to set", hint)
+            raise UsageError(f"--engine-arg {name} is set by rankgen", hint)
 
 
 def check_engine_args(given: Mapping[str, JsonValue]) -> None:
     """Checks names and values against this machine's vLLM.
 
     Raises:
-        UsageError: vLLM has no such argument, or it takes other values.
+        UsageError: vLLM has no such argument, or does not accept the value.
     """
     refuse_taken_arguments(given)
     if not given:
         return
     from vllm.engine.arg_utils import AsyncEngineArgs
 
-    # vLLM's annotations are objects, not texts, but for names that only type checkers know.
+    # vLLM's annotations are objects, except for names that only type checkers know.
     kinds: dict[str, type[object]] = {
         one.name: one.type for one in fields(AsyncEngineArgs) if not isinstance(one.type, str)
     }
@@ -128,7 +128,7 @@ def check_engine_args(given: Mapping[str, JsonValue]) -> None:
                 did_you_mean(name, free) if _is_near(name, free) else "see `vllm serve --help`",
             )
         if name not in kinds or not _is_plain(kinds[name]):
-            # A configuration of vLLM's own kind, which vLLM itself reads from a table or a name.
+            # One of vLLM's own configuration types, which vLLM reads from a table or a name.
             continue
         try:
             TypeAdapter(kinds[name]).validate_python(value)
@@ -144,7 +144,7 @@ def _is_near(name: str, known: list[str]) -> bool:
 
 
 def _is_plain(kind: object) -> bool:
-    """Says whether a type is made of literals, numbers and texts alone."""
+    """Says whether a type consists only of literals, numbers and strings."""
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
     if origin is Literal:
         return True

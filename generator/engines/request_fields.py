@@ -1,9 +1,9 @@
-"""The fields of a request beside model and prompt, fitted to what a server understands.
+"""The fields of a request other than model and prompt, adapted to what a server understands.
 
-Greedy decoding is greedy only without penalties, and servers such as vLLM's take penalties from
-the model's generation_config.json unless the request names its own. OpenAI's servers know one of
-these fields by another name, lack another, and refuse a request for it. Such a refusal is learnt
-from: the request is repeated without the field, or with its other name.
+Decoding is greedy only without penalties, and servers such as vLLM's take penalties from the
+model's generation_config.json unless the request sets them. OpenAI's servers use another name for
+one of these fields, do not know another, and refuse requests that contain them. After such a
+refusal the request is repeated without the field, or with its other name.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ from collections.abc import Iterator, Mapping
 
 NOT_SENT_FACT = "not_sent"
 LIMITS = ("max_tokens", "max_completion_tokens")
-# What may be left out where a server does not know it. `min_tokens` and `add_special_tokens` may
-# not: without them the answer and the prompt are others.
+# Fields to omit if a server does not know them. `min_tokens` and `add_special_tokens` are not among
+# them: without these the answer and the prompt would differ.
 _NEUTRAL: dict[str, float] = {
     "repetition_penalty": 1.0,
     "presence_penalty": 0.0,
     "frequency_penalty": 0.0,
 }
 _OPTIONAL = (*_NEUTRAL, "seed", "temperature")
-# A server, or several behind one address, may take back what it said, but not for ever.
+# Several servers behind one address may contradict each other, but not without end.
 _MOST_SWITCHES = 4
 _STATUS = frozenset({400, 422})
-# Neither of these numbers is wrong where a field is unknown.
+# Refusals that concern a value, not an unknown field.
 _TOO_LARGE = re.compile(r"context length|too (?:large|long|many)|exceed|at most|less than", re.I)
 _UNKNOWN = re.compile(
     r"unsupported|not supported|does(?: not|n't) support|unrecogni[sz]ed|unknown|unexpected|extra|"
     r"not permitted|not allowed|forbidden|invalid (?:parameter|argument|field)|instead",
     re.I,
 )
-# Names with an underscore stand for themselves; "seed" and "temperature" are also words.
+# Names with an underscore are unmistakable; "seed" and "temperature" are also plain words.
 _NAMES = re.compile(r"[a-z]+(?:_[a-z]+)+|(?<=['\"`])[a-z]+(?=['\"`])|(?<=supplied: )[a-z]+")
 _ECHOES = frozenset({"input", "messages", "prompt"})
 
 
 class RequestFields:
-    """What all requests of one worker to one server share.
+    """The fields that all requests of one worker to one server share.
 
     Args:
-        seed: Sent along; greedy decoding does not draw.
+        seed: Sent with every request; greedy decoding does not use it.
     """
 
     def __init__(self, seed: int) -> None:
@@ -53,13 +53,13 @@ class RequestFields:
         return {self._limit: max_tokens, **self._values}
 
     def learn(self, status: int, said: str, sent: Mapping[str, object]) -> bool:
-        """Says whether the request should be repeated at once, with other fields.
+        """Adapts the fields to a refusal; says whether to repeat the request at once.
 
         Args:
-            status: Of the refusal.
-            said: Its whole body.
-            sent: The fields of the refused request. Others may have been learnt meanwhile, by
-                requests that were sent at the same time.
+            status: The status of the refusal.
+            said: The whole body of the refusal.
+            sent: The fields of the refused request; concurrent requests may have changed the
+                current ones since.
         """
         told = list(_told(said))
         text = "\n".join(told)
@@ -75,7 +75,7 @@ class RequestFields:
         return bool(refused)
 
     def facts(self) -> dict[str, str]:
-        """Returns what was learnt; nothing where the server understands every field."""
+        """Returns what was learnt; empty if the server understands every field."""
         facts = {}
         if self._limit != LIMITS[0]:
             facts["answer_limit"] = self._limit
@@ -93,7 +93,7 @@ class RequestFields:
 
 
 def _told(body: str) -> Iterator[str]:
-    """Yields the texts of a refusal, without what it repeats of the request."""
+    """Yields the texts of a refusal, without the parts of the request that it repeats."""
     try:
         waiting: list[object] = [json.loads(body)]
     except ValueError:

@@ -1,4 +1,4 @@
-"""When and how long to wait before a server is asked again."""
+"""How long to wait before a request is repeated."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Exponential back-off with full jitter; a server's Retry-After is the least that is waited.
+    """Exponential back-off with jitter; a server's Retry-After is the minimum wait.
 
     Attributes:
-        attempts: Calls in all, the first included.
-        base_s: Longest wait before the second call, in seconds; it doubles from call to call.
-        cap_s: Longest wait, Retry-After included.
-        limited_s: Longest time for which a server may refuse everything because there are too many
-            requests; such refusals are no attempts, and their Retry-After is kept to.
+        attempts: Number of calls, the first included.
+        base_s: Longest wait before the second call, in seconds; it doubles with every call.
+        cap_s: Longest wait in seconds, Retry-After included.
+        limited_s: How long a server may refuse everything for too many requests, in seconds. Such
+            refusals do not count as attempts, and their Retry-After is always respected.
         random: Source of the jitter; it never changes a result.
     """
 
@@ -28,14 +28,14 @@ class RetryPolicy:
     random: random.Random = field(default_factory=random.Random, compare=False)
 
     def wait_s(self, attempt: int, retry_after_s: float | None) -> float:
-        """Returns the seconds to wait after the failed call number `attempt`, from 1."""
+        """Returns the seconds to wait after failed call number `attempt`, from 1."""
         longest = min(self.base_s * 2 ** (attempt - 1), self.cap_s)
         jittered = self.random.uniform(longest / 2, longest)
         return min(max(jittered, retry_after_s or 0.0), self.cap_s)
 
 
 def retry_after_s(value: str | None) -> float | None:
-    """Reads a Retry-After header: seconds, or a date; None when it says neither (RFC 9110)."""
+    """Returns the seconds in a Retry-After header (RFC 9110): seconds or a date, else None."""
     if value is None:
         return None
     try:

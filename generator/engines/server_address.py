@@ -1,7 +1,7 @@
-"""Where a server is: what requests go to, and what of it may be written down.
+"""Addresses of servers: where requests go, and the part that may be shown.
 
-Gateways take keys in the path or the query of their address, so plans, manifests and messages hold
-its scheme and host only.
+Some gateways take keys in the path or the query of their URL, so plans, manifests and messages hold
+only scheme and host.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from rankgen.manifests.errors import UsageError
 
+KEY_VARIABLE = "OPENAI_API_KEY"
+
 
 @dataclass(frozen=True)
 class ServerAddress:
     """The address of an OpenAI-compatible server.
 
     Attributes:
-        url: Scheme, host and path, without a query; /v1 is the path when none is given.
-        query: The parameters that go with every request.
-        shown: Scheme and host: all that may be shown or written down.
+        url: Scheme, host and path, without the query; the path defaults to /v1.
+        query: The parameters to send with every request.
+        shown: Scheme and host, the only part that may be shown or stored.
     """
 
     url: str
@@ -27,16 +29,16 @@ class ServerAddress:
     shown: str
 
     def of(self, path: str) -> str:
-        """Returns the whole URL of a request, such as to "models"."""
+        """Returns the URL of a request, such as for the path "models"."""
         query = f"?{urlencode(self.query)}" if self.query else ""
         return f"{self.url}/{path}{query}"
 
 
 def server_address(url: str) -> ServerAddress:
-    """Reads an address as a user types it.
+    """Parses the value of `--base-url`.
 
     Raises:
-        UsageError: It is not an http or https URL, or holds a user name.
+        UsageError: It is not an http or https URL, or contains a user name.
     """
     try:
         parts = urlsplit(url)
@@ -45,14 +47,14 @@ def server_address(url: str) -> ServerAddress:
     except ValueError:
         parts, host, port = urlsplit(""), "", ""
     if parts.scheme not in ("http", "https") or not host:
-        # What was typed may hold a key, too.
+        # The value is not shown: it may contain a key.
         raise UsageError(
             "--base-url is not a server URL", "write it as --base-url http://host:8000/v1"
         )
     if "@" in parts.netloc:
         raise UsageError(
-            "--base-url holds a user name or a password",
-            "leave them out, and give the server's key by OPENAI_API_KEY",
+            "--base-url contains a user name or a password",
+            f"leave them out, and set {KEY_VARIABLE} to the server's key",
         )
     path = parts.path.rstrip("/") or "/v1"
     shown = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"

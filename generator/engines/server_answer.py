@@ -1,4 +1,4 @@
-"""What a server's body says: an answer of the model, or none."""
+"""Reads the body of a server's response: either a model's answer or an invalid response."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from openai.types import Completion
     from openai.types.chat import ChatCompletion
 
-# Finish reasons of a server that broke off; another try may succeed.
+# Finish reasons of a server that broke off; a retry may succeed.
 _BROKEN_OFF = frozenset({"abort", "error", "cancelled"})
 
 
-class NoAnswer(Exception):
-    """Status 200 with a body that holds no answer.
+class InvalidResponse(Exception):
+    """A response with status 200 whose body contains no answer.
 
     Args:
         reason: What it lacks.
-        usage: What it cost all the same.
+        usage: The tokens that it cost.
     """
 
     def __init__(self, reason: str, usage: TokenUsage = NO_TOKENS) -> None:
@@ -33,39 +33,39 @@ def read_answer(answer: ChatCompletion | Completion) -> Generation:
     """Reads an answer strictly: the client does not validate bodies, and proxies send anything.
 
     Raises:
-        NoAnswer: The body holds no answer; another try may bring one.
+        InvalidResponse: The body contains no answer; a retry may get one.
         TeacherFailure: The model refused the prompt.
     """
     from openai.types import Completion
     from openai.types.chat import ChatCompletion
 
     if not isinstance(answer, Completion | ChatCompletion) or not answer.choices:
-        raise NoAnswer("no choices")
+        raise InvalidResponse("no choices")
     usage = _usage(answer)
     if isinstance(answer, ChatCompletion):
         message = answer.choices[0].message
         if message is None:
-            raise NoAnswer("no message", usage)
+            raise InvalidResponse("no message", usage)
         if refusal := getattr(message, "refusal", None):
             said = reason_of(ValueError(refusal))
             raise TeacherFailure(
                 f"the model refused the prompt: {said}", output_text=str(refusal), usage=usage
             )
-        # Absent content is an empty answer when the model spoke only to itself.
+        # A model that only thought sends no content: an empty answer.
         text: object = message.content or ""
     else:
         text = answer.choices[0].text
     if not isinstance(text, str):
-        raise NoAnswer("no text", usage)
-    # Not validated either.
+        raise InvalidResponse("no text", usage)
+    # The client does not validate this field either.
     ended = cast("object", answer.choices[0].finish_reason)
     if not isinstance(ended, str) or ended in _BROKEN_OFF:
-        raise NoAnswer(f"finish reason {ended}", usage)
+        raise InvalidResponse(f"finish reason {ended}", usage)
     return Generation(text, None, finish_reason(ended, text, usage), usage)
 
 
 def _usage(answer: ChatCompletion | Completion) -> TokenUsage:
-    """Returns the counted tokens; 0 where the server counts none."""
+    """Returns the tokens that the server counted; 0 if it did not count them."""
     told = (getattr(answer.usage, name, 0) for name in ("prompt_tokens", "completion_tokens"))
     prompt, output = (count if isinstance(count, int) else 0 for count in told)
     return TokenUsage(prompt, output)

@@ -1,4 +1,4 @@
-"""What the user should know of the servers that answered, from what the shards' facts say."""
+"""Notes for the user on the servers that answered, from the facts in a run's manifest."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from rankgen.generator.engines.request_fields import NOT_SENT_FACT
 
 
 def server_notes(environments: Iterable[JsonValue]) -> list[str]:
-    """Returns a sentence for each thing that a run's labels depend on and its recipe cannot fix.
+    """Returns a sentence for each thing that influenced the labels but is not in the recipe.
 
     Args:
-        environments: Of the run's manifest.
+        environments: The field of this name in the run's manifest.
     """
     facts = [found for found in environments if isinstance(found, dict)]
     notes = []
@@ -22,11 +22,11 @@ def server_notes(environments: Iterable[JsonValue]) -> list[str]:
     if len(fingerprints) > 1:
         notes.append(
             f"the server answered with {len(fingerprints)} system fingerprints "
-            f"({', '.join(fingerprints)}): its setup changed, or several servers stand behind it; "
-            "manifest.json says which shards were made with which"
+            f"({', '.join(fingerprints)}): its setup changed, or it is several servers; "
+            "manifest.json lists the shards of each"
         )
     if "temperature" in _named(facts, NOT_SENT_FACT):
-        notes.append("the server takes no temperature, so its answers are not greedy")
+        notes.append("the server does not accept a temperature, so its answers are not greedy")
     return notes
 
 

@@ -1,7 +1,7 @@
-"""How fast a server may be asked, learnt from its answers: all chains of a worker share it.
+"""The rate of requests to a server, learnt from its answers and shared by a worker's chains.
 
-A request that is refused because there were too many says nothing of its window, so it uses up none
-of the window's attempts.
+A refusal for too many requests does not depend on the window, so it is not one of the window's
+attempts.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ _LOOK_SECONDS = 0.05
 
 
 class ServerPace:
-    """Bounds the requests under way, and holds all of them back while the server wants a pause.
+    """Limits the requests in flight, and delays all of them while the server wants a pause.
 
-    The bound halves when the server says "too many requests" and grows by one for every full round
-    of answers, as TCP's does; there is none before the first refusal.
+    As in TCP, the limit halves when the server answers "too many requests" and grows by one for
+    every full round of answers. There is no limit before the first refusal.
 
     Args:
         now: The clock, in seconds.
@@ -44,27 +44,27 @@ class ServerPace:
             self._under_way -= 1
 
     def gauges(self) -> dict[str, float]:
-        """Returns the requests under way and the pauses that the server asked for."""
+        """Returns the requests in flight and the number of pauses that the server asked for."""
         return {
             "server_requests_in_flight": self._under_way,
             "rate_limit_pauses_total": self._pauses,
         }
 
     def answered(self) -> None:
-        """Notes an answer."""
+        """Records an answer."""
         self._last_answer = self._now()
         if self._bound < math.inf:
             self._bound += 1 / self._bound
 
     def refused(self, pause_s: float) -> float:
-        """Notes a refusal for too many requests and returns the seconds since the last answer.
+        """Records a refusal for too many requests; returns the seconds since the last answer.
 
         Args:
-            pause_s: How long the server, or else the back-off, wants all requests held back.
+            pause_s: Seconds to delay all requests.
         """
         now = self._now()
         if now >= self._resume_at:
-            # One refusal of a round halves the bound; the others of that round tell the same.
+            # Only the first refusal of a round halves the limit.
             self._bound = max(1.0, min(self._bound, self._under_way) / 2)
             self._pauses += 1
         self._resume_at = max(self._resume_at, now + pause_s)

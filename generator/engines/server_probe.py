@@ -1,12 +1,10 @@
-"""A look at a server before the work starts: is it there, what does it serve, what does it read."""
+"""Checks a server before the work starts: whether it answers, and which prompts it accepts."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -15,29 +13,29 @@ from dataclasses import dataclass
 
 from rankgen.generator.engines.request_fields import RequestFields
 from rankgen.generator.engines.server_address import ServerAddress
+from rankgen.generator.engines.server_refusal import refused_key
 from rankgen.generator.prompts.chat_format import merge_system
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
 
-KEY_VARIABLE = "OPENAI_API_KEY"
 _TRIES = 3
 _WAIT_S = 1.0
 _TIMEOUT_S = 15.0
-# The first answer of a server may wait for its model.
+# A server may load its model before the first answer.
 _ANSWER_TIMEOUT_S = 120.0
-# How servers refuse a conversation, rather than a key or a model: vLLM and SGLang with 400, TGI
-# with 422 or 424, llama.cpp with 500 and the template's words.
+# How servers refuse the form of a conversation: vLLM and SGLang with 400, TGI with 422 or 424,
+# llama.cpp with 500 and the template's message.
 _REFUSALS = frozenset({400, 422, 424, 500})
 _OF_TEMPLATE = re.compile(r"\brole|system (?:message|prompt|turn)|template|jinja", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """What a server says of itself.
+    """What a server reports about itself.
 
     Attributes:
-        models: The models it lists; empty when it lists none.
-        owner: Who it says it is, such as "vllm"; empty when it does not say.
+        models: The models it lists, if any.
+        owner: The software it names, such as "vllm"; empty if it names none.
     """
 
     models: tuple[str, ...] = ()
@@ -47,15 +45,15 @@ class ServerFacts:
 def probe_server(address: ServerAddress, key: str) -> ServerFacts:
     """Asks a server for its models.
 
-    A server that answers with anything but a refusal is taken to be there; one that cannot list
-    models may still answer prompts.
+    Any response but a refused key is accepted: a server that cannot list its models may still
+    answer prompts.
 
     Args:
-        address: The server's.
-        key: Sent as the bearer token.
+        address: The server's address.
+        key: The bearer token.
 
     Raises:
-        EnvironmentProblem: Nothing answers there, or it wants another key.
+        EnvironmentProblem: No server answers there, or it refuses the key.
     """
     request = urllib.request.Request(
         address.of("models"), headers={"Authorization": f"Bearer {key}"}
@@ -73,33 +71,10 @@ def probe_server(address: ServerAddress, key: str) -> ServerFacts:
                 reason = getattr(error, "reason", None) or error
                 raise EnvironmentProblem(
                     f"no server answers at {address.shown} ({reason})",
-                    "start it, or name another by --base-url",
+                    "start it, or give another address with --base-url",
                 ) from None
         time.sleep(_WAIT_S)
     return ServerFacts()
-
-
-def refused_key(server: str, status: int, said: str = "") -> EnvironmentProblem:
-    """Returns the error for a server that wants a key, or another one than it was sent.
-
-    Args:
-        server: Its address, as far as it may be shown.
-        status: 401 or 403.
-        said: What the server answered; a key in it is left out.
-    """
-    key = os.environ.get(KEY_VARIABLE)
-    reason = f": {said.replace(key, '…') if key else said}" if said else ""
-    if not key:
-        return EnvironmentProblem(
-            f"the server {server} wants a key (status {status}), and {KEY_VARIABLE} is not set "
-            f"on node {socket.gethostname()}{reason}",
-            f"set {KEY_VARIABLE} where you type the command: every worker is told it, and it is "
-            "written nowhere",
-        )
-    return EnvironmentProblem(
-        f"the server {server} refuses the key in {KEY_VARIABLE} (status {status}){reason}",
-        f"set {KEY_VARIABLE} to a key that may use this server and model",
-    )
 
 
 def wants_merged_system(
@@ -109,20 +84,20 @@ def wants_merged_system(
     messages: Sequence[ChatMessage],
     fields: RequestFields,
 ) -> bool:
-    """Says whether a chat server refuses a system turn and takes its text in the user's turn.
+    """Says whether a chat server refuses a system turn but accepts its text in the user turn.
 
-    Asks for one token of an answer, once for nearly every server. Whatever else goes wrong is for
-    the first window to find out, which is repeated as it must be.
+    Requests one token of an answer; for nearly every server a single request is enough. All other
+    problems are left to the first window, which has retries.
 
     Args:
-        address: The server's.
-        key: Sent as the bearer token.
-        model: The name the server knows the model by.
-        messages: A prompt as the windows will have it.
-        fields: The request's other fields; what the server says of them is learnt.
+        address: The server's address.
+        key: The bearer token.
+        model: The server's name for the model.
+        messages: A typical prompt.
+        fields: The request's other fields; they are adapted to the server's refusals.
 
     Raises:
-        UsageError: The server's chat template takes neither form.
+        UsageError: The server's chat template accepts neither form.
     """
     refusal = _refusal(address, key, model, messages, fields)
     if refusal is None:
@@ -146,7 +121,7 @@ def _refusal(
     messages: Sequence[ChatMessage],
     fields: RequestFields,
 ) -> str | None:
-    """Returns what a server says against the conversation; None when it says nothing against it."""
+    """Returns why a server refuses the conversation; None if it does not."""
     turns = [{"role": message.role, "content": message.content} for message in messages]
     while True:
         sent = fields.fields(max_tokens=1)

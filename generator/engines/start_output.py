@@ -1,7 +1,7 @@
-"""What this process and its children write while an engine starts, read back when it fails.
+"""Reads back the output of an engine that failed to start.
 
-A Ray worker's stdout and stderr are files, and so are those of the processes that it starts: the
-cause of a failure is in them, while the exception only says that a child has ended.
+A Ray worker's stdout and stderr are files that its child processes share. They contain the cause of
+a failure, while the exception only says that a child has ended.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from dataclasses import dataclass
 _ERROR = re.compile(r"^(?:[\w.]*\.)?[A-Z]\w*(?:Error|Exception|Interrupt|Exit)\b: *(.*\S)")
 # vLLM and Ray put the process, the level, the time and the place before a line.
 _PREFIX = re.compile(r"^(?:\([^()]*\)\s*)?(?:[A-Z]+ \d\d-\d\d [\d:]+ \[[^\]]*\]\s?)?")
-# What the parent says of its child: true, and no cause.
+# Reports of the parent about its child, which do not name the cause.
 _NO_CAUSE = ("Engine core initialization failed", "WorkerProc initialization failed", "cancelled")
 _LONGEST = 300
 
 
 @dataclass(frozen=True)
 class StartOutput:
-    """Marks where the output stood when the start began.
+    """The position in this process's output at which an engine's start began.
 
     Attributes:
-        marks: File descriptor -> size of the file behind it, in bytes; only regular files.
+        marks: File descriptor -> size of its file in bytes; regular files only.
     """
 
     marks: dict[int, int]
 
     @staticmethod
     def begin() -> StartOutput:
-        """Marks the present end of stdout and stderr."""
+        """Marks the current end of stdout and stderr."""
         sizes = {number: os.fstat(number) for number in (1, 2)}
         return StartOutput({n: s.st_size for n, s in sizes.items() if stat.S_ISREG(s.st_mode)})
 
     def cause(self) -> str | None:
-        """Returns the last error that was written since then; None when none was."""
+        """Returns the last error written since the start; None if there was none."""
         for number, mark in sorted(self.marks.items(), reverse=True):
             found = last_error(_since(number, mark))
             if found is not None:
@@ -44,7 +44,7 @@ class StartOutput:
         return None
 
     def file(self) -> str | None:
-        """Returns the path of the log that holds the cause; None where output is no file."""
+        """Returns the log that contains the cause; None if the output is not a file."""
         numbers = [n for n, mark in self.marks.items() if last_error(_since(n, mark)) is not None]
         for number in sorted(numbers or self.marks, reverse=True):
             path = _path(number)
@@ -54,9 +54,9 @@ class StartOutput:
 
 
 def last_error(text: str) -> str | None:
-    """Returns the last line that says "SomeError: why"; None when there is none.
+    """Returns the last line of the form "SomeError: why"; None without such a line.
 
-    What an engine's parent says of its child's end is passed over.
+    Skips what an engine's parent reports about the end of its child.
     """
     for line in reversed(text.splitlines()):
         bare = _PREFIX.sub("", line.strip())

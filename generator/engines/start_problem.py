@@ -1,4 +1,4 @@
-"""Why vLLM did not start, in one sentence with its cause."""
+"""The error for a vLLM that did not start, with its cause and what to do."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def start_problem(model: str, error: Exception, output: StartOutput) -> Environm
 
     Args:
         model: The model's id or folder.
-        error: What vLLM raised; its engine's process has often more to say than that.
-        output: What was written meanwhile.
+        error: The exception that vLLM raised; the output of its engine process often says more.
+        output: The output since the start began.
     """
     cause = output.cause() or reason_of(error)
     return EnvironmentProblem(
@@ -24,11 +24,11 @@ def start_problem(model: str, error: Exception, output: StartOutput) -> Environm
 
 
 def start_hint(cause: str, log: str | None) -> str:
-    """Returns what to do about a cause, and where more is written.
+    """Returns what to do about a cause, and where the output is.
 
     Args:
         cause: The error's text.
-        log: The file with the whole output; None where the output went to the terminal.
+        log: The file with the output; None if the output went to the terminal.
     """
     node = socket.gethostname()
     where = f"vLLM's output is in {log} on node {node}" if log else "see vLLM's output above"
@@ -41,7 +41,7 @@ def start_hint(cause: str, log: str | None) -> str:
 
 
 def token_hint(node: str) -> str:
-    """Returns what to do where the Hub refuses a model to a node."""
+    """Returns what to do if the Hub refuses a model to a node."""
     if os.environ.get("HF_TOKEN"):
-        return "the token in HF_TOKEN may not read this model: accept its terms on its page"
+        return "the token in HF_TOKEN may not read this model: accept its terms on its Hub page"
     return f"HF_TOKEN is not set on node {node}: set it where you type the command"

@@ -1,4 +1,4 @@
-"""What vLLM is started with: everything that a teacher's settings say of the model and the GPUs."""
+"""vLLM's engine arguments, from a teacher's settings of model and GPUs."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class VllmSettings:
 
     Attributes:
         model: Hugging Face id or folder.
-        revision: Git revision of the id; None is the newest.
-        tokenizer: Another tokenizer than the model's; it only spells the answer out. A folder, an
-            id, or "ID@COMMIT".
+        revision: Git revision of the id; None for the newest.
+        tokenizer: A tokenizer other than the model's own, to decode the answer: a folder, an id,
+            or "ID@COMMIT".
         context_size: Tokens of prompt and answer together (vLLM's max_model_len).
         dtype: "auto", "bfloat16", "float16" or "float32"; see `vllm_dtype.fast_dtype`.
-        seed: vLLM's seed; greedy decoding does not draw.
-        force_length: Write exactly `max_tokens` tokens, as rank_llm does for RankZephyr.
-        gpu_memory_utilization: Part of each GPU's memory that vLLM takes, 0 to 1.
+        seed: vLLM's seed; greedy decoding does not use it.
+        force_length: Generate exactly `max_tokens` tokens, as rank_llm does for RankZephyr.
+        gpu_memory_utilization: Fraction of each GPU's memory for vLLM, 0 to 1.
         tensor_parallel: GPUs that share one copy of the model.
-        cpu_kv_cache_gib: Room for keys and values where there is no GPU, in GiB.
-        lora: Folder of a LoRA adapter for every prompt.
-        engine_args: More arguments by vLLM's names; see `engine_args`.
+        cpu_kv_cache_gib: Size of the KV cache without a GPU, in GiB.
+        lora: Folder of a LoRA adapter to use for every prompt.
+        engine_args: More arguments, under vLLM's names; see `engine_args`.
     """
 
     model: str
@@ -56,7 +56,7 @@ class VllmSettings:
 def checked_dtype(
     own: str, engine_args: Mapping[str, JsonValue], asked: str
 ) -> tuple[Dtype, str | None]:
-    """Returns `dtype_and_warning`, once the engine arguments are those of this machine's vLLM.
+    """Checks the engine arguments against this machine's vLLM; returns `dtype_and_warning`.
 
     Raises:
         UsageError: See `check_engine_args`.
@@ -68,7 +68,7 @@ def checked_dtype(
 
 
 def engine_arguments(settings: VllmSettings) -> AsyncEngineArgs:
-    """Returns what vLLM is started with.
+    """Returns the arguments to start vLLM with.
 
     Raises:
         UsageError: See `check_engine_args`.
@@ -90,36 +90,36 @@ def engine_arguments(settings: VllmSettings) -> AsyncEngineArgs:
         "dtype": dtype_and_warning(own, settings.dtype)[0],
         "seed": settings.seed,
         "tensor_parallel_size": settings.tensor_parallel,
-        # The worker holds the GPUs; also where its driver stands in a placement group of Ray's.
+        # The worker holds the GPUs, even if its driver runs in a placement group of Ray.
         "distributed_executor_backend": "mp" if settings.tensor_parallel > 1 else None,
-        # Its metrics are what `vllm_gauges` reads.
+        # `vllm_gauges` reads its metrics.
         "disable_log_stats": False,
-        # Compiling costs a CPU more time than a run of ordinary length gains.
+        # On a CPU, compiling takes longer than it saves in a run of ordinary length.
         "enforce_eager": not torch.cuda.is_available(),
     }
     if torch.cuda.is_available():
         arguments["gpu_memory_utilization"] = settings.gpu_memory_utilization
     if settings.lora is not None:
-        arguments |= {"enable_lora": True, "max_lora_rank": _room_for(settings.lora)}
-    # The names are checked, the types are vLLM's to read.
+        arguments |= {"enable_lora": True, "max_lora_rank": _lora_rank(settings.lora)}
+    # The names are checked; vLLM itself reads the types.
     return AsyncEngineArgs(**{**arguments, **settings.engine_args})  # type: ignore[arg-type]
 
 
-def _room_for(adapter: str) -> int:
-    """Returns the least rank among those that vLLM has room for that holds the adapter's.
+def _lora_rank(adapter: str) -> int:
+    """Returns the smallest rank supported by vLLM that is enough for the adapter.
 
     Raises:
-        UsageError: Its configuration names no rank, or a greater one.
+        UsageError: The adapter's configuration has no rank, or one that is too large.
     """
     from vllm.config.lora import MaxLoRARanks
 
     path = Path(adapter) / "adapter_config.json"
     try:
         rank = int(json.loads(path.read_text(encoding="utf-8"))["r"])
-        rooms: tuple[int, ...] = get_args(MaxLoRARanks)
-        return min(room for room in rooms if room >= rank)
+        supported: tuple[int, ...] = get_args(MaxLoRARanks)
+        return min(one for one in supported if one >= rank)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
-            f"{path} names no rank that vLLM has room for ({type(error).__name__})",
-            "name the folder of a LoRA adapter by --lora",
+            f"{path} has no LoRA rank that vLLM supports ({type(error).__name__})",
+            "give --lora the folder of a LoRA adapter",
         ) from None

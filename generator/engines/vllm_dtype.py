@@ -1,4 +1,4 @@
-"""In which number format vLLM computes a model where the user leaves it open."""
+"""Resolves `--dtype`: the number format in which vLLM computes a model."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _HALVES: dict[str, HalfFormat] = {half: half for half in get_args(HalfFormat)}
 
 
 def dtype_and_warning(own: str, asked: str) -> tuple[Dtype, str | None]:
-    """Returns the format for this machine, and a sentence where one that was asked for is slow.
+    """Returns the format for this machine, and a warning if the requested one is slow here.
 
     Args:
         own: The format of the model's weights; see `own_dtype`.
-        asked: A format, or "auto" for the fast one; see `fast_dtype`.
+        asked: A format, or "auto" for a fast one; see `fast_dtype`.
 
     Raises:
         EnvironmentProblem: PyTorch is not installed.
@@ -41,10 +41,10 @@ def dtype_and_warning(own: str, asked: str) -> tuple[Dtype, str | None]:
 
 
 def fast_dtype(own: str, device_type: str) -> Dtype:
-    """Returns the format in which a model is fast without losing what its weights hold.
+    """Returns the fastest format that loses nothing of the model's weights.
 
-    On a CPU it is the model's own where that is fast, else float32. A GPU always computes in 16
-    bits, as vLLM has it: in the model's own format, and in float16 where it lacks bfloat16.
+    On a CPU this is the model's own format if that is fast, else float32. A GPU computes in 16
+    bits, as is vLLM's default: in the model's format, or in float16 if it lacks bfloat16.
 
     Args:
         own: The format of the model's weights.
@@ -59,9 +59,9 @@ def fast_dtype(own: str, device_type: str) -> Dtype:
 
 
 def own_dtype(model: str, revision: str | None) -> str:
-    """Returns the format that a model's config.json names, float32 where it names none."""
+    """Returns the format in a model's config.json, or float32 if it has none."""
     config = _config(model, revision)
-    # Models of several parts keep it with their language model.
+    # Models of several parts store it with their language model.
     for part in (config, config.get("text_config")):
         if isinstance(part, dict):
             named = part.get("dtype") or part.get("torch_dtype")

@@ -1,4 +1,4 @@
-"""vLLM inside this process: token ids in, greedy continuation out."""
+"""vLLM in this process: continues token ids greedily."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib.metadata
 import itertools
 import os
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rankgen.generator.answers.outcomes import EngineDead, TeacherFailure, TokenUsage
 from rankgen.generator.engines.base import EnginePrompt, Generation, finish_reason
@@ -16,18 +17,21 @@ from rankgen.generator.engines.vllm_gauges import engine_gauges
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem, reason_of
 
+if TYPE_CHECKING:
+    from vllm.outputs import CompletionOutput
+
 
 class VllmEngine:
-    """An `AsyncLLM` and its requests; construction loads the model (a minute on a CPU).
+    """Runs vLLM's `AsyncLLM`; construction loads the model (a minute on a CPU).
 
     Args:
         settings: How vLLM is started.
 
     Raises:
-        EnvironmentProblem: vLLM is not installed, or it cannot start with this model here.
+        EnvironmentProblem: vLLM is not installed, or cannot start with this model here.
     """
 
-    # Greedy decoding of the same ids: another try could differ only by batching noise.
+    # Greedy decoding of the same ids: a retry could differ only by batching noise.
     repeatable = True
 
     def __init__(self, settings: VllmSettings) -> None:
@@ -36,8 +40,8 @@ class VllmEngine:
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(settings.cpu_kv_cache_gib))
-        # Its start compiles FlashInfer's sampler with nvcc, which few machines have and greedy
-        # decoding never runs.
+        # Starting would compile FlashInfer's sampler with nvcc, which few machines have and which
+        # greedy decoding never uses.
         os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")
         try:
             from vllm.lora.request import LoRARequest
@@ -51,18 +55,18 @@ class VllmEngine:
         output = StartOutput.begin()
         try:
             self._llm = AsyncLLM.from_engine_args(
-                # vLLM's defaults for servers are smaller batches; a run wants throughput.
+                # vLLM's defaults for servers are smaller batches, with less throughput.
                 engine_arguments(settings),
                 usage_context=UsageContext.LLM_CLASS,
             )
         except Exception as error:  # vLLM raises anything, from OSError to pydantic's errors.
             raise start_problem(settings.model, error, output) from error
         self._numbers = itertools.count()
-        # Ids of adapters begin at 1.
+        # Adapter ids start at 1.
         self._adapter = LoRARequest("adapter", 1, settings.lora) if settings.lora else None
 
     def wants_merged_system(self, messages: Sequence[ChatMessage]) -> bool:
-        """Reads token ids, which the tokenizer's chat format has made."""
+        """Returns False: the token ids already follow the model's chat format."""
         return False
 
     async def generate(self, prompt: EnginePrompt, max_tokens: int) -> Generation:
@@ -97,20 +101,10 @@ class VllmEngine:
             raise TeacherFailure(f"vLLM failed on the prompt: {error.__cause__}") from error
         if final is None or not final.outputs or final.outputs[0].finish_reason is None:
             raise TeacherFailure("vLLM ended the request without an answer")
-        answer = final.outputs[0]
-        output_ids = tuple(answer.token_ids)
-        usage = TokenUsage(len(prompt.token_ids), len(output_ids))
-        if answer.finish_reason not in ("stop", "length"):
-            raise TeacherFailure(
-                f"vLLM ended the request with '{answer.finish_reason}'",
-                output_text=answer.text or None,
-                usage=usage,
-            )
-        ended = finish_reason(answer.finish_reason, answer.text, usage)
-        return Generation(answer.text, output_ids, ended, usage)
+        return _generation(final.outputs[0], len(prompt.token_ids))
 
     def gauges(self) -> Mapping[str, float]:
-        """Returns requests, tokens and the use of the cache; see `engines.gauges`."""
+        """Returns requests, tokens and the use of the KV cache; see `engines.gauges`."""
         return engine_gauges()
 
     async def close(self) -> None:
@@ -142,6 +136,19 @@ class VllmEngine:
         if revision:
             facts["model_revision"] = str(revision)
         return facts
+
+
+def _generation(answer: CompletionOutput, prompt_tokens: int) -> Generation:
+    output_ids = tuple(answer.token_ids)
+    usage = TokenUsage(prompt_tokens, len(output_ids))
+    if answer.finish_reason not in ("stop", "length"):
+        raise TeacherFailure(
+            f"vLLM ended the request with '{answer.finish_reason}'",
+            output_text=answer.text or None,
+            usage=usage,
+        )
+    ended = finish_reason(answer.finish_reason, answer.text, usage)
+    return Generation(answer.text, output_ids, ended, usage)
 
 
 def _vllm_version() -> str:

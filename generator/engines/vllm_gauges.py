@@ -1,6 +1,6 @@
-"""What vLLM says of itself, taken from the Prometheus metrics that it keeps in its process.
+"""Gauges of vLLM, read from the Prometheus metrics in its process.
 
-Their names are vLLM's public interface; its statistics loggers are not.
+The names of these metrics are a public interface of vLLM; its statistics loggers are not.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _NAMES = {
 
 
 def engine_gauges() -> dict[str, float]:
-    """Returns the values of the engine in this process, by names of `engines.gauges`."""
+    """Returns the values of this process's engines, under the names of `engines.gauges`."""
     from vllm.v1.metrics.reader import Counter as VllmCounter
     from vllm.v1.metrics.reader import Gauge, get_metrics_snapshot
 
@@ -24,6 +24,6 @@ def engine_gauges() -> dict[str, float]:
     for metric in get_metrics_snapshot():
         name = _NAMES.get(metric.name)
         if name is not None and isinstance(metric, Gauge | VllmCounter):
-            # One value for each engine, where there are several.
+            # Several engines have a value each.
             found[name] = found.get(name, 0.0) + metric.value
     return found

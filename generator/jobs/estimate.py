@@ -1,4 +1,4 @@
-"""`label --dry-run`: what a run would cost, with every assumption named."""
+"""`label --dry-run`: estimates the cost of a run, and names every assumption."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from rankgen.generator.answers.outcomes import TeacherFailure
-from rankgen.generator.jobs.label import LabelRunSettings, plan_labels
+from rankgen.generator.jobs.label import plan_labels
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.prompts.tokenizer import BUNDLED
 from rankgen.generator.strategies.windows import call_count, spans
 from rankgen.generator.teachers.registry import make_prompter
@@ -28,20 +29,20 @@ SECONDS_PER_HOUR = 3600.0
 
 
 class Estimate(BaseModel):
-    """What a label run would cost.
+    """The estimated cost of a label run.
 
     Attributes:
-        queries: Planned queries.
-        shards: Planned shards.
-        shards_done: Those that an earlier run has committed.
-        calls: Windows over all queries and passes.
-        prompt_tokens: Over all calls, extrapolated from the sample; 0 for teachers without an LLM.
-        output_tokens: Likewise.
-        sampled_queries: Queries whose prompts were tokenised.
-        tokenizer: With which tokenizer; None for teachers without one.
-        gpu_hours: Tokens over the assumed rate.
-        tokens_per_second: The assumed rate of one GPU.
-        rate_source: Where that rate comes from.
+        queries: Number of planned queries.
+        shards: Number of planned shards.
+        shards_done: How many of them are already committed.
+        calls: Number of windows over all queries and passes.
+        prompt_tokens: Prompt tokens of all calls, extrapolated from the sample; 0 without an LLM.
+        output_tokens: Likewise for output tokens, as an upper limit.
+        sampled_queries: Number of queries whose prompts were tokenised.
+        tokenizer: The tokenizer used; None for teachers without one.
+        gpu_hours: All tokens divided by the assumed rate.
+        tokens_per_second: The assumed rate of one GPU, prompt and output tokens together.
+        rate_source: Where the rate comes from.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,20 +60,22 @@ class Estimate(BaseModel):
     rate_source: Literal["assumed"] = "assumed"
 
     def text(self) -> str:
-        """Returns the estimate for people."""
+        """Returns the estimate as text for the terminal."""
         lines = [
             f"queries        {self.queries:>15,}",
             f"shards         {self.shards:>15,}   ({self.shards_done:,} committed before)",
             f"calls          {self.calls:>15,}   (windows over all queries)",
         ]
         if self.tokenizer is None:
-            return "\n".join([*lines, "tokens                       0   (the teacher is no LLM)"])
+            return "\n".join(
+                [*lines, "tokens                       0   (the teacher is not an LLM)"]
+            )
         return "\n".join(
             [
                 *lines,
                 f"prompt tokens  {self.prompt_tokens:>15,}   (tokenised {self.sampled_queries} "
                 f"sampled queries with {self.tokenizer}, extrapolated)",
-                f"output tokens  {self.output_tokens:>15,}   (most that the answers may have)",
+                f"output tokens  {self.output_tokens:>15,}   (upper limit)",
                 f"GPU-hours      {self.gpu_hours:>15,.2f}   (assumes "
                 f"{self.tokens_per_second:,.0f} tokens/s of prompt and output on one GPU; "
                 "not measured, change it with --tokens-per-second)",
@@ -81,14 +84,14 @@ class Estimate(BaseModel):
 
 
 def estimate(settings: LabelRunSettings, tokens_per_second: float) -> Estimate:
-    """Plans a label run without running it; no engine is started, nothing is written.
+    """Estimates a label run; starts no engine and writes nothing.
 
     Args:
-        settings: The run.
-        tokens_per_second: The throughput assumed of one GPU, prompt and output together.
+        settings: The settings of the run.
+        tokens_per_second: The assumed rate of one GPU, prompt and output tokens together.
 
     Raises:
-        RankgenError: As the run itself would raise before its first call.
+        RankgenError: The run itself would raise it before its first call.
     """
     teacher = _counting_offline(settings.teacher.resolved())
     plan, queries = plan_labels(settings)
@@ -119,7 +122,7 @@ def estimate(settings: LabelRunSettings, tokens_per_second: float) -> Estimate:
 
 
 def _counting_offline(teacher: LabelSettings) -> LabelSettings:
-    """RankZephyr's own tokenizer is at hand, so that its costs need no download."""
+    """Replaces RankZephyr's tokenizer by the bundled copy, which needs no download."""
     preset = teacher.preset
     if preset.name == BUNDLED and teacher.tokenizer == preset.model:
         return teacher.model_copy(update={"tokenizer": BUNDLED})
@@ -131,19 +134,19 @@ def _tokens(
 ) -> tuple[int, int, int]:
     """Returns prompt tokens, output tokens and calls of one pass over the sampled queries.
 
-    The windows are those of the first-stage order: which passages share a window changes the sum
-    only where a prompt has to be cut. A query whose prompt cannot be written counts as far as it
-    comes; the run will quarantine it.
+    The windows follow the first-stage order: which passages share a window changes the sum only if
+    a prompt must be cut. A query whose prompt does not fit counts up to that window; the run would
+    quarantine it.
 
     Raises:
-        UsageError: No sampled prompt can be written.
+        UsageError: No sampled prompt fits the context.
     """
     prompter = make_prompter(teacher)
     lists, texts = CandidateLists(source), DocumentTexts(source)
     prompt = output = calls = 0
     failure: TeacherFailure | None = None
     for query in sample:
-        doc_ids = lists[[query.query_id]][query.query_id].doc_ids
+        doc_ids = lists.of([query.query_id])[0].doc_ids
         documents = texts[doc_ids]
         for start, end in spans(len(doc_ids), teacher.window, teacher.stride):
             window = [documents[doc_id] for doc_id in doc_ids[start:end]]
@@ -156,7 +159,7 @@ def _tokens(
             calls += 1
     if failure and not calls:
         raise UsageError(
-            f"no prompt can be written: {failure}", "check --context-size, --window and --tokenizer"
+            f"no prompt can be built: {failure}", "check --context-size, --window and --tokenizer"
         )
     return prompt, output, calls
 

@@ -1,4 +1,4 @@
-"""The versions that a run was begun with, beside those of today."""
+"""Decides between the versions that a run began with and those installed now."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ VLLM_KEY = f"{VERSION_PREFIX}vllm"
 
 
 def with_held_versions(run: RunDirectory, plan: Plan, *, allow_others: bool) -> Plan:
-    """Returns the plan with the versions that the run was begun with, where it may go on so.
+    """Returns the plan with the versions that the run began with, if it may go on with them.
 
-    A run of which nothing is left to do is what it is, whatever is installed today. One that holds
-    no work yet takes today's versions.
+    A complete run keeps its versions, whatever is installed now. A run without any work yet takes
+    the installed versions.
 
     Args:
-        run: The run that is about to start or to resume.
-        plan: Today's plan.
-        allow_others: Whether today's versions may add to what others have made.
+        run: The run that is about to start or resume.
+        plan: The plan with the installed versions.
+        allow_others: Whether a run may continue with other versions than it began with.
     """
     if not run.plan.exists():
         return plan
@@ -43,12 +43,12 @@ def with_held_versions(run: RunDirectory, plan: Plan, *, allow_others: bool) -> 
         if not allow_others or holds_no_work(run):
             return plan
         difference = describe_difference(as_begun, plan)
-        warn(f"{run.root} goes on with other versions, which its commits name: {difference}")
+        warn(f"{run.root} continues with other versions, which its commits record: {difference}")
     return as_begun
 
 
 def vllm_version(run: RunDirectory, plan: Plan, ray_address: str | None) -> str | None:
-    """Returns the driver's version of vLLM; where it has none, a worker's, if one is to work."""
+    """Returns the version of vLLM on the driver, else on a worker; None if no worker is needed."""
     known = plan.recipe.get(VLLM_KEY)
     if isinstance(known, str):
         return known

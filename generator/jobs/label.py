@@ -1,4 +1,4 @@
-"""The label job: candidates in, teacher rankings with their window evidence out."""
+"""The label job: a teacher ranks the candidates of a run; all its calls are kept as evidence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import JsonValue
 
 from rankgen.generator.engines.answered_model import answer_record
 from rankgen.generator.engines.server_address import server_address
@@ -15,7 +15,9 @@ from rankgen.generator.engines.server_notes import server_notes
 from rankgen.generator.engines.vllm_arguments import checked_dtype
 from rankgen.generator.engines.vllm_dtype import own_dtype
 from rankgen.generator.jobs.held_versions import VLLM_KEY, vllm_version, with_held_versions
+from rankgen.generator.jobs.kinds import KINDS
 from rankgen.generator.jobs.label_rows import validate_rankings
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.jobs.label_work import LabelFactory
 from rankgen.generator.shards.cluster import cpus_of_nodes
 from rankgen.generator.shards.job import JobSummary, ShardJob, run_job
@@ -35,50 +37,17 @@ from rankgen.manifests.run.provenance import read_predicate
 from rankgen.manifests.run.query_table import QueryTable, queries_of_run
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.texts import digest_of_documents, link_texts
-from rankgen.manifests.storage.run_path import RunPath
 
-# Beyond so many threads the interpreter's lock is what an embedder waits for.
+# With more threads an embedder would wait for the interpreter's lock.
 _EMBEDDING_CPUS = 8
 _ENGINE_GAP_SECONDS = 3.0
 
 
-class LabelRunSettings(BaseModel):
-    """Everything that `rankgen label` can be told.
-
-    Attributes:
-        candidates: The folder of a retrieve run.
-        teacher: The teacher and how it is asked.
-        only: Label only these queries; None labels all that have candidates.
-        shards: Number of shards; None takes as many as the candidates have.
-        workers: Ray actors; None takes one a GPU, one a node for `minilm` (more on nodes of many
-            cores), else one.
-        max_failed: Queries without a ranking that are tolerated.
-        stall_seconds: A worker that finishes no window for so long is replaced.
-        ray_address: A cluster, or None for this machine.
-        allow_other_versions: Go on with a run although it was begun with other versions of what
-            makes its labels.
-        out: The run's folder.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    candidates: RunPath
-    teacher: LabelSettings
-    only: tuple[str, ...] | None = None
-    shards: int | None = Field(default=None, ge=1)
-    workers: int | None = Field(default=None, ge=1)
-    max_failed: int = Field(default=0, ge=0)
-    stall_seconds: float = Field(default=1800.0, gt=0)
-    ray_address: str | None = None
-    allow_other_versions: bool = False
-    out: RunPath
-
-
 def label(settings: LabelRunSettings) -> JobSummary:
-    """Has the teacher order every query's candidates and publishes the rankings.
+    """Ranks every query's candidates with the teacher and publishes the rankings.
 
     Raises:
-        RankgenError: See `run_job`; also wrong settings, or candidates that are no run.
+        RankgenError: See `run_job`; also for wrong settings or candidates.
     """
     run = RunDirectory(settings.out)
     teacher = with_pinned_revision(settings.teacher.resolved(), run)
@@ -100,7 +69,7 @@ def label(settings: LabelRunSettings) -> JobSummary:
         vllm = vllm_version(run, plan, settings.ray_address)
         changes = {
             "recipe": {**plan.recipe, "dtype": dtype, VLLM_KEY: vllm},
-            # `verify --relabel` labels with these.
+            # `verify --relabel` uses these settings.
             "settings": _shown(settings),
         }
         return _run(settings, plan.model_copy(update=changes), queries)
@@ -115,7 +84,7 @@ def _run(settings: LabelRunSettings, plan: Plan, queries: QueryTable) -> JobSumm
 
 
 def _tell_of_servers(run: RunDirectory) -> None:
-    """Says what the servers of a run did otherwise than at its begin, or than greedy decoding."""
+    """Warns if the servers of a run changed their setup or did not decode greedily."""
     predicate = read_predicate(run) or {}
     environments = predicate.get("environments")
     for sentence in server_notes(environments if isinstance(environments, list) else []):
@@ -128,9 +97,9 @@ def _job(
     """Returns the job.
 
     Args:
-        settings: Of this command.
-        plan: The run's.
-        wanted: The recipe with today's versions, which the workers must have.
+        settings: The command's settings.
+        plan: The run's plan.
+        wanted: The recipe with the driver's versions, which the workers must have.
         queries: The planned queries.
     """
     source, run = RunDirectory(settings.candidates), RunDirectory(settings.out)
@@ -139,6 +108,7 @@ def _job(
     return ShardJob(
         run=run,
         plan=plan,
+        unit=KINDS["label"].unit,
         queries=queries,
         factory=LabelFactory(
             source.root.absolute(),
@@ -151,7 +121,7 @@ def _job(
         finish=lambda: link_texts(source, run),
         pool=lambda: size_pool(settings, teacher, in_flight),
         max_failed=settings.max_failed,
-        # A server's bad hour, or a model that answers otherwise in another batch.
+        # A server may be down for a while, or a model may answer differently in another batch.
         tries_again=True,
         ray_address=settings.ray_address,
     )
@@ -161,15 +131,15 @@ def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
     """Returns the plan of a label run and its queries.
 
     Raises:
-        UsageError: The candidates are no finished run, or a setting is wrong.
+        UsageError: The candidates are not a finished run, or a setting is wrong.
     """
     teacher = settings.teacher.resolved()
     source = RunDirectory(settings.candidates)
     lists = CandidateLists(source)
     if not source.has_table("documents"):
         raise UsageError(
-            f"{source.root} is not finished (it has no documents yet)",
-            "repeat its `rankgen retrieve` command, which resumes",
+            f"{source.root} is not a finished run: it has no documents yet",
+            "repeat its `rankgen retrieve` command to resume it",
         )
     losses = _recorded_losses(source, teacher, settings.only)
     only = settings.only
@@ -179,7 +149,7 @@ def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
         recipe["documents_sha256"] = digest_of_documents(source)
     plan = Plan(
         kind="label",
-        tables=("rankings", "windows"),
+        tables=KINDS["label"].tables,
         recipe=recipe,
         settings=_shown(settings) | losses,
         shards=settings.shards or default_shards(len(queries)),
@@ -192,25 +162,20 @@ def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
 def _recorded_losses(
     source: RunDirectory, teacher: LabelSettings, only: Collection[str] | None
 ) -> dict[str, JsonValue]:
-    """Returns what the run of a recorded teacher lacks or leaves open; nothing of others."""
+    """Returns what the run file of a recorded teacher lacks or leaves open; {} for others."""
     preset, argument = split_teacher(teacher.teacher)
-    if preset.kind != "recorded":
+    if not preset.takes_order:
         return {}
     from rankgen.generator.teachers.recorded import recorded_losses
 
     chosen = None if only is None else frozenset(only)
-    candidates = (
-        (row["query_id"], row["doc_ids"])
-        for shard in source.shards("candidates", ["query_id", "doc_ids"])
-        for row in shard.to_pylist()
-        if chosen is None or row["query_id"] in chosen
-    )
+    candidates = (row for row in source.candidates() if chosen is None or row.query_id in chosen)
     losses = recorded_losses(Path(argument or ""), teacher.order or "score", candidates)
     return {"recorded_run": dict(losses)}
 
 
 def _shown(settings: LabelRunSettings) -> dict[str, JsonValue]:
-    """Returns the settings as they are written down: of a server's address what may be shown."""
+    """Returns the settings to store, with only the showable part of a server's address."""
     url = settings.teacher.base_url
     if url is not None:
         teacher = settings.teacher.model_copy(update={"base_url": server_address(url).shown})
@@ -219,11 +184,11 @@ def _shown(settings: LabelRunSettings) -> dict[str, JsonValue]:
 
 
 def size_pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int) -> PoolSettings:
-    """Sizes the pool: an engine takes a GPU (or the machine), an embedder many CPUs, others one."""
+    """Sizes the pool: engines use GPUs (or whole nodes), embedders many CPUs, others one CPU."""
     preset = teacher.preset
     pool = PoolSettings(chains=in_flight, stall_seconds=settings.stall_seconds)
     if preset.kind == "embedding":
-        # Workers do not share embeddings, threads of one do.
+        # Threads of one worker share embeddings; workers do not.
         counts = cpus_of_nodes()
         cpus = min(_EMBEDDING_CPUS, *counts, max(1, sum(counts) // (settings.workers or 1)))
         workers = settings.workers or sum(count // cpus for count in counts)
@@ -232,7 +197,7 @@ def size_pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int
         return replace(pool, workers=settings.workers or 1)
     nodes, together = living_nodes(), teacher.tensor_parallel
     if any(node.gpus for node in nodes):
-        # The GPUs that share a model stand in one node.
+        # The GPUs that share a model are on one node.
         workers = settings.workers or max(1, sum(int(node.gpus) // together for node in nodes))
         gap = _ENGINE_GAP_SECONDS if workers > 1 else 0.0
         return replace(pool, workers=workers, gpus=float(together), start_gap_seconds=gap)

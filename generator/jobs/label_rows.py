@@ -1,4 +1,4 @@
-"""Teacher rankings as rows of the tables `rankings` and `windows`, and the check of an attempt."""
+"""Converts teacher rankings to rows of `rankings` and `windows`, and checks attempts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rankgen.generator.answers.outcomes import (
     WindowResult,
 )
 from rankgen.manifests.errors import IntegrityProblem
-from rankgen.manifests.run.candidate_lists import CandidateList
+from rankgen.manifests.records import Candidates
 from rankgen.manifests.schema import RANKINGS, WINDOWS
 from rankgen.manifests.storage.digest import sha256_of_lines
 
@@ -28,7 +28,7 @@ AGAIN = "repeat the command to try again"
 
 
 class Call(TypedDict):
-    """What the row of a call that ordered a window says of that; see `rankgen.manifests.schema`."""
+    """The columns of a call that ordered a window; see `rankgen.manifests.schema`."""
 
     query_id: str
     window_index: int
@@ -37,13 +37,13 @@ class Call(TypedDict):
     permutation: list[int]
 
 
-def ranking_table(rankings: Sequence[tuple[QueryRanking, CandidateList]]) -> pa.Table:
-    """Returns one row a query: its candidates in the teacher's order."""
+def ranking_table(rankings: Sequence[tuple[QueryRanking, Candidates]]) -> pa.Table:
+    """Returns one row per query: its candidates in the teacher's order."""
     return pa.Table.from_pylist([_ranking_row(*pair) for pair in rankings], schema=RANKINGS)
 
 
 def window_table(rankings: Sequence[QueryRanking], failed: Sequence[FailedQuery] = ()) -> pa.Table:
-    """Returns one row a call: the evidence that the orders rest on, and the calls that failed."""
+    """Returns one row per call: those that led to the rankings, and those that failed."""
     queries: list[QueryRanking | FailedQuery] = [*rankings, *failed]
     rows = [row for query in queries for row in _rows_of_windows(query)]
     for query in failed:
@@ -55,7 +55,7 @@ def window_table(rankings: Sequence[QueryRanking], failed: Sequence[FailedQuery]
 def label_counts(tables: Mapping[str, pa.Table]) -> dict[str, int]:
     """Returns the totals of a shard: queries by status, windows by outcome, repairs, tokens.
 
-    Windows are those that led to rankings; calls, and tokens, are all that were made.
+    Windows counts those that led to rankings; calls and tokens count all calls.
     """
     rankings, calls = tables["rankings"], tables["windows"]
     statuses = Counter(rankings["status"].to_pylist())
@@ -86,11 +86,11 @@ def validate_rankings(
 ) -> None:
     """Checks an attempt: each planned query once, each list a permutation of its candidates.
 
-    The candidates' order is rebuilt from `retrieval_positions` and must have the digest that the
-    candidates were retrieved with.
+    The candidates' order is rebuilt from `retrieval_positions`, and its digest must equal that of
+    the retrieved candidates.
 
     Raises:
-        IntegrityProblem: Something is wrong.
+        IntegrityProblem: A check failed.
     """
     rows = tables["rankings"].to_pylist()
     expected = sorted(set(planned) - set(quarantined))
@@ -103,12 +103,12 @@ def validate_rankings(
         whole = positions == list(range(1, len(by_position) + 1))
         if not whole or digest != row["candidates_sha256"]:
             raise IntegrityProblem(
-                f"the ranking of query {row['query_id']} is no permutation of its candidates",
+                f"the ranking of query {row['query_id']} is not a permutation of its candidates",
                 AGAIN,
             )
     evidence = _windows_by_query(tables["windows"])
     asked = set(tables["windows"]["query_id"].to_pylist())
-    # What was asked for a query without a ranking is evidence of its cost.
+    # Calls for a query without a ranking are evidence of its cost.
     if not (evidence.keys() >= set(expected) and asked <= {*expected, *quarantined}):
         raise IntegrityProblem("an attempt's windows do not belong to its rankings", AGAIN)
     spent = _tokens_by_query(tables["windows"])
@@ -122,7 +122,7 @@ def validate_rankings(
             )
         if spent[row["query_id"]] != (row["prompt_tokens"], row["output_tokens"]):
             raise IntegrityProblem(
-                f"the tokens of query {row['query_id']} are not those of its calls", AGAIN
+                f"the tokens of query {row['query_id']} are not the sum over its calls", AGAIN
             )
 
 
@@ -130,11 +130,11 @@ def replayed(calls: Sequence[Call], candidates: int) -> list[int] | None:
     """Returns the order that a query's calls lead to, as 0-based first-stage positions.
 
     Args:
-        calls: Rows of the table `windows`, in the order of the calls, without failed ones.
+        calls: Rows of the table `windows` in the order of the calls, without failed ones.
         candidates: Length of the list.
 
     Returns:
-        None when a call does not fit the list or is not a permutation of its span.
+        The order; None if a call is not a permutation of its span of the list.
     """
     order = list(range(candidates))
     for call in calls:
@@ -146,7 +146,7 @@ def replayed(calls: Sequence[Call], candidates: int) -> list[int] | None:
 
 
 def _windows_by_query(windows: pa.Table) -> dict[str, list[Call]]:
-    """Returns the calls that ordered each query's windows, in the order that they were made."""
+    """Returns the calls that ordered each query's windows, in the order of the calls."""
     evidence: dict[str, list[Call]] = {}
     ordered = _without_failed(windows.select(list(Call.__annotations__)))
     rows: list[Call] = ordered.sort_by("window_index").to_pylist()
@@ -156,7 +156,7 @@ def _windows_by_query(windows: pa.Table) -> dict[str, list[Call]]:
 
 
 def _tokens_by_query(calls: pa.Table) -> dict[str, tuple[int, int]]:
-    """Returns the prompt and output tokens of all calls for each query."""
+    """Returns each query's prompt and output tokens over all its calls."""
     columns = ("prompt_tokens", "output_tokens")
     sums = calls.group_by("query_id").aggregate([(name, "sum") for name in columns]).to_pylist()
     return {row["query_id"]: (row["prompt_tokens_sum"], row["output_tokens_sum"]) for row in sums}
@@ -166,20 +166,20 @@ def _without_failed(calls: pa.Table) -> pa.Table:
     return calls.filter(pc.is_valid(calls["permutation"]))
 
 
-def _ranking_row(ranking: QueryRanking, candidates: CandidateList) -> dict[str, object]:
+def _ranking_row(ranking: QueryRanking, candidates: Candidates) -> dict[str, object]:
     usage = ranking.usage
     repaired = sum(w.result.outcome is not WindowOutcome.OK for w in ranking.windows)
     return {
         "query_id": ranking.query_id,
         "doc_ids": [candidates.doc_ids[i] for i in ranking.order],
         "retrieval_positions": [i + 1 for i in ranking.order],
-        "retrieval_scores": [candidates.retrieval_scores[i] for i in ranking.order],
+        "retrieval_scores": [candidates.scores[i] for i in ranking.order],
         "status": ranking.status,
         "windows": len(ranking.windows),
         "repaired_windows": repaired,
         "prompt_tokens": usage.prompt,
         "output_tokens": usage.output,
-        "candidates_sha256": candidates.candidates_sha256,
+        "candidates_sha256": candidates.digest(),
     }
 
 

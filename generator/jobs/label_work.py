@@ -1,4 +1,4 @@
-"""What a label worker does with a shard: many queries in flight, each a chain of windows."""
+"""The work of a label worker: ranks many queries at once, each as a chain of windows."""
 
 from __future__ import annotations
 
@@ -40,25 +40,25 @@ from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.teacher_recipe import refuse_another_teacher
 from rankgen.generator.teachers.versions import versions
 from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError
-from rankgen.manifests.records import Document, Query
-from rankgen.manifests.run.candidate_lists import CandidateList, CandidateLists
+from rankgen.manifests.records import Candidates, Document, Query
+from rankgen.manifests.run.candidate_lists import CandidateLists
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.texts import DocumentTexts
 
-# An engine's error comes after many tries of its own; an answer may be bad by chance.
+# An engine's error follows many retries of its own; an answer may be bad by chance.
 ERRORS_IN_A_ROW, BAD_ANSWERS_IN_A_ROW = 10, 50
 
 
 @dataclass(frozen=True)
 class LabelFactory:
-    """Makes a teacher and opens the candidates in a worker process.
+    """Creates a teacher and opens the candidates in a worker process.
 
     Attributes:
         candidates: The retrieve run's folder.
         teacher: Resolved settings.
-        documents_sha256: Digest of the texts that the run was planned on; None where none is read.
-        wanted: The driver's recipe; see `teacher_recipe`. None compares nothing.
-        answered_model: Where the run keeps which model a server's answers name.
+        documents_sha256: Digest of the texts in the plan; None if texts are not read.
+        wanted: The driver's recipe to compare with; see `teacher_recipe`. None skips the check.
+        answered_model: The run's record of the model that a server's answers name.
     """
 
     candidates: Path
@@ -68,7 +68,7 @@ class LabelFactory:
     answered_model: Path | None = None
 
     def fetch(self, say: Callable[[str], None]) -> None:
-        """Fetches what the teacher needs of the Hub; see `fetch_once`."""
+        """Downloads the teacher's files from the Hub; see `fetch_once`."""
         for files in files_of_teacher(self.teacher):
             fetch_once(files, say)
 
@@ -76,8 +76,7 @@ class LabelFactory:
         """Loads the model.
 
         Raises:
-            EnvironmentProblem: This node sees other texts or files than the driver, or has other
-                versions.
+            EnvironmentProblem: This node has other texts, files or versions than the driver.
         """
         if self.wanted is not None:
             refuse_another_teacher(self.teacher, self.wanted)
@@ -90,7 +89,7 @@ class LabelWork:
     """Fills shards with a teacher's rankings.
 
     Args:
-        source: The candidates with their texts.
+        source: The run with candidates and texts.
         settings: Resolved settings of the teacher.
         documents_sha256: See `LabelFactory`.
         answered_model: See `LabelFactory`.
@@ -108,31 +107,30 @@ class LabelWork:
         self._documents = DocumentTexts(source) if settings.preset.reads_texts else None
         if self._documents is not None and self._documents.digest() != documents_sha256:
             raise EnvironmentProblem(
-                f"the documents that {socket.gethostname()} sees are not those that the run was "
-                "planned on",
-                "let every node see the same folder of candidates",
+                f"the documents on {socket.gethostname()} differ from those in the run's plan",
+                "share the same folder of candidates with every node",
             )
         self._teacher: Teacher = make_teacher(settings, answered_model)
         self._versions = versions(settings)
-        # Shared by all shards in flight, so that the engine always has this many chains.
+        # Shared by all running shards, so that the engine always has this many chains.
         self._chains = asyncio.Semaphore(settings.concurrency or 1)
         self._windows = 0
         self.last_error: LastError | None = None
         self._errors, self._answers = Streak(ERRORS_IN_A_ROW), Streak(BAD_ANSWERS_IN_A_ROW)
 
     async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
-        """Ranks every query; one that the teacher could not rank is a failed one.
+        """Ranks every query; queries that the teacher could not rank are reported as failed.
 
-        The rows hold all calls that were ever made for these queries as far as the shard's journal
-        knows them: failed ones of earlier revisions and of workers that died, too.
+        The rows list all calls in the shard's journal for these queries, failed ones of earlier
+        revisions and of dead workers included.
         """
-        lists = self._candidates[[query.query_id for query in queries]]
+        lists = self._candidates.of(query.query_id for query in queries)
         opened = WindowJournal(journal)
         damaged = opened.damaged
         teacher = JournaledTeacher(self._teacher, opened, self._count_window)
         chains = [
-            asyncio.create_task(self._rank(query, lists[query.query_id], teacher))
-            for query in queries
+            asyncio.create_task(self._rank(query, candidates, teacher))
+            for query, candidates in zip(queries, lists, strict=True)
         ]
         try:
             results = await asyncio.gather(*chains)
@@ -142,12 +140,13 @@ class LabelWork:
             for chain in chains:
                 chain.cancel()
             await teacher.close()
-        ranked = [result for result in results if isinstance(result, QueryRanking)]
+        pairs = zip(results, lists, strict=True)
+        ranked = [(result, given) for result, given in pairs if isinstance(result, QueryRanking)]
         failed = [result for result in results if isinstance(result, FailedQuery)]
         return FilledShard(
             tables={
-                "rankings": ranking_table([(r, lists[r.query_id]) for r in ranked]),
-                "windows": window_table(ranked, failed),
+                "rankings": ranking_table(ranked),
+                "windows": window_table([ranking for ranking, _ in ranked], failed),
             },
             failed={query.query_id: query.reason for query in failed},
             facts={"windows_replayed": teacher.replayed, "journal_lines_damaged": damaged},
@@ -158,11 +157,11 @@ class LabelWork:
         return label_counts(tables)
 
     def progress(self) -> int:
-        """Counts the windows of all shards, replayed ones included."""
+        """Returns the number of windows of all shards, replayed ones included."""
         return self._windows
 
     def gauges(self) -> Mapping[str, float]:
-        """Returns what the teacher's engine says."""
+        """Returns the gauges of the teacher's engine."""
         return gauges_of(self._teacher)
 
     async def close(self) -> None:
@@ -170,11 +169,11 @@ class LabelWork:
         await self._teacher.close()
 
     def facts(self) -> Mapping[str, JsonValue]:
-        """Returns the teacher's name, the versions that make its labels, and its provenance."""
+        """Returns the teacher's name, the versions behind its labels, and its provenance."""
         return {"teacher": self._teacher.name, **self._versions, **self._teacher.facts()}
 
     async def _rank(
-        self, query: Query, candidates: CandidateList, teacher: JournaledTeacher
+        self, query: Query, candidates: Candidates, teacher: JournaledTeacher
     ) -> QueryRanking | FailedQuery:
         made: list[WindowRecord] = []
         async with self._chains:
@@ -194,8 +193,8 @@ class LabelWork:
             except (RankgenError, EngineDead, OSError):
                 raise
             except Exception as error:
-                # Nobody foresaw it, so it may be this query's alone; if it is not, the next ones
-                # meet it too.
+                # An unexpected error may concern only this query; otherwise the next queries fail
+                # too, and the streak stops the run.
                 if debug_wanted():
                     traceback.print_exc()
                 reason = unforeseen(error)
@@ -211,24 +210,24 @@ class LabelWork:
     def _failed_window(
         self, passages: int, ranked: int, calls: tuple[FailedCall, ...]
     ) -> FailedWindow:
-        """Returns the window after those that were ranked."""
+        """Returns the window that follows the ranked ones."""
         settings = self._settings
         asked_for = places(passages, settings.window, settings.stride, settings.passes)
         pass_index, start, end = asked_for[ranked]
         return FailedWindow(pass_index, ranked, start, end, calls)
 
     def _count_failure(self, query: Query, outcome: WindowOutcome, reason: str) -> None:
-        """Stops the run, before its queries are quarantined, for a reason that all of them share.
+        """Stops the run before its queries are quarantined, if all fail for the same reason.
 
         Raises:
-            IncompleteRun: Window after window failed for one reason.
+            IncompleteRun: Window after window failed for the same reason.
         """
         self.last_error = LastError(time.time(), f"query {query.query_id}: {reason}")
         streak = self._errors if outcome is WindowOutcome.ERROR else self._answers
         if streak.failure(reason, query.query_id):
             raise IncompleteRun(
-                f"the last {streak.longest} windows failed for one reason: {reason}",
-                "mend that, then repeat the command to resume",
+                f"the last {streak.longest} windows failed for the same reason: {reason}",
+                "fix the cause, then repeat the command to resume",
             )
 
     def _count_window(self, is_new: bool) -> None:

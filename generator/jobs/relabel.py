@@ -1,4 +1,4 @@
-"""`verify --relabel`: labels a sample again and tells how much of it the teacher would repeat."""
+"""`verify --relabel`: labels a sample again and measures how far the teacher repeats itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict
 from scipy.stats import kendalltau
 
-from rankgen.generator.jobs.label import LabelRunSettings, label
+from rankgen.generator.jobs.label import label
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.run.plan import read_plan
 from rankgen.manifests.run.run_directory import RunDirectory
@@ -19,13 +20,13 @@ TOP = 10
 
 
 class Agreement(BaseModel):
-    """How far a teacher repeats itself, as means over the sampled queries.
+    """The agreement of a teacher with itself, as means over the sampled queries.
 
     Attributes:
-        queries: Sampled queries that were ranked again.
-        flip_rate: Share of queries whose order is not exactly the same, 0 to 1.
+        queries: Number of sampled queries that were ranked again.
+        flip_rate: Share of queries with a different order, 0 to 1.
         kendall_tau: Rank correlation of the two orders, -1 to 1.
-        top10_overlap: Share of the first ten documents that both orders have, 0 to 1.
+        top10_overlap: Share of the first ten documents that both orders have in common, 0 to 1.
         kept: The folder of the second labels.
     """
 
@@ -39,20 +40,20 @@ class Agreement(BaseModel):
 
 
 def relabel(run: RunDirectory, sample: int, ray_address: str | None = None) -> Agreement:
-    """Has the run's own teacher label a sample again, with the settings it was made with.
+    """Labels a sample again with the run's own teacher and settings.
 
     Args:
         run: A label run.
-        sample: How many of its queries, chosen by a digest of their ids.
+        sample: Number of its queries, chosen by a digest of their ids.
         ray_address: A cluster, or None for this machine.
 
     Raises:
-        UsageError: The folder is no label run, or holds nothing.
-        RankgenError: As labelling raises it.
+        UsageError: The folder is not a label run.
+        RankgenError: Labelling raised it.
     """
     plan = read_plan(run)
     if plan.kind != "label":
-        raise UsageError(f"{run.root} is a {plan.kind} run", "only a label run can be relabelled")
+        raise UsageError(f"{run.root} is not a label run but a {plan.kind} run", "name a label run")
     before = _orders(run)
     chosen = sorted(before, key=lambda q: hashlib.sha256(q.encode()).digest())[:sample]
     again = RunDirectory(run.state / "relabel" / time.strftime("%Y%m%dT%H%M%S"))

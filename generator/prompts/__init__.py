@@ -1,1 +1,1 @@
-"""What a listwise teacher is told: frozen, hashed prompt profiles and how texts enter them."""
+"""The prompts of listwise teachers: frozen, hashed profiles, and how texts are put into them."""

@@ -1,10 +1,10 @@
-"""Token ids of a prompt put together from lines whose ids are remembered.
+"""Assembles the token ids of a prompt from lines whose ids are cached.
 
-A passage stands in about two windows and in many queries; tokenising the whole prompt each time
-costs most of the driver's time per window. With a SentencePiece BPE no piece spans a line break or
-holds a space after another character, so lines, and a passage after its number, can be tokenised
-alone. That is checked when the assembler is made and again on the first prompts; where it does not
-hold, whole-text tokenisation is used.
+A passage occurs in about two windows of many queries, and tokenising whole prompts would take most
+of the time per window. With a SentencePiece BPE no piece spans a line break or contains a space
+after another character, so lines, and a passage after its number, can be tokenised separately. This
+is checked when the assembler is created and again on the first prompts; if it does not hold, whole
+prompts are tokenised.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class LineAssembler:
         self._remembered: OrderedDict[str, tuple[int, ...]] = OrderedDict()
         self._left_to_check = _CHECKED_PROMPTS
         self._break = tuple(tokenizer.plain("\n"))
-        # A space that is put in front of every text, then the line break: SentencePiece's way.
+        # SentencePiece puts a space in front of every text, here before the line break.
         self.in_use = len(self._break) == 2 and len(tokenizer.plain("\n\n")) == 3
         self._begin = tuple(tokenizer.encode("a")[: -len(tokenizer.plain("a"))])
         self.in_use = self.in_use and all(
@@ -84,7 +84,7 @@ class LineAssembler:
                 ids += self._line(part)
 
     def _line(self, text: str) -> tuple[int, ...]:
-        """Returns the ids of a text that does not begin a segment."""
+        """Returns the ids of a text that is not the start of a segment."""
         if not text:
             return ()
         known = self._remembered.get(text)

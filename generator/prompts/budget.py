@@ -1,7 +1,7 @@
-"""Makes a prompt fit its token budget in one bounded computation.
+"""Fits a prompt into its token budget, in a bounded computation.
 
-Within the budget nothing is touched. Beyond it the query gives up first, down to its share, and
-then all passages are cut to one common length: the largest that fits (water-filling).
+A prompt within the budget is not changed. Otherwise the query is cut first, down to its share, and
+then all passages are cut to one common length, the largest that fits (water-filling).
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from rankgen.generator.prompts.profiles import ChatMessage, PromptProfile
 from rankgen.generator.prompts.tokenizer import TeacherTokenizer
 from rankgen.manifests.records import Document, Query
 
-# The query stands in the prompt twice; both together may take a quarter of the budget.
+# The prompt contains the query twice; both together may take a quarter of the budget.
 _QUERY_SHARE = 8
-# A cut text may need a token or two more than its part of the whole did; each round makes room.
+# A cut text may take a token or two more than its part of the whole did; each round makes room.
 _ROUNDS = 6
 
 
 @dataclass(frozen=True)
 class BuiltPrompt:
-    """A prompt that fits.
+    """A prompt within its budget.
 
     Attributes:
-        messages: As chat messages.
-        text: As the model's chat format writes them.
-        token_ids: Of `text`, beginning token included.
-        cut: How many texts, the passages and the query, were shortened at token level.
+        messages: The prompt as chat messages.
+        text: The prompt in the model's chat format.
+        token_ids: The ids of `text`, beginning token included.
+        cut: How many texts, passages and query, were shortened by tokens.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -43,10 +43,10 @@ class PromptBuilder:
     """Builds the prompts of one listwise teacher.
 
     Args:
-        profile: The prompt.
-        tokenizer: Its tokenizer and chat format.
+        profile: The prompt's wording.
+        tokenizer: The model's tokenizer and chat format.
         context_size: Tokens of prompt and answer together.
-        merges_system: Whether the system text stands in front of the user's, in one turn.
+        merges_system: Whether the system text is sent at the start of the user turn.
     """
 
     def __init__(
@@ -57,10 +57,10 @@ class PromptBuilder:
         *,
         merges_system: bool = False,
     ) -> None:
-        self._profile = profile
-        self._merges_system = merges_system
-        self._tokenizer = tokenizer
-        self._context_size = context_size
+        self.profile = profile
+        self.merges_system = merges_system
+        self.tokenizer = tokenizer
+        self.context_size = context_size
         self._assembler = LineAssembler(tokenizer)
 
     def build(self, query: Query, documents: Sequence[Document], output_tokens: int) -> BuiltPrompt:
@@ -72,21 +72,21 @@ class PromptBuilder:
             output_tokens: Tokens to leave for the answer.
 
         Raises:
-            TeacherFailure: Not even the bare instructions fit.
+            TeacherFailure: Not even the instructions without passages fit.
         """
-        budget = self._context_size - output_tokens
-        query_text = self._profile.query_text(query)
-        passages = self._profile.passages(documents)
+        budget = self.context_size - output_tokens
+        query_text = self.profile.query_text(query)
+        passages = self.profile.passages(documents)
         prompt = self._prompt(query_text, passages, cut=0)
         if len(prompt.token_ids) <= budget:
             return prompt
-        head = self._tokenizer.cut(query_text, budget // _QUERY_SHARE)
+        head = self.tokenizer.cut(query_text, budget // _QUERY_SHARE)
         return self._shortened(head, passages, budget, queries_cut=int(head != query_text))
 
     def _shortened(
         self, query_text: str, passages: list[str], budget: int, queries_cut: int
     ) -> BuiltPrompt:
-        lengths = [len(self._tokenizer.plain(passage)) for passage in passages]
+        lengths = [len(self.tokenizer.plain(passage)) for passage in passages]
         prompt = self._prompt(query_text, passages, cut=queries_cut)
         room = budget - (len(prompt.token_ids) - sum(lengths))
         for _ in range(_ROUNDS):
@@ -94,7 +94,7 @@ class PromptBuilder:
             if over <= 0:
                 return prompt
             cap = common_cap(lengths, room)
-            heads = [self._tokenizer.cut(passage, cap) for passage in passages]
+            heads = [self.tokenizer.cut(passage, cap) for passage in passages]
             shortened = sum(map(str.__ne__, heads, passages))
             prompt = self._prompt(query_text, heads, cut=queries_cut + shortened)
             room -= max(len(prompt.token_ids) - budget, 0) + len(passages)
@@ -105,21 +105,21 @@ class PromptBuilder:
             return prompt
         raise TeacherFailure(
             f"the prompt without its passages has {len(prompt.token_ids)} tokens, "
-            f"more than the {budget} that a context of {self._context_size} leaves"
+            f"more than the {budget} that a context of {self.context_size} leaves"
         )
 
     def _prompt(self, query_text: str, passages: Sequence[str], cut: int) -> BuiltPrompt:
-        messages = self._profile.messages(query_text, passages)
-        if self._merges_system:
+        messages = self.profile.messages(query_text, passages)
+        if self.merges_system:
             messages = merge_system(messages)
-        text = self._tokenizer.chat_text(messages)
+        text = self.tokenizer.chat_text(messages)
         return BuiltPrompt(messages, text, tuple(self._assembler.encode(text)), cut)
 
 
 def common_cap(lengths: Sequence[int], room: int) -> int:
     """Returns the largest c with sum(min(length, c)) <= room, at least 0; O(n log n).
 
-    When everything fits it is the greatest length.
+    If everything fits, this is the greatest length.
     """
     left = room
     ordered = sorted(lengths)

@@ -1,8 +1,8 @@
-"""Turns messages into the text that a model reads, whatever its chat template allows.
+"""Turns messages into the text that a model reads, within the limits of its chat template.
 
-A chat template is a program that came with the model. It may refuse a system turn (Gemma), leave
-it out without a word, expect content in parts (models that see), or not know how an answer begins.
-`find_chat_form` shows it marked messages once and settles how it is to be given ours.
+A chat template is a program that comes with the model. It may refuse a system turn (Gemma), drop it
+silently, expect content in parts (vision models), or lack the start of an answer. `find_chat_form`
+tests it once with marked messages and determines the form in which it accepts prompts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rankgen.manifests.errors import UsageError, reason_of
 
 ZEPHYR_FORMAT = "zephyr"
 Turn = dict[str, object]
-# Takes turns and whether the answer is to begin; returns the text.
+# Called with the turns, and whether to add the start of the answer; returns the text.
 Render = Callable[[list[Turn], bool], str]
 _SYSTEM_MARK = "Rules kgqz."
 _USER_MARK = "Query wvxj:\n[1] passage pfhu\n[2] passage dtmy\nAnswer rsnb."
@@ -24,13 +24,13 @@ _ANSWER_MARK = "kwzg"
 
 @dataclass(frozen=True)
 class ChatForm:
-    """How a chat template takes our messages.
+    """The form in which a chat template accepts prompts.
 
     Attributes:
-        merges_system: The system text stands in front of the user's, in one turn.
-        in_parts: Content is a list of one part of text, not a string.
-        answer_start: What the template lacks of a prompt that is ready for the answer.
-        prompt_end: What stands between the user's text and the answer.
+        merges_system: Whether the system text is put at the start of the user turn.
+        in_parts: Whether content is a list with one text part, not a string.
+        answer_start: The start of the answer, if the template does not add it.
+        prompt_end: The text between the user's text and the answer.
     """
 
     merges_system: bool = False
@@ -42,13 +42,13 @@ class ChatForm:
         """Returns the prompt, ready for the answer.
 
         Raises:
-            ValueError: The template shows something else than the messages' texts.
-            Exception: Whatever the template raises.
+            ValueError: The template drops or changes the messages' texts.
+            Exception: The template raised it.
         """
         if self.merges_system:
             messages = merge_system(messages)
         text = render(_turns(messages, self.in_parts), True) + self.answer_start
-        # White space around a text is the template's to take.
+        # A template may strip white space around a text.
         if not all(message.content.strip() in text for message in messages):
             raise ValueError("it leaves out or changes its words")
         return text
@@ -57,29 +57,29 @@ class ChatForm:
 def zephyr_text(messages: Sequence[ChatMessage]) -> str:
     """Returns the messages in Zephyr's chat format, ready for the assistant's answer.
 
-    FastChat's "zephyr" template (2024) and the chat template in RankZephyr's tokenizer give this
-    same text. The beginning-of-sequence token is the tokenizer's to add.
+    FastChat's "zephyr" template (2024) and the chat template in RankZephyr's tokenizer give the
+    same text. The tokenizer adds the beginning-of-sequence token.
     """
     turns = "".join(f"<|{message.role}|>\n{message.content}</s>\n" for message in messages)
     return turns + "<|assistant|>\n"
 
 
 def merge_system(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
-    """Returns the messages without a system turn: its text is put in front of the user's."""
+    """Returns the messages with the system text at the start of the user turn."""
     system = [message.content for message in messages if message.role == "system"]
     first, *rest = (message for message in messages if message.role != "system")
     return ChatMessage(first.role, "\n\n".join([*system, first.content])), *rest
 
 
 def find_chat_form(render: Render, source: str) -> ChatForm:
-    """Returns the first form in which a template shows the model every text of a prompt.
+    """Returns the first form in which a template passes on every text of a prompt.
 
     Args:
         render: Applies the template.
-        source: Whose template it is, for the message.
+        source: The owner of the template, for the message.
 
     Raises:
-        UsageError: There is none; the template's own words are in the message.
+        UsageError: The template accepts no form; the message quotes its reason.
     """
     marked = (ChatMessage("system", _SYSTEM_MARK), ChatMessage("user", _USER_MARK))
     reason = ""
@@ -97,7 +97,7 @@ def find_chat_form(render: Render, source: str) -> ChatForm:
             return ChatForm(merges_system, in_parts, start, end)
     raise UsageError(
         f"the chat template of {source} cannot hold a ranking prompt: {reason}",
-        "name the tokenizer of a chat model by --tokenizer, or use --teacher rankzephyr for "
+        "give --tokenizer the id of a chat model, or use --teacher rankzephyr for "
         "RankZephyr's own format",
     )
 
@@ -115,10 +115,10 @@ def _turns(messages: Sequence[ChatMessage], in_parts: bool) -> list[Turn]:
 def _missing_answer_start(
     form: ChatForm, marked: Sequence[ChatMessage], render: Render, prompt: str
 ) -> str:
-    """Returns the assistant's header where the template has no generation prompt of its own.
+    """Returns the assistant's header if the template has no generation prompt of its own.
 
-    It is what stands before the answer in a conversation that has one; white space alone is none
-    (Mistral's templates end the user's turn and are ready).
+    The header is the text before the answer in a conversation with one. White space alone is not a
+    header: Mistral's templates are ready after the user's turn.
     """
     messages = merge_system(marked) if form.merges_system else marked
     turns = _turns(messages, form.in_parts)
@@ -127,7 +127,7 @@ def _missing_answer_start(
         if render(turns, False) != prompt:
             return ""
         whole = render(answered, False)
-    except Exception:  # As above; a template that takes no answer tells nothing about one.
+    except Exception:  # As above; this template does not accept answers.
         return ""
     head, mark, _ = whole.partition(_ANSWER_MARK)
     start = head[len(prompt) :]

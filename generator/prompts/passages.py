@@ -1,6 +1,6 @@
-"""How a passage's text enters a prompt: mended, cut to words, with no bracketed numbers of its own.
+"""Prepares a passage for a prompt: repairs the text, limits its words, rewrites its `[1]`.
 
-The steps and their order are rank_llm's (0.12.8 and 0.25.7 agree on them).
+The steps and their order are those of rank_llm (0.12.8 and 0.25.7 agree on them).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 
 _BRACKETED = re.compile(r"\[(\d+)\]")
-# One labelled query shows each passage in two windows; a shard shows popular ones in many queries.
+# A query has each passage in about two windows, and a shard has popular ones in many queries.
 _REMEMBERED = 20_000
 
 
@@ -18,9 +18,9 @@ def prepare_passage(title: str, text: str, words: int) -> str:
     """Returns the passage as one line.
 
     Args:
-        title: Put in front as "Title: ... Content: ..." unless empty.
+        title: Added as "Title: ... Content: ..." unless empty.
         text: The passage.
-        words: Most words kept, at least 0; words are what white space separates.
+        words: Limit on the words kept, at least 0; words are separated by white space.
     """
     from ftfy import fix_text
 
@@ -30,11 +30,10 @@ def prepare_passage(title: str, text: str, words: int) -> str:
 
 
 def tidy_lines(text: str) -> str:
-    """Returns `text` mended line by line a second time, as rank_llm mends its whole prompt.
+    """Returns `text` repaired once more, as rank_llm repairs its whole prompt.
 
-    There the prompt starts with `<|system|>`, at whose `<` ftfy stops un-escaping HTML for the
-    rest of the text; hence the switch. ftfy works line by line, so a message mended alone comes out
-    as it does within the prompt.
+    Its prompts start with `<|system|>`, and ftfy stops un-escaping HTML at the first `<`; hence the
+    switch. ftfy works line by line, so a message alone is repaired as within the prompt.
     """
     from ftfy import fix_text
 

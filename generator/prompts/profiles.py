@@ -1,7 +1,7 @@
 """Named, frozen and hashed listwise prompts.
 
-The prompt of RankZephyr has drifted through rank_llm's releases and no release says so; a label is
-only worth its prompt, so each form has a name and a hash that every manifest carries.
+RankZephyr's prompt has changed between releases of rank_llm without notice. Labels depend on it, so
+each version has a name and a hash, and every manifest contains them.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class PromptProfile:
     """A listwise prompt as one system and one user message.
 
     Attributes:
-        name: How settings and manifests call it.
+        name: Its name in settings and manifests.
         system: The system message.
         prefix: Text before the passages; `{num}` and `{query}` are filled in.
         suffix: Text after the passages; likewise.
-        rewrite_query_brackets: Write `[3]` as `(3)` in the query, as is always done in passages.
-        words_at_20: Words kept of each passage in a window of 20; other windows in proportion.
+        rewrite_query_brackets: Write `[3]` as `(3)` in the query, as always in passages.
+        words_at_20: Words kept of each passage in a window of 20; in proportion for others.
     """
 
     name: str
@@ -54,7 +54,7 @@ class PromptProfile:
 
     @property
     def example(self) -> tuple[int, ...]:
-        """The ids of the ranking that the prompt gives as an example; empty when it gives none."""
+        """The ids of the prompt's example ranking; empty without one."""
         found = _EXAMPLE.search(self.suffix)
         return tuple(int(number) for number in _BRACKETED.findall(found[1])) if found else ()
 
@@ -63,18 +63,18 @@ class PromptProfile:
         return int(self.words_at_20 * (20 / k))
 
     def passages(self, documents: Sequence[Document]) -> list[str]:
-        """Returns the window's passages as they enter the prompt, before any token limit."""
+        """Returns the passages as they appear in the prompt, before any token limit."""
         cap = self.word_cap(len(documents))
         return [prepare_passage(document.title, document.text, cap) for document in documents]
 
     def query_text(self, query: Query) -> str:
-        """Returns the query as it enters the prompt."""
+        """Returns the query as it appears in the prompt."""
         if self.rewrite_query_brackets:
             return _BRACKETED.sub(r"(\1)", query.text)
         return query.text
 
     def messages(self, query_text: str, passages: Sequence[str]) -> tuple[ChatMessage, ...]:
-        """Returns the messages for texts that `query_text` and `passages` have prepared."""
+        """Returns the messages for texts prepared by `query_text` and `passages`."""
         values = {"num": len(passages), "query": query_text}
         body = "".join(f"[{rank}] {text}\n" for rank, text in enumerate(passages, start=1))
         user = self.prefix.format(**values) + body + self.suffix.format(**values)
@@ -134,7 +134,7 @@ def prompt_profile(name: str) -> PromptProfile:
     """Returns the profile of that name.
 
     Raises:
-        UsageError: There is none.
+        UsageError: There is no such profile.
     """
     try:
         return PROFILES[name]

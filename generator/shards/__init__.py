@@ -1,11 +1,12 @@
-"""The shard engine: fills the shards of a plan on Ray and commits them, whatever they hold.
+"""The shard engine: fills the shards of a plan on Ray and commits them, whatever they contain.
 
-`work` is the contract with what fills a shard, `worker` the Ray actor that runs it and writes the
-attempt, `pool` supervises the actors, `sharing` says which of them may have the next task,
-`commits` commits what they make, `job` drives plan -> pool -> commit -> finish. `cluster` opens the
-Ray session (`ray_start` here, `cluster_token` elsewhere), `starts` brings workers up on `nodes`
-that can hold them, `streak` tells one fault of all from many of one, `second_try` asks again at the
-end, `claims` and `drivers` say who works on what, `events`, `watch`, `vitals` and `metrics` what
-happens. `settled` has a worker say what "auto" means for a whole run, `team` starts the processes
-of a shared training.
+`work` defines the interface of what fills a shard. `worker` is the Ray actor that runs it and
+writes the attempt. `pool` supervises the actors, `task_queue` holds the waiting tasks, and
+`sharing` decides which worker may have the next one. `commits` commits attempts, and `job` runs
+plan -> pool -> commit -> finish. `cluster` opens the Ray session (`ray_start` on this machine,
+`cluster_token` for a cluster), and `starts` starts workers on `nodes` with room for them. `streak`
+detects a failure that all tasks share, and `second_try` repeats failed queries at the end. `claims`
+and `drivers` coordinate several drivers; `events`, `watch`, `vitals` and `metrics` report what
+happens. `settled` asks a worker which value "auto" resolves to, for a whole run. `team` starts the
+processes of a distributed training.
 """

@@ -1,4 +1,4 @@
-"""Makes the Ray actors of a pool."""
+"""Creates the Ray actors of a pool."""
 
 from __future__ import annotations
 
@@ -25,27 +25,26 @@ def make_actor(
     settings: PoolSettings,
     avoided: Sequence[str],
 ) -> ActorHandle[ShardWorker]:
-    """Returns a fresh, unnamed `ShardWorker` actor; Ray restarts nothing of it, the pool does.
+    """Returns a new, unnamed `ShardWorker` actor; the pool restarts it, not Ray.
 
     Args:
         root: The run's folder, as every node sees it.
         plan: The run's plan.
-        factory: Makes the work; pickled.
-        token: What the driver left in the run's store.
-        settings: What the actor reserves.
-        avoided: Nodes that are left alone for a while, by Ray's ids.
+        factory: Creates the work; pickled.
+        token: The token that the driver put into the run's store.
+        settings: The resources of the actor.
+        avoided: Ray's ids of the nodes to avoid.
     """
     import ray
 
-    # Ray gives an actor all its GPUs at one moment and on one node, or none of them yet, so that a
-    # placement group would reserve nothing more. It would do harm: inside one, vLLM starts Ray
-    # actors for the parts of a model, which would ask for the GPUs that this one holds.
+    # No placement group: Ray gives an actor all its GPUs at once, on one node. Inside a group, vLLM
+    # would start Ray actors for the parts of a model, which would ask for this actor's GPUs.
     actor = ray.remote(ShardWorker).options(
         num_cpus=settings.cpus,
         num_gpus=settings.gpus,
         max_restarts=0,
         max_task_retries=0,
-        # Beside its tasks it answers how it gets on.
+        # Beside its tasks, it answers questions about its progress.
         max_concurrency=settings.most_tasks + 2,
         label_selector=avoiding(avoided),
     )

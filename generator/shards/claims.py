@@ -1,8 +1,8 @@
-"""Which driver works on which shard, so that two drivers share a run and do nothing twice.
+"""Claims of shards, so that several drivers can share a run without doing work twice.
 
-A claim is advice, not a lock: the commit record decides what is published, and a claim that is lost
-or broken costs some work that is done twice, never a wrong result. The claims of a driver that died
-or left are anybody's.
+A claim is advice, not a lock: the commit record decides what is published. A lost or broken claim
+costs some duplicate work but never gives a wrong result. Any driver may take over the claims of a
+driver that died or left.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from rankgen.manifests.run.driver_names import driver_name
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.storage.atomic import file_exists, put_if_absent, write_whole
 
-# How long what was seen of another driver is believed.
+# How long an answer about another driver is cached.
 BELIEVED_SECONDS = 5.0
 
 
 class Claim(Enum):
-    """What became of a claim: the shard is ours, a living driver's, or committed already."""
+    """The result of a claim: the shard is ours, a living driver's, or already committed."""
 
     OURS = "ours"
     THEIRS = "theirs"
@@ -53,7 +53,7 @@ class Claims:
             return Claim.OURS
         if self._is_at_work(holder):
             return Claim.THEIRS
-        # Of several who take over at the same moment, the last to write is believed.
+        # If several drivers take over at the same moment, the last to write wins.
         write_whole(path, self._mine.encode())
         return Claim.OURS if _holder(path) == self._mine else Claim.THEIRS
 
@@ -70,5 +70,5 @@ def _holder(path: Path) -> str:
     try:
         return path.read_bytes().decode(errors="replace")
     except FileNotFoundError:
-        # The run was finished meanwhile, and its claims were removed.
+        # The run has finished, and its claims were removed.
         return ""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from rankgen.generator.debugging import debug_wanted
 from rankgen.generator.shards.cluster_token import token_mode
+from rankgen.generator.shards.nodes import living_nodes
 from rankgen.generator.shards.ray_start import connect_to, start_here
 from rankgen.manifests.errors import UsageError
 
@@ -22,9 +23,9 @@ class _Connection:
     """The Ray session that this process has opened.
 
     Attributes:
-        address: As it was asked for.
-        end: Ends it.
-        users: Blocks that rely on it now.
+        address: The address that was asked for; None for this machine.
+        end: Ends the session.
+        users: Number of blocks that use it now.
     """
 
     address: str | None
@@ -34,7 +35,7 @@ class _Connection:
 
 @dataclass
 class _Kept:
-    """Whether a session outlives its block, and the one that is open."""
+    """The open session, and how many blocks keep it open."""
 
     blocks: int = 0
     open: _Connection | None = None
@@ -53,18 +54,18 @@ _KEPT = _Kept()
 def ray_session(address: str | None) -> Iterator[None]:
     """Connects to Ray while the block runs.
 
-    A session that `kept_session` has left open serves the block when it is at the same address,
-    and is ended for one at another. A Ray that the calling program has started itself serves all.
+    A session that `kept_session` keeps open is reused for the same address, and ended for another
+    one. If the calling program has started Ray itself, that session is used.
 
     Args:
         address: A cluster's address ("auto", "ray://…", "host:6379"); None or "local" starts Ray
-            on this machine and stops it again.
+            on this machine and stops it afterwards.
 
     Raises:
         EnvironmentProblem: Ray cannot be started here, or the cluster cannot be reached.
-        UsageError: An enclosing block works at another address.
+        UsageError: An enclosing block uses another address.
     """
-    # Telemetry and the advice banner have no place in a run's output.
+    # No telemetry, and no advice in the run's output.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
@@ -84,7 +85,7 @@ def ray_session(address: str | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def kept_session() -> Iterator[None]:
-    """Leaves a `ray_session` inside the block open for the next one; ends it after the block."""
+    """Keeps a `ray_session` in the block open for the next one, until the block ends."""
     _KEPT.blocks += 1
     try:
         yield
@@ -95,16 +96,16 @@ def kept_session() -> Iterator[None]:
 
 
 def _connection(address: str | None) -> _Connection:
-    """Returns the open session if it is at this address, else a new one."""
+    """Returns the open session if it has this address, else a new one."""
     import ray
 
     if not ray.is_initialized():
-        _KEPT.close()  # Somebody else has shut it down.
+        _KEPT.close()  # Other code has shut Ray down.
     held = _KEPT.open
     if held is not None and held.address != address:
         if held.users:
             raise UsageError(
-                f"this process works with Ray at {held.address or 'this machine'} and cannot use "
+                f"this process uses Ray at {held.address or 'this machine'} and cannot use Ray at "
                 f"{address or 'this machine'} at the same time",
                 "give both the same --ray-address",
             )
@@ -123,33 +124,17 @@ def _connection(address: str | None) -> _Connection:
 
 def total_gpus() -> int:
     """Returns the number of GPUs of the connected cluster."""
-    return int(_resources().get("GPU", 0))
+    return int(sum(node.gpus for node in living_nodes()))
 
 
 def total_cpus() -> int:
     """Returns the number of CPUs of the connected cluster."""
-    return max(1, int(_resources().get("CPU", 1)))
+    return max(1, int(sum(node.cpus for node in living_nodes())))
 
 
 def cpus_of_nodes() -> list[int]:
-    """Returns the CPUs of every node that is alive and has some; never empty."""
-    counts = [int(resources.get("CPU", 0)) for resources in resources_of_nodes().values()]
-    return [count for count in counts if count] or [1]
-
-
-def resources_of_nodes() -> dict[str, dict[str, float]]:
-    """Returns node name and address -> what Ray counts there, for every node that is alive."""
-    import ray
-
-    # Ray ships types, but not for this call; nor for the one below.
-    nodes = ray.nodes()  # type: ignore[no-untyped-call]
-    return {
-        f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']}:{node['NodeManagerPort']})": (
-            node["Resources"]
-        )
-        for node in nodes
-        if node["Alive"]
-    }
+    """Returns the CPUs of every living node that has some; never empty."""
+    return [int(node.cpus) for node in living_nodes() if node.cpus >= 1] or [1]
 
 
 def _shut_down() -> None:
@@ -158,11 +143,3 @@ def _shut_down() -> None:
     if debug_wanted() and ray.is_initialized():
         time.sleep(_LAST_LINES_SECONDS)
     ray.shutdown()
-
-
-def _resources() -> dict[str, float]:
-    import ray
-
-    # Ray ships types, but not for this call.
-    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    return resources

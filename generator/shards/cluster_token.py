@@ -1,8 +1,8 @@
-"""Whether a Ray cluster wants a token, asked before Ray connects to it.
+"""Finds out whether a Ray cluster wants a token, before Ray connects to it.
 
-Ray 2.60 gives every cluster a token that is started on an account which keeps one in ~/.ray. A
-driver must then send it, and must not send it to a cluster that has none: the workers would refuse
-it. Ray itself never asks; it fails after twenty seconds, or hangs.
+Ray 2.60 protects a cluster with a token if it is started by an account that has one in ~/.ray. A
+driver must send this token, but not to a cluster without one, whose workers would refuse it. Ray
+itself does not ask the cluster; it fails after twenty seconds, or hangs.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _USE_TOKEN = (
 
 @contextlib.contextmanager
 def token_mode(address: str | None) -> Iterator[None]:
-    """Has Ray send a token, or none, as the cluster wants it, while the block runs.
+    """Makes Ray send a token while the block runs, if the cluster wants one.
 
     Args:
-        address: A cluster's address; None for a Ray that is started here, which decides itself.
+        address: A cluster's address; None for a Ray started on this machine, which decides itself.
 
     Raises:
-        EnvironmentProblem: No cluster answers there, it wants a token that this account does not
-            have, or RAY_AUTH_MODE says the opposite of what the cluster wants.
+        EnvironmentProblem: No cluster answers, it wants a token that this account does not have,
+            or RAY_AUTH_MODE contradicts what it wants.
     """
     mode = os.environ.get(MODE_VARIABLE)
     wanted = None if address is None else wants_token(address)
@@ -39,7 +39,7 @@ def token_mode(address: str | None) -> Iterator[None]:
         _refuse_opposite(address, mode, wanted)
         mode = "token" if wanted else "disabled"
     try:
-        # Ray writes the variable too, when it starts here; a later cluster must not inherit that.
+        # Ray also sets the variable when it starts here; a later cluster must not inherit it.
         with environment({MODE_VARIABLE: mode}):
             _reread_mode()
             if wanted:
@@ -50,10 +50,10 @@ def token_mode(address: str | None) -> Iterator[None]:
 
 
 def wants_token(address: str) -> bool | None:
-    """Says whether a cluster refuses calls without a token; None for an address that Ray must find.
+    """Says whether a cluster refuses calls without a token; None if only Ray knows its address.
 
     Raises:
-        EnvironmentProblem: No cluster answers there. Ray itself would try for a quarter of an hour.
+        EnvironmentProblem: No cluster answers. Ray itself would try for a quarter of an hour.
     """
     server = _server(address)
     return None if server is None else _refuses(address, server, ())
@@ -81,25 +81,25 @@ def _refuses(address: str, server: str, header: tuple[tuple[str, str], ...]) -> 
             code = error.code()
             if code == grpc.StatusCode.UNAUTHENTICATED:
                 return True
-            # The port of ray:// serves other calls, and looks for the token before it says so.
+            # The port of ray:// serves other calls, but checks the token first.
             if code == grpc.StatusCode.UNIMPLEMENTED:
                 return False
             raise EnvironmentProblem(
                 f"no Ray cluster answers at {address} within {_ANSWER_SECONDS:.0f} s ({code.name})",
-                "start one with `ray start --head`, or leave --ray-address out to use this machine",
+                "start one with `ray start --head`, or leave out --ray-address to use this machine",
             ) from None
     return False
 
 
 def _server(address: str) -> str | None:
-    """Returns host:port of an address; None where only Ray's own error can say what is wrong."""
+    """Returns host:port of an address; None if it is invalid, which Ray itself reports."""
     from ray._private.services import canonicalize_bootstrap_address
 
     if address.startswith("ray://"):
         return address.removeprefix("ray://").partition("/")[0]
     try:
         return canonicalize_bootstrap_address(address)
-    # An address that is none, or a host without a name: ray.init meets and reports the same.
+    # An invalid address or an unknown host: ray.init reports it.
     except Exception:
         return None
 
@@ -109,11 +109,11 @@ def _refuse_opposite(address: str | None, named: str | None, wanted: bool) -> No
         return
     if wanted:
         raise EnvironmentProblem(
-            f"the Ray cluster at {address} wants a token, and RAY_AUTH_MODE={named} is set",
+            f"the Ray cluster at {address} wants a token, but RAY_AUTH_MODE={named} is set",
             "set RAY_AUTH_MODE=token, or unset it",
         )
     raise EnvironmentProblem(
-        f"the Ray cluster at {address} was started without a token, and RAY_AUTH_MODE={named} "
+        f"the Ray cluster at {address} was started without a token, but RAY_AUTH_MODE={named} "
         "is set",
         "unset RAY_AUTH_MODE",
     )
@@ -127,7 +127,8 @@ def _check_token(address: str) -> None:
     loader.reset_cache()
     if not loader.has_token(ignore_auth_mode=True):
         raise EnvironmentProblem(
-            f"the Ray cluster at {address} wants a token, and this account has none", _USE_TOKEN
+            f"the Ray cluster at {address} wants a token, and this account does not have one",
+            _USE_TOKEN,
         )
     header = tuple(loader.get_token_for_http_header().items())
     server = _server(address)
@@ -138,13 +139,13 @@ def _check_token(address: str) -> None:
 
 
 def _reread_mode() -> None:
-    """Has Ray's own code look at RAY_AUTH_MODE and the token again, which it reads once."""
+    """Makes Ray read RAY_AUTH_MODE and the token again, which it otherwise reads only once."""
     # Ray's compiled module, whose types leave these out.
     from ray._raylet import (  # type: ignore[attr-defined]
         AuthenticationTokenLoader,
         Config,
     )
 
-    # In this order: a thread of the last session may still ask for the token that the mode wants.
+    # In this order, because a thread of the last session may still read the token.
     Config.initialize("")
     AuthenticationTokenLoader.instance().reset_cache()

@@ -1,13 +1,13 @@
-"""Commits what the workers make, several shards at a time.
+"""Commits attempts, several shards at a time.
 
-In a store a commit is some round trips, one after another. One thread would be what 64 GPUs wait
-for.
+In an object store a commit takes several round trips: one thread would keep 64 GPUs waiting.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from rankgen.generator.shards.events import EventLog
@@ -25,13 +25,13 @@ COMMIT_THREADS = 8
 
 
 class Told(NamedTuple):
-    """A commit that is done.
+    """A finished commit.
 
     Attributes:
-        task: What was to do.
-        attempt: What was made.
-        planned: Queries of the shard.
-        won: Whether this driver, and no other, has committed it.
+        task: The task.
+        attempt: The committed attempt.
+        planned: Number of the shard's queries.
+        won: Whether this driver's commit counts, not that of another driver.
     """
 
     task: ShardTask
@@ -41,13 +41,13 @@ class Told(NamedTuple):
 
 
 class Commits:
-    """The commits under way, in a few threads.
+    """Runs commits in a few threads.
 
-    A shard has one attempt under way at a time: its next revision is begun by whoever was told of
-    this one. Leaving the block waits for what has begun and drops the rest.
+    A shard has at most one attempt in progress: its next revision starts only after `told` has
+    returned this one. Leaving the block waits for running commits and drops the others.
 
     Args:
-        ledger: Commits them.
+        ledger: Commits the attempts.
         validate: Checks an attempt before it is committed; called in threads.
     """
 
@@ -57,18 +57,18 @@ class Commits:
         self._begun: dict[Future[bool], tuple[ShardTask, Attempt, int]] = {}
 
     def __enter__(self) -> Commits:
-        """Begins."""
+        """Does nothing: the threads start with the first commit."""
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Waits for the commits that have begun."""
+        """Waits for the running commits."""
         self._threads.shutdown(cancel_futures=True)
 
     def begin(self, task: ShardTask, attempt: Attempt, planned: Sequence[str]) -> None:
-        """Has an attempt committed.
+        """Starts to commit an attempt.
 
         Args:
-            task: What was to do.
+            task: The task that was filled.
             attempt: The worker's report.
             planned: The shard's query ids.
         """
@@ -76,13 +76,13 @@ class Commits:
         self._begun[begun] = task, attempt, len(planned)
 
     def told(self, at_most: int) -> list[Told]:
-        """Returns the commits that are done.
+        """Returns the finished commits.
 
         Args:
-            at_most: Waits until no more than so many are under way.
+            at_most: Wait until no more than this many commits are running.
 
         Raises:
-            RankgenError: As `Ledger.commit` raised it.
+            RankgenError: `Ledger.commit` raised it.
         """
         done = {begun for begun in self._begun if begun.done()}
         while len(self._begun) - len(done) > at_most:
@@ -90,40 +90,75 @@ class Commits:
         return [Told(*self._begun.pop(begun), begun.result()) for begun in done]
 
 
-def commit_all(
-    pool: Pool,
-    tasks: Sequence[ShardTask],
-    commits: Commits,
-    of_shard: Callable[[int], Sequence[Query]],
-    run: RunDirectory,
-    events: EventLog,
-    shown: Progress | None,
-    *,
-    defers: bool,
-) -> SecondTry:
-    """Commits what the pool makes of the tasks and returns the queries that failed.
+@dataclass(frozen=True)
+class Filling:
+    """Fills tasks in a pool and commits the attempts.
 
-    Args:
+    Attributes:
         pool: The workers.
-        tasks: What is to do.
-        commits: Has the attempts committed.
+        commits: Commits the attempts.
         of_shard: Returns the planned queries of a shard.
-        run: Where the attempts stand.
-        events: Where commits are written.
-        shown: The progress of the first try; None in the second.
-        defers: Whether a shard that filled nothing is left for a second try.
-
-    Raises:
-        RankgenError: See `Pool.attempts` and `Ledger.commit`.
+        run: The folder that holds the attempts.
+        events: The log for commits.
     """
-    failed = SecondTry()
 
-    def following(at_most: int) -> list[ShardTask]:
-        """Notes what is committed and returns the tasks that come after it."""
+    pool: Pool
+    commits: Commits
+    of_shard: Callable[[int], Sequence[Query]]
+    run: RunDirectory
+    events: EventLog
+
+    def fill(
+        self, tasks: Sequence[ShardTask], shown: Progress | None, *, defers: bool
+    ) -> SecondTry:
+        """Fills and commits the tasks; returns the queries that failed.
+
+        Args:
+            tasks: The tasks to do.
+            shown: The progress bar of the first try; None for the second.
+            defers: Whether to leave a shard in which every query failed for a second try.
+
+        Raises:
+            RankgenError: See `Pool.attempts` and `Ledger.commit`.
+        """
+        failed = SecondTry()
+        waiting = list(tasks)
+        while waiting:
+            for made in self.pool.attempts(waiting):
+                if made is not None:
+                    self._take(*made, failed if defers else None, shown)
+                for task in self._following(COMMIT_THREADS, failed, shown):
+                    self.pool.add(task)
+            # The last commits end after the last attempt, and may be followed by more tasks.
+            waiting = self._following(0, failed, shown)
+        return failed
+
+    def _take(
+        self,
+        task: ShardTask,
+        attempt: Attempt | None,
+        deferred: SecondTry | None,
+        shown: Progress | None,
+    ) -> None:
+        if attempt is None:
+            self.events.write("committed elsewhere", shard=task.shard)
+            if shown is not None:
+                shown.advance(len(task.queries))
+        elif deferred is not None and deferred.defers(task, attempt):
+            self.events.write("nothing filled", shard=task.shard)
+            remove_tree(self.run.attempts / attempt.name)
+        else:
+            planned = [query.query_id for query in self.of_shard(task.shard)]
+            self.commits.begin(task, attempt, planned)
+
+    def _following(
+        self, at_most: int, failed: SecondTry, shown: Progress | None
+    ) -> list[ShardTask]:
+        """Records the finished commits; returns the tasks that follow. See `Commits.told`."""
         after = []
-        for task, attempt, planned, won in commits.told(at_most):
+        for task, attempt, planned, won in self.commits.told(at_most):
             counts = {"queries": planned, "failed": len(attempt.quarantined)}
-            events.write("commit" if won else "lost race", shard=task.shard, **counts)
+            self.events.write("commit" if won else "lost race", shard=task.shard, **counts)
             if won:
                 failed.note(task, attempt)
             if shown is not None:
@@ -132,25 +167,3 @@ def commit_all(
                     shown.note(f"{len(attempt.quarantined)} quarantined in shard {task.shard}")
             after.append(task.next(attempt.quarantined))
         return [task for task in after if task is not None]
-
-    def take(task: ShardTask, attempt: Attempt | None) -> None:
-        if attempt is None:
-            events.write("committed elsewhere", shard=task.shard)
-            if shown is not None:
-                shown.advance(len(task.queries))
-        elif defers and failed.defers(task, attempt):
-            events.write("nothing filled", shard=task.shard)
-            remove_tree(run.attempts / attempt.name)
-        else:
-            commits.begin(task, attempt, [query.query_id for query in of_shard(task.shard)])
-
-    waiting = list(tasks)
-    while waiting:
-        for made in pool.attempts(waiting):
-            if made is not None:
-                take(*made)
-            for task in following(COMMIT_THREADS):
-                pool.add(task)
-        # The last commits end after the last attempt, and more may come after them.
-        waiting = following(0)
-    return failed

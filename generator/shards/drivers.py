@@ -1,4 +1,4 @@
-"""Which other drivers work on a run just now, told by their event logs."""
+"""Finds the other drivers that work on a run, from their event logs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from rankgen.manifests.run.run_directory import RunDirectory
 
 # A living driver writes an event every half minute.
 SILENT_SECONDS = 120.0
-# A process that is there and silent for so long has been stopped, or hangs.
+# A process that is silent for so long has been stopped, or hangs.
 HANGING_SECONDS = 600.0
 STARTED, LEFT = "driver", "left"
 
 
 def other_driver(run: RunDirectory) -> str | None:
-    """Returns the name (host and process) of another driver that works on the run, if there is one.
+    """Returns the name (host and process) of another driver that works on the run, or None.
 
-    A driver that was killed wrote no last event: on this machine its process tells, elsewhere its
-    silence.
+    A driver that was killed has written no last event. It is recognised by its process on this
+    machine, and elsewhere by its silence.
     """
     own = driver_name()
     for log in driver_logs(run):
@@ -29,7 +29,7 @@ def other_driver(run: RunDirectory) -> str | None:
 
 
 def is_at_work(run: RunDirectory, driver: str) -> bool:
-    """Says whether a driver, by its name, began on the run and does not seem to be gone or hang."""
+    """Says whether the named driver has started on the run and is neither gone nor hanging."""
     log = driver_log(run, driver) if driver else None
     if log is None or time.time() - log.changed > HANGING_SECONDS:
         return False

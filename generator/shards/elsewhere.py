@@ -1,4 +1,4 @@
-"""Tasks that another driver of the same run works on: they wait here until it commits, or dies."""
+"""Tasks that another driver of the same run works on, until it commits them or dies."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ LOOK_SECONDS = 5.0
 
 
 class Elsewhere:
-    """Asks for each task whether it is this driver's, and keeps those that are not.
+    """Claims tasks for this driver, and keeps those that belong to others.
 
     Args:
-        claims: Where the drivers of the run say what they work on.
-        events: Where it is written that this driver only waits.
+        claims: The claims of the run.
+        events: The driver's log.
         tell: Shows a sentence to the user.
     """
 
@@ -35,7 +35,7 @@ class Elsewhere:
         return bool(self._waiting or self._committed)
 
     def is_ours(self, queued: Queued) -> bool:
-        """Claims a task; one that is not ours is kept here."""
+        """Claims a task and says whether it is ours; other tasks are kept here."""
         found = self._claims.claim(queued.task)
         if found is Claim.COMMITTED:
             self._committed.append(queued.task)
@@ -44,12 +44,12 @@ class Elsewhere:
         return found is Claim.OURS
 
     def committed(self) -> list[ShardTask]:
-        """Returns, once each, the tasks that other drivers have committed."""
+        """Returns each task that another driver has committed, once."""
         found, self._committed = self._committed, []
         return found
 
     def back(self) -> list[Queued]:
-        """Looks now and then at the tasks that wait; returns those that have become ours."""
+        """Looks at the kept tasks every few seconds; returns those that have become ours."""
         now = time.monotonic()
         if not self._waiting or now < self._next_look:
             return []
@@ -58,7 +58,7 @@ class Elsewhere:
         return [queued for queued in waiting if self.is_ours(queued)]
 
     def tell_that_all_wait(self) -> None:
-        """Says once that nothing is left to do here but to wait for another driver."""
+        """Tells the user once that only tasks of another driver are left."""
         if self._waiting and not self._told:
             self._told = True
             shards = sorted({queued.task.shard for queued in self._waiting})

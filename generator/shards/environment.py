@@ -1,4 +1,4 @@
-"""Environment variables that are set only for a while."""
+"""Temporary environment variables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def set_variables(values: Mapping[str, str | None]) -> None:
 
 @contextlib.contextmanager
 def environment(values: Mapping[str, str | None]) -> Iterator[None]:
-    """Sets variables while the block runs; whatever it does to them is undone."""
+    """Sets variables while the block runs, and restores them afterwards."""
     before = {name: os.environ.get(name) for name in values}
     set_variables(values)
     try:

@@ -1,7 +1,7 @@
-"""What happens to a run, as JSON lines under `.rankgen/events`; see `event_logs`.
+"""The event log of a run: JSON lines under `.rankgen/events`; see `event_logs`.
 
-The log is for people. Whatever keeps it from being written (a full disk, a store that raises errors
-of its own kinds) is met by the run's data too, or does not matter.
+The log is for people. Errors in writing it (a full disk, or anything that a store raises) are
+ignored: they do not matter, or the run's data meets them too.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.storage.object_store import is_remote
 from rankgen.manifests.storage.segments import Segments
 
-# A week of them is some 20,000 objects, which a reader lists by twenty requests. A driver that
-# writes nothing for two minutes is taken for dead (see `drivers`).
+# A week of them is about 20,000 objects, which a reader lists with twenty requests. A driver that
+# writes nothing for two minutes counts as dead (see `drivers`).
 SEGMENT_SECONDS = 30.0
 
 
 class EventLog:
-    """Appends events of this process.
+    """The events of this process.
 
     Args:
         run: The run's folder.
@@ -31,7 +31,7 @@ class EventLog:
         self._path = run.events / f"{driver_name()}.jsonl"
         self._segments: Segments | None = None
         if is_remote(run.root):
-            # A process of the same name may have written before, on this host or in its container.
+            # An earlier process may have had the same name, on this host or in its container.
             began = f"{round(1000 * time.time()):014d}"
             folder = run.events / driver_name()
             self._segments = Segments(
@@ -39,7 +39,7 @@ class EventLog:
             )
 
     def write(self, event: str, **values: str | int | float | None) -> None:
-        """Appends one event with the time, in seconds since 1970; in a store, some seconds late."""
+        """Appends one event with its time (seconds since 1970); in a store, some seconds late."""
         line = json.dumps({"time": round(time.time(), 3), "event": event, **values})
         with contextlib.suppress(Exception):
             if self._segments is not None:
@@ -50,13 +50,13 @@ class EventLog:
                 file.write(f"{line}\n")
 
     def flush(self) -> None:
-        """Has others see all that was written."""
+        """Makes all events visible to others."""
         if self._segments is not None:
             with contextlib.suppress(Exception):
                 self._segments.flush()
 
     def close(self) -> None:
-        """Makes all that was written visible; nothing is written after it."""
+        """Makes all events visible; no event may follow."""
         if self._segments is not None:
             with contextlib.suppress(Exception):
                 self._segments.close()

@@ -1,4 +1,4 @@
-"""Ctrl-C: the first asks the job to drain and commit, the second stops it at once."""
+"""Ctrl-C: the first lets running shards finish and commits them, the second stops at once."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ from types import FrameType
 
 
 class StopRequest:
-    """Whether somebody has asked the job to stop after what is in flight."""
+    """Whether the job has been asked to stop after the running shards."""
 
     def __init__(self) -> None:
         self.requested = False
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """Serves SIGINT and SIGTERM."""
+        """Handles SIGINT and SIGTERM."""
         del number, frame
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
-        print("stopping after the shards in flight; again to stop now", file=sys.stderr)
+        print(
+            "stopping after the shards in flight; press Ctrl-C again to stop now", file=sys.stderr
+        )
 
 
 @contextlib.contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Installs the handlers while the block runs; only the main thread can."""
+    """Installs the handlers while the block runs; does nothing outside the main thread."""
     stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield stop

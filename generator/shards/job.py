@@ -1,4 +1,4 @@
-"""Drives a shard job: plan, resume, pool, commit, finish."""
+"""Runs a shard job: plan, resume, fill, commit, finish."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from pydantic import JsonValue
 from rankgen.generator.shards.actor import make_actor
 from rankgen.generator.shards.claims import Claims
 from rankgen.generator.shards.cluster import ray_session
-from rankgen.generator.shards.commits import Commits, commit_all
+from rankgen.generator.shards.commits import Commits, Filling
 from rankgen.generator.shards.drivers import LEFT, STARTED, other_driver
+from rankgen.generator.shards.elsewhere import Elsewhere
 from rankgen.generator.shards.interrupt import StopRequest, stop_on_signals
 from rankgen.generator.shards.pool import Pool
 from rankgen.generator.shards.pool_settings import PoolSettings
+from rankgen.generator.shards.starts import Starts
+from rankgen.generator.shards.task_queue import TaskQueue
 from rankgen.generator.shards.watch import Watch, WatchedEvents, watched
 from rankgen.generator.shards.work import ShardTask, WorkFactory
 from rankgen.manifests.errors import IncompleteRun
@@ -33,24 +36,26 @@ from rankgen.manifests.storage.storage_faults import named_storage_faults
 
 @dataclass(frozen=True)
 class ShardJob:
-    """Everything the engine needs to know of a job.
+    """Everything that the shard engine needs to know about a job.
 
     Attributes:
-        run: Where the job publishes.
-        plan: What it promises.
+        run: The run's folder.
+        plan: The run's plan.
+        unit: What its workers' progress counts, in the plural, such as "windows".
         queries: The planned queries.
-        factory: Makes the work in a worker; pickled.
+        factory: Creates the work in a worker; pickled.
         validate: Checks an attempt before it is committed.
-        finish: Publishes what is written after the shards (texts), and may return what the
-            manifest shall say beside the plan; must be repeatable.
+        finish: Publishes the files that follow the shards (texts), and may return more values for
+            the manifest; must be repeatable.
         pool: Returns the pool's settings; called once Ray is connected.
-        max_failed: Quarantined queries that the job tolerates.
-        tries_again: Whether queries that failed are tried once more when all others are done.
+        max_failed: Number of quarantined queries to tolerate.
+        tries_again: Whether to try failed queries once more when all others are done.
         ray_address: A cluster, or None for this machine.
     """
 
     run: RunDirectory
     plan: Plan
+    unit: str
     queries: QueryTable
     factory: WorkFactory
     validate: Validate
@@ -63,13 +68,13 @@ class ShardJob:
 
 @dataclass(frozen=True)
 class JobSummary:
-    """What a finished job published.
+    """The results of a finished job.
 
     Attributes:
-        queries: Published queries.
+        queries: Number of published queries.
         quarantined: query_id -> reason.
-        shards: Committed shards.
-        resumed_shards: Those among them that an earlier run had committed.
+        shards: Number of committed shards.
+        resumed_shards: How many of them an earlier command had committed.
         counts: Totals over the shards.
     """
 
@@ -81,11 +86,11 @@ class JobSummary:
 
 
 def run_job(job: ShardJob) -> JobSummary:
-    """Runs the job to its end, resuming what an earlier run committed.
+    """Runs the job to its end; resumes after the shards that are already committed.
 
     Raises:
         UsageError: The folder belongs to another recipe.
-        EnvironmentProblem: The folder's store cannot hold a run, or a node does not share it.
+        EnvironmentProblem: The store cannot hold a run, or a node does not share it.
         IncompleteRun: Too many queries are quarantined, or a signal stopped the run.
         IntegrityProblem: Committed files are damaged.
     """
@@ -97,7 +102,7 @@ def run_job(job: ShardJob) -> JobSummary:
 def _run_probed(job: ShardJob, token: StoreToken) -> JobSummary:
     events = WatchedEvents(job.run)
     events.write(STARTED)
-    # Before the plan is made: another driver looks for it there.
+    # Before the plan is written: other drivers look for this event.
     events.flush()
     try:
         return _run_alone(job, token, events)
@@ -113,9 +118,9 @@ def _run_alone(job: ShardJob, token: StoreToken, events: WatchedEvents) -> JobSu
     resumed = len(records)
     tasks = missing_tasks(job.queries, plan, records)
     if tasks or not is_told(job.run, records):
-        with watched(job.run, plan, events) as watch:
+        with watched(job.run, plan, job.unit, events) as watch:
             if tasks:
-                # Ray takes SIGTERM for itself when it starts, and would abort.
+                # After Ray, which installs its own handler for SIGTERM and would abort.
                 with ray_session(job.ray_address), stop_on_signals() as stop:
                     _fill(job, plan, ledger, tasks, records, stop, token, watch)
                 if stop.requested:
@@ -123,7 +128,7 @@ def _run_alone(job: ShardJob, token: StoreToken, events: WatchedEvents) -> JobSu
                 records = ledger.settle()
             watch.end("finishing")
             write_manifest(job.run, plan, ledger.history(), job.finish() or {})
-    # Also where a kill after the manifest has left some of it.
+    # Even for a finished run: a kill may have left some work.
     if not any(record.quarantined for record in records.values()):
         ledger.discard_work_in_progress()
     return _summary(job, records, resumed)
@@ -132,9 +137,9 @@ def _run_alone(job: ShardJob, token: StoreToken, events: WatchedEvents) -> JobSu
 def missing_tasks(
     planned: QueryTable, plan: Plan, records: Mapping[int, CommitRecord]
 ) -> list[ShardTask]:
-    """Returns a task for every shard that is not committed or lacks quarantined queries.
+    """Returns a task for every shard that is not committed or has quarantined queries.
 
-    The queries of a whole shard are read when a worker takes it.
+    The queries of a whole shard are only read when a worker takes it.
     """
     tasks = []
     for shard in range(plan.shards):
@@ -159,33 +164,23 @@ def _fill(
     watch: Watch,
 ) -> None:
     settings, events = job.pool(), watch.events
-    pool = Pool(
-        partial(make_actor, job.run.root.absolute(), plan, job.factory, token, settings),
-        settings,
-        events,
-        stop,
-        Claims(job.run),
-        warn,
-        watch.see,
-    )
-    published = 0
+    pool = _pool(job, plan, settings, stop, token, watch)
     for shard, record in records.items():
-        size, lacking = shard_size(plan.queries, shard, plan.shards), len(record.quarantined)
-        events.count(shard, size, lacking)
-        published += size - lacking
+        size = shard_size(plan.queries, shard, plan.shards)
+        events.count(shard, size, len(record.quarantined))
     events.write("start", shards_left=len(tasks), workers=settings.workers)
     try:
         with (
-            progress(plan.kind, len(job.queries), published) as shown,
+            progress(plan.kind, len(job.queries), events.done) as shown,
             Commits(ledger, job.validate) as commits,
         ):
             of_shard = partial(job.queries.of_shard, shards=plan.shards)
-            where = commits, of_shard, job.run, events
-            failed = commit_all(pool, tasks, *where, shown, defers=job.tries_again)
+            filling = Filling(pool, commits, of_shard, job.run, events)
+            failed = filling.fill(tasks, shown, defers=job.tries_again)
             again = failed.tasks(of_shard) if job.tries_again and not stop.requested else []
             if again:
                 events.write("second try", queries=sum(len(task.queries) for task in again))
-                commit_all(pool, again, *where, None, defers=False)
+                filling.fill(again, None, defers=False)
     except BaseException:
         pool.kill()
         raise
@@ -193,13 +188,29 @@ def _fill(
     events.write("end")
 
 
+def _pool(
+    job: ShardJob,
+    plan: Plan,
+    settings: PoolSettings,
+    stop: StopRequest,
+    token: StoreToken,
+    watch: Watch,
+) -> Pool:
+    make = partial(make_actor, job.run.root.absolute(), plan, job.factory, token, settings)
+    starts = Starts(make, settings, watch.events, warn)
+    elsewhere = Elsewhere(Claims(job.run), watch.events, warn)
+    queue = TaskQueue(settings, elsewhere)
+    return Pool(settings, watch.events, stop, starts, queue, watch.see)
+
+
 def _summary(job: ShardJob, records: dict[int, CommitRecord], resumed: int) -> JobSummary:
     quarantined = {q: why for r in records.values() for q, why in r.quarantined.items()}
     if len(quarantined) > job.max_failed:
-        query_id, reason = next(iter(sorted(quarantined.items())))
-        more = f" (and {len(quarantined) - 1} more)" if len(quarantined) > 1 else ""
+        query_id, reason = min(quarantined.items())
+        have = "query has" if len(quarantined) == 1 else "queries have"
         raise IncompleteRun(
-            f"query {query_id}{more} of {len(job.queries)} is not in {job.run.root}: {reason}",
+            f"{len(quarantined)} of {len(job.queries)} {have} no result in {job.run.root} "
+            f"(first: {query_id}: {reason})",
             "repeat the command to try again, or accept the loss with "
             f"--max-failed {len(quarantined)}",
         )

@@ -1,4 +1,4 @@
-"""What a worker wrote last, for the error that tells of its death."""
+"""The last line of a worker's log, for the error about its death."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LONGEST = 200
 
 
 def own_log() -> str | None:
-    """Returns the file that this process writes its errors to; None where it is no file."""
+    """Returns the file behind this process's stderr; None if it is not a file."""
     if not stat.S_ISREG(os.fstat(2).st_mode):
         return None
     try:
@@ -21,14 +21,14 @@ def own_log() -> str | None:
 
 
 def last_words(log: str | None) -> str:
-    """Returns ": " and the last line of a worker's log; nothing where it is empty or elsewhere."""
+    """Returns ": " and the last line of a worker's log; "" if it is empty or on another node."""
     if log is None:
         return ""
     try:
         with Path(log).open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
             text = file.read().decode("utf-8", "replace")
-    except OSError:  # Another node's.
+    except OSError:  # The log is on another node.
         return ""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return f": {lines[-1][:_LONGEST]}" if lines else ""

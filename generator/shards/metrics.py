@@ -1,4 +1,4 @@
-"""What a run says of itself as Prometheus metrics, on a port or in a file for node_exporter."""
+"""Prometheus metrics of a run, on a port or in a file for node_exporter."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORKER_STATES: tuple[WorkerState, ...] = ("waiting", "loading", "idle", "working
 
 
 class _Shown:
-    """The run that this process works on, or has worked on last."""
+    """The run that this process works on, or worked on last."""
 
     def __init__(self) -> None:
         self.run = ""
@@ -32,26 +32,26 @@ _SHOWN = _Shown()
 
 
 def show_as_metrics(run: str, report: Callable[[], DriverReport]) -> None:
-    """Has this process's metrics tell of a run, until there is another.
+    """Makes this process's metrics describe a run, until the next call.
 
     Args:
         run: The run's folder, as the user named it.
-        report: Returns what is known now, from any thread.
+        report: Returns the current state; may be called from any thread.
     """
     _SHOWN.run, _SHOWN.report = run, report
 
 
 @contextlib.contextmanager
 def published_metrics(port: int | None, file: Path | None) -> Iterator[None]:
-    """Publishes the metrics of whatever runs in the block.
+    """Publishes the metrics of the runs in the block.
 
     Args:
-        port: Where Prometheus may fetch them, by HTTP; None opens none.
-        file: Where node_exporter's textfile collector finds them; None writes none.
+        port: The HTTP port for Prometheus; None opens no port.
+        file: The file for node_exporter's textfile collector; None writes no file.
 
     Raises:
-        EnvironmentProblem: The port is taken.
-        UsageError: The file has no folder, or a name that node_exporter passes over.
+        EnvironmentProblem: The port is in use.
+        UsageError: The file's folder does not exist, or node_exporter would ignore its name.
     """
     with contextlib.ExitStack() as stack:
         if file is not None:
@@ -84,10 +84,10 @@ def _on_port(port: int) -> Iterator[None]:
 @contextlib.contextmanager
 def _in_file(path: Path) -> Iterator[None]:
     if path.suffix != ".prom" or not path.parent.is_dir():
-        problem = "does not end in .prom" if path.suffix != ".prom" else "is in no folder"
+        problem = "does not end in .prom" if path.suffix != ".prom" else "is in a missing folder"
         raise UsageError(
             f"the metrics file {path} {problem}",
-            "name a file such as metrics.prom in the folder that node_exporter reads",
+            "give --metrics-file a path such as metrics.prom in node_exporter's folder",
         )
     ended = threading.Event()
     writer = threading.Thread(target=_keep_writing, args=(path, ended), daemon=True)
@@ -104,7 +104,7 @@ def _keep_writing(path: Path, ended: threading.Event) -> None:
 
     registry, is_last = _registry(), False
     while True:
-        # A full disk is no reason to end a run.
+        # A full disk must not end the run.
         with contextlib.suppress(OSError):
             write_to_textfile(str(path), registry)
         if is_last:
@@ -127,14 +127,14 @@ def _registry() -> CollectorRegistry:
 
 
 def _metrics(run: str, report: DriverReport) -> Iterator[Metric]:
-    """Yields the metrics; `README.md` lists them."""
+    """Yields the metrics, which `README.md` lists."""
     unit, own = report.unit, {"run": run, "kind": report.kind}
     for name, about, value in (
         ("queries_planned", "Queries of the run.", report.queries),
         ("queries_done", "Queries that are published.", report.queries_done),
         ("queries_failed", "Queries that are quarantined.", report.queries_failed),
         (f"{unit}_total", f"{unit} that this driver's workers have done or replayed.", report.done),
-        (f"{unit}_per_second", f"{unit} a second, over the last minute.", report.per_second),
+        (f"{unit}_per_second", f"{unit} per second over the last minute.", report.per_second),
         *((name, GAUGES[name], value) for name, value in report.counters.items() if name in GAUGES),
     ):
         yield _metric(name, about, [(own, value)])
@@ -149,11 +149,11 @@ def _metrics_of_workers(
 ) -> Iterator[Metric]:
     values: dict[str, tuple[str, list[float | None]]] = {
         f"worker_{unit}_per_second": (
-            f"{unit} a second that one worker does, over the last minute.",
+            f"{unit} per second of one worker over the last minute.",
             [worker.per_second for worker in workers],
         ),
         "worker_silent_seconds": (
-            "Since when a worker that has work has got nothing done.",
+            "Seconds since a worker with a task last made progress.",
             [worker.silent_seconds for worker in workers],
         ),
         **{

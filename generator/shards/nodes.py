@@ -1,4 +1,4 @@
-"""Which nodes can hold a worker, and which are left alone for a while after one failed to start."""
+"""The nodes that have room for a worker, and those to avoid after a failed start."""
 
 from __future__ import annotations
 
@@ -21,44 +21,43 @@ class Node:
 
     Attributes:
         node_id: Ray's id.
-        name: Its address, for people.
-        cpus: CPUs that Ray gives out there, which in a container are fewer than the machine has.
-        gpus: GPUs that Ray gives out there.
+        name: Its address.
+        cpus: CPUs that Ray offers there; in a container, fewer than the machine has.
+        gpus: GPUs that Ray offers there.
+        place: Its host, address and port, such as "gpu1 (10.0.0.1:6379)".
     """
 
     node_id: str
     name: str
     cpus: float
     gpus: float
+    place: str = ""
 
     def holds(self, cpus: float, gpus: float) -> bool:
-        """Says whether a worker fits when nothing else runs there."""
+        """Says whether the node has room for a worker if nothing else runs there."""
         return self.cpus >= cpus and self.gpus >= gpus
 
 
 def living_nodes() -> list[Node]:
-    """Returns the nodes of the connected cluster that are alive."""
+    """Returns the living nodes of the connected cluster."""
     import ray
 
     # Ray ships types, but not for this call.
-    nodes = ray.nodes()  # type: ignore[no-untyped-call]
-    return [
-        Node(
-            node["NodeID"],
-            node["NodeManagerAddress"],
-            node["Resources"].get("CPU", 0.0),
-            node["Resources"].get("GPU", 0.0),
-        )
-        for node in nodes
-        if node["Alive"]
-    ]
+    nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    found = []
+    for node in nodes:
+        address, held = node["NodeManagerAddress"], node["Resources"]
+        place = f"{node['NodeManagerHostname']} ({address}:{node['NodeManagerPort']})"
+        cpus, gpus = held.get("CPU", 0.0), held.get("GPU", 0.0)
+        found.append(Node(node["NodeID"], address, cpus, gpus, place))
+    return found
 
 
 def is_lost(node_id: str | None) -> bool:
-    """Says whether a worker died because its node was taken away.
+    """Says whether a worker died because its node was lost.
 
-    Workers are seen to die some moments before their node is, so a node is given those moments; the
-    driver's own node is there as long as the driver.
+    Ray notices the death of a worker some moments before that of its node, so this waits a few
+    seconds. The driver's own node is never lost.
     """
     import ray
 
@@ -72,10 +71,10 @@ def is_lost(node_id: str | None) -> bool:
 
 
 def refuse_what_no_node_holds(nodes: Sequence[Node], cpus: float, gpus: float) -> None:
-    """Checks that a worker fits somewhere; Ray would wait for a place for ever.
+    """Checks that some node has room for a worker; Ray would wait forever.
 
     Raises:
-        EnvironmentProblem: No node has so many CPUs and GPUs.
+        EnvironmentProblem: No node has enough CPUs and GPUs.
     """
     if any(node.holds(cpus, gpus) for node in nodes):
         return
@@ -88,14 +87,14 @@ def refuse_what_no_node_holds(nodes: Sequence[Node], cpus: float, gpus: float) -
 
 
 def amounts(cpus: float, gpus: float) -> str:
-    """Returns the words for resources, such as "2 GPUs and 1 CPU"."""
+    """Returns resources in words, such as "2 GPUs and 1 CPU"."""
     named = [(gpus, "GPU"), (cpus, "CPU")]
     parts = [f"{count:g} {unit}{'' if count == 1 else 's'}" for count, unit in named if count]
     return " and ".join(parts) or "nothing"
 
 
 class NodesAside:
-    """Nodes where a worker could not start; each is left alone, longer every time.
+    """Nodes where a worker could not start; each is avoided for longer every time.
 
     Args:
         now: The clock, in seconds.
@@ -107,7 +106,7 @@ class NodesAside:
         self._pause: dict[str, float] = {}
 
     def set_aside(self, node_id: str) -> float:
-        """Leaves a node alone and returns for how many seconds."""
+        """Avoids a node for a while; returns for how many seconds."""
         pause = min(self._pause.get(node_id, FIRST_PAUSE_SECONDS / 2) * 2, LONGEST_PAUSE_SECONDS)
         self._pause[node_id] = pause
         self._until[node_id] = self._now() + pause
@@ -119,22 +118,22 @@ class NodesAside:
         self._pause.pop(node_id, None)
 
     def ids(self) -> list[str]:
-        """Returns the nodes that are left alone now."""
+        """Returns the nodes to avoid now."""
         now = self._now()
         return sorted(node_id for node_id, until in self._until.items() if until > now)
 
 
 def full_nodes(held: Iterable[str | None], most: int) -> list[str]:
-    """Returns the nodes that hold as many workers as they may, by Ray's ids.
+    """Returns Ray's ids of the nodes that have the maximum number of workers.
 
     Args:
-        held: The node of each worker, where it is known.
-        most: Workers that may stand on one node.
+        held: The node of each worker, if known.
+        most: Maximum number of workers on a node.
     """
     counts = Counter(node_id for node_id in held if node_id is not None)
     return sorted(node_id for node_id, count in counts.items() if count >= most)
 
 
 def avoiding(node_ids: Sequence[str]) -> dict[str, str] | None:
-    """Returns Ray's label selector for any node but these; None where all will do."""
+    """Returns Ray's label selector for all nodes but these; None for all nodes."""
     return {NODE_LABEL: f"!in({','.join(node_ids)})"} if node_ids else None

@@ -1,4 +1,4 @@
-"""How many workers a job has, and what it does when they die."""
+"""The number of workers of a job, their resources, and what happens when they die."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PoolSettings:
-    """How many workers a job has and what it does when they die.
+    """Settings of a pool of workers.
 
     Attributes:
-        workers: Actors alive at a time.
-        cpus: CPUs that each reserves.
-        gpus: GPUs that each reserves.
-        most_on_a_node: Workers that may stand on one node at a time; None leaves it to Ray.
-        shards_in_flight: Shards that each works on at a time, however few their queries.
-        chains: Queries that each works on at a time, over the borders of shards; it is given more
-            shards until they hold so many, and one ahead. Below 2 only `shards_in_flight` counts.
+        workers: Number of workers at a time.
+        cpus: CPUs of each worker.
+        gpus: GPUs of each worker.
+        most_on_a_node: Maximum number of workers on a node; None leaves it to Ray.
+        shards_in_flight: Shards that a worker may always work on at once.
+        chains: Queries that a worker works on at once, across shards: it gets shards until they
+            have so many queries, and one more. Below 2, only `shards_in_flight` counts.
         tries: Deaths or exceptions after which a task is bisected.
-        start_failures: Deaths while loading, in a row and with no worker at work, after which the
+        start_failures: Deaths while loading, in a row and without a ready worker, after which the
             job stops.
-        start_gap_seconds: Time between two starts: engines that start at the same moment on one
-            node race for its ports.
-        stall_seconds: A worker whose progress stands still for so long is killed; None never is.
+        start_gap_seconds: Seconds between two starts: engines that start together on a node
+            compete for its ports.
+        stall_seconds: Seconds without progress after which a worker is killed; None for never.
     """
 
     workers: int = 1
@@ -38,5 +38,5 @@ class PoolSettings:
 
     @property
     def most_tasks(self) -> int:
-        """Tasks that a worker may have at a time: with a query a shard, every chain is a task."""
+        """Maximum number of tasks of a worker; with one query per shard, every chain is a task."""
         return max(self.shards_in_flight, self.chains + 1)

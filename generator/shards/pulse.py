@@ -1,4 +1,4 @@
-"""How a worker does and whether it still gets on, asked without waiting for the answer."""
+"""Asks a worker for its progress without waiting for the answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ASK_SECONDS = 2.0
 
 
 class Pulse:
-    """How one worker does, as last heard.
+    """The last known state of one worker.
 
     Attributes:
         vitals: Its last answer; None before the first.
@@ -32,27 +32,27 @@ class Pulse:
 
     @property
     def progress(self) -> int:
-        """The worker's progress as last heard: windows or queries since it started."""
+        """The last known progress, in the job's unit since the worker started."""
         return 0 if self.vitals is None else self.vitals.progress
 
     @property
     def per_second(self) -> float | None:
-        """How fast it gets on, over the last minute; None when that is not known yet."""
+        """The progress per second over the last minute; None if not known yet."""
         return self._rate.per_second(time.monotonic())
 
     @property
     def silent_seconds(self) -> float:
-        """For how long its progress has not been heard to change."""
+        """The seconds since its progress last changed."""
         return time.monotonic() - self._changed
 
     def reset(self) -> None:
-        """Starts the clock anew: the worker was idle and has just been given work."""
+        """Restarts the clock: the worker was idle and has just been given a task."""
         self._changed = time.monotonic()
 
     def seconds_still(self, actor: ActorHandle[ShardWorker]) -> float:
-        """Returns for how long the worker's progress has not been heard to change.
+        """Asks the worker again if it is time; returns the seconds since its progress last changed.
 
-        A worker that is too busy to answer counts as standing still.
+        A worker that is too busy to answer counts as making no progress.
         """
         import ray
 
@@ -73,7 +73,7 @@ class Pulse:
         try:
             vitals = ray.get(answer)
         except ray.exceptions.RayError:
-            return  # Its death is noticed by the task that it had.
+            return  # The task that it had reports its death.
         if self.vitals is None or vitals.progress != self.vitals.progress:
             self._changed = now
         self.vitals = vitals

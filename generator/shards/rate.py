@@ -1,4 +1,4 @@
-"""How fast something grows, over the last minute."""
+"""The growth rate of a count over the last minute."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ RATE_SECONDS = 60.0
 
 
 class Rate:
-    """The growth of a count that is looked at now and then.
+    """The growth rate of a count that is sampled now and then.
 
     Args:
-        seconds: Over how long.
+        seconds: The length of the period.
     """
 
     def __init__(self, seconds: float = RATE_SECONDS) -> None:
@@ -19,13 +19,13 @@ class Rate:
         self._seen: deque[tuple[float, int]] = deque()
 
     def add(self, now: float, count: int) -> None:
-        """Notes what the count is now, by the monotonic clock."""
+        """Adds the count at a time of the monotonic clock."""
         self._seen.append((now, count))
 
     def per_second(self, now: float) -> float | None:
-        """Returns the growth a second up to now; None before two looks.
+        """Returns the growth per second up to `now`; None before two samples.
 
-        A count that nobody has heard of since is taken to stand still.
+        The count is taken to be unchanged since the last sample.
         """
         while len(self._seen) > 2 and self._seen[1][0] <= now - self._seconds:
             self._seen.popleft()

@@ -1,4 +1,4 @@
-"""Starts Ray on this machine or connects to a cluster; every failure becomes one sentence."""
+"""Starts Ray on this machine or connects to a cluster, with one error for any failure."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from rankgen.generator.debugging import debug_wanted
 from rankgen.generator.shards.environment import environment
 from rankgen.manifests.errors import EnvironmentProblem, reason_of
 
-# On a busy machine Ray's node takes longer than the 30 s that Ray allows it.
+# On a busy machine Ray's node takes longer to start than the 30 s that Ray allows.
 START_SECONDS = 120.0
 START_TRIES = 2
 _LOOK_SECONDS = 0.5
 
 
 def start_here() -> None:
-    """Starts Ray on this machine, its workers as urgent as this process; tries twice.
+    """Starts Ray on this machine, with workers of this process's priority; tries twice.
 
     Raises:
         EnvironmentProblem: Ray cannot be started.
@@ -33,7 +33,7 @@ def start_here() -> None:
         before = _children()
         try:
             with environment(_local_variables()), _patient_start():
-                # Without "local" Ray would join whatever cluster was started here last.
+                # Without "local", Ray would join the cluster that was last started here.
                 ray.init(
                     address="local",
                     include_dashboard=False,
@@ -41,7 +41,7 @@ def start_here() -> None:
                     logging_level=logging.ERROR,
                 )
             return
-        # Ray raises anything, a bare Exception among them.
+        # Ray raises anything, even a bare Exception.
         except Exception as error:
             reason = reason_of(error)
             ray.shutdown()
@@ -50,7 +50,8 @@ def start_here() -> None:
         raise EnvironmentProblem(
             f"this machine is too busy to start Ray: its node was not ready within "
             f"{START_SECONDS:.0f} s, {START_TRIES} times",
-            "repeat the command when less runs here, or name a Ray that runs with --ray-address",
+            "repeat the command when the machine is less busy, or connect to a running Ray with "
+            "--ray-address",
         )
     raise EnvironmentProblem(
         f"Ray cannot be started on this machine: {reason}",
@@ -71,15 +72,15 @@ def connect_to(address: str) -> None:
     except Exception as error:
         raise EnvironmentProblem(
             f"cannot connect to the Ray cluster at {address}: {reason_of(error)}",
-            "start one with `ray start --head`, or leave --ray-address out to use this machine; "
+            "start one with `ray start --head`, or leave out --ray-address to use this machine; "
             "if it was started with a token, set RAY_AUTH_MODE=token",
         ) from None
 
 
 def _local_variables() -> dict[str, str | None]:
-    """Returns Ray's own settings for a Ray that is started here, unless the user has set them.
+    """Returns settings for a Ray that is started here, unless the user has set them.
 
-    Ray adds the niceness to that of the process that starts it: 15, if it is not told otherwise.
+    Ray adds the niceness, by default 15, to that of the process that starts it.
     """
     wanted = {
         "RAY_worker_niceness": "0",
@@ -90,9 +91,10 @@ def _local_variables() -> dict[str, str | None]:
 
 @contextlib.contextmanager
 def _patient_start() -> Iterator[None]:
-    """Has Ray wait `START_SECONDS` for its node: its own limit is a literal in `ray._private.node`.
+    """Makes Ray wait `START_SECONDS` for its node.
 
-    That code asks `services.get_node` until the node is there or its time is over.
+    Ray's own limit is a literal in `ray._private.node`, which asks `services.get_node` until the
+    node is there or the time is over.
     """
     from ray._private import services
 
@@ -116,7 +118,7 @@ def _patient_start() -> Iterator[None]:
 
 
 def _children() -> set[int]:
-    """Returns the processes that this one has started; empty where /proc does not tell."""
+    """Returns the child processes of this one; empty without /proc."""
     lists = Path("/proc/self/task").glob("*/children")
     with contextlib.suppress(OSError):
         return {int(child) for path in lists for child in path.read_text().split()}
@@ -124,7 +126,7 @@ def _children() -> set[int]:
 
 
 def _end(processes: set[int]) -> None:
-    """Ends what a failed start has left running, which would slow the next one down."""
+    """Kills the processes that a failed start has left, which would slow down the next one."""
     for process in processes:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Queries that failed are tried once more at the end of a run, when a bad hour may be over."""
+"""Failed queries, which are tried once more at the end of a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rankgen.manifests.run.commit_record import Attempt
 
 
 class _Failed(NamedTuple):
-    """What a shard lacks, and the revision that may hold it."""
+    """The queries that a shard lacks, and the next revision."""
 
     revision: int
     query_ids: frozenset[str]
@@ -21,17 +21,17 @@ class _Failed(NamedTuple):
 class SecondTry:
     """Collects the failed queries of a run.
 
-    A query that ended its workers is not tried again: every try costs a worker.
+    A query that killed its workers is not tried again: every try costs a worker.
     """
 
     def __init__(self) -> None:
         self._failed: dict[int, _Failed] = {}
 
     def defers(self, task: ShardTask, attempt: Attempt) -> bool:
-        """Says whether an attempt that filled nothing is not worth a commit yet, and notes it.
+        """Says whether to defer an attempt in which every query failed, and records it.
 
-        All its queries failed, as they do while a server is gone: they are not put in quarantine
-        before it is known whether the others fare better.
+        Every query fails while a server is down. They are not quarantined before the other shards
+        have shown whether it is back.
         """
         is_whole = task.revision == 0 and not (task.later or task.given_up)
         if not is_whole or attempt.facts.get("filled") != 0:
@@ -40,7 +40,7 @@ class SecondTry:
         return True
 
     def note(self, task: ShardTask, attempt: Attempt) -> None:
-        """Takes what a committed attempt has left out; the last attempt at a shard counts."""
+        """Records the failed queries of a committed attempt; a shard's last attempt counts."""
         failed = frozenset(attempt.quarantined) - task.given_up.keys()
         self._failed[task.shard] = _Failed(task.revision + 1, failed, task.given_up)
 

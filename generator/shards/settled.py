@@ -1,7 +1,6 @@
-"""A choice that depends on the machine, settled once for a whole run and all its workers.
+"""Resolves a choice that depends on the machine, once for a whole run.
 
-A word such as "auto" would mean one thing to one worker and another to the next, and their results
-would stand in one run.
+Otherwise "auto" could mean different things to different workers of one run.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from rankgen.manifests.run.plan import read_plan, refuse_foreign_folder
 from rankgen.manifests.run.run_directory import RunDirectory
 
 AUTO = "auto"
-# From what was asked for to what it comes to on the machine where it is called, and a warning.
+# Maps a choice to the value on the machine where it is called, and a warning.
 Settle = Callable[[str], tuple[str, str | None]]
 
 
@@ -30,27 +29,27 @@ def settled(
     may_use_gpus: bool,
     ray_address: str | None,
 ) -> Iterator[str]:
-    """Yields what a choice comes to: what the run was begun with, else what a worker says.
+    """Yields the resolved value: the one in the run's recipe, else the one that a worker returns.
 
-    The Ray session in which the worker was asked stays open for the block.
+    The Ray session of that worker stays open in the block.
 
     Args:
-        run: The run that is about to start or to resume.
+        run: The run that is about to start or resume.
         key: The choice's name in the run's recipe.
         asked: The user's choice; "auto" leaves it to the run and the worker.
-        settle: Called in a worker's process; pickled.
-        may_use_gpus: Whether the workers take a GPU where the cluster has any.
+        settle: Called in a worker process; pickled.
+        may_use_gpus: Whether workers use a GPU if the cluster has any.
         ray_address: A cluster, or None for this machine.
 
     Raises:
-        UsageError: The folder is no run.
-        RankgenError: What `settle` raised.
+        UsageError: The folder is not a run.
+        RankgenError: `settle` raised it.
     """
     refuse_foreign_folder(run)
     recorded = read_plan(run).recipe.get(key) if run.plan.exists() else None
     wanted = recorded if asked == AUTO and isinstance(recorded, str) else asked
     if run.manifest.exists():
-        # Nothing more is computed; finished runs of old kept the word.
+        # Nothing is left to compute; old finished runs may have "auto" in their recipe.
         yield wanted
         return
     with ray_session(ray_address):
@@ -61,10 +60,12 @@ def settled(
 
 
 def asked_of_a_worker(settle: Settle, asked: str, may_use_gpus: bool) -> tuple[str, str | None]:
-    """Returns what a choice comes to in a worker's process, and a warning; needs a Ray session.
+    """Asks a worker which value a choice resolves to; returns it and a warning.
+
+    Needs a Ray session.
 
     Raises:
-        RankgenError: What `settle` raised.
+        RankgenError: `settle` raised it.
     """
     import ray
 

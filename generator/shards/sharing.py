@@ -1,8 +1,8 @@
-"""Which worker may be given the next task.
+"""Decides which worker may have the next task.
 
-A query is a chain of windows. A worker keeps its chains busy over the borders of shards: it has so
-many shards that their queries hold all its chains, and one ahead, whose first queries run while the
-last ones of an earlier shard are finished. Near the end of a run it has no more than its share.
+A query is a chain of windows. To keep all its chains busy, a worker has shards with enough queries
+for them, and one more, whose first queries run while the last ones of an earlier shard finish. Near
+the end of a run it gets no more than its share.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ def may_join(
 
     Args:
         queued: The task.
-        held: What the worker is doing.
-        settings: How much it works on at a time.
-        share: Tasks that are its part of what is left; None where there is enough for all.
+        held: The worker's current tasks.
+        settings: How many tasks it may have.
+        share: Its share of the remaining tasks; None without a limit.
     """
     if not held:
         return True
     together = [queued, *held]
-    # After a death nobody knows whose fault it was: what was there is kept from what was not.
+    # After a death the guilty task is unknown: suspects do not mix with other tasks.
     if any(bool(one.failures) != bool(queued.failures) for one in held):
         return False
     if any(one.company is not None and len(together) > one.company for one in together):
@@ -40,15 +40,15 @@ def may_join(
 
 
 def blame(queued: Queued, died_together: int) -> None:
-    """Notes that a task was on a worker when it died.
+    """Records that a task was on a worker when the worker died.
 
     Args:
         queued: The task.
-        died_together: The tasks that the worker had, this one included; 1 also where the task
-            itself has failed.
+        died_together: Number of tasks on the worker, this one included; also 1 if only the task
+            failed.
     """
-    # Of deaths in company only the first counts against it: it is not known to be the cause. Every
-    # further one has half as many tasks there, until the one that ends its workers is alone.
+    # Of deaths with other tasks, only the first counts against it: it may not be the cause. After
+    # each, half as many tasks may share a worker, until the one that kills its workers is alone.
     alone = died_together == 1
     queued.failures = queued.failures + 1 if alone else max(queued.failures, 1)
     queued.company = max(1, died_together // 2)

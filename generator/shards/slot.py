@@ -1,4 +1,4 @@
-"""What the pool knows of one worker and of one task."""
+"""The pool's record of a worker and of a task."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Queued:
-    """A task with what counts against it.
+    """A task and its failures.
 
     Attributes:
         task: The task.
-        failures: How often it failed or its worker died; of the deaths while other tasks were there
-            too, only the first is counted.
-        company: Most tasks that may be on its worker, itself included; None without a limit.
+        failures: How often it failed or its worker died; of deaths with other tasks on the worker,
+            only the first counts.
+        company: Maximum number of tasks on its worker, itself included; None without a limit.
     """
 
     task: ShardTask
@@ -37,15 +37,14 @@ class Slot:
 
     Attributes:
         actor: Its handle.
-        place: Answered with the node's id and the worker's log there, as soon as Ray has found a
-            place for it.
-        opened: When it was asked for, by the monotonic clock.
-        node: The node's id, once it is known.
-        said: Answered with what it says while it starts, once it was asked.
+        place: Resolves to the node's id and the worker's log there, once Ray has placed it.
+        opened: When it was requested, by the monotonic clock.
+        node: The node's id, once known.
+        said: Resolves to the worker's last message while it starts; None before it was asked.
         log: The path of its log on that node.
         ready: Whether it has loaded its work.
-        tasks: What it is doing.
-        pulse: Whether it gets on.
+        tasks: Its current tasks.
+        pulse: Its progress.
     """
 
     actor: ActorHandle[ShardWorker]
@@ -60,5 +59,5 @@ class Slot:
 
     @property
     def is_busy(self) -> bool:
-        """Whether it loads or has a task."""
+        """Whether it is loading or has a task."""
         return bool(self.tasks) or not self.ready

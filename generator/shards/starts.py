@@ -1,9 +1,9 @@
-"""Starts workers: where, how soon after each other, and when it is no use to go on trying.
+"""Starts workers: on which nodes, how soon after each other, and when to give up.
 
-A worker that cannot start says something of its node, not of the run: the node is left alone for a
-while, and the others work on. A run in which no worker ever started stops when every node had its
-chance. One that has worked waits for better times (nodes that come back, a server that is started
-again), for half an hour at most, and then stops: what is reserved for it could serve others.
+A worker that cannot start is a problem of its node, not of the run: the node is avoided for a
+while, and the other workers go on. A run in which no worker has ever started stops once every node
+has failed. A run that has worked keeps trying for half an hour, as nodes or a server may come back,
+and then stops, so that its resources are free for others.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 WAITING_SECONDS = 30.0
 ANSWER_SECONDS = 5.0
-# How long a run that has worked goes on trying while no worker can start, and how often.
+# How long, and how often, a run that has worked keeps trying while no worker can start.
 PATIENCE_SECONDS = 1800.0
 LONGEST_GAP_SECONDS = 60.0
-# Makes a fresh, unnamed actor without restarts of its own, on any node but those named.
+# Creates a new, unnamed actor without restarts, on any node but those given.
 MakeActor = Callable[[Sequence[str]], "ActorHandle[ShardWorker]"]
 
 
@@ -42,9 +42,9 @@ class Starts:
 
     Args:
         make_actor: See `MakeActor`.
-        settings: The pool's.
-        events: Where failures are written.
-        tell: Shows a sentence to the user while the run goes on.
+        settings: The pool's settings.
+        events: The log for failures.
+        tell: Shows a sentence to the user.
     """
 
     def __init__(
@@ -64,15 +64,15 @@ class Starts:
         self.starting: dict[ObjectRef[object], Slot] = {}
 
     def open(self, slots: Sequence[Slot]) -> Slot | None:
-        """Asks for one more worker; None when none may be asked for yet.
+        """Requests one more worker; returns None if it is too early for one.
 
         Args:
-            slots: All workers that there are.
+            slots: All workers.
         """
         avoided, most = self._aside.ids(), self._settings.most_on_a_node
         if most is not None:
             if not all(_has_place(slot) for slot in slots):
-                return None  # The node where it will stand may then be full.
+                return None  # The node that it will be placed on may then be full.
             avoided = sorted({*avoided, *full_nodes((slot.node for slot in slots), most)})
         if time.monotonic() < self._next or not self._usable(avoided):
             return None
@@ -84,30 +84,30 @@ class Starts:
         return slot
 
     def may_open(self) -> bool:
-        """Says whether there is a node, not left alone now, that can hold a worker."""
+        """Says whether some node has room for a worker and need not be avoided now."""
         return self._usable(self._aside.ids())
 
     def look(self) -> None:
-        """Learns where new workers are; says what they say, and when one waits for a place."""
+        """Finds out where new workers are; shows their messages, and that one waits for a place."""
         late = [slot for slot in self.starting.values() if not _has_place(slot) and is_late(slot)]
         if late:
             wanted = amounts(len(late) * self._settings.cpus, len(late) * self._settings.gpus)
-            # The same words every time, so that they are shown once.
-            self._tell(f"waiting for {wanted} of the Ray cluster, which other work holds")
+            # Always the same text, so that it is shown once.
+            self._tell(f"waiting for {wanted} of the Ray cluster, which other work uses")
         for slot in self.starting.values():
             said = _news(slot) if slot.node is not None else None
             if said is not None:
                 self._tell(said)
 
     def finish(self, ref: ObjectRef[object], at_work: int) -> tuple[Slot, bool]:
-        """Takes the end of a start.
+        """Handles the end of a start.
 
         Args:
             ref: A key of `starting`.
-            at_work: Workers that are ready.
+            at_work: Number of workers that are ready.
 
         Returns:
-            The slot, and whether its worker is ready; one that is not is to be dropped.
+            The slot, and whether its worker is ready; if not, the caller drops the slot.
 
         Raises:
             RankgenError: No worker can start: every node has failed.
@@ -115,12 +115,12 @@ class Starts:
         import ray
 
         slot = self.starting.pop(ref)
-        # It was asked for first, but answers may overtake each other.
+        # The place was requested first, but its answer may come later.
         _has_place(slot, ANSWER_SECONDS)
         try:
             process = ray.get(cast("ObjectRef[int]", ref))
         except ray.exceptions.RayTaskError as error:
-            # Also where it looks like a wrong setting: a node may lack a folder that others see.
+            # Even a UsageError: a node may lack a folder that others see.
             problem = own_error(error) or surprise("a worker could not start", error)
             self._failed(slot, problem, 1, at_work)
             return slot, False
@@ -153,13 +153,13 @@ class Starts:
         )
         if at_work:
             return
-        # Ray takes a while to notice that a node is gone, and would place the next one there too.
+        # Ray takes a while to notice a lost node, and would place the next worker there too.
         self._next = now + min(2.0**self._failures, LONGEST_GAP_SECONDS)
         if self._has_worked and now - self._failing_since < PATIENCE_SECONDS:
-            self._tell(f"no worker can start just now: {problem.message}; trying again")
+            self._tell(f"no worker can start at the moment: {problem.message}; trying again")
             return
         tried = self._failures >= max(tries, len(self._holding()))
-        # Others that still load may succeed, but not for ever: each would be asked for again.
+        # Workers that still load may succeed, but each failed one is replaced: so there is a limit.
         if tried and (not self.starting or self._failures >= 2 * self._settings.workers):
             raise problem
 
@@ -172,7 +172,7 @@ class Starts:
 
 
 def is_late(slot: Slot) -> bool:
-    """Says whether a worker waits long for a place."""
+    """Says whether a worker has been waiting long for a place."""
     waits = not slot.ready and slot.node is None
     return waits and time.monotonic() - slot.opened > WAITING_SECONDS
 
@@ -184,7 +184,7 @@ def _first_calls(
 
 
 def _news(slot: Slot) -> str | None:
-    """Returns what a starting worker says, if it has answered; asks it again."""
+    """Returns the message of a starting worker, if it has answered, and asks it again."""
     import ray
 
     asked = slot.said
@@ -194,7 +194,7 @@ def _news(slot: Slot) -> str | None:
     try:
         return None if asked is None else ray.get(asked)
     except ray.exceptions.RayError:
-        return None  # Of its death its start tells.
+        return None  # Its start reports its death.
 
 
 def _ask(actor: ActorHandle[ShardWorker]) -> ObjectRef[str | None]:
@@ -202,11 +202,11 @@ def _ask(actor: ActorHandle[ShardWorker]) -> ObjectRef[str | None]:
 
 
 def _has_place(slot: Slot, patience_s: float = 0.0) -> bool:
-    """Says whether Ray has found a place for a worker, and notes which."""
+    """Says whether Ray has placed a worker, and records where."""
     import ray
 
     if slot.node is None and ray.wait([slot.place], timeout=patience_s)[0]:
-        # Of a worker that is dead already its start tells.
+        # If the worker is dead already, its start reports it.
         with contextlib.suppress(ray.exceptions.RayError):
             slot.node, slot.log = ray.get(slot.place)
     return slot.node is not None

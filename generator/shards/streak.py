@@ -1,4 +1,4 @@
-"""Failures in a row for one reason: then the reason is not in the queries."""
+"""Detects failures in a row for the same reason, which are not the fault of single queries."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _NUMBERS = re.compile(r"\d+")
 
 
 class Streak:
-    """Counts failures that follow each other without a success between, for one reason.
+    """Counts failures in a row, without a success in between, for the same reason.
 
     Args:
-        longest: So many in a row are one fault of something that all share.
+        longest: The number in a row that points to a shared cause.
     """
 
     def __init__(self, longest: int) -> None:
@@ -24,12 +24,12 @@ class Streak:
         self._sources.clear()
 
     def failure(self, reason: str, source: str) -> bool:
-        """Adds a failure and says whether the streak is now as long as it may be.
+        """Adds a failure; says whether the streak has reached its limit.
 
         Args:
-            reason: What happened; numbers in it do not make it another reason.
-            source: Where it happened. A streak comes from three places at least, for one query or
-                one shard may fail again and again on its own account.
+            reason: What happened; numbers in it are ignored.
+            source: The query or shard. A streak needs at least three of them, since a single one
+                may fail again and again by itself.
         """
         plain = _NUMBERS.sub("#", reason)
         if plain != self._reason:

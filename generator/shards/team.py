@@ -1,4 +1,4 @@
-"""Runs one function in several processes of a Ray cluster that torch.distributed joins."""
+"""Runs a function in several processes of a Ray cluster, joined by torch.distributed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rankgen.generator.shards.driver_variables import driver_variables
 from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError, last_line
 from rankgen.manifests.storage.atomic import write_whole
 
-# The function resumes from what it wrote, so that a lost node costs the steps since then.
+# The function resumes from what it wrote, so a lost node costs only the steps since then.
 RESTARTS = 3
 
 
@@ -27,28 +27,28 @@ def run_in_team(
 ) -> None:
     """Runs `work` in processes that Ray Train starts: on GPUs with NCCL, else with gloo.
 
-    When one of them fails, all are ended and started again, at most `RESTARTS` times; an error of
-    ours ends them for good, for another try would only meet it again.
+    If one of them fails, all are restarted, at most `RESTARTS` times. A `RankgenError` ends them
+    without a restart, since it would only happen again.
 
     Args:
-        work: Pickled; must resume what an earlier try did.
-        workers: How many processes.
+        work: The function; pickled. It must resume what an earlier try did.
+        workers: Number of processes.
         scratch: An absolute folder that every node shares; removed at the end.
-        may_use_gpus: Whether each process takes a GPU where the cluster has any.
+        may_use_gpus: Whether each process uses a GPU if the cluster has any.
         ray_address: A cluster, or None for this machine.
 
     Raises:
         EnvironmentProblem: The cluster has too few GPUs or CPUs.
         IncompleteRun: The processes failed too often.
-        RankgenError: What `work` raised in one of them.
+        RankgenError: `work` raised it in one of them.
     """
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
-    # A member that waits for one that failed cannot leave its group; it is ended all the same.
+    # A process that waits for a failed one cannot leave its group, so it is ended without that.
     os.environ.setdefault("TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S", "2")
     with ray_session(ray_address):
         is_on_gpu = may_use_gpus and total_gpus() > 0
         reserved = _resources(workers, is_on_gpu)
-        # What a driver left here that was killed says nothing about this try.
+        # A killed driver may have left files here.
         shutil.rmtree(scratch, ignore_errors=True)
         try:
             for attempt in range(1 + RESTARTS):
@@ -69,10 +69,10 @@ def _one_try(
     is_on_gpu: bool,
     reserved: dict[str, float],
 ) -> str | None:
-    """Runs `work` once in all processes and returns why they failed, or None where it is done.
+    """Runs `work` once in all processes; returns why they failed, or None.
 
     Raises:
-        RankgenError: What `work` raised in one of them.
+        RankgenError: `work` raised it in one of them.
     """
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
@@ -98,15 +98,15 @@ def _one_try(
 
 
 def _first_failure(error: Exception) -> Exception:
-    """Returns what failed first by rank."""
+    """Returns the failure of the lowest rank."""
     failures: dict[int, Exception] = getattr(error, "worker_failures", {})
     return failures[min(failures)] if failures else error
 
 
 class _Guarded:
-    """Takes the driver's keys over; writes an error of ours down for the driver, then fails.
+    """Runs the function with the driver's variables; stores a `RankgenError` for the driver.
 
-    Failing is what ends the others.
+    The error is then raised, which ends the other processes.
     """
 
     def __init__(self, work: Callable[[], None], folder: Path) -> None:
@@ -127,18 +127,18 @@ class _Guarded:
 
 
 def _resources(workers: int, is_on_gpu: bool) -> dict[str, float]:
-    """Returns what each worker reserves: a GPU, or an equal share of the CPUs."""
+    """Returns the resources of each process: a GPU, or an equal share of the CPUs."""
     if is_on_gpu:
         if total_gpus() < workers:
             raise EnvironmentProblem(
-                f"{workers} workers need as many GPUs, and the cluster has {total_gpus()}",
+                f"{workers} workers need {workers} GPUs, but the cluster has {total_gpus()}",
                 "lower --workers, or use --device cpu",
             )
         return {"GPU": 1.0, "CPU": 1.0}
     nodes = cpus_of_nodes()
     if sum(nodes) < workers:
         raise EnvironmentProblem(
-            f"{workers} workers need as many CPUs, and the cluster has {sum(nodes)}",
+            f"{workers} workers need {workers} CPUs, but the cluster has {sum(nodes)}",
             "lower --workers",
         )
     return {"CPU": float(max(1, min(*nodes, sum(nodes) // workers)))}

@@ -1,4 +1,4 @@
-"""What a worker answers when it is asked how it does."""
+"""A worker's answer to the question how it is doing."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Protocol, runtime_checkable
 
 @dataclass(frozen=True)
 class LastError:
-    """What failed last in a worker.
+    """The last failure in a worker.
 
     Attributes:
-        time: When, in seconds since 1970.
-        reason: In a sentence.
+        time: Seconds since 1970.
+        reason: The reason, in a sentence.
     """
 
     time: float
@@ -22,13 +22,13 @@ class LastError:
 
 @dataclass(frozen=True)
 class Vitals:
-    """How a worker does.
+    """The state of a worker.
 
     Attributes:
         worker: Host and process.
         progress: See `ShardWork.progress`.
         gauges: See `rankgen.generator.engines.gauges`.
-        error: What failed last.
+        error: The last failure, if any.
     """
 
     worker: str
@@ -39,8 +39,8 @@ class Vitals:
 
 @runtime_checkable
 class Failing(Protocol):
-    """Work that can say what failed before its shard is done."""
+    """Work that reports failures before its shard is done."""
 
     @property
     def last_error(self) -> LastError | None:
-        """What failed last; None when nothing did."""
+        """The last failure, if any."""

@@ -1,6 +1,6 @@
-"""What a driver knows of its workers, kept for those who watch the run; see `driver_report`.
+"""A driver's view of its workers, for those who watch the run; see `driver_report`.
 
-A thread writes it down, so that a store that is slow, full or gone holds nothing up.
+A thread writes it, so that a slow, full or missing store delays nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from rankgen.manifests.run.driver_report import (
 from rankgen.manifests.run.plan import Plan
 from rankgen.manifests.run.run_directory import RunDirectory
 
-UNITS = {"label": "windows", "rerank": "pairs", "retrieve": "queries", "negatives": "lists"}
 TROUBLES = frozenset({"worker died", "node lost", "worker could not start", "task failed"})
 KEPT_TROUBLES = 5
 LOOK_SECONDS = 1.0
@@ -39,7 +38,7 @@ LAST_WRITE_SECONDS = 5.0
 
 
 class WatchedEvents(EventLog):
-    """An event log that knows what the last troubles were, and which queries are done.
+    """An event log that remembers the last troubles and counts the finished queries.
 
     Args:
         run: The run's folder.
@@ -49,7 +48,7 @@ class WatchedEvents(EventLog):
         super().__init__(run)
         self.troubles: deque[Trouble] = deque(maxlen=KEPT_TROUBLES)
         self.done = self.failed = 0
-        # Only these are committed again.
+        # Only shards with failed queries are committed again.
         self._failing: dict[int, tuple[int, int]] = {}
 
     def write(self, event: str, **values: str | int | float | None) -> None:
@@ -65,12 +64,12 @@ class WatchedEvents(EventLog):
                 self.count(shard, queries, failed)
 
     def count(self, shard: int, queries: int, failed: int) -> None:
-        """Notes that a shard is committed, which may have been committed before.
+        """Counts a committed shard, or counts it again after a later commit.
 
         Args:
-            shard: Which.
-            queries: Its planned queries.
-            failed: How many of them are quarantined.
+            shard: The shard's number.
+            queries: Number of its planned queries.
+            failed: Number of its quarantined queries.
         """
         before, before_failed = self._failing.pop(shard, (0, 0))
         self.done += queries - failed - (before - before_failed)
@@ -81,12 +80,12 @@ class WatchedEvents(EventLog):
 
 @dataclass(frozen=True)
 class _Seen:
-    """What one look has shown.
+    """The result of one look at the workers.
 
     Attributes:
-        workers: Those that there are.
-        past_done: What workers have done that are no more.
-        past: Their counters.
+        workers: The current workers.
+        past_done: The progress of workers that are gone.
+        past: The counters of workers that are gone.
     """
 
     workers: tuple[WorkerReport, ...] = ()
@@ -99,18 +98,19 @@ class Watch:
 
     Args:
         plan: The run's plan.
+        unit: What the workers' progress counts; see `ShardJob`.
         events: The driver's log.
         every: Seconds between two reports.
     """
 
-    def __init__(self, plan: Plan, events: WatchedEvents, every: float) -> None:
+    def __init__(self, plan: Plan, unit: str, events: WatchedEvents, every: float) -> None:
         self.events = events
-        self._plan, self._every = plan, every
+        self._plan, self._unit, self._every = plan, unit, every
         self._began, self._next_look = time.time(), 0.0
         self._state: DriverState = "working"
         self._nodes: dict[str, str] = {}
         self._slots: dict[int, Slot] = {}
-        # Replaced as a whole, for another thread reads it.
+        # Replaced as a whole, because another thread reads it.
         self._seen = _Seen()
 
     def see(self, slots: Sequence[Slot]) -> None:
@@ -121,17 +121,17 @@ class Watch:
         self._look(slots)
 
     def end(self, state: DriverState) -> None:
-        """Notes that there are no workers any more, and what the driver does now."""
+        """Records that the workers are gone, and what the driver does now."""
         self._look(())
         self._state = state
 
     def report(self) -> DriverReport:
-        """Returns all that is known; may be called from any thread."""
+        """Returns the current state; may be called from any thread."""
         seen = self._seen
         return DriverReport(
             driver=driver_name(),
             kind=self._plan.kind,
-            unit=UNITS[self._plan.kind],
+            unit=self._unit,
             state=self._state,
             began=self._began,
             written=time.time(),
@@ -181,10 +181,10 @@ class Watch:
 
 
 @contextlib.contextmanager
-def watched(run: RunDirectory, plan: Plan, events: WatchedEvents) -> Iterator[Watch]:
-    """Lets others see what the driver knows while the block runs."""
+def watched(run: RunDirectory, plan: Plan, unit: str, events: WatchedEvents) -> Iterator[Watch]:
+    """Publishes the driver's view of the run while the block runs."""
     every = seconds_between_reports(run)
-    watch = Watch(plan, events, every)
+    watch = Watch(plan, unit, events, every)
     show_as_metrics(str(run.root), watch.report)
     ended = threading.Event()
     writer = threading.Thread(target=_keep_writing, args=(run, watch, every, ended), daemon=True)
@@ -198,7 +198,7 @@ def watched(run: RunDirectory, plan: Plan, events: WatchedEvents) -> Iterator[Wa
 
 
 def _keep_writing(run: RunDirectory, watch: Watch, every: float, ended: threading.Event) -> None:
-    # Whatever goes wrong here is met by the run's data too, or does not matter.
+    # Errors here do not matter, or the run's data meets them too.
     with contextlib.suppress(Exception):
         remove_old_reports(run, but=driver_name())
     is_last = False
@@ -228,7 +228,7 @@ def _state_of(slot: Slot) -> WorkerState:
 
 
 def _sums(*gauges: Mapping[str, float]) -> dict[str, float]:
-    """Adds the counters among some gauges."""
+    """Adds up the counters among the gauges."""
     names = sorted({name for values in gauges for name in values if is_counter(name)})
     return {name: sum(values.get(name, 0.0) for values in gauges) for name in names}
 

@@ -1,4 +1,4 @@
-"""The contract between the engine and what fills a shard."""
+"""The interface between the shard engine and the work that fills a shard."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from rankgen.manifests.records import Query
 
 
 class WorkerMustExit(Exception):
-    """The worker's process cannot serve any longer (a dead engine); it is replaced.
+    """The worker process can no longer work (a dead engine) and must be replaced.
 
-    Raising anything else keeps the process in service, which for a dead engine would fail every
-    later shard too (ray#60145, ray#59986).
+    After any other exception the process gets more shards, all of which a dead engine would fail
+    (ray#60145, ray#59986).
     """
 
 
@@ -27,8 +27,8 @@ class FilledShard:
 
     Attributes:
         tables: Table name -> rows with that table's schema.
-        failed: query_id -> reason; a query is either in the rows or here.
-        facts: How this attempt went, for the commit record; not what the shard holds.
+        failed: query_id -> reason; every query is either in the rows or here.
+        facts: Facts about this attempt for the commit record, not about the rows.
     """
 
     tables: Mapping[str, pa.Table]
@@ -37,39 +37,39 @@ class FilledShard:
 
 
 class ShardWork(Protocol):
-    """Fills shards; lives in a worker process, made there once by a `WorkFactory`."""
+    """Fills shards in a worker process; created there once by a `WorkFactory`."""
 
     async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
-        """Returns rows for every query, or a reason why there are none.
+        """Returns rows for every query, or the reason why it failed.
 
         Args:
-            queries: What to fill.
-            journal: The shard's own folder for work in progress; it outlives this process, and
-                what earlier attempts at the shard left in it may be used.
+            queries: The queries to fill.
+            journal: The shard's folder for work in progress. It outlives this process, and files
+                of earlier attempts in it may be used.
 
         Raises:
-            WorkerMustExit: This process cannot serve any longer.
+            WorkerMustExit: This process can no longer work.
         """
 
     def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
-        """Returns the totals of a shard, such as windows and tokens, from all rows it will hold.
+        """Returns the totals of a shard, such as windows and tokens, from all its rows.
 
-        They are derived from the rows, never added up over attempts: a query that was tried twice
-        counts as its rows say.
+        Totals are derived from the rows and never summed over attempts, so that a query that was
+        tried twice counts once.
         """
 
     def progress(self) -> int:
-        """Returns a number that grows whenever something was done; it standing still is a stall."""
+        """Returns a number that grows with the work done; if it stands still, the worker hangs."""
 
     async def close(self) -> None:
-        """Frees what the work holds."""
+        """Ends engines, threads and connections."""
 
     def facts(self) -> Mapping[str, JsonValue]:
-        """Returns with what the rows are made: model revision, engine, versions, devices."""
+        """Returns what the rows are made with: model revision, engine, versions, devices."""
 
 
 class WorkFactory(Protocol):
-    """Makes the work inside the worker process; must pickle."""
+    """Creates the work in the worker process; must be picklable."""
 
     def __call__(self) -> ShardWork:
         """Loads models and opens indexes, once per worker."""
@@ -80,7 +80,7 @@ class FetchesFirst(Protocol):
     """A `WorkFactory` that downloads what it loads."""
 
     def fetch(self, say: Callable[[str], None]) -> None:
-        """Called before the work is made, in a thread: a download may take an hour.
+        """Downloads files before the work is created; called in a thread, as it may take an hour.
 
         Args:
             say: Shows a sentence to the user.
@@ -89,15 +89,15 @@ class FetchesFirst(Protocol):
 
 @dataclass(frozen=True)
 class ShardTask:
-    """One shard, or what is still missing of it.
+    """The task to fill a shard, or the part of it that is still missing.
 
     Attributes:
         shard: Its number in the plan.
-        revision: The number of the commit that the attempt aims at.
-        queries: The queries to do; those of the published revision are kept beside them.
-        later: Queries that a bisected shard does in its next revision.
-        given_up: query_id -> reason, for queries that killed their worker again and again.
-        failed: query_id -> reason, for queries that an earlier revision tried in vain.
+        revision: The number of the commit that the attempt is for.
+        queries: The queries to fill; the rows of the published revision are kept.
+        later: Queries that a bisected shard leaves for its next revision.
+        given_up: query_id -> reason, for queries that repeatedly killed their worker.
+        failed: query_id -> reason, for queries that failed in an earlier revision.
     """
 
     shard: int
@@ -110,7 +110,7 @@ class ShardTask:
     def split(self, reason: str) -> ShardTask:
         """Returns the task to run instead of this one, which keeps killing its worker.
 
-        Halves the queries; a single query is given up, and is then the poison itself.
+        Halves the queries; a single query is the cause itself and is given up.
         """
         if len(self.queries) <= 1:
             poison = {query.query_id: reason for query in self.queries}
@@ -119,10 +119,10 @@ class ShardTask:
         return replace(self, queries=self.queries[:half], later=(*self.queries[half:], *self.later))
 
     def next(self, quarantined: Mapping[str, str]) -> ShardTask | None:
-        """Returns what follows once this task is committed; None when the shard is done.
+        """Returns the task that follows the commit of this one; None if the shard is done.
 
         Args:
-            quarantined: query_id -> reason, as the commit says.
+            quarantined: query_id -> reason, from the commit.
         """
         if not self.later:
             return None

@@ -1,4 +1,4 @@
-"""The Ray actor: turns a task into attempt files; the driver commits them."""
+"""The Ray actor that fills tasks and writes attempts; the driver commits them."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from rankgen.manifests.storage.storage_faults import named_storage_faults
 
 
 class ShardWorker:
-    """Runs one `ShardWork` in its own process; wrapped as a Ray actor by `pool`.
+    """Runs one `ShardWork` in its own process, as a Ray actor (see `make_actor`).
 
     Args:
         root: The run's folder, shared with the driver.
         fingerprint: The plan's fingerprint.
         shards: The number of planned shards.
-        factory: Makes the work.
-        token: What the driver left in the run's store.
+        factory: Creates the work.
+        token: The token that the driver put into the run's store.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class ShardWorker:
     async def place(self) -> tuple[str, str | None]:
         """Returns Ray's id of the node and this process's log there.
 
-        The first answer says that the worker has a place.
+        The first answer shows that Ray has placed the worker.
         """
         import ray
 
@@ -71,10 +71,10 @@ class ShardWorker:
         """Loads the work and returns the process id.
 
         Args:
-            variables: The driver's keys and endpoints, which a cluster's own workers lack.
+            variables: The driver's keys and endpoints, which workers of a cluster lack.
 
         Raises:
-            EnvironmentProblem: This node does not see the run's store.
+            EnvironmentProblem: This node cannot see the run's store.
         """
         variables.take_over()
         import ray
@@ -88,14 +88,14 @@ class ShardWorker:
         return os.getpid()
 
     async def said(self) -> str | None:
-        """Returns what the worker said last while it started."""
+        """Returns the last message of the worker's start."""
         return self._said
 
     async def fill(self, task: ShardTask) -> Attempt:
         """Fills the task's queries and writes the shard's attempt files.
 
         Raises:
-            EnvironmentProblem: The disk is full or refuses writing; trying again is no use.
+            EnvironmentProblem: The disk is full or read-only, so retries are useless.
         """
         try:
             with named_storage_faults(self._run.state):
@@ -111,17 +111,17 @@ class ShardWorker:
 
     async def _fill(self, task: ShardTask) -> Attempt:
         assert self._work is not None, "start() comes first"
-        # The duration is not the difference of two times of day: clocks jump.
+        # Durations come from the monotonic clock: the time of day may jump.
         began, clock = time.time(), time.monotonic()
         try:
             filled = await self._work.fill(task.queries, self._run.journal_of(task.shard))
         except WorkerMustExit as reason:
             print(f"this worker must exit: {reason}", file=sys.stderr, flush=True)
-            # Raising would keep a process with a dead engine in service.
+            # After an exception, the process with its dead engine would get more tasks.
             os._exit(1)
         name = f"{task.shard:05d}.{task.revision}-{uuid.uuid4().hex}"
         done = {query.query_id for query in task.queries}
-        # In a thread, for the chains of other shards go on meanwhile.
+        # In a thread, because the chains of other shards are running.
         tables = await asyncio.to_thread(self._write, task, name, filled, done)
         return Attempt(
             shard=task.shard,
@@ -159,9 +159,9 @@ class ShardWorker:
             await self._work.close()
 
     async def vitals(self) -> Vitals:
-        """Returns how the work does; a call that does not come back is a blocked process."""
+        """Returns the state of the work; without an answer, the process is blocked."""
         work, gauges = self._work, dict[str, float]()
-        # An engine that cannot say how it does may do well; no answer would look like a stall.
+        # An engine may work even if its gauges fail; an error here would look like a stall.
         with contextlib.suppress(Exception):
             gauges.update(gauges_of(work))
         return Vitals(

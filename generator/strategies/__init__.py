@@ -1,1 +1,1 @@
-"""Orders in which windows are asked for; a strategy knows neither prompts nor engines."""
+"""Strategies: the order of windows. They depend neither on prompts nor on engines."""

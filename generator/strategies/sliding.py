@@ -1,4 +1,4 @@
-"""The sliding window: from the bottom of the list to its top, each window using the last's result.
+"""The sliding window: from the bottom of the list to the top, each window after the last.
 
 Source: RankGPT (Sun et al., EMNLP 2023, section 3.2); used by RankZephyr and Rank-DistiLLM.
 """
@@ -29,16 +29,16 @@ async def rank_query(
         query: The query.
         passages: Its candidates in first-stage order, best first.
         teacher: Asked once for each window of two or more passages.
-        window: Widest window; None asks for the whole list at once.
-        stride: How far the window moves up; see `windows.spans`.
-        passes: How often the list is gone over; each pass starts from the last one's order.
-        made: Takes the windows as they are ranked, for a caller that wants those before a failure.
+        window: Largest window; None for the whole list at once.
+        stride: Positions by which the window moves up; see `windows.spans`.
+        passes: Number of passes over the list; each starts from the previous order.
+        made: Collects the ranked windows, for a caller that needs those before a failure.
 
     Returns:
-        The final order with every call as evidence.
+        The final order, with every window as evidence.
 
     Raises:
-        TeacherFailure: Some window could not be ranked; there is then no ranking of this query.
+        TeacherFailure: A window could not be ranked, so the query has no ranking.
         EngineDead: The engine is gone.
     """
     order = list(range(len(passages)))

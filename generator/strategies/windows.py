@@ -1,8 +1,7 @@
-"""The arithmetic of sliding windows: bottom-aligned, the short window at the top.
+"""The spans of sliding windows, from the bottom of the list to the top.
 
-Source: RankGPT (Sun et al., EMNLP 2023, section 3.2) as rank_llm computes it; the windows start at
-the end of the list, so a list that the stride does not divide is short where it matters least to
-the count and every candidate is still ranked.
+Source: RankGPT (Sun et al., EMNLP 2023, section 3.2), as computed by rank_llm. The windows start at
+the end of the list, so that every candidate is ranked even if the stride does not divide the list.
 """
 
 from __future__ import annotations
@@ -13,22 +12,23 @@ from rankgen.manifests.errors import UsageError
 
 
 def check_window(window: int | None, stride: int | None, passes: int = 1) -> None:
-    """Refuses settings under which some candidate would never be compared.
+    """Refuses settings under which some candidates would never be compared.
 
     Raises:
         UsageError: window < 2, stride < 1, stride > window or passes < 1.
     """
     if passes < 1:
-        raise UsageError(f"{passes} passes rank nothing", "use --passes 1 or more")
+        raise UsageError(f"--passes must be at least 1 (got {passes})", "use --passes 1 or more")
     if window is None:
         return
     if window < 2:
-        raise UsageError(f"a window of {window} orders nothing", "use --window 2 or more")
+        raise UsageError(f"--window must be at least 2 (got {window})", "use --window 2 or more")
     if stride is None or stride < 1:
-        raise UsageError(f"a stride of {stride} never ends", "use --stride 1 or more")
+        got = "none" if stride is None else stride
+        raise UsageError(f"--stride must be at least 1 (got {got})", "use --stride 1 or more")
     if stride > window:
         raise UsageError(
-            f"the stride {stride} is larger than the window {window}: candidates would be skipped",
+            f"--stride {stride} is larger than --window {window}, which would skip candidates",
             f"use --stride {window} or less",
         )
 
@@ -37,9 +37,9 @@ def spans(n: int, window: int | None, stride: int | None) -> Iterator[tuple[int,
     """Yields the spans [start, end) of one pass over `n` candidates, bottom first.
 
     Args:
-        n: Number of candidates; none gives no span.
-        window: Widest span; None puts the whole list into one span.
-        stride: Positions by which the next span ends nearer the top; unused without a window.
+        n: Number of candidates; 0 gives no span.
+        window: Largest span; None for one span over the whole list.
+        stride: Positions by which each span moves towards the top; unused without a window.
 
     Raises:
         UsageError: See `check_window`.
@@ -60,7 +60,7 @@ def spans(n: int, window: int | None, stride: int | None) -> Iterator[tuple[int,
 
 
 def call_count(n: int, window: int | None, stride: int | None, passes: int = 1) -> int:
-    """Returns the number of spans: 0 for no candidates, else passes * (ceil((n-w)/s) + 1).
+    """Returns the number of spans: 0 without candidates, else passes * (ceil((n-w)/s) + 1).
 
     Raises:
         UsageError: See `check_window`.

@@ -1,1 +1,1 @@
-"""Teachers: whatever can order one window of passages for a query, from an LLM to a run file."""
+"""Teachers: anything that orders a window of passages for a query, from an LLM to a run file."""

@@ -1,28 +1,35 @@
-"""What every teacher is: something that orders one window of passages for one query."""
+"""The interface of teachers: each orders one window of passages for one query."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, cast
+
+from pydantic import JsonValue
 
 from rankgen.generator.answers.outcomes import WindowResult
+from rankgen.generator.teachers.presets import TeacherPreset
 from rankgen.manifests.records import Document, Query
+
+if TYPE_CHECKING:
+    from rankgen.generator.teachers.settings import LabelSettings
 
 
 class Teacher(Protocol):
-    """Orders windows; made once in each worker process and asked for many queries at a time."""
+    """Orders windows of many queries at once; each worker process creates one teacher."""
 
     @property
     def name(self) -> str:
-        """The name the user gave, such as "rankzephyr" or "recorded:run.trec"."""
+        """The name that the user gave, such as "rankzephyr" or "recorded:run.trec"."""
 
     @property
     def default_window(self) -> int | None:
-        """Passages in one call; None means the whole list."""
+        """Passages in one call; None for the whole list."""
 
     @property
     def default_stride(self) -> int | None:
-        """Positions the window moves up; None with no window."""
+        """Positions by which the window moves up; None without a window."""
 
     async def rank_window(self, query: Query, passages: Sequence[Document]) -> WindowResult:
         """Orders at least two passages.
@@ -30,14 +37,37 @@ class Teacher(Protocol):
         Raises:
             TeacherFailure: This window could not be ranked.
             EngineDead: The engine is gone and the process must exit.
-            RankgenError: No window can be ranked: wrong settings, no server, no key.
+            RankgenError: No window can be ranked (wrong settings, no server, no key).
         """
 
     async def close(self) -> None:
-        """Frees what the teacher holds: an engine, connections, threads."""
+        """Ends the teacher's engine, connections and threads."""
 
     def identity(self) -> Mapping[str, object]:
-        """Everything that changes results (JSON values): model, revision, prompt, sampling."""
+        """Returns everything that changes results, as JSON values: model, prompt, sampling."""
 
     def facts(self) -> Mapping[str, str]:
-        """Provenance that is recorded but need not match on resume: versions, devices."""
+        """Returns provenance that may change on resume: versions, devices."""
+
+
+class PlainTeacher(Protocol):
+    """The functions of a module whose teacher needs no model, only what follows its colon."""
+
+    def open_teacher(self, argument: str, settings: LabelSettings, /) -> Teacher:
+        """Returns the teacher, ready to rank.
+
+        Raises:
+            UsageError: What follows the colon is wrong.
+        """
+
+    def recipe(self, argument: str, /) -> Mapping[str, JsonValue]:
+        """Returns what identifies it in a run's recipe, with "teacher"; files as their digests."""
+
+    def anchored(self, argument: str, /) -> str:
+        """Returns the argument for a process that may run in another folder."""
+
+
+def plain_teacher(preset: TeacherPreset) -> PlainTeacher:
+    """Imports the module of a plain teacher, which has its name."""
+    module = importlib.import_module(f"rankgen.generator.teachers.{preset.name}")
+    return cast(PlainTeacher, module)

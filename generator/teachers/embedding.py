@@ -1,8 +1,8 @@
-"""A sentence embedder as the teacher: cosine of query and passage, with no download and no GPU.
+"""A sentence embedder as the teacher: cosine of query and passage, without download or GPU.
 
-The answer must not depend on what else is being labelled, so that an interrupted run ends byte for
-byte like an untouched one: every text is embedded alone, at its own length, by one thread. Other
-threads embed other texts meanwhile.
+Scores must not depend on what else is being labelled, so that an interrupted run ends byte for byte
+like an uninterrupted one. So every text is embedded alone, at its own length, by one thread; other
+threads embed other texts at the same time.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from rankgen.manifests.records import Document, Query
 if TYPE_CHECKING:
     import torch
 
-# The packaged all-MiniLM-L6-v2; any other value is a folder.
+# The packaged weights; any other model is a folder.
 BUNDLED = "all-MiniLM-L6-v2"
 MAX_TOKENS = 256
-# 384 floats each: about 80 MB.
+# 384 floats each, about 80 MB in all.
 _REMEMBERED = 50_000
 
 
 class EmbeddingTeacher:
-    """Orders passages by cosine similarity with the query, ties by input position.
+    """Orders passages by cosine similarity with the query; ties keep their input order.
 
     Args:
         name: The teacher's name.
@@ -40,7 +40,7 @@ class EmbeddingTeacher:
 
     Raises:
         EnvironmentProblem: A package is missing.
-        UsageError: The folder is none, its files are damaged, or its checkpoint lacks weights.
+        UsageError: The folder does not hold a model, or its files are damaged or incomplete.
     """
 
     default_window: int | None = None
@@ -56,9 +56,9 @@ class EmbeddingTeacher:
                 f"the package {error.name} is not installed",
                 'pip install "rankgen-distill[students,offline]"',
             ) from None
-        # What the actor may use (Ray sets OMP_NUM_THREADS), or the machine's cores outside of Ray.
+        # The actor's share (Ray sets OMP_NUM_THREADS), or all cores outside Ray.
         self._threads = torch.get_num_threads()
-        # How sums are split over threads changes their last bits.
+        # Splitting a sum over threads would change its last bits.
         torch.set_num_threads(1)
         self._embedders = ThreadPoolExecutor(self._threads, thread_name_prefix="embed")
         self._tokenizer = load_part("AutoTokenizer", str(self._folder))
@@ -66,12 +66,12 @@ class EmbeddingTeacher:
         self._tokenizer.backend_tokenizer.no_padding()
         self._tokenizer.backend_tokenizer.no_truncation()
         loaded, lacking = load_weights("AutoModel", str(self._folder), dtype=torch.float32)
-        # The pooler of the architecture is not asked: the mean of the token vectors is taken.
+        # The architecture's pooler is unused: the embedding is the mean of the token vectors.
         refuse_lacking(f"the embedder {model}", loaded, lacking, is_head)
         self._model = loaded.train(False)
         self._digest = folder_digest(self._folder)
         self._remembered: OrderedDict[str, torch.Tensor] = OrderedDict()
-        # One thread alone touches the tokenizer and the memory of embeddings.
+        # Only this thread uses the tokenizer and the cache of embeddings.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rank")
 
     async def rank_window(self, query: Query, passages: Sequence[Document]) -> WindowResult:
@@ -85,11 +85,11 @@ class EmbeddingTeacher:
     def scores(self, query: str, passages: Sequence[str]) -> list[float]:
         """Returns the cosine of the query with each passage, in -1 to 1."""
         vector, *known = self._vectors([query, *passages])
-        # Row by row, so that a score does not depend on how many rows there are.
+        # Row by row, so that a score does not depend on the number of rows.
         return [float((passage * vector).sum()) for passage in known]
 
     def _vectors(self, texts: Sequence[str]) -> list[torch.Tensor]:
-        """Returns the texts' unit vectors, embedding those that are not remembered."""
+        """Returns the texts' unit vectors; embeds those that are not cached."""
         fresh = [text for text in dict.fromkeys(texts) if text not in self._remembered]
         ids = [
             self._tokenizer(text, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
@@ -102,7 +102,7 @@ class EmbeddingTeacher:
         return vectors
 
     def _embed(self, encoded: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Returns the unit vector of one text: the mean over its first 256 tokens."""
+        """Returns the unit vector of one text: the normalized mean over its first 256 tokens."""
         import torch
 
         with torch.inference_mode():
@@ -116,7 +116,7 @@ class EmbeddingTeacher:
         self._embedders.shutdown(wait=False, cancel_futures=True)
 
     def identity(self) -> Mapping[str, object]:
-        """Returns the digest of the weights and how texts are embedded."""
+        """Returns the digest of the weights and the method of embedding."""
         return {
             "teacher": "embedding",
             "model": f"sha256:{self._digest}",
@@ -127,7 +127,7 @@ class EmbeddingTeacher:
         }
 
     def facts(self) -> Mapping[str, str]:
-        """Returns versions and the folder of the weights."""
+        """Returns versions, device and number of threads."""
         import torch
         import transformers
 
@@ -141,11 +141,11 @@ class EmbeddingTeacher:
 
 
 def embedder_folder(model: str) -> Path:
-    """Returns where the weights lie.
+    """Returns the folder of the weights.
 
     Raises:
         EnvironmentProblem: The package with the weights is not installed.
-        UsageError: The folder is none.
+        UsageError: The folder does not hold a model.
     """
     if model == BUNDLED:
         try:

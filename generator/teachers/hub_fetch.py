@@ -1,8 +1,8 @@
-"""A teacher's model and tokenizer, fetched from the Hub once though many workers want them.
+"""Downloads a teacher's model and tokenizer from the Hub once for all workers.
 
-Workers that share a cache folder take turns: one downloads, the others wait and say for whom, and
-then find everything there. A lock of the operating system ends with its process, so that after a
-kill the next worker goes on with the download.
+Workers that share a cache folder take turns: one downloads, and the others wait for it and then
+find the files in the cache. Locks of the operating system end with their process, so that after a
+kill the next worker continues the download.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from rankgen.manifests.models.model_source import split_revision
 
 LOOK_SECONDS, ANSWER_SECONDS = 0.5, 10.0
 _WEIGHTS = re.compile(r"\.(safetensors|bin|pt|pth|h5|msgpack|ot|onnx|onnx_data|gguf|tflite)$")
-# The first kind that a repository has, as vLLM chooses.
+# The first of these in a repository is used, as in vLLM.
 _KINDS = (".safetensors", ".bin", ".pt")
 
 
 @dataclass(frozen=True)
 class HubFiles:
-    """What is wanted of one repository.
+    """The files to fetch from one repository.
 
     Attributes:
-        model: A model id, or a folder, of which nothing is fetched.
-        revision: Its commit; None is the newest.
-        weights: Whether the weights are wanted too, or only configuration and tokenizer.
+        model: A model id, or a folder, for which nothing is fetched.
+        revision: Its commit; None for the newest.
+        weights: Whether to fetch the weights beside configuration and tokenizer.
     """
 
     model: str
@@ -46,7 +46,7 @@ class HubFiles:
 
 
 def files_of_teacher(teacher: LabelSettings) -> list[HubFiles]:
-    """Returns what a worker loads from the Hub for a teacher; nothing for most teachers."""
+    """Returns what a worker loads from the Hub for a teacher."""
     if teacher.preset.kind != "listwise":
         return []
     wanted = []
@@ -63,19 +63,19 @@ def files_of_teacher(teacher: LabelSettings) -> list[HubFiles]:
 
 
 def fetch_once(wanted: HubFiles, say: Callable[[str], None]) -> None:
-    """Fetches what the cache lacks, unless the Hub is out of reach.
+    """Downloads the files that the cache lacks; does nothing if the Hub cannot be reached.
 
     Args:
-        wanted: What to fetch.
-        say: Told when something is downloaded, and whose download is waited for.
+        wanted: The files to fetch.
+        say: Shows the user what is downloaded, or which download is waited for.
 
     Raises:
-        EnvironmentProblem: The download was begun and failed.
+        EnvironmentProblem: The download started and failed.
     """
     if not _missing(wanted):
         return
     with _turn(wanted.model, say):
-        # Whoever had the turn before may have fetched it all.
+        # The previous worker may have fetched everything.
         missing = _missing(wanted)
         if missing:
             say(f"{socket.gethostname()} downloads {wanted.model} ({_size(missing.values())})")
@@ -86,14 +86,14 @@ def chosen(names: Iterable[str], weights: bool) -> list[str]:
     """Returns the files of a repository that an engine reads.
 
     Args:
-        names: All its files.
-        weights: Whether weights are wanted.
+        names: All files of the repository.
+        weights: Whether to include weights.
     """
     names = list(names)
     plain = [name for name in names if not _WEIGHTS.search(name)]
     if not weights:
         return plain
-    # Other formats of the same weights lie in folders, or are called "consolidated".
+    # Other formats of the same weights are in folders, or named "consolidated".
     tops = [name for name in names if _WEIGHTS.search(name) and "/" not in name]
     for kind in _KINDS:
         found = [name for name in tops if name.endswith(kind)]
@@ -106,17 +106,17 @@ def chosen(names: Iterable[str], weights: bool) -> list[str]:
 def _missing(wanted: HubFiles) -> dict[str, int]:
     """Returns name -> bytes of the wanted files that are not in the cache.
 
-    None are known to be missing where the Hub cannot be asked: then what the cache has must do, and
-    what loads the model says what it lacks.
+    Returns nothing if the Hub cannot be reached: then the cache must do, and loading the model
+    reports what is missing.
     """
     from huggingface_hub import HfApi, try_to_load_from_cache
 
     try:
-        # One request without retries, unlike a listing: machines without a network do not wait.
+        # A single request without retries, so that machines without a network do not wait.
         found = HfApi().model_info(
             wanted.model, revision=wanted.revision, files_metadata=True, timeout=ANSWER_SECONDS
         )
-    except Exception:  # Of the Hub's client, of its HTTP client, or of the network.
+    except Exception:  # From the Hub's client, its HTTP client or the network.
         return {}
     sizes = {file.rfilename: file.size or 0 for file in found.siblings or []}
     return {
@@ -137,7 +137,7 @@ def _download(wanted: HubFiles, names: Iterable[str]) -> None:
         reason = reason_of(error)
         node = socket.gethostname()
         is_refused = re.search(r"gated|\b401\b|\b403\b", reason, re.IGNORECASE)
-        fetch = f"fetch it there (hf download {wanted.model}), or name a folder"
+        fetch = f"fetch it there (hf download {wanted.model}), or give --model a folder"
         raise EnvironmentProblem(
             f"the model {wanted.model} cannot be fetched on {node}: {reason}",
             token_hint(node) if is_refused else fetch,
@@ -146,15 +146,15 @@ def _download(wanted: HubFiles, names: Iterable[str]) -> None:
 
 @contextlib.contextmanager
 def _turn(model: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Holds the lock of one model in the cache folder, which names its holder."""
+    """Holds the cache's lock for one model; the lock file names its holder."""
     from huggingface_hub import constants
 
     folder = Path(constants.HF_HUB_CACHE, ".locks", f"models--{model.replace('/', '--')}")
     with contextlib.ExitStack() as held:
-        # A cache that cannot be locked is used without turns; the Hub's client keeps it whole.
+        # A cache that cannot be locked is used without turns; the Hub's client keeps it intact.
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
-            # Readable and writable by the others who share the cache.
+            # Readable and writable for all users who share the cache.
             number = os.open(folder / "rankgen.lock", os.O_RDWR | os.O_CREAT, 0o666)
             file = held.enter_context(os.fdopen(number, "r+"))
             _lock(file, model, say)
@@ -173,9 +173,10 @@ def _lock(file: IO[str], model: str, say: Callable[[str], None]) -> None:
             time.sleep(LOOK_SECONDS)
         else:
             break
+    # Written before it is cut, so that those who wait never find it empty.
     file.seek(0)
-    file.truncate()
     file.write(f"{socket.gethostname()}\n")
+    file.truncate()
     file.flush()
 
 

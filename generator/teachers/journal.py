@@ -1,14 +1,13 @@
-"""The window journal: answers are kept as they come, so that a kill costs only what is in flight.
+"""The window journal: stores answers as they arrive, so that a kill loses only those in flight.
 
-One folder a shard, one JSON line a window: its key, its result and a checksum. On a disk there is
-one append-only file a writer; an object store cannot append, so there every batch of lines is an
-object of its own. A damaged line, such as one that a kill tore off, is skipped and counted: every
-line has its own checksum, and a window that is not found is asked for again. A cache never stops a
-run.
+Each shard has a folder and each window a JSON line with its key, its result and a checksum. On a
+disk every writer has one append-only file; an object store cannot append, so there every batch of
+lines is an object. A damaged line, such as one cut off by a kill, is skipped and counted, and its
+window is asked again. The journal never stops a run.
 
-Failed calls have lines too, so that none of them is lost with a worker, with a shard that is put
-off or with a run that is stopped: they are paid for. They are never replayed as answers; the window
-is asked for again, and the rows of its query hold all of them.
+Failed calls have lines too: they cost money, so they must survive a dead worker, a deferred shard
+and a stopped run. They are never replayed as answers. The window is asked again, and the rows of
+its query list all its calls.
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ SYNC_SECONDS = 0.5
 
 
 class WindowJournal:
-    """The journal of one shard, as one process reads and writes it.
+    """The journal of one shard, for one process.
 
     Args:
-        folder: The shard's folder; all files of earlier writers in it are replayed.
+        folder: The shard's folder; the files of earlier writers in it are replayed.
 
     Attributes:
-        damaged: Whole lines that could not be read; their windows are asked for again.
+        damaged: Number of complete lines that could not be read; their windows are asked again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -62,17 +61,17 @@ class WindowJournal:
             self._lines = _AppendedFile(folder / f"{writer}.jsonl")
 
     def find(self, key: str) -> WindowResult | None:
-        """Returns the result that is journalled under `key`."""
+        """Returns the result that is stored under `key`."""
         return self._known.get(key)
 
     def failed(self, key: str) -> tuple[FailedCall, ...]:
-        """Returns the failed calls that are journalled under `key`, in the order they were made."""
+        """Returns the failed calls that are stored under `key`, in the order of the calls."""
         return tuple(self._failed.get(key, ()))
 
     def append(self, key: str, result: WindowResult) -> None:
-        """Adds a window's calls, the failed ones first.
+        """Appends a window's calls, failed ones first.
 
-        Forces the file to the disk, or uploads, every half a second at most.
+        Syncs the file, or uploads, at most every half second.
         """
         for call in result.failed:
             self.append_failed(key, call)
@@ -82,7 +81,7 @@ class WindowJournal:
         self._append({"key": key, **values})
 
     def append_failed(self, key: str, call: FailedCall) -> None:
-        """Adds a failed call."""
+        """Appends a failed call."""
         self._failed[key].append(call)
         self._append({"key": key, "attempt": len(self._failed[key]), "failed": asdict(call)})
 
@@ -91,7 +90,7 @@ class WindowJournal:
         self._lines.append(f"{zlib.crc32(body.encode()):08x} {body}\n".encode())
 
     def close(self) -> None:
-        """Makes all that was appended safe."""
+        """Syncs or uploads everything that was appended."""
         self._lines.close()
 
 
@@ -102,11 +101,11 @@ class _Lines(Protocol):
 
 
 class _AppendedFile:
-    """A local file, forced to the disk every half a second at most."""
+    """A local file, synced at most every half second."""
 
     def __init__(self, path: Path) -> None:
         make_folder(path.parent)
-        # Unbuffered: what was appended outlives this process, fsync or not.
+        # Unbuffered, so that lines survive this process even before fsync.
         self._file = path.open("ab", buffering=0)
         self._synced = time.monotonic()
 
@@ -122,7 +121,7 @@ class _AppendedFile:
 
 
 class _Entry(NamedTuple):
-    """A whole line; `attempt` counts the failed calls of its window, from 1."""
+    """A complete line; `attempt` counts the failed calls of its window, from 1."""
 
     key: str
     attempt: int
@@ -136,15 +135,15 @@ def journalled_windows(folder: Path) -> int:
 
 
 def _in_order_of_calls(entries: Iterable[_Entry | None]) -> list[_Entry | None]:
-    """The files of several writers do not stand in the order in which they were written."""
+    """Sorts the lines of several writers, whose files are not in order of time."""
     return sorted(entries, key=lambda entry: 0 if entry is None else entry.attempt)
 
 
 def _read(folder: Path) -> Iterator[_Entry | None]:
-    """Yields the lines of all writers; None for one that is damaged."""
+    """Yields the lines of all writers; None for a damaged line."""
     paths = sorted(folder.glob("*.jsonl"))
     for content in read_files(paths):
-        # After the last line break stands nothing, or a line that a kill tore off.
+        # After the last line break follows nothing, or a line cut off by a kill.
         for line in content.split(b"\n")[:-1]:
             yield _entry(line)
 

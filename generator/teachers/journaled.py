@@ -1,4 +1,4 @@
-"""A teacher that asks its journal first."""
+"""A teacher that looks into its journal first."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from rankgen.manifests.storage.digest import canonical_json, sha256_of_lines
 class JournaledTeacher:
     """Wraps a teacher for one shard.
 
-    A window's key covers the teacher's identity (model, revision, prompt, tokenizer, sampling) and
-    the query and passages in order, which together determine the token ids that would be sent.
+    A window's key covers the teacher's identity (model, revision, prompt, tokenizer, sampling), the
+    query and the passages in order, which together determine the token ids of the request.
 
     Args:
-        teacher: Asked for what the journal does not hold.
+        teacher: Ranks the windows that the journal does not have.
         journal: The shard's journal.
         on_window: Called after every window, with whether the teacher was asked.
     """
@@ -41,10 +41,10 @@ class JournaledTeacher:
         self._failed: dict[str, tuple[FailedCall, ...]] = {}
 
     async def rank_window(self, query: Query, passages: Sequence[Document]) -> WindowResult:
-        """Replays the window, or asks the teacher and keeps the answer.
+        """Replays the window, or asks the teacher and stores the answer.
 
-        Failed calls are kept too, but only as evidence: the window is asked for again, and the
-        result tells of all calls that were ever made for it.
+        Failed calls are stored only as evidence: the window is asked again, and its result lists
+        all calls ever made for it.
         """
         key = sha256_of_lines(
             [self._identity, *query, *(part for passage in passages for part in passage)]
@@ -57,7 +57,7 @@ class JournaledTeacher:
         else:
             self.replayed += 1
         self._on_window(is_new)
-        # A second pass may meet the same window, which was paid for once.
+        # A second pass may repeat the window, whose failed calls count once.
         failed = () if key in self._told else self._journal.failed(key)
         self._told.add(key)
         return replace(result, failed=failed)
@@ -80,17 +80,17 @@ class JournaledTeacher:
         self._failed[query.query_id] = self._journal.failed(key)
 
     def failed_calls(self, query_id: str) -> tuple[FailedCall, ...]:
-        """Returns all calls for the window at which a query's chain has broken; () if at none."""
+        """Returns all calls for the window that ended a query's chain; () if no window did."""
         return self._failed.get(query_id, ())
 
     async def close(self) -> None:
-        """Closes the journal; the teacher serves other shards too."""
+        """Closes the journal, but not the teacher, which other shards share."""
         self._journal.close()
 
     def identity(self) -> Mapping[str, object]:
-        """Is the teacher's."""
+        """Returns the wrapped teacher's identity."""
         return self._teacher.identity()
 
     def facts(self) -> Mapping[str, str]:
-        """Are the teacher's."""
+        """Returns the wrapped teacher's facts."""
         return self._teacher.facts()

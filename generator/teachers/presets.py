@@ -1,4 +1,4 @@
-"""What each teacher's name stands for; nothing heavy is imported to know it."""
+"""The named teachers and their defaults; imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 from rankgen.manifests.errors import UsageError, did_you_mean
 
-TeacherKind = Literal["listwise", "embedding", "recorded", "scripted"]
+TeacherKind = Literal["listwise", "embedding", "plain"]
 
 
 @dataclass(frozen=True)
@@ -15,16 +15,18 @@ class TeacherPreset:
     """A teacher's defaults.
 
     Attributes:
-        name: What `--teacher` takes, without an argument after a colon.
-        kind: Which implementation it is.
-        argument: What stands after the colon, or None where nothing may.
+        name: The value of `--teacher`, without the argument after a colon.
+        kind: "listwise" asks an LLM, "embedding" a sentence encoder; a "plain" teacher needs no
+            model, and the module of its name has the functions of `base.PlainTeacher`.
+        argument: What to write after the colon; None if nothing may follow.
         model: Default model.
-        window: Default window; None is the whole list.
-        stride: Default stride; None with no window.
+        window: Default window; None for the whole list.
+        stride: Default stride; None without a window.
         prompt_profile: Default prompt profile; None for teachers without prompts.
         chat_format: "zephyr", or "own" for the model's chat template.
-        exact_output: The answer has exactly the tokens of a permutation (rank_llm's decoding).
-        reads_texts: Whether it needs the passages' texts, or their ids are enough.
+        exact_output: Whether answers have exactly the tokens of a permutation, as in rank_llm.
+        reads_texts: Whether it needs the passages' texts, or only their ids.
+        takes_order: Whether `--order` says by which of its columns it orders.
         what: One line for `--help`.
     """
 
@@ -39,6 +41,7 @@ class TeacherPreset:
     chat_format: str = "own"
     exact_output: bool = False
     reads_texts: bool = True
+    takes_order: bool = False
 
 
 PRESETS: dict[str, TeacherPreset] = {
@@ -58,7 +61,7 @@ PRESETS: dict[str, TeacherPreset] = {
         TeacherPreset(
             "listwise",
             "listwise",
-            "any chat model, named by --model",
+            "any chat model, given with --model",
             window=20,
             stride=10,
             prompt_profile="rank_llm-0.25",
@@ -71,15 +74,16 @@ PRESETS: dict[str, TeacherPreset] = {
         ),
         TeacherPreset(
             "recorded",
-            "recorded",
+            "plain",
             "the order of a TREC run file",
             argument="RUN",
+            takes_order=True,
             reads_texts=False,
         ),
         TeacherPreset(
             "scripted",
-            "scripted",
-            "a made-up order, for tests of the machinery",
+            "plain",
+            "a made-up order, for tests",
             argument="SCRIPT",
             reads_texts=False,
         ),
@@ -87,21 +91,32 @@ PRESETS: dict[str, TeacherPreset] = {
 }
 
 
+def teachers_in_words() -> str:
+    """Returns the sentence of `--help` about every teacher."""
+    names = (
+        f"{preset.name}{f':{preset.argument}' if preset.argument else ''} ({preset.what})"
+        for preset in PRESETS.values()
+    )
+    return f"{', '.join(names)}."
+
+
 def split_teacher(name: str) -> tuple[TeacherPreset, str | None]:
     """Splits "recorded:run.trec" into its preset and its argument.
 
     Raises:
-        UsageError: There is no such teacher, or its argument is missing or too much.
+        UsageError: The teacher is unknown, or its argument is missing or superfluous.
     """
     head, colon, argument = name.partition(":")
     preset = PRESETS.get(head)
     if preset is None:
         raise UsageError(f"there is no teacher '{head}'", did_you_mean(head, PRESETS))
     if preset.argument is None and colon:
-        raise UsageError(f"the teacher '{head}' takes nothing after a colon", f"--teacher {head}")
+        raise UsageError(
+            f"the teacher '{head}' takes nothing after a colon", f"use --teacher {head}"
+        )
     if preset.argument is not None and not argument:
         raise UsageError(
-            f"the teacher '{head}' needs something after a colon",
-            f"--teacher {head}:{preset.argument}",
+            f"the teacher '{head}' needs {preset.argument} after a colon",
+            f"use --teacher {head}:{preset.argument}",
         )
     return preset, argument or None

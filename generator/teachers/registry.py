@@ -1,4 +1,4 @@
-"""Makes teachers and what belongs to them from settings; imports only what a teacher needs."""
+"""Creates teachers and prompters from settings; imports only what the teacher needs."""
 
 from __future__ import annotations
 
@@ -6,34 +6,37 @@ from pathlib import Path
 
 from rankgen.generator.answers.permutation import LEAST_NAMED, ReadingRules
 from rankgen.generator.engines.base import Engine
+from rankgen.generator.prompts.budget import PromptBuilder
 from rankgen.generator.prompts.chat_format import ZEPHYR_FORMAT
 from rankgen.generator.prompts.profiles import prompt_profile
 from rankgen.generator.prompts.tokenizer import BUNDLED, load_tokenizer
-from rankgen.generator.teachers.base import Teacher
-from rankgen.generator.teachers.listwise import Decoding, ListwisePrompter, ListwiseTeacher
+from rankgen.generator.teachers.base import Teacher, plain_teacher
+from rankgen.generator.teachers.listwise import ListwiseTeacher
 from rankgen.generator.teachers.presets import split_teacher
+from rankgen.generator.teachers.prompter import Decoding, ListwisePrompter
 from rankgen.generator.teachers.settings import LabelSettings
 
 
 def make_teacher(settings: LabelSettings, answered_model: Path | None = None) -> Teacher:
     """Returns the teacher that the settings name, ready to rank.
 
-    Called in the worker process: it loads the model, starts the engine or looks at the server.
+    Runs in the worker process: it loads the model, starts the engine or checks the server.
 
     Args:
-        settings: Of the teacher.
-        answered_model: Where the run keeps which model a server's answers name; None for a teacher
-            without a run.
+        settings: The teacher's settings.
+        answered_model: The run's record of the model that a server's answers name; None for a
+            teacher without a run.
 
     Raises:
-        UsageError: Unknown teacher, prompt, model or file, or settings that do not go together.
+        UsageError: Unknown teacher, prompt, model or file, or contradicting settings.
         EnvironmentProblem: A package, a server or a key is missing.
     """
     settings = settings.resolved()
     preset, argument = split_teacher(settings.teacher)
     if preset.kind == "listwise":
         settings = _with_dtype(settings)
-        prompter, engine = make_prompter(settings), _engine(settings, answered_model)
+        prompter, is_served = make_prompter(settings), settings.engine == "openai"
+        engine = _server(settings, answered_model) if is_served else _vllm(settings)
         if engine.wants_merged_system(prompter.trial()):
             prompter = make_prompter(settings, merges_system=True)
         return ListwiseTeacher(settings, prompter, engine)
@@ -41,17 +44,11 @@ def make_teacher(settings: LabelSettings, answered_model: Path | None = None) ->
         from rankgen.generator.teachers.embedding import EmbeddingTeacher
 
         return EmbeddingTeacher(settings.teacher, settings.model or "")
-    if preset.kind == "recorded":
-        from rankgen.generator.teachers.recorded import RecordedTeacher
-
-        return RecordedTeacher(Path(argument or ""), settings.order or "score")
-    from rankgen.generator.teachers.scripted import ScriptedTeacher, parse_script
-
-    return ScriptedTeacher(parse_script(argument or ""))
+    return plain_teacher(preset).open_teacher(argument or "", settings)
 
 
 def _with_dtype(settings: LabelSettings) -> LabelSettings:
-    """Returns the settings with what "auto" comes to here, which is part of the teacher."""
+    """Replaces the dtype "auto" by the one that this machine uses; it identifies the teacher."""
     if settings.dtype != "auto":
         return settings
     from rankgen.generator.engines.vllm_dtype import dtype_and_warning, own_dtype
@@ -61,12 +58,12 @@ def _with_dtype(settings: LabelSettings) -> LabelSettings:
 
 
 def make_prompter(settings: LabelSettings, merges_system: bool = False) -> ListwisePrompter:
-    """Returns what builds a listwise teacher's prompts, without its engine.
+    """Returns a listwise teacher's prompter.
 
     Args:
-        settings: The teacher's.
-        merges_system: Put the system text in front of the user's, whether or not the tokenizer's
-            chat template wants that.
+        settings: The teacher's settings.
+        merges_system: Put the system text into the user turn even if the tokenizer's chat template
+            accepts a system turn.
 
     Raises:
         UsageError: The teacher is not listwise, or its tokenizer cannot be loaded.
@@ -85,34 +82,37 @@ def make_prompter(settings: LabelSettings, merges_system: bool = False) -> Listw
         rules=ReadingRules(
             least_named=LEAST_NAMED if settings.min_named is None else settings.min_named,
             example=profile.example,
-            # A chat server applies its own template and may take the thought off.
+            # A chat server applies its own template and may remove the thought.
             begins_in_thought=settings.api != "chat" and tokenizer.opens_thought,
         ),
     )
     merges_system = merges_system or tokenizer.merges_system
-    return ListwisePrompter(
-        profile, tokenizer, settings.context_size or 0, decoding, merges_system=merges_system
+    builder = PromptBuilder(
+        profile, tokenizer, settings.context_size or 0, merges_system=merges_system
+    )
+    return ListwisePrompter(builder, decoding)
+
+
+def _server(settings: LabelSettings, answered_model: Path | None) -> Engine:
+    from rankgen.generator.engines.answered_model import AnsweredModel
+    from rankgen.generator.engines.openai_server import OpenAIServer, ServerSettings
+
+    preset = settings.preset
+    return OpenAIServer(
+        ServerSettings(
+            base_url=settings.base_url or "",
+            model=settings.model or "",
+            api=settings.api or "chat",
+            seed=settings.seed,
+            force_length=preset.exact_output,
+            add_special_tokens=preset.chat_format == ZEPHYR_FORMAT,
+            timeout_s=settings.request_timeout_s,
+        ),
+        answered=AnsweredModel(answered_model),
     )
 
 
-def _engine(settings: LabelSettings, answered_model: Path | None) -> Engine:
-    preset = settings.preset
-    if settings.engine == "openai":
-        from rankgen.generator.engines.answered_model import AnsweredModel
-        from rankgen.generator.engines.openai_server import OpenAIServer, ServerSettings
-
-        return OpenAIServer(
-            ServerSettings(
-                base_url=settings.base_url or "",
-                model=settings.model or "",
-                api=settings.api or "chat",
-                seed=settings.seed,
-                force_length=preset.exact_output,
-                add_special_tokens=preset.chat_format == ZEPHYR_FORMAT,
-                timeout_s=settings.request_timeout_s,
-            ),
-            answered=AnsweredModel(answered_model),
-        )
+def _vllm(settings: LabelSettings) -> Engine:
     from rankgen.generator.engines.vllm_arguments import VllmSettings
     from rankgen.generator.engines.vllm_engine import VllmEngine
 
@@ -126,7 +126,7 @@ def _engine(settings: LabelSettings, answered_model: Path | None) -> Engine:
             context_size=settings.context_size or 4096,
             dtype=settings.dtype or "auto",
             seed=settings.seed,
-            force_length=preset.exact_output,
+            force_length=settings.preset.exact_output,
             gpu_memory_utilization=settings.gpu_memory_utilization,
             tensor_parallel=settings.tensor_parallel,
             cpu_kv_cache_gib=settings.cpu_kv_cache_gib,

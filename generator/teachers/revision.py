@@ -1,4 +1,4 @@
-"""Which commit of a model id a run means: settled once, by the driver, for all its workers.
+"""Pins the commit of a Hub model: the driver resolves it once for all workers of a run.
 
 Otherwise a node that joins after the model's owner has pushed would label with another model.
 """
@@ -17,16 +17,18 @@ from rankgen.manifests.run.run_directory import RunDirectory
 
 
 def with_pinned_revision(teacher: LabelSettings, run: RunDirectory) -> LabelSettings:
-    """Returns the teacher with the commits of its model and tokenizer: the run's own, else today's.
+    """Adds the commits of model and tokenizer: those the run began with, else the newest.
+
+    A model gets a revision if vLLM loads it from the Hub. A Hub tokenizer that is not the model's
+    becomes "ID@COMMIT".
 
     Args:
-        teacher: Resolved settings. A model has a revision where vLLM loads it here from the Hub; a
-            tokenizer of the Hub that is not the model's becomes "ID@COMMIT".
-        run: The run that is about to start or to resume.
+        teacher: Resolved settings.
+        run: The run that is about to start or resume.
 
     Raises:
         UsageError: The Hub has no such model or tokenizer, or a folder hides it.
-        EnvironmentProblem: One of them is neither on this machine nor to be had.
+        EnvironmentProblem: One of them is not on this machine and cannot be downloaded.
     """
     held = read_plan(run).recipe if run.plan.exists() else {}
     model, tokenizer = teacher.model, teacher.tokenizer
@@ -39,11 +41,11 @@ def with_pinned_revision(teacher: LabelSettings, run: RunDirectory) -> LabelSett
         revision, begun_with = teacher.revision, held.get("revision")
         is_held = held.get("model") == model and isinstance(begun_with, str)
         if revision is None and is_held:
-            # Also where a folder of that name has appeared since.
+            # Even if a folder of that name has appeared since.
             revision = str(begun_with)
         elif revision is not None and Path(model).is_dir() and not is_held:
             raise UsageError(
-                f"the model {model} is a folder, which has no revision {revision}",
+                f"the model {model} is a folder, so --revision {revision} does not apply",
                 "leave --revision out",
             )
         if revision is not None or not Path(model).is_dir():
@@ -55,7 +57,7 @@ def with_pinned_revision(teacher: LabelSettings, run: RunDirectory) -> LabelSett
 
 
 def _refuse_hidden(source: ModelSource | None, run: RunDirectory) -> None:
-    """Refuses a Hub id that vLLM and transformers would take for a folder of that name."""
+    """Refuses a Hub id that is also a folder, which vLLM and transformers would load instead."""
     if source is None or source.kind != "hub":
         return
     name = source.name.partition("@")[0]
@@ -63,5 +65,5 @@ def _refuse_hidden(source: ModelSource | None, run: RunDirectory) -> None:
     if is_out or Path(name).exists():
         raise UsageError(
             f"the model id {name} is also the name of a folder, which would be loaded instead",
-            "choose another --out" if is_out else "rename the folder, or name it as ./" + name,
+            "choose another --out" if is_out else f"rename the folder, or write ./{name} to use it",
         )

@@ -1,15 +1,15 @@
-"""A teacher whose answers and failures are made up, for tests of everything around it.
+"""A teacher with made-up answers and failures, for tests of everything around it.
 
-The script stands after the colon: `scripted:ORDER[,KEY=VALUE]...`, such as
+The script follows the colon: `scripted:ORDER[,KEY=VALUE]...`, such as
 `scripted:hash,latency=0.01,fail=q7+q9,die=q12`.
 
-- ORDER: `reverse`, `identity`, or `hash` (by a digest of query and document id: the same for the
-  same pair on every machine, unrelated to the input order);
+- ORDER: `reverse`, `identity`, or `hash` (by a digest of query and document id, the same on every
+  machine and unrelated to the input order);
 - `latency`: seconds that each window takes;
 - `fail`: queries that always fail, joined by `+`;
-- `raise`: queries at which it raises an exception that nobody foresaw;
-- `die`: queries at which the engine dies;
-- `stall`: queries at which it never answers.
+- `raise`: queries that raise an unexpected exception;
+- `die`: queries that kill the engine;
+- `stall`: queries that never get an answer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pydantic import JsonValue
+
 from rankgen.generator.answers.outcomes import EngineDead, TeacherFailure, WindowResult
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.records import Document, Query
 
@@ -28,7 +31,7 @@ OrderKey = Callable[[Query, Document, int], float | bytes]
 
 @dataclass(frozen=True)
 class Script:
-    """What a scripted teacher does.
+    """The orders and faults of a scripted teacher.
 
     Attributes:
         order: "reverse", "identity" or "hash".
@@ -36,7 +39,7 @@ class Script:
         failing: Ids of queries that cannot be ranked.
         deadly: Ids of queries that kill the engine.
         stalling: Ids of queries that get no answer.
-        raising: Ids of queries at which something unforeseen is raised.
+        raising: Ids of queries that raise an unexpected exception.
     """
 
     order: str
@@ -45,6 +48,22 @@ class Script:
     deadly: frozenset[str] = frozenset()
     stalling: frozenset[str] = frozenset()
     raising: frozenset[str] = frozenset()
+
+
+def open_teacher(argument: str, settings: LabelSettings) -> ScriptedTeacher:
+    """Reads the script; see `PlainTeacher`, as for the next two."""
+    del settings
+    return ScriptedTeacher(parse_script(argument))
+
+
+def recipe(argument: str) -> dict[str, JsonValue]:
+    """Returns the order: latency and faults do not change answers."""
+    return {"teacher": f"scripted:{argument.split(',')[0]}"}
+
+
+def anchored(argument: str) -> str:
+    """Returns the script as it is."""
+    return argument
 
 
 def _hash_key(query: Query, document: Document, position: int) -> bytes:
@@ -60,10 +79,10 @@ _ORDERS: dict[str, OrderKey] = {
 
 
 def parse_script(text: str) -> Script:
-    """Reads a script.
+    """Parses a script.
 
     Raises:
-        UsageError: The order or a key is unknown, or a value is none.
+        UsageError: The order or a key is unknown, or the latency is not a number.
     """
     order, *options = text.split(",")
     if order not in _ORDERS:
@@ -74,13 +93,15 @@ def parse_script(text: str) -> Script:
         if key not in values or not equals:
             raise UsageError(
                 f"a script has no option '{option}'",
-                "known: latency=S, and fail=, die=, stall= or raise= with ID+ID",
+                "use latency=SECONDS, or fail=, die=, stall= or raise= with ID+ID",
             )
         values[key] = value
     try:
         latency = float(values["latency"])
     except ValueError:
-        raise UsageError(f"'{values['latency']}' is no number of seconds", "latency=0.01") from None
+        raise UsageError(
+            f"latency is not a number of seconds: '{values['latency']}'", "write latency=0.01"
+        ) from None
     faults = (_ids(values[kind]) for kind in ("fail", "die", "stall", "raise"))
     return Script(order, latency, *faults)
 
@@ -93,10 +114,9 @@ class ScriptedTeacher:
     """Orders windows by a script.
 
     Args:
-        script: What it does.
-        key: Sorts passages (query, passage, position) ascending, instead of the script's order;
-            `key_name` must then name it.
-        key_name: Identifies `key`.
+        script: Its order and faults.
+        key: Sort key of (query, passage, position), ascending; replaces the script's order.
+        key_name: The name of `key`, which identifies the teacher.
     """
 
     default_window: int | None = None
@@ -110,7 +130,7 @@ class ScriptedTeacher:
         self.calls = 0
 
     async def rank_window(self, query: Query, passages: Sequence[Document]) -> WindowResult:
-        """Orders, fails or dies as the script says; see `Teacher.rank_window`."""
+        """Orders, fails or dies as scripted; see `Teacher.rank_window`."""
         self.calls += 1
         if self._script.latency_s:
             await asyncio.sleep(self._script.latency_s)
@@ -127,12 +147,12 @@ class ScriptedTeacher:
         return WindowResult(permutation=tuple(position for _, position in order))
 
     async def close(self) -> None:
-        """Holds nothing."""
+        """Does nothing: there is no engine."""
 
     def identity(self) -> Mapping[str, object]:
-        """Returns the order's name; latency and faults change no answer."""
+        """Returns the order's name; latency and faults do not change answers."""
         return {"teacher": "scripted", "order": self._order}
 
     def facts(self) -> Mapping[str, str]:
-        """Has none."""
+        """Returns nothing: there are no versions or devices."""
         return {}

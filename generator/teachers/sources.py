@@ -1,10 +1,11 @@
-"""What the model and the tokenizer of a teacher are, each name resolved in this one place."""
+"""Resolves what a teacher's model, tokenizer and adapter are: folder, Hub id or server."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from rankgen.generator.prompts.tokenizer import BUNDLED as PACKAGED_TOKENIZER
+from rankgen.generator.teachers.base import plain_teacher
 from rankgen.generator.teachers.embedding import BUNDLED as PACKAGED_EMBEDDER
 from rankgen.generator.teachers.embedding import embedder_folder
 from rankgen.generator.teachers.presets import split_teacher
@@ -13,15 +14,15 @@ from rankgen.manifests.models.model_source import ModelSource
 
 
 def model_source(teacher: LabelSettings) -> ModelSource | None:
-    """Returns what the model of a teacher is; None for teachers without one.
+    """Returns the source of a teacher's model; None for teachers without one.
 
     Args:
-        teacher: Resolved settings. A model of the Hub has a revision, see `revision`.
+        teacher: Resolved settings, with the revision of a Hub model (see `revision`).
     """
     if teacher.model is None:
         return None
     if teacher.preset.kind == "embedding":
-        # The packaged weights have a name that says nothing of the package's version.
+        # The name of the packaged weights does not tell the package's version.
         folder = str(embedder_folder(teacher.model))
         return ModelSource("folder", folder)
     if teacher.engine == "openai":
@@ -32,7 +33,7 @@ def model_source(teacher: LabelSettings) -> ModelSource | None:
 
 
 def tokenizer_source(teacher: LabelSettings) -> ModelSource | None:
-    """Returns what the tokenizer of a teacher is; None for teachers without one."""
+    """Returns the source of a teacher's tokenizer; None for teachers without one."""
     name = teacher.tokenizer
     if name is None:
         return None
@@ -44,16 +45,16 @@ def tokenizer_source(teacher: LabelSettings) -> ModelSource | None:
 
 
 def adapter_source(teacher: LabelSettings) -> ModelSource | None:
-    """Returns what the adapter of a teacher is; None without one."""
+    """Returns the source of a teacher's LoRA adapter; None without one."""
     return None if teacher.lora is None else ModelSource("folder", teacher.lora)
 
 
 def anchored(teacher: LabelSettings) -> LabelSettings:
-    """Returns the settings with every local path made absolute, for another process."""
+    """Returns the settings with absolute paths, for another process."""
     changes: dict[str, str] = {}
     preset, argument = split_teacher(teacher.teacher)
-    if preset.kind == "recorded":
-        changes["teacher"] = f"{preset.name}:{Path(argument or '').absolute()}"
+    if preset.kind == "plain":
+        changes["teacher"] = f"{preset.name}:{plain_teacher(preset).anchored(argument or '')}"
     model, tokenizer = model_source(teacher), tokenizer_source(teacher)
     if model is not None and teacher.model != PACKAGED_EMBEDDER:
         changes["model"] = model.anchored()

@@ -1,31 +1,30 @@
-"""What a teacher is, down to contents: the driver writes it into the plan, each worker compares."""
+"""The recipe of a teacher, with digests of its files: stored in the plan, checked by workers."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
-from pathlib import Path
 
 from pydantic import JsonValue
 
 from rankgen.generator.prompts.profiles import prompt_profile
+from rankgen.generator.teachers.base import plain_teacher
 from rankgen.generator.teachers.presets import split_teacher
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.sources import adapter_source, model_source, tokenizer_source
 from rankgen.generator.teachers.versions import version_keys, versions
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
 from rankgen.manifests.run.plan import VERSION_PREFIX
-from rankgen.manifests.storage.digest import sha256_of_file
 
 
 def teacher_recipe(teacher: LabelSettings) -> dict[str, JsonValue]:
-    """Returns every value that changes rankings, files as their digests, with versions.
+    """Returns every value that changes rankings: settings, digests of files, versions.
 
     Args:
-        teacher: Resolved settings, as the driver or as a worker has them.
+        teacher: Resolved settings, with the paths of this machine.
 
     Raises:
-        UsageError: There is no such model or run file.
+        UsageError: The model or run file does not exist.
     """
     recipe: dict[str, JsonValue] = {}
     for key, value in teacher.identity().items():
@@ -40,40 +39,33 @@ def teacher_recipe(teacher: LabelSettings) -> dict[str, JsonValue]:
     }
     for key, source in sources.items():
         if source is not None:
-            # A folder is what is in it: it may move, and must not change.
+            # A folder is identified by its content: it may move but must not change.
             recipe[key] = source.identity()
     preset, argument = split_teacher(teacher.teacher)
-    if preset.kind == "recorded":
-        path = Path(argument or "")
-        if not path.is_file():
-            raise UsageError(f"there is no run file {path}", "type recorded:FILE with a TREC run")
-        recipe["teacher"] = preset.name
-        recipe["run_sha256"] = sha256_of_file(path)
-    if preset.kind == "scripted":
-        # Its latency and its faults change no answer.
-        recipe["teacher"] = f"{preset.name}:{(argument or '').split(',')[0]}"
+    if preset.kind == "plain":
+        recipe |= plain_teacher(preset).recipe(argument or "")
     if teacher.prompt_profile is not None:
         recipe["prompt_profile_sha256"] = prompt_profile(teacher.prompt_profile).sha256
     return recipe | version_keys(versions(teacher))
 
 
 def refuse_another_teacher(teacher: LabelSettings, wanted: Mapping[str, JsonValue]) -> None:
-    """Checks that the teacher is here what it is to the driver.
+    """Checks that this node would label exactly as the driver would.
 
     Args:
-        teacher: Resolved settings, with this machine's paths.
-        wanted: The driver's `teacher_recipe`, and more.
+        teacher: Resolved settings, with the paths of this machine.
+        wanted: The run's recipe, which includes the driver's `teacher_recipe`.
 
     Raises:
-        EnvironmentProblem: This node has other versions or other files; all are named.
+        EnvironmentProblem: This node has other versions or files; the message names all of them.
     """
     node = socket.gethostname()
-    same_files = f"give {node} the same files as the driver's machine, or leave it out"
+    same_files = f"give {node} the same files as the driver's machine, or do not use it"
     try:
         own = teacher_recipe(teacher)
     except UsageError as error:
-        # The driver could read what this node cannot.
-        problem = f"node {node} cannot label as the driver wants: {error.message}"
+        # The driver could read the file that this node cannot.
+        problem = f"node {node} cannot label like the driver: {error.message}"
         raise EnvironmentProblem(problem, same_files) from None
     wrong = [key for key in sorted(own) if own[key] != wanted.get(key)]
     if not wrong:
@@ -83,7 +75,7 @@ def refuse_another_teacher(teacher: LabelSettings, wanted: Mapping[str, JsonValu
         hint = f"install the run's versions on {node}, or start Ray on the other nodes only"
     else:
         hint = same_files
-    raise EnvironmentProblem(f"node {node} would label otherwise than the driver: {told}", hint)
+    raise EnvironmentProblem(f"node {node} would label unlike the driver: {told}", hint)
 
 
 def _contrast(key: str, own: JsonValue, wanted: JsonValue) -> str:

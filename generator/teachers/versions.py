@@ -1,8 +1,8 @@
-"""The versions of what makes a label: another release may prompt, cut, compute or read otherwise.
+"""The versions of packages that influence labels: another release may give other labels.
 
-They stand in a run's recipe. All workers of a run have the driver's; a run that is resumed with
-others is refused, unless `--allow-other-versions` says that it shall go on, and then every commit
-says with what it was made.
+They are part of a run's recipe. All workers must have the driver's versions. A run that is resumed
+with other versions is refused unless `--allow-other-versions` is given; then every commit records
+the versions it was made with.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.run.plan import VERSION_PREFIX
 
-# Name in a recipe -> the distributions that may bring it.
+# Name in a recipe -> the distributions that may provide it.
 _DISTRIBUTIONS = {
     "rankgen": ("rankgen-distill",),
     "ftfy": ("ftfy",),
@@ -26,9 +26,9 @@ _DISTRIBUTIONS = {
 
 
 def versions(teacher: LabelSettings) -> dict[str, str | None]:
-    """Returns name -> version of what touches this teacher's labels; None for what is missing here.
+    """Returns name -> version of the packages behind this teacher's labels; None if missing.
 
-    What a build was made for (+cpu, +cu130) is left out: it is the machine's, as the GPU is.
+    Build tags (+cpu, +cu130) are left out: like the GPU, they belong to the machine.
 
     Args:
         teacher: Resolved settings.
@@ -37,7 +37,7 @@ def versions(teacher: LabelSettings) -> dict[str, str | None]:
 
 
 def version_of(name: str) -> str | None:
-    """Returns the installed version of a key of a recipe, such as "vllm"; None without it."""
+    """Returns the installed version of a package by its recipe name, such as "vllm", or None."""
     for distribution in _DISTRIBUTIONS[name]:
         try:
             return importlib.metadata.version(distribution).partition("+")[0]
@@ -47,7 +47,7 @@ def version_of(name: str) -> str | None:
 
 
 def version_keys(found: Mapping[str, str | None]) -> dict[str, JsonValue]:
-    """Returns the versions as a recipe has them."""
+    """Returns the versions under their keys in a recipe."""
     return {f"{VERSION_PREFIX}{name}": version for name, version in found.items()}
 
 
@@ -57,6 +57,6 @@ def _names(teacher: LabelSettings) -> tuple[str, ...]:
         return ("rankgen", "transformers", "torch")
     if kind != "listwise":
         return ("rankgen",)
-    # The tokenizer cuts passages also where a server answers.
+    # The tokenizer also cuts the passages for a server.
     of_prompt = ("rankgen", "ftfy", "transformers")
     return (*of_prompt, "vllm") if teacher.engine == "vllm" else of_prompt

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ import pyarrow as pa
 
 from rankgen.manifests.errors import IntegrityProblem, UsageError, reason_of
 from rankgen.manifests.records import Candidates
+from rankgen.manifests.run.candidate_rows import candidates_in
 from rankgen.manifests.schema import SCHEMA_MINOR_VERSION, SCHEMA_VERSION
 from rankgen.manifests.storage.object_store import open_root
 from rankgen.manifests.storage.shard import parse_parquet, read_parquet
@@ -98,26 +100,30 @@ class RunDirectory:
             while ahead:
                 yield ahead.popleft().result()
 
-    def texts(self, table: str) -> dict[str, str]:
-        """Returns id -> text of `queries`, or id -> "title text" of `documents`."""
-        if table == "queries":
-            read = self.read(table)
-            return dict(zip(read["query_id"].to_pylist(), read["text"].to_pylist(), strict=True))
+    def texts(self, table: str, ids: AbstractSet[str] | None = None) -> dict[str, str]:
+        """Returns id -> text of `queries`, or id -> "title text" of `documents`.
+
+        Args:
+            table: `queries` or `documents`.
+            ids: Leaves out all others; None keeps all.
+        """
+        key = "query_id" if table == "queries" else "doc_id"
         texts: dict[str, str] = {}
         for shard in self.shards(table):
-            for row in shard.to_pylist():
-                texts[row["doc_id"]] = (
-                    f"{row['title']} {row['text']}" if row["title"] else row["text"]
-                )
+            if ids is None:
+                kept = shard
+            else:
+                is_kept = [name in ids for name in shard[key].to_pylist()]
+                kept = shard.filter(pa.array(is_kept, pa.bool_()))
+            for row in kept.to_pylist():
+                title = row.get("title")
+                texts[row[key]] = f"{title} {row['text']}" if title else row["text"]
         return texts
 
     def candidates(self) -> Iterator[Candidates]:
         """Yields the candidates of every query, by shard and then by query id."""
         for shard in self.shards("candidates"):
-            for row in shard.to_pylist():
-                yield Candidates(
-                    row["query_id"], tuple(row["doc_ids"]), tuple(row["retrieval_scores"])
-                )
+            yield from candidates_in(shard)
 
     def _present(self, table: str) -> list[Path]:
         paths = self.shard_paths(table)

@@ -8,6 +8,7 @@ from pathlib import Path
 from rankgen.manifests.errors import IntegrityProblem, reason_of
 from rankgen.manifests.records import Candidates, Query
 from rankgen.retrieval.bm25.java import import_pyserini
+from rankgen.retrieval.settings import RetrieverSettings
 
 _MOST_WORDS = 1_000_000
 
@@ -17,26 +18,14 @@ class Bm25Searcher:
 
     Args:
         index: The folder of a Lucene index made by Anserini.
-        k1: Term frequency saturation, at least 0.
-        b: Length normalisation, 0 to 1.
-        threads: Number of search threads.
-        rm3: Whether to expand queries with RM3, with Pyserini's defaults (10 terms, 10 documents).
-        language: The language of the index, such as "en".
+        settings: How to search it.
 
     Raises:
         EnvironmentProblem: Java or Pyserini is missing.
         IntegrityProblem: The folder is not a readable index.
     """
 
-    def __init__(
-        self,
-        index: Path,
-        k1: float,
-        b: float,
-        threads: int,
-        rm3: bool = False,
-        language: str = "en",
-    ) -> None:
+    def __init__(self, index: Path, settings: RetrieverSettings) -> None:
         import_pyserini()
         from jnius import JavaException, autoclass
         from pyserini.search.lucene import LuceneSearcher
@@ -51,13 +40,13 @@ class Bm25Searcher:
                 f"the index {index} cannot be opened: {reason_of(error)}",
                 f"remove it: rm -r {index.parent}",
             ) from None
-        self._searcher.set_bm25(k1, b)
-        if language != "en":
-            self._searcher.set_language(language)
-        if rm3:
+        self._searcher.set_bm25(settings.k1, settings.b)
+        if settings.language != "en":
+            self._searcher.set_language(settings.language)
+        if settings.rm3:
             # The filter keeps only English terms.
-            self._searcher.set_rm3(filter_terms=language == "en")
-        self._threads = threads
+            self._searcher.set_rm3(filter_terms=settings.language == "en")
+        self._threads = settings.threads
 
     def search(self, queries: Sequence[Query], depth: int) -> list[Candidates]:
         """Returns the best `depth` documents of each query; see `Searcher.search`."""

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.options import Option
 from rankgen.manifests.storage.digest import sha256_of_file, sha256_of_value
 from rankgen.manifests.trec import Qrels, read_qrels
 from rankgen.retrieval.collections.irds import IRDS_PREFIX, irds_qrels
+
+Judgements = Annotated[
+    Path, Option("Judgements: a file in TREC or BEIR form, or irds:ID.", metavar="FILE|irds:ID")
+]
 
 
 def is_catalogued(source: Path) -> bool:

@@ -7,14 +7,22 @@ Source: github.com/beir-cellar/beir, retrieval/evaluation.py (`ignore_identical_
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
+from rankgen.manifests.options import Option
 from rankgen.manifests.records import Candidates, Document
 from rankgen.manifests.run.query_table import QueryTable
 from rankgen.retrieval.collections.collection import Collection
 from rankgen.retrieval.collections.same_text import is_query_itself
 
 OwnDocument = Literal["auto", "drop", "keep"]
+OwnDocumentOption = Annotated[
+    OwnDocument,
+    Option(
+        "A document that is the query itself, as in ArguAna: auto leaves it out (same id and "
+        "text), drop leaves out any document of the query's id, keep leaves it in."
+    ),
+]
 
 
 class OwnDocuments(NamedTuple):
@@ -66,9 +74,8 @@ def find_own_documents(
 def without_own(found: Candidates, depth: int) -> Candidates:
     """Returns the list without the document that has the query's id, cut to the depth."""
     kept = [place for place, doc_id in enumerate(found.doc_ids) if doc_id != found.query_id]
-    kept = kept[:depth]
     return Candidates(
         found.query_id,
         tuple(found.doc_ids[place] for place in kept),
         tuple(found.scores[place] for place in kept),
-    )
+    ).cut(depth)

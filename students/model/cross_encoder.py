@@ -189,7 +189,7 @@ def _check_room(source: str, config: PretrainedConfig, longest: int) -> None:
     if room is not None and 0 < room - reserved < longest:
         raise UsageError(
             f"{source} reads {room - reserved} tokens, but a pair has up to {longest}",
-            "lower them: rankgen train-student --set query_tokens=N --set passage_tokens=N",
+            "lower them: rankgen train-student --query-tokens N --passage-tokens N",
         )
 
 

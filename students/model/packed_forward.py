@@ -92,7 +92,7 @@ def why_padded(
     if in_training and dropout > 0:
         return (
             f"on a GPU packed attention has no dropout, but the backbone's is {dropout:g} "
-            "(--set attention_dropout=0 packs them, but is another recipe)"
+            "(--attention-dropout 0 packs them, but is another recipe)"
         )
     return None
 

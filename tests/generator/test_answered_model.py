@@ -13,7 +13,8 @@ from rankgen.generator.engines.answered_model import AnsweredModel, answer_recor
 from rankgen.generator.engines.base import EnginePrompt
 from rankgen.generator.engines.openai_server import OpenAIServer, ServerSettings
 from rankgen.generator.engines.server_notes import server_notes
-from rankgen.generator.jobs.label import LabelRunSettings, label
+from rankgen.generator.jobs.label import label
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.shards.cluster import kept_session
 from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.manifests.notices import warn
@@ -49,7 +50,7 @@ def test_answers_are_compared_with_answers_and_not_with_the_request() -> None:
             await engine.generate(PROMPT, 9)
         with pytest.raises(EnvironmentProblem) as caught:
             await engine.generate(PROMPT, 9)
-        expected = "now answers as model gpt-2025, and this run began with answers of gpt-2024"
+        expected = "now answers as model gpt-2025, but this run began with answers from gpt-2024"
         assert expected in caught.value.message
         await engine.close()
         return dict(engine.facts())
@@ -77,7 +78,7 @@ def test_another_worker_and_a_resume_are_held_to_the_first_answer(tmp_path: Path
         asyncio.run(ask(server))
     with (
         serving(lambda request, seen: named("two")) as server,
-        pytest.raises(EnvironmentProblem, match="began with answers of one"),
+        pytest.raises(EnvironmentProblem, match="began with answers from one"),
     ):
         asyncio.run(ask(server))
     record.write_text("torn")
@@ -117,7 +118,7 @@ def test_a_run_keeps_its_model_over_resumes(
         assert answer_record(run, read_plan(run)).exists()
         with (
             serving(lambda request, seen: named("gpt-2025")) as server,
-            pytest.raises(EnvironmentProblem, match="began with answers of gpt-2024"),
+            pytest.raises(EnvironmentProblem, match="began with answers from gpt-2024"),
         ):
             label(settings(server))
         with serving(lambda request, seen: named("gpt-2024", "fp_b")) as server:

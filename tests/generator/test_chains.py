@@ -5,25 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-import pyarrow as pa
 import pytest
-from pydantic import JsonValue
+from made_up_work import MadeUpWork, made_up_job
 from test_cluster import events_of, make_candidates
 
-from rankgen.generator.jobs.label import LabelRunSettings, label
+from rankgen.generator.jobs.label import label
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.shards.cluster import kept_session
-from rankgen.generator.shards.job import ShardJob, run_job
+from rankgen.generator.shards.job import run_job
 from rankgen.generator.shards.pool_settings import PoolSettings
 from rankgen.generator.shards.work import FilledShard
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Query
-from rankgen.manifests.run.plan import Plan, digest_of_queries
-from rankgen.manifests.run.query_table import QueryTable
 from rankgen.manifests.run.run_directory import RunDirectory
 
 # Longer than a worker of a busy machine needs to start.
@@ -32,22 +29,17 @@ PATIENCE = 60.0
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_ray() -> object:
-    from ray import cloudpickle
-
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
     with kept_session():
         yield
 
 
-class Meeting(NamedTuple):
-    """Makes work that fills a shard only once so many shards, of so many workers, are begun."""
+@dataclass(frozen=True)
+class Meeting(MadeUpWork):
+    """Work that fills a shard only once so many shards, of so many workers, are begun."""
 
     folder: Path
     shards: int
     workers: int
-
-    def __call__(self) -> Meeting:
-        return self
 
     async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
         mark = self.folder / f"{os.getpid()}-{journal.name}"
@@ -59,48 +51,19 @@ class Meeting(NamedTuple):
         except TimeoutError:
             mark.unlink()
             raise
-        return FilledShard({"queries": pa.Table.from_pylist([q._asdict() for q in queries])}, {})
+        return await super().fill(queries, journal)
 
     def _all_there(self) -> bool:
         begun = [path.name for path in self.folder.iterdir()]
         workers = {name.partition("-")[0] for name in begun}
         return len(begun) >= self.shards and len(workers) >= self.workers
 
-    def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
-        return {}
-
-    def progress(self) -> int:
-        return 0
-
-    async def close(self) -> None:
-        pass
-
-    def facts(self) -> Mapping[str, JsonValue]:
-        return {}
-
 
 def meet(folder: Path, shards: int, pool: PoolSettings) -> None:
     """Runs a job of so many shards of one query, which all must be begun before one ends."""
-    queries = [Query(f"q{n:02}", "text") for n in range(shards)]
-    plan = Plan(
-        kind="retrieve",
-        tables=("queries",),
-        recipe={},
-        settings={},
-        shards=shards,
-        queries=shards,
-        queries_sha256=digest_of_queries(queries),
-    )
     (folder / "begun").mkdir()
-    job = ShardJob(
-        run=RunDirectory(folder / "run"),
-        plan=plan,
-        queries=QueryTable(queries),
-        factory=Meeting(folder / "begun", shards, pool.workers),
-        validate=lambda tables, planned, quarantined: None,
-        finish=lambda: None,
-        pool=lambda: pool,
-    )
+    work = Meeting(folder / "begun", shards, pool.workers)
+    job = made_up_job(folder / "run", work, pool, queries=shards, shards=shards)
     assert run_job(job).queries == shards
 
 

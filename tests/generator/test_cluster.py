@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-import pyarrow as pa
 import pytest
+from made_up_work import MadeUpWork, made_up_job
 from pydantic import JsonValue
 
-from rankgen.generator.jobs.label import LabelRunSettings, label
+from rankgen.generator.jobs.label import label
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.shards.cluster import ray_session, total_cpus
 from rankgen.generator.shards.job import ShardJob, run_job
 from rankgen.generator.shards.pool_settings import PoolSettings
@@ -25,8 +25,6 @@ from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageError
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run.candidate_rows import candidate_table
-from rankgen.manifests.run.plan import Plan, digest_of_queries
-from rankgen.manifests.run.query_table import QueryTable
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.texts import write_documents, write_queries
 from rankgen.manifests.storage.shard import write_shard
@@ -110,8 +108,9 @@ def test_a_node_dies_and_another_joins(tmp_path: Path) -> None:
         assert len(mine) == 16
 
 
-class Texts(NamedTuple):
-    """Makes work that publishes the queries' texts, but not on the nodes named."""
+@dataclass(frozen=True)
+class Texts(MadeUpWork):
+    """Work that cannot be made on the nodes named, and takes its time on others."""
 
     broken: tuple[str, ...]
     seconds: float = 0.2
@@ -126,16 +125,7 @@ class Texts(NamedTuple):
 
     async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
         await asyncio.sleep(self.seconds)
-        return FilledShard({"queries": pa.Table.from_pylist([q._asdict() for q in queries])}, {})
-
-    def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
-        return {}
-
-    def progress(self) -> int:
-        return 0
-
-    async def close(self) -> None:
-        pass
+        return await super().fill(queries, journal)
 
     def facts(self) -> Mapping[str, JsonValue]:
         import ray
@@ -151,34 +141,14 @@ def text_job(
     seconds: float = 0.2,
     problem: type[RankgenError] = EnvironmentProblem,
 ) -> ShardJob:
-    queries = [Query(f"q{n:02}", "text") for n in range(12)]
-    plan = Plan(
-        kind="retrieve",
-        tables=("queries",),
-        recipe={},
-        settings={},
-        shards=6,
-        queries=len(queries),
-        queries_sha256=digest_of_queries(queries),
-    )
-    return ShardJob(
-        run=RunDirectory(out),
-        plan=plan,
-        queries=QueryTable(queries),
-        factory=Texts(tuple(broken), seconds, problem),
-        validate=lambda tables, planned, quarantined: None,
-        finish=lambda: None,
-        pool=lambda: pool,
-        ray_address=address,
-    )
+    work = Texts(tuple(broken), seconds, problem)
+    return made_up_job(out, work, pool, queries=12, shards=6, address=address)
 
 
 def test_a_node_where_workers_cannot_start_is_set_aside(tmp_path: Path) -> None:
     import ray
-    from ray import cloudpickle
     from ray.cluster_utils import Cluster
 
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
     two = PoolSettings(workers=2, cpus=1.0)
     cluster = Cluster(initialize_head=True, head_node_args=HEAD)
     try:

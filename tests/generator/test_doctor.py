@@ -26,6 +26,7 @@ from rankgen.generator.doctor.processor import Processor, judge_processor
 from rankgen.generator.doctor.ray_cluster import judge_nodes
 from rankgen.generator.doctor.room import GIB, Room, judge_room
 from rankgen.generator.doctor.store import store_findings
+from rankgen.generator.shards.nodes import Node
 from rankgen.manifests.errors import EnvironmentProblem
 
 H100 = Gpu("H100", 80 * GIB, 79 * GIB, (9, 0))
@@ -194,9 +195,10 @@ def test_processor_hub_and_cluster() -> None:
     empty = Hub(Path("/c"), 0, is_offline=True, has_token=True, endpoint=None)
     assert judge_hub(empty)[0].status == "warn"
     assert judge_hub(replace(empty, models=3))[0].status == "ok"
-    total, node = judge_nodes("h:6379", {"a (10.0.0.1)": {"CPU": 8.0, "GPU": 2.0}})
-    assert (total.status, node.value) == ("ok", "8 CPUs, 2 GPUs")
-    assert judge_nodes("h:6379", {"a": {}})[0].status == "fail"
+    total, node = judge_nodes("h:6379", [Node("n", "10.0.0.1", 8.0, 2.0, "a (10.0.0.1:1)")])
+    assert (total.status, node.name) == ("ok", "node a (10.0.0.1:1)")
+    assert node.value == "8 CPUs, 2 GPUs"
+    assert judge_nodes("h:6379", [Node("n", "10.0.0.1", 0.0, 0.0)])[0].status == "fail"
 
 
 def test_people_see_one_line_for_packages_that_are_as_they_should_be() -> None:

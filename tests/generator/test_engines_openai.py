@@ -259,7 +259,7 @@ def test_a_spent_quota_stops_the_run() -> None:
     body = '{"error": {"message": "you exceeded your quota", "code": "insufficient_quota"}}'
     with (
         serving(lambda request, seen: Reply(429, body)) as server,
-        pytest.raises(EnvironmentProblem, match="the quota is spent"),
+        pytest.raises(EnvironmentProblem, match="the quota is used up"),
     ):
         ask(server)
     assert len(server.requests) == 1
@@ -268,7 +268,7 @@ def test_a_spent_quota_stops_the_run() -> None:
 def test_a_server_that_only_refuses_stops_the_run() -> None:
     with (
         serving(lambda request, seen: Reply(429, "{}")) as server,
-        pytest.raises(EnvironmentProblem, match="has answered none"),
+        pytest.raises(EnvironmentProblem, match="has not answered any"),
     ):
         ask(server, RetryPolicy(attempts=2, base_s=0.01, cap_s=0.02, limited_s=0.5))
     assert len(server.requests) > 2

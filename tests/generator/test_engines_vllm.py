@@ -66,7 +66,7 @@ def random_mistral(folder: Path) -> None:
     import torch
     from transformers import MistralConfig, MistralForCausalLM
 
-    from rankgen.generator.prompts.tokenizer import _bundled_fast
+    from rankgen.generator.prompts.rankzephyr_tokenizer import rankzephyr_tokenizer
 
     torch.manual_seed(0)
     config = MistralConfig(
@@ -79,7 +79,7 @@ def random_mistral(folder: Path) -> None:
         max_position_embeddings=32_768,
     )
     MistralForCausalLM(config).save_pretrained(folder)
-    _bundled_fast().save_pretrained(folder)
+    rankzephyr_tokenizer().save_pretrained(folder)
 
 
 @pytest.mark.timeout(600)

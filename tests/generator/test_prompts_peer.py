@@ -29,11 +29,11 @@ from rank_llm.data import Candidate, Query, Result
 from rank_llm.rerank.listwise.rank_listwise_os_llm import RankListwiseOSLLM
 from rank_llm.rerank.listwise.singleturn_listwise_inference_handler import (
     SingleTurnListwiseInferenceHandler)
-from rankgen.generator.prompts.tokenizer import _bundled_fast
+from rankgen.generator.prompts.rankzephyr_tokenizer import rankzephyr_tokenizer
 
 template = files("rank_llm.rerank.prompt_templates") / "rank_zephyr_template.yaml"
 peer = RankListwiseOSLLM.__new__(RankListwiseOSLLM)
-peer._tokenizer = _bundled_fast()
+peer._tokenizer = rankzephyr_tokenizer()
 peer._tokenizer.chat_template = (
     "{% for message in messages %}\\n{% if message['role'] == 'user' %}\\n{{ '<|user|>\\n' + "
     "message['content'] + eos_token }}\\n{% elif message['role'] == 'system' %}\\n"

@@ -17,7 +17,8 @@ import pytest
 from faulty_server import Reply, answer, serving
 from test_cluster import make_candidates
 
-from rankgen.generator.jobs.label import LabelRunSettings, label
+from rankgen.generator.jobs.label import label
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.shards import cluster_token
 from rankgen.generator.shards.cluster import ray_session, total_cpus
 from rankgen.generator.shards.driver_variables import driver_variables
@@ -197,7 +198,7 @@ def test_a_cluster_with_a_token_and_one_without(
         (home / ".ray/auth_token").unlink()
         with pytest.raises(EnvironmentProblem) as lacking, ray_session(wants_token):
             pass
-        assert "this account has none" in lacking.value.message
+        assert "this account does not have one" in lacking.value.message
         assert "RAY_AUTH_MODE=token" in str(lacking.value.hint)
         monkeypatch.setenv("RAY_AUTH_MODE", "token")
         with pytest.raises(EnvironmentProblem, match="without a token"), ray_session(wants_none):

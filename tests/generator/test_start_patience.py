@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-import pyarrow as pa
 import pytest
-from pydantic import JsonValue
+from made_up_work import MadeUpWork, made_up_job
 
 from rankgen.generator.shards.cluster import kept_session
 from rankgen.generator.shards.job import ShardJob, run_job
@@ -19,11 +18,6 @@ from rankgen.generator.shards.pool_settings import PoolSettings
 from rankgen.generator.shards.work import FilledShard
 from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.manifests.records import Query
-from rankgen.manifests.run.plan import Plan, digest_of_queries
-from rankgen.manifests.run.query_table import QueryTable
-from rankgen.manifests.run.run_directory import RunDirectory
-
-QUERIES = [Query(f"q{n}", "text") for n in range(4)]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,10 +26,11 @@ def _one_ray() -> Iterator[None]:
         yield
 
 
-class Served(NamedTuple):
-    """Makes work that needs a server, which is gone while a file exists.
+@dataclass(frozen=True)
+class Served(MadeUpWork):
+    """Work that needs a server, which is gone while a file exists.
 
-    The worker that meets q2 for the first time dies, and the server goes with it.
+    The worker that meets q02 for the first time dies, and the server goes with it.
     """
 
     gone: Path
@@ -47,44 +42,15 @@ class Served(NamedTuple):
         return self
 
     async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
-        if queries[0].query_id == "q2" and not self.met.exists():
+        if queries[0].query_id == "q02" and not self.met.exists():
             self.met.touch()
             self.gone.touch()
             os._exit(1)
-        return FilledShard({"queries": pa.Table.from_pylist([q._asdict() for q in queries])}, {})
-
-    def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
-        return {}
-
-    def progress(self) -> int:
-        return 0
-
-    async def close(self) -> None:
-        pass
-
-    def facts(self) -> Mapping[str, JsonValue]:
-        return {}
+        return await super().fill(queries, journal)
 
 
 def job(out: Path, served: Served) -> ShardJob:
-    plan = Plan(
-        kind="retrieve",
-        tables=("queries",),
-        recipe={},
-        settings={},
-        shards=4,
-        queries=len(QUERIES),
-        queries_sha256=digest_of_queries(QUERIES),
-    )
-    return ShardJob(
-        run=RunDirectory(out),
-        plan=plan,
-        queries=QueryTable(QUERIES),
-        factory=served,
-        validate=lambda tables, planned, quarantined: None,
-        finish=lambda: None,
-        pool=lambda: PoolSettings(cpus=0),
-    )
+    return made_up_job(out, served, PoolSettings(cpus=0), queries=4, shards=4)
 
 
 def test_a_run_that_has_worked_waits_for_better_times(
@@ -103,9 +69,8 @@ def test_a_run_that_has_worked_waits_for_better_times(
     summary = run_job(job(tmp_path / "run", served))
     server.join()
     assert (summary.queries, summary.shards) == (4, 4)
-    assert (
-        "no worker can start just now: the server is gone; trying again" in capsys.readouterr().err
-    )
+    told = "no worker can start at the moment: the server is gone; trying again"
+    assert told in capsys.readouterr().err
 
 
 def test_a_run_that_never_worked_stops_at_once(tmp_path: Path) -> None:

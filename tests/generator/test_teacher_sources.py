@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rankgen.generator.jobs.label import LabelRunSettings, plan_labels
+from rankgen.generator.jobs.label import plan_labels
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.teachers.registry import make_teacher
 from rankgen.generator.teachers.revision import with_pinned_revision
 from rankgen.generator.teachers.settings import LabelSettings
@@ -135,7 +136,7 @@ def test_every_name_has_a_kind(here: Path) -> None:
         sources = model_source(teacher), tokenizer_source(teacher)
         assert [source.kind for source in sources if source] == [model, tokenizer]
     teacher = LabelSettings(teacher="rankzephyr", model=folder, revision="main").resolved()
-    with pytest.raises(UsageError, match="is a folder, which has no revision main"):
+    with pytest.raises(UsageError, match="is a folder, so --revision main does not apply"):
         with_pinned_revision(teacher, RunDirectory(here / "run"))
 
 

@@ -93,7 +93,7 @@ def worker_slot(name: str, progress: int, shards: Sequence[int], **gauges: float
 @pytest.fixture
 def watching(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watch:
     monkeypatch.setattr(watch, "LOOK_SECONDS", 0.0)
-    return Watch(PLAN, WatchedEvents(RunDirectory(tmp_path)), 3.0)
+    return Watch(PLAN, "windows", WatchedEvents(RunDirectory(tmp_path)), 3.0)
 
 
 def test_what_dead_workers_have_done_still_counts(watching: Watch) -> None:
@@ -138,7 +138,7 @@ def test_the_last_troubles_are_kept_the_latest_first(tmp_path: Path) -> None:
     for shard in range(9):
         events.write("commit", shard=shard)
         events.write("worker died", shard=shard, reason=f"reason {shard}", node="n")
-    found = Watch(PLAN, events, 3.0).report().troubles
+    found = Watch(PLAN, "windows", events, 3.0).report().troubles
     assert [trouble.shard for trouble in found] == [8, 7, 6, 5, 4]
     assert (found[0].event, found[0].reason, found[0].node) == ("worker died", "reason 8", "n")
     (log,) = (tmp_path / ".rankgen" / "events").iterdir()
@@ -149,14 +149,14 @@ def test_a_report_that_cannot_be_written_does_not_matter(tmp_path: Path) -> None
     run = RunDirectory(tmp_path)
     run.progress.parent.mkdir()
     run.progress.write_text("in the way")
-    with watched(run, PLAN, WatchedEvents(run)) as seen:
+    with watched(run, PLAN, "windows", WatchedEvents(run)) as seen:
         seen.events.count(0, 10, 0)
     assert run.progress.read_text() == "in the way"
 
 
 def test_a_driver_is_seen_at_once_and_seen_to_leave(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
-    with watched(run, PLAN, WatchedEvents(run)):
+    with watched(run, PLAN, "windows", WatchedEvents(run)):
         deadline = time.monotonic() + 20
         while not read_reports(run) and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -288,7 +288,10 @@ def test_a_port_that_is_taken_and_files_that_nobody_would_read_are_refused(tmp_p
             published_metrics(port, None),
         ):
             pass
-    for name, problem in (("x.txt", "does not end in .prom"), ("none/x.prom", "is in no folder")):
+    for name, problem in (
+        ("x.txt", "does not end in .prom"),
+        ("none/x.prom", "is in a missing folder"),
+    ):
         with (
             pytest.raises(UsageError, match=f"{name} {problem}"),
             published_metrics(None, tmp_path / name),

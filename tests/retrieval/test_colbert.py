@@ -23,7 +23,8 @@ from rankgen.manifests.records import Candidates, Query
 from rankgen.retrieval.colbert.build import BuildRequest, build
 from rankgen.retrieval.colbert.index import RESIDUAL_BITS
 from rankgen.retrieval.collections.open_collection import open_collection
-from rankgen.retrieval.retriever import RetrieverHandle, open_searcher, prepare
+from rankgen.retrieval.first_stage import RetrieverHandle
+from rankgen.retrieval.retriever import open_searcher, prepare
 from rankgen.retrieval.settings import parse_retriever
 
 # The first test of a machine compiles colbert-ai's C++.
@@ -46,7 +47,7 @@ prepare(parse_retriever("colbert", checkpoint=checkpoint), open_collection(colle
 
 def prepared(checkpoint: Path, collection: Path, cache: Path, depth: int = 100) -> RetrieverHandle:
     settings = parse_retriever("colbert", checkpoint=str(checkpoint), depth=depth, threads=1)
-    return prepare(settings, open_collection(str(collection)), cache)
+    return prepare(settings, open_collection(str(collection)), cache).handle
 
 
 def colbert_s_own(
@@ -210,7 +211,7 @@ def test_a_damaged_index_and_a_missing_part_are_refused(
     with pytest.raises(IntegrityProblem, match="cannot be opened"):
         open_searcher(index.model_copy(update={"index": copy}))
     (copy / "index.json").unlink()
-    with pytest.raises(IntegrityProblem, match="damaged or another corpus's"):
+    with pytest.raises(IntegrityProblem, match="damaged or belongs to another corpus"):
         prepared(colbert_checkpoint, sentences, tmp_path)
 
 

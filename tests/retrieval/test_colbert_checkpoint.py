@@ -8,6 +8,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from rankgen.manifests.errors import UsageError
+from rankgen.retrieval.colbert import first_stage
 from rankgen.retrieval.colbert.checkpoint import check_encoder, find_checkpoint
 from rankgen.retrieval.settings import parse_retriever
 
@@ -24,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 def test_the_digest_follows_the_files_and_not_the_place(folder: Path, tmp_path: Path) -> None:
     found = find_checkpoint(str(folder))
     assert found.folder == folder.resolve()
-    again = parse_retriever("colbert", checkpoint=str(folder)).identity()
+    again = first_stage.identity(parse_retriever("colbert", checkpoint=str(folder)))
     assert again == {
         "name": "colbert",
         "depth": 100,

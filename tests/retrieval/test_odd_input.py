@@ -74,7 +74,7 @@ def test_queries_without_words_are_one_sentence(collection: Path, tmp_path: Path
     done = retrieve(collection, tmp_path / "cache", "--out", str(tmp_path / "out"))
     assert done.returncode == 4
     error, hint = said(done)
-    assert error.startswith("error: query stop (and 1 more) of 6 is not in")
+    assert error.startswith("error: 2 of 6 queries have no result in")
     assert "bm25 found no candidates for it" in error
     assert "--max-failed 2" in hint
 

@@ -42,9 +42,8 @@ def words(write_rankings: Callable[..., Path], tiny_backbone: str) -> list[str]:
     words = ["train-student", "--rankings", str(rankings), "--backbone", tiny_backbone]
     words += ["--learning-rate", "1e-3", "--queries-per-step", "3"]
     words += ["--device", "cpu", "--precision", "fp32"]
-    for value in ("query_tokens=8", "passage_tokens=16", "dropout=0.0", "checkpoint_every=2"):
-        words += ["--set", value]
-    return words
+    words += ["--query-tokens", "8", "--passage-tokens", "16", "--dropout", "0"]
+    return [*words, "--checkpoint-every", "2"]
 
 
 def trained(words: list[str], out: Path, *more: str) -> dict[str, torch.Tensor]:
@@ -98,7 +97,7 @@ def test_a_killed_worker_costs_the_steps_since_the_checkpoint(
 
 
 def test_what_cannot_work_is_one_sentence(words: list[str], tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentProblem, match="99 workers need as many CPUs"):
+    with pytest.raises(EnvironmentProblem, match="99 workers need 99 CPUs"):
         run_in_team(lambda: None, 99, tmp_path / "team", may_use_gpus=False)
 
 

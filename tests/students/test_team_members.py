@@ -76,11 +76,11 @@ if size > 1:
     )
 whole = scoring.forward_sorted
 failures = []
-def scarce(encoder, pairs, **options):
+def scarce(encoder, pairs, hardware):
     if rank == 1 and len(pairs) > 3:
         failures.append(len(pairs))
         raise torch.OutOfMemoryError("CUDA out of memory")
-    return whole(encoder, pairs, **options)
+    return whole(encoder, pairs, hardware)
 step_module.forward_sorted = scarce
 encoder = load_backbone(backbone, seed=1, query_tokens=8, passage_tokens=16, dropout=0.0)
 draw = np.random.default_rng(1)

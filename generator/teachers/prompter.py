@@ -1,0 +1,108 @@
+"""Builds the prompts of listwise teachers; needs no engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rankgen.generator.answers.permutation import ANSWER_RULES, ReadingRules
+from rankgen.generator.prompts.budget import BuiltPrompt, PromptBuilder
+from rankgen.generator.prompts.chat_format import merge_system
+from rankgen.generator.prompts.profiles import ChatMessage
+from rankgen.generator.teachers.settings import OnMalformed
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.records import Document, Query
+
+# Tokens for a chat model's "Here is the ranking:" and spaces, beside the ids.
+_CHAT_SLACK = 64
+_TRIAL_QUERY = Query("trial", "what melts ice")
+_TRIAL_PASSAGES = (
+    Document("1", "", "Salt melts ice."),
+    Document("2", "", "Ice floats on water."),
+)
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How answers are requested and read.
+
+    Attributes:
+        exact_output: Ask for exactly the tokens of a permutation.
+        max_output_tokens: Limit on the tokens of an answer; None computes it from the window.
+        on_malformed: The policy for answers that are not `ok`.
+        rules: How answers are read.
+    """
+
+    exact_output: bool
+    max_output_tokens: int | None
+    on_malformed: OnMalformed
+    rules: ReadingRules
+
+
+class ListwisePrompter:
+    """Builds prompts and limits their answers; `--dry-run` counts tokens with it.
+
+    Args:
+        builder: Builds prompts of a given length.
+        decoding: How answers are requested.
+    """
+
+    def __init__(self, builder: PromptBuilder, decoding: Decoding) -> None:
+        self._builder = builder
+        self.decoding = decoding
+
+    @property
+    def system_turn(self) -> str:
+        """How the system text is sent: "own" turn, or "merged" into the user's turn."""
+        return "merged" if self._builder.merges_system else "own"
+
+    @property
+    def tokenizer_sha256(self) -> str:
+        """Identifies the tokenizer and its chat format."""
+        return self._builder.tokenizer.sha256
+
+    def output_budget(self, k: int) -> int:
+        """Returns the token limit of an answer about k passages.
+
+        Raises:
+            UsageError: The context has no room for it.
+        """
+        ids, context_size = (
+            self._builder.tokenizer.permutation_tokens(k),
+            self._builder.context_size,
+        )
+        if self.decoding.exact_output:
+            budget = ids
+        else:
+            budget = self.decoding.max_output_tokens or 2 * ids + _CHAT_SLACK
+        if budget >= context_size:
+            raise UsageError(
+                f"an answer of {budget} tokens leaves no room for a prompt in a context of "
+                f"{context_size}",
+                "raise --context-size or lower --window",
+            )
+        return budget
+
+    def trial(self) -> tuple[ChatMessage, ...]:
+        """Returns the messages of a small prompt, to test which form a server accepts."""
+        messages = self._builder.profile.render(_TRIAL_QUERY, _TRIAL_PASSAGES)
+        return merge_system(messages) if self._builder.merges_system else messages
+
+    def build(self, query: Query, passages: Sequence[Document]) -> BuiltPrompt:
+        """Returns the prompt for one window; see `PromptBuilder.build`."""
+        return self._builder.build(query, passages, self.output_budget(len(passages)))
+
+    def identity(self) -> Mapping[str, object]:
+        """Returns everything about prompts and answers that changes results, as JSON values."""
+        profile, decoding = self._builder.profile, self.decoding
+        return {
+            "exact_output": decoding.exact_output,
+            "context_size": self._builder.context_size,
+            "on_malformed": decoding.on_malformed,
+            "min_named": decoding.rules.least_named,
+            "answer_rules": ANSWER_RULES,
+            "system_turn": self.system_turn,
+            "prompt_profile": profile.name,
+            "prompt_sha256": profile.sha256,
+            "tokenizer_sha256": self.tokenizer_sha256,
+        }
