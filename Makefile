@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 INSTALLED := .venv/installed-$(subst /,-,$(LOCK))
 
-.PHONY: quickstart test test-all lint format bench kill-storm mutants soak locks clean-venv asked-python
+.PHONY: quickstart test test-all lint docs format bench kill-storm mutants soak locks clean-venv asked-python
 
 quickstart: $(INSTALLED)
 	@$(BIN)/rankgen quickstart
@@ -25,6 +25,11 @@ lint: $(INSTALLED)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/python -m rankgen.generator.commands.documentation docs --check
+
+# The page of all options, and what every --help prints.
+docs: $(INSTALLED)
+	@$(BIN)/python -m rankgen.generator.commands.documentation docs
 
 format: $(INSTALLED)
 	@$(BIN)/ruff format .

@@ -41,9 +41,11 @@ import sys
 from rankgen.retrieval.collections.open_collection import open_collection
 from rankgen.retrieval.retriever import prepare
 from rankgen.retrieval.settings import parse_retriever
+from rankgen.manifests.run.query_table import QueryTable
 from pathlib import Path
 folder, cache, threads = sys.argv[1:]
-prepare(parse_retriever("bm25", threads=int(threads)), open_collection(folder), Path(cache), [])
+settings = parse_retriever("bm25", threads=int(threads))
+prepare(settings, open_collection(folder), Path(cache), QueryTable([]))
 """
 
 

@@ -42,7 +42,7 @@ def main() -> None:
     queries = list(collection.queries())
     began = time.perf_counter()
     settings = parse_retriever("colbert", checkpoint=str(checkpoint), threads=THREADS)
-    handle = prepare(settings, collection)
+    handle = prepare(settings, collection).handle
     prepared_seconds = time.perf_counter() - began
     ours = open_searcher(handle)
     import_colbert()

@@ -44,7 +44,7 @@ def main() -> None:
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     steps = int(sys.argv[2]) if len(sys.argv) > 2 else 150
     data = Path(os.environ["RANKGEN_TEST_DATA"])
-    options = [f"--set={name}={value}" for name, value in RECIPE.items()]
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in RECIPE.items()]
     options += ["--backbone", "minilm", "--max-steps", str(steps)]
     figures: dict[str, list[float]] = {name: [] for name in EVIDENCE_WEIGHTS}
     with tempfile.TemporaryDirectory() as folder:

@@ -23,8 +23,10 @@ from pathlib import Path
 import pyarrow as pa
 from results_file import RESULTS, write_results
 
-from rankgen.generator.jobs.label import LabelRunSettings, plan_labels
-from rankgen.generator.jobs.retrieve import RetrieveSettings, plan_retrieval
+from rankgen.generator.jobs.label import plan_labels
+from rankgen.generator.jobs.label_settings import LabelRunSettings
+from rankgen.generator.jobs.retrieve import plan_retrieval
+from rankgen.generator.jobs.retrieve_settings import RetrieveSettings
 from rankgen.generator.shards.job import missing_tasks
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Document, Query
@@ -81,7 +83,7 @@ def retrieve_plan(root: Path, queries: int, sample: int | None) -> tuple[Plan, Q
         out=root / "out",
     )
     planned = plan_retrieval(settings)
-    return planned.plan, planned.queries
+    return planned.plan, planned.prepared.queries
 
 
 def label_plan(root: Path, queries: int) -> tuple[Plan, QueryTable]:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from rankgen.manifests.records import Candidates
 from rankgen.manifests.trec import read_run, trec_eval_order, write_run
 
 RANKGEN = str(Path(sys.executable).with_name("rankgen"))
@@ -62,14 +63,15 @@ def joined_candidates(sources: Sequence[Orders], scratch: Path) -> Path:
     folder = scratch / "joined"
     folder.mkdir()
     queries: list[str] = []
-    runs: dict[str, list[tuple[str, list[str]]]] = {"first.trec": [], "teacher.trec": []}
+    runs: dict[str, list[Candidates]] = {"first.trec": [], "teacher.trec": []}
     for number, (source, *names) in enumerate(sources):
         texts = _query_texts(source)
         for file, name in zip(runs, names, strict=True):
             lists = read_run(source / "runs" / f"{name}.trec") if name else {}
             for query_id, lines in lists.items():
-                doc_ids = [line.doc_id for line in trec_eval_order(lines)]
-                runs[file].append((f"{query_id}-{number}", doc_ids))
+                doc_ids = tuple(line.doc_id for line in trec_eval_order(lines))
+                scores = tuple(float(len(doc_ids) - place) for place in range(len(doc_ids)))
+                runs[file].append(Candidates(f"{query_id}-{number}", doc_ids, scores))
             if file == "first.trec":
                 named = [{"_id": f"{q}-{number}", "text": texts[q]} for q in lists]
                 queries += [json.dumps(query) + "\n" for query in named]

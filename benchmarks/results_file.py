@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from rankgen.manifests.provenance import software
+from rankgen.manifests.run.provenance import software
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -74,7 +74,7 @@ def train_ours(stage: Stage, seed: int) -> None:
     """Trains by `rankgen train-student`."""
     options: list[str | Path] = ["--rankings", stage.rankings, "--backbone", stage.start]
     for name, value in stage.options.items():
-        options += ["--set", f"{name}={value}"]
+        options.append(f"--{name.replace('_', '-')}={value}")
     rankgen("train-student", *options, "--seed", str(seed), "--out", stage.out)
 
 

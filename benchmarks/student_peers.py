@@ -71,14 +71,7 @@ def rankgen_system(folder: Path, precision: str) -> System:
 
     def score(lists: Sequence[TextList]) -> list[float]:
         pairs = [pair for ranked in lists for pair in token_list(encoder, ranked).pairs]
-        scores = score_pairs(
-            encoder,
-            pairs,
-            device=hardware.device,
-            is_bf16=hardware.is_bf16,
-            chunk_tokens=hardware.chunk_tokens,
-        )
-        return [float(value) for value in scores]
+        return [float(value) for value in score_pairs(encoder, pairs, hardware)]
 
     return System(step_after_tokenising, score)
 

@@ -1,46 +1,56 @@
-"""The `rankgen` command."""
+"""The `rankgen` command; `commands.registry` lists what it can do."""
 
 from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import typer
+import typer.main
+from typer.core import TyperCommand, TyperGroup
 
-from rankgen.generator.commands.doctor import doctor
-from rankgen.generator.commands.evaluate import evaluate
-from rankgen.generator.commands.label import label
-from rankgen.generator.commands.negatives import negatives
-from rankgen.generator.commands.quickstart import quickstart
+from rankgen.generator.commands.registry import COMMANDS, function_of
 from rankgen.generator.commands.reporting import print_in_any_encoding
-from rankgen.generator.commands.reproduce import reproduce
-from rankgen.generator.commands.rerank import rerank
-from rankgen.generator.commands.retrieve import retrieve
-from rankgen.generator.commands.run import run
-from rankgen.generator.commands.status import status
-from rankgen.generator.commands.train_student import train_student
-from rankgen.generator.commands.verify import verify
 from rankgen.generator.debugging import DEBUG_VARIABLE
+
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+
+class Commands(TyperGroup):
+    """The commands of the registry: each is imported when it is typed, not when it is listed."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name, entry in COMMANDS.items():
+            self.commands[name] = TyperCommand(name, help=entry.about)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Returns the command that was typed, with its options."""
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, found if name is None else loaded_command(name), rest
+
+
+def loaded_command(name: str) -> TyperCommand:
+    """Imports a command and returns it with all its options."""
+    from rankgen.generator.commands.from_models import command
+
+    alone = typer.Typer(
+        add_completion=False, pretty_exceptions_enable=False, context_settings=CONTEXT
+    )
+    alone.command(name, help=COMMANDS[name].about)(command(name, function_of(name)))
+    made = typer.main.get_command(alone)
+    assert isinstance(made, TyperCommand)
+    return made
+
 
 app = typer.Typer(
     name="rankgen",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=CONTEXT,
 )
-
-app.command("retrieve")(retrieve)
-app.command("label")(label)
-app.command("negatives")(negatives)
-app.command("train-student")(train_student)
-app.command("rerank")(rerank)
-app.command("evaluate")(evaluate)
-app.command("reproduce")(reproduce)
-app.command("run")(run)
-app.command("quickstart")(quickstart)
-app.command("doctor")(doctor)
-app.command("status")(status)
-app.command("verify")(verify)
 
 
 @app.callback()

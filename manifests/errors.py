@@ -1,4 +1,4 @@
-"""The one error tree: what happened to which object, and the command that mends it."""
+"""The error tree: what happened to which object, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ class RankgenError(Exception):
 
     Args:
         message: What happened, to which object, and why; one sentence without a final full stop.
-        hint: What to type or change to mend it.
+        hint: What to type or change to fix it.
 
     Attributes:
-        exit_code: The process's exit status: 1 a fault of ours, 2 usage, 3 environment,
+        exit_code: The process's exit status: 1 a bug in rankgen, 2 usage, 3 environment,
             4 incomplete but resumable, 5 integrity.
     """
 
@@ -26,7 +26,7 @@ class RankgenError(Exception):
         self.hint = hint
 
     def __reduce__(self) -> tuple[type[RankgenError], tuple[str, str | None]]:
-        """Keeps the hint when the error crosses a process boundary."""
+        """Keep the hint when the error crosses a process boundary."""
         return type(self), (self.message, self.hint)
 
 
@@ -43,35 +43,35 @@ class EnvironmentProblem(RankgenError):
 
 
 class IncompleteRun(RankgenError):
-    """Some of the work is not done; running the same command again resumes it."""
+    """Some of the work is not done; repeating the same command resumes it."""
 
     exit_code = 4
 
 
 class IntegrityProblem(RankgenError):
-    """What is on disk is not what was committed."""
+    """Stored files differ from what was committed."""
 
     exit_code = 5
 
 
 class UnexpectedFault(RankgenError):
-    """An exception that nobody foresaw: a fault of ours."""
+    """An unforeseen exception: a bug in rankgen."""
 
     exit_code = 1
 
 
 def last_line(error: BaseException) -> str:
-    """Returns the last line of what an exception says, where a traceback may stand above it."""
+    """Returns the last line of an exception's message, which may begin with a traceback."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[-1].strip() if lines else type(error).__name__
 
 
 def reason_of(error: BaseException) -> str:
-    """Returns what an exception of a library says, as the end of one sentence of ours.
+    """Returns a library exception's message in a form that can end one of our own sentences.
 
-    That is the first line with anything on it, of 300 characters at most and without a full stop;
-    of an exception without a message its class, of a system call's what the system says, and of
-    one that carries objects beside its sentence the sentence alone, as ir_datasets raises them.
+    It is the first line that is not blank, at most 300 characters, without a full stop. An
+    exception without a message gives its class name, a failed system call the system's own words,
+    and one that carries objects after its message, as those of ir_datasets do, the message alone.
     """
     said = getattr(error, "strerror", None) or str(error)
     if len(error.args) > 1 and type(error).__str__ is BaseException.__str__:
@@ -82,7 +82,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Returns a hint that names the nearest known names, or all of them when none is near."""
+    """Returns a hint with the known names most like `name`, or with all where none is like it."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=2, cutoff=0.6)
     if near:

@@ -1,4 +1,4 @@
-"""The sentence about judged queries that a file or a run does not hold."""
+"""The notice about judged queries that are missing from a file or a run."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
 def judged_without(
     judged: Collection[str], held: Collection[str], where: str, *, lack: str = "no list"
 ) -> str | None:
-    """Says which judged queries are not held, and whether their ids were read as numbers.
+    """Returns a sentence about judged queries that are missing, and why they may be.
 
     A spreadsheet, or a table library that guesses types, writes the id 007 as 7, 12 as 12.0 and
-    1200000000 as 1.2E+09; such ids name the same query for a reader and another one for a program.
+    1200000000 as 1.2E+09; a person reads the same id, a program another one.
 
     Args:
         judged: Ids of the judged queries.
-        held: Ids of the queries that have what is lacking, such as a list; quick to look into.
-        where: What holds them, such as a file's path.
-        lack: What the others do not have there.
+        held: Ids of the queries that are there; looking one up must be quick.
+        where: Name of what should hold them, such as a file's path.
+        lack: What the missing queries do not have there.
 
     Returns:
-        One sentence without a final full stop; None when every judged query is held.
+        One sentence without a final full stop; None when no judged query is missing.
     """
     absent = [query_id for query_id in judged if query_id not in held]
     if not absent:
@@ -54,7 +54,7 @@ def _rewritten(
     values = {query_id: _as_number(query_id) for query_id in absent}
     wanted = {value for value in values.values() if value is not None}
     by_value: dict[Decimal, str] = {}
-    # There may be millions of them: they are gone through only once something is lacking.
+    # There may be millions of ids, so they are read only when a query is missing.
     for query_id in held if wanted else ():
         value = _as_number(query_id)
         if value in wanted and query_id not in judged:
@@ -63,9 +63,9 @@ def _rewritten(
 
 
 def _as_number(text: str) -> Decimal | None:
-    """Returns what a spreadsheet takes an id for; None for an id that is no number to it."""
+    """Returns the number that a spreadsheet would read in an id; None where it reads text."""
     plain = text.strip("'\"")
     if _THOUSANDS.fullmatch(plain):
         plain = plain.replace(",", "")
-    # Only ASCII digits: Decimal reads those of other scripts too, and so may a spreadsheet not.
+    # Decimal also reads the digits of other scripts; a spreadsheet may not.
     return Decimal(plain) if plain.isascii() and _NUMBER.fullmatch(plain) else None

@@ -1,4 +1,4 @@
-"""What a user should know although the command goes on."""
+"""Warnings: what a user should know although the command goes on."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ import sys
 
 @functools.cache
 def warn(sentence: str) -> None:
-    """Prints one line on standard error, once in a process; standard output is for results."""
+    """Prints a warning on standard error, once per process; standard output is for results."""
     print(f"warning: {sentence}", file=sys.stderr, flush=True)

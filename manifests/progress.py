@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar on a terminal, one JSON line now and then elsewhere."""
+"""Progress on standard error: a bar on a terminal, JSON lines elsewhere."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ JSON_LINE_SECONDS = 10.0
 
 
 class Progress(Protocol):
-    """What a long task reports to."""
+    """The object a long task reports to."""
 
     def advance(self, steps: int = 1) -> None:
-        """Says that `steps` more of the total are done."""
+        """Reports that `steps` more of the total are done."""
 
     def note(self, text: str) -> None:
-        """Shows `text` (a loss, a rate) beside the progress."""
+        """Shows `text`, such as a loss or a rate, beside the progress."""
 
 
 @contextlib.contextmanager
@@ -29,8 +29,8 @@ def progress(what: str, total: int | None, done: int = 0) -> Iterator[Progress]:
 
     Args:
         what: The task in a few words, such as "label" or "index vaswani".
-        total: The number of steps; None when it is not known beforehand.
-        done: Steps that an earlier run has already done; they count in the bar, not in the rate.
+        total: The number of steps; None when it is unknown.
+        done: Steps done by an earlier run; they count in the bar but not in the rate.
     """
     if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
         with _bar(what, total, done) as shown:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from rankgen.manifests.storage.digest import sha256_of_lines
+
 
 class Query(NamedTuple):
     """A query as the collection writes it."""
@@ -26,14 +28,22 @@ class Document(NamedTuple):
 
 
 class Candidates(NamedTuple):
-    """What a first stage returns for one query.
+    """The candidates of one query, as a first stage or a re-ranker ordered them.
 
     Attributes:
         query_id: The query's id.
         doc_ids: Best first; rank is position + 1; no id twice.
-        scores: The first stage's scores, aligned with `doc_ids`, higher is better.
+        scores: Scores of whatever ordered them, aligned with `doc_ids`, higher is better.
     """
 
     query_id: str
     doc_ids: tuple[str, ...]
     scores: tuple[float, ...]
+
+    def cut(self, depth: int | None) -> Candidates:
+        """Returns the first `depth` candidates; all of them for None."""
+        return Candidates(self.query_id, self.doc_ids[:depth], self.scores[:depth])
+
+    def digest(self) -> str:
+        """Returns the SHA-256 of the document ids in their order."""
+        return sha256_of_lines(self.doc_ids)

@@ -1,8 +1,8 @@
-"""Arrow schemas of every table that a run publishes, and their writer settings.
+"""Arrow schemas of every table that a run publishes, and their row group sizes.
 
-A column may be added, or become nullable, at any time: that is a new minor version, and shards of
-earlier ones are read as if they held nulls there (`shard_columns`). Everything else is a new
-version, which is part of every plan: a run is finished in the version that it was begun in.
+Adding a column or making one nullable is a new minor version: shards of earlier minor versions are
+read as if they held nulls there (`shard_columns`). Any other change is a new version, which is part
+of every plan: a run is finished in the version it was begun in.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CANDIDATES = pa.schema(
         _required("query_id", pa.string()),
         # First-stage order, best first: rank = position + 1.
         _required("doc_ids", pa.list_(pa.string())),
-        # float64, because a run file's scores must keep the ties they have and gain none.
+        # float64, so that the scores of a run file keep exactly the ties they have.
         _required("retrieval_scores", pa.list_(pa.float64())),
         _required("candidates_sha256", pa.string()),
     ]
@@ -33,24 +33,24 @@ RANKINGS = pa.schema(
         _required("query_id", pa.string()),
         # Teacher order, best first: rank = position + 1; a permutation of the candidates.
         _required("doc_ids", pa.list_(pa.string())),
-        # 1-based first-stage position and first-stage score of each document, aligned; of a
-        # relevant passage that `rankgen negatives` found elsewhere NOT_RETRIEVED and 0.0.
+        # 1-based first-stage position and first-stage score of each document, aligned with
+        # doc_ids; NOT_RETRIEVED and 0.0 for a relevant passage that `rankgen negatives` added.
         _required("retrieval_positions", pa.list_(pa.int32())),
         _required("retrieval_scores", pa.list_(pa.float64())),
         # "complete", or "degraded" when at least one window was repaired.
         _required("status", pa.string()),
-        # The windows that led to this order, and how many answers among theirs were repaired.
+        # The windows that led to this order, and how many of their answers were repaired.
         _required("windows", pa.int32()),
         _required("repaired_windows", pa.int32()),
-        # Of all calls for the query, failed ones too.
+        # Over all calls for the query, including failed ones.
         _required("prompt_tokens", pa.int64()),
         _required("output_tokens", pa.int64()),
         _required("candidates_sha256", pa.string()),
     ]
 )
 
-# One row a call, whether it was answered or failed, also for a query without a ranking. What an
-# engine repeats by itself, such as a request whose connection broke, is one call.
+# One row per call, answered or failed, including those of queries without a ranking. A request that
+# an engine repeats by itself, as after a broken connection, is one call.
 WINDOWS = pa.schema(
     [
         _required("query_id", pa.string()),
@@ -61,7 +61,7 @@ WINDOWS = pa.schema(
         _required("start", pa.int32()),
         _required("end", pa.int32()),
         # permutation[i] = position within the span, before the call, of the passage now at i.
-        # Null where the call failed: it ordered nothing.
+        # Null where the call failed and so ordered nothing.
         pa.field("permutation", pa.list_(pa.int16())),
         # ok | repaired | truncated (how a usable answer was read) | malformed | error. A policy may
         # refuse a repaired or truncated answer, which then has no permutation.
@@ -74,13 +74,14 @@ WINDOWS = pa.schema(
         _required("output_tokens", pa.int32()),
         # Kept only where the outcome is not "ok".
         pa.field("output_text", pa.string()),
-        # Since 1.1, null in rows of before. Which call for its window it was, from 1: failed ones
-        # in the order they were made, the one that ordered the window last.
+        # This column and those below were added in 1.1 and are null in earlier rows. The number of
+        # the call for its window, from 1: failed calls in the order they were made, then the one
+        # that ordered the window.
         pa.field("attempt", pa.int32()),
-        # Why a call failed, in one line; null where it did not.
+        # Why the call failed, in one line; null where it did not.
         pa.field("reason", pa.string()),
-        # How many texts, the window's passages and the query, were shortened so that the prompt
-        # fits the context; null where the teacher has no prompt, or none could be written.
+        # How many of the window's passages and the query were shortened so that the prompt fits
+        # the context; null where the teacher has no prompt, or none could be written.
         pa.field("cut", pa.int16()),
     ]
 )
@@ -103,7 +104,7 @@ TABLES: dict[str, pa.Schema] = {
     "documents": DOCUMENTS,
 }
 
-# Rows with text stay in small groups, so that a reader of one row loads little (Hub viewer limit).
+# Rows with text are in small groups, so that reading one row loads little (Hub viewer limit).
 ROW_GROUP_ROWS: dict[str, int] = {
     "candidates": 10_000,
     "rankings": 10_000,

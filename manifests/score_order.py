@@ -1,4 +1,4 @@
-"""The order that trec_eval gives to scored documents, and the ties that it has to break."""
+"""The order in which trec_eval ranks scored documents, and the ties that it breaks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def trec_eval_places(doc_ids: Sequence[str], scores: Sequence[float]) -> list[in
     byte by byte in UTF-8 (which orders as code points do).
 
     Args:
-        doc_ids: Document ids; equal ones of one score stay as they are given.
+        doc_ids: Document ids; lines with the same id and score keep their order.
         scores: Their scores, higher is better.
 
     Source: trec_eval form_res_rels.c (comp_sim_docno) and get_trec_results.c (`float sim`).
@@ -27,12 +27,12 @@ def trec_eval_places(doc_ids: Sequence[str], scores: Sequence[float]) -> list[in
 
 
 def tied_scores(scores: Sequence[float]) -> int:
-    """Returns how many of the scores another one equals in the 32 bits that trec_eval compares."""
+    """Returns how many scores equal another one in the 32 bits that trec_eval compares."""
     return sum(times for times in Counter(in_32_bits(scores)).values() if times > 1)
 
 
 def in_32_bits(scores: Sequence[float]) -> list[float]:
-    """Returns the scores as trec_eval holds them; one beyond its numbers becomes infinite."""
+    """Returns the scores as trec_eval holds them; a score out of range becomes infinite."""
     with np.errstate(over="ignore"):
         narrow: list[float] = np.asarray(scores, dtype=np.float64).astype(np.float32).tolist()
     return narrow

@@ -17,7 +17,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
     """Yields (line number from 1, line without its newline), splitting on newline only.
 
     Passages of MS MARCO hold U+0085 and U+2028, at which `str.splitlines` would break. A byte order
-    mark is no part of a line; files that were put together hold one at the start of each part.
+    mark is left out; concatenated files have one at the start of each part.
 
     Raises:
         UsageError: The file is missing or is not UTF-8.
@@ -62,7 +62,7 @@ def rows_of(path: Path, counts: Collection[int]) -> Iterator[tuple[int, list[str
         if "\0" in line:
             raise UsageError(
                 f"{path} line {number} holds a NUL byte at its character {line.index(chr(0)) + 1}",
-                "write the file anew as UTF-8 text; UTF-16 and damaged files hold such bytes",
+                "save the file as UTF-8 text; UTF-16 and damaged files hold such bytes",
             )
         columns = _columns(line, counts)
         if columns:
@@ -79,10 +79,10 @@ def _columns(line: str, counts: Collection[int]) -> list[str]:
 
 
 def check_id(path: Path, number: int, kind: str, value: str) -> None:
-    """Refuses an id that a column of a run or of judgements cannot hold.
+    """Checks that a run or judgements can express an id.
 
     Raises:
-        UsageError: The id is empty or holds white space, which a cell between tabs can.
+        UsageError: The id is empty, or holds white space (a cell between tabs can).
     """
     if value and " " not in value:
         return
@@ -92,3 +92,30 @@ def check_id(path: Path, number: int, kind: str, value: str) -> None:
         f"{path} line {number}: the {kind} id '{value}' holds white space",
         "TREC files cannot express such ids; rename it in all files",
     )
+
+
+def told_columns(columns: list[str]) -> str:
+    """Returns the number of columns as an error names it."""
+    return "1 column" if len(columns) == 1 else f"{len(columns)} columns"
+
+
+def plain_number(text: str) -> str:
+    """Returns the text of a number.
+
+    Raises:
+        ValueError: Only Python takes it for one, and no other reader of TREC files does.
+    """
+    if not text.isascii() or "_" in text:
+        raise ValueError(text)
+    return text
+
+
+def whole_number(text: str) -> int | None:
+    """Returns a grade or a rank, which table programs may write as 1.0; None for other texts."""
+    head, point, rest = text.partition(".")
+    if point and (not rest or rest.strip("0")):
+        return None
+    try:
+        return int(head if head.isdigit() and head.isascii() else plain_number(head))
+    except ValueError:
+        return None

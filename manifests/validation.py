@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from rankgen.manifests.errors import UsageError, did_you_mean
 
+_LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -45,6 +46,16 @@ def _explained(model: type[BaseModel], error: ErrorDetails, where: str) -> Usage
         return UsageError(f"{where}: {message}")
     value = error["input"]
     shown = repr(value) if isinstance(value, str | int | float | bool | None) else "its value"
+    if error["type"] == "literal_error":
+        expected = error["ctx"]["expected"]
+        choices = [choice.strip("'") for choice in expected.replace(" or ", ", ").split(", ")]
+        hint = did_you_mean(str(value), choices)
+        return UsageError(f"{where}: {name} is not {expected}: {shown}", hint)
+    for limit, words in _LIMITS.items():
+        if limit in error.get("ctx", {}):
+            least, is_whole = error["ctx"][limit], limit == "gt" and isinstance(value, int)
+            bound = f"at least {least + 1}" if is_whole else f"{words} {least}"
+            return UsageError(f"{where}: {name} must be {bound} (got {shown})", f"change {name}")
     return UsageError(f"{where}: {name} cannot be {shown}: {message}", f"change {name}")
 
 

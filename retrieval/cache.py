@@ -1,4 +1,4 @@
-"""The cache on disk: entries that are whole or absent, made once and shared by processes."""
+"""The cache on disk: each entry is complete or absent, made once and shared by processes."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def cache_root() -> Path:
 def cached_folder(entry: Path, build: Callable[[Path], None], *, resumes: bool = False) -> Path:
     """Returns `entry`, built first if it is absent.
 
-    Each builder works in a draft folder of its own, which is renamed to `entry` when it is
-    complete; of several processes that build at once, one rename wins and all use its folder.
+    Each builder works in its own draft folder, which is renamed to `entry` when it is complete. If
+    several processes build at once, the first rename wins and all use its folder.
 
     Args:
-        entry: The folder of the finished entry; its name tells everything it depends on.
+        entry: The folder of the finished entry; its name covers everything it depends on.
         build: Fills the draft folder that it is given.
-        resumes: `build` can go on with a draft that a builder left who was killed, interrupted or
-            short of memory or disk; such a draft stays until it is taken up. Other drafts of the
-            dead are removed.
+        resumes: Whether `build` can continue the draft of a builder that was killed, interrupted
+            or ran out of memory or disk. Such a draft is kept until another builder takes it over;
+            other drafts of dead builders are removed.
     """
     if entry.is_dir():
         return entry
@@ -66,15 +66,15 @@ def cached_folder(entry: Path, build: Callable[[Path], None], *, resumes: bool =
 
 
 def write_stamp(draft: Path, stamp: Mapping[str, object]) -> None:
-    """Writes into an index that is being built what it is made of."""
+    """Records in the draft of an index what it is made of."""
     write_whole(draft / _STAMP, canonical_json(stamp).encode())
 
 
 def check_stamp(entry: Path, stamp: Mapping[str, object]) -> None:
-    """Checks that a cached index says it is made of this.
+    """Checks that a cached index records the same contents.
 
     Raises:
-        IntegrityProblem: It says something else, or nothing.
+        IntegrityProblem: It records other contents, or none.
     """
     try:
         found = (entry / _STAMP).read_text(encoding="utf-8")
@@ -82,12 +82,13 @@ def check_stamp(entry: Path, stamp: Mapping[str, object]) -> None:
         found = ""
     if found != canonical_json(stamp):
         raise IntegrityProblem(
-            f"the cached index {entry} is damaged or another corpus's", f"remove it: rm -r {entry}"
+            f"the cached index {entry} is damaged or belongs to another corpus",
+            f"remove it: rm -r {entry}",
         )
 
 
 def _take_up(draft: Path, kind: str) -> bool:
-    """Makes a draft that was left behind this process's own; of several takers one succeeds."""
+    """Takes over an abandoned draft; of several processes that try, one succeeds."""
     for abandoned in _drafts_of_the_dead(draft.parent, kind):
         with contextlib.suppress(FileNotFoundError):
             abandoned.rename(draft)
@@ -96,7 +97,7 @@ def _take_up(draft: Path, kind: str) -> bool:
 
 
 def _drafts_of_the_dead(folder: Path, kind: str) -> Iterator[Path]:
-    """Yields what killed builders of this machine left behind."""
+    """Yields the drafts of builders on this machine that no longer run."""
     for draft in folder.glob(f".{kind}.{socket.gethostname()}.*.*"):
         process = int(draft.name.split(".")[-2])
         # Another user's process is alive too: PermissionError.

@@ -1,4 +1,4 @@
-"""Hard negatives: passages that a first stage ranks high and nobody judged relevant."""
+"""Hard negatives: passages that a first stage ranks high and that are not judged relevant."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def list_with_negatives(
 ) -> list[str]:
     """Returns one relevant passage and then `count` passages of the first stage, in its order.
 
-    What is drawn depends on the query and the seed alone, on every machine.
+    The draw depends only on the query and the seed, on every machine.
 
     Args:
         query_id: The query.
         doc_ids: Its candidates, best first.
         positives: Its relevant passages, at least one; all are kept out of the negatives, and one
             is drawn to stand first.
-        depth: Negatives come from the best so many candidates.
-        count: How many are drawn at most.
-        seed: Of both draws.
-        left_out: Passages that are no negatives, such as copies of relevant ones.
+        depth: Negatives are drawn from the top `depth` candidates.
+        count: Number of negatives at most.
+        seed: Random seed of both draws.
+        left_out: Passages that must not be negatives, such as copies of relevant ones.
 
     Source: arXiv 2405.07920, section 3.1 (up to 99 of ColBERTv2's top 200; appendix C: 7).
     """
@@ -47,7 +47,7 @@ def list_with_negatives(
 
 
 def positives_of(qrels: Mapping[str, Mapping[str, int]], grade: int) -> dict[str, tuple[str, ...]]:
-    """Returns query id -> its passages of at least `grade`, sorted; queries without any are out."""
+    """Returns query id -> its passages of at least `grade`, sorted, leaving out empty ones."""
     found = {
         query_id: tuple(sorted(doc_id for doc_id, given in judged.items() if given >= grade))
         for query_id, judged in qrels.items()
@@ -60,7 +60,7 @@ def copies_of_positives(
     relevant: Iterable[Document],
     candidates: Iterable[Document],
 ) -> dict[str, frozenset[str]]:
-    """Finds passages that say what a relevant passage says, under other ids.
+    """Finds passages that have the text of a relevant passage under another id.
 
     Args:
         positives: Query id -> its relevant passages.
@@ -68,7 +68,7 @@ def copies_of_positives(
         candidates: The passages that negatives may be drawn from.
 
     Returns:
-        Query id -> the copies of its relevant passages; queries without any are out.
+        Query id -> the copies of its relevant passages, for queries that have some.
     """
     keys_of = {document.doc_id: text_keys(document) for document in relevant}
     holders: dict[bytes, set[str]] = {key: set() for keys in keys_of.values() for key in keys}

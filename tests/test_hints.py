@@ -9,21 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import typer.main
-from pydantic import BaseModel
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
-from rankgen.generator.cli import app
-from rankgen.generator.commands.rerank_options import RerankSettings
-from rankgen.generator.commands.retrieve_options import RetrieveOptions
-from rankgen.generator.commands.team_options import TeamOptions
-from rankgen.generator.jobs.label import LabelRunSettings
-from rankgen.generator.jobs.negatives import NegativesSettings
-from rankgen.generator.teachers.settings import LabelSettings
+from rankgen.generator.cli import loaded_command
+from rankgen.generator.commands.from_models import settings_of
+from rankgen.generator.commands.registry import COMMANDS, STEPS, function_of
 from rankgen.manifests.recipes import shipped_recipes
 from rankgen.manifests.recipes.recipe import load_recipe
-from rankgen.students.evaluation.settings import EvaluationSettings
-from rankgen.students.training.settings import TrainSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("manifests", "retrieval", "generator", "students")
@@ -37,6 +29,7 @@ FOREIGN = {
     "retrieval/bm25/index_documents.py": {"--storeRaw"},
     "generator/shards/cluster_token.py": {"--head"},
     "generator/shards/ray_start.py": {"--head"},
+    "generator/commands/documentation.py": {"--check"},
     "generator/doctor/compilers.py": {"--version"},
     "generator/doctor/gpus.py": {"--gpus"},
     "generator/doctor/packages.py": {"--no-deps", "--no-build-isolation"},
@@ -51,9 +44,7 @@ STYLE = {"--dim", "--ink", "--line", "--paper", "--wash", "--accent", "--first"}
 
 @functools.cache
 def commands() -> dict[str, TyperCommand]:
-    group = typer.main.get_command(app)
-    assert isinstance(group, TyperGroup)
-    return {n: c for n, c in group.commands.items() if isinstance(c, TyperCommand)}
+    return {name: loaded_command(name) for name in COMMANDS}
 
 
 def options_of(command: TyperCommand) -> set[str]:
@@ -120,54 +111,23 @@ def test_options_in_the_documents_exist(name: str) -> None:
 
 
 def test_settings_named_after_set_exist() -> None:
-    recipes = [load_recipe(name, [*commands(), "python-docs"]) for name in shipped_recipes()]
-    known = set(TrainSettings.model_fields) | {"step.option"}
+    recipes = [load_recipe(name, STEPS) for name in shipped_recipes()]
+    known = {"step.option"}
     for step in (step for recipe in recipes for step in recipe.steps):
-        options = set(step.options)
-        options |= TrainSettings.model_fields.keys() if step.command == "train-student" else set()
-        known |= {f"{step.name}.{option}" for option in options}
+        model, *_ = settings_of(function_of(step.command)).values()
+        known |= {f"{step.name}.{option}" for option in model.model_fields}
     paths = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
     texts = [text for path in paths for _, text in strings_of(path)]
     texts += [
         (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")
     ]
     named = {setting for text in texts for setting in SETTING.findall(text)}
-    assert {"query_tokens", "passage_tokens", "dropout"} <= named
+    assert {"student.max_steps", "student.max_minutes"} <= named
     assert named - known == set()
 
 
-def defaults_of(name: str) -> dict[str, object]:
-    return {
-        str(parameter.name): parameter.default
-        for parameter in commands()[name].params
-        if parameter.default is not None
-    }
-
-
-@pytest.mark.parametrize(
-    ("command", "models"),
-    [
-        ("retrieve", (RetrieveOptions,)),
-        ("negatives", (NegativesSettings,)),
-        ("label", (LabelRunSettings, LabelSettings)),
-        ("train-student", (TrainSettings, TeamOptions)),
-        ("rerank", (RerankSettings,)),
-        ("evaluate", (EvaluationSettings,)),
-    ],
-)
-def test_a_recipe_has_the_command_line_s_defaults(
-    command: str, models: tuple[type[BaseModel], ...]
-) -> None:
-    fields = {name: field for model in models for name, field in model.model_fields.items()}
-    shared = defaults_of(command).keys() & fields.keys()
-    assert shared
-    assert {name: defaults_of(command)[name] for name in shared} == {
-        name: fields[name].default for name in shared
-    }
-
-
 def test_the_scan_finds_what_it_is_for() -> None:
-    assert unknown_options("lower --query-tokens") == ["--query-tokens"]
+    assert unknown_options("lower --querry-tokens") == ["--querry-tokens"]
     assert unknown_options("repeat with `rankgen status X --full`") == ["status --full"]
     assert unknown_options("repeat with `rankgen verify X --full`, or lower --depth") == []
     assert SETTING.findall("--set query_tokens=N or --set student.max_steps=X") == [

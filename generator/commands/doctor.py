@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rankgen.generator.commands.options import RUN_METAVAR, AsJson, RayAddress
-from rankgen.generator.commands.reporting import reported, say
+from rankgen.generator.commands.options import Printing
+from rankgen.generator.commands.reporting import say
+from rankgen.generator.jobs.job_settings import ClusterSettings
+from rankgen.manifests.options import RUN_METAVAR, Option
 
 if TYPE_CHECKING:
     from rankgen.generator.doctor.finding import Finding
@@ -19,33 +21,31 @@ _PACKAGE = "package "
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red", "not needed": "dim"}
 
 
-@reported
-def doctor(
+class DoctorSettings(ClusterSettings):
+    """What is looked at."""
+
     out: Annotated[
         str,
-        typer.Option(
-            help="Folder or store that a run would be written to; it is tried, and left as it was.",
+        Option(
+            "Folder or store that a run would be written to; it is tried, and left as it was.",
             metavar=RUN_METAVAR,
         ),
-    ] = ".",
-    ray_address: RayAddress = None,
-    deep: Annotated[
-        bool, typer.Option("--deep", help="Import vLLM too, which takes half a minute.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Check this machine: what rankgen needs, what is missing, and how to mend it."""
+    ] = "."
+    deep: Annotated[bool, Option("Import vLLM too, which takes half a minute.")] = False
+
+
+def doctor(settings: DoctorSettings, printing: Printing) -> None:
+    """Prints a line for each finding, and what to type where something is missing."""
     from rankgen.generator.doctor.checks import Examination, examine
 
-    findings = examine(Examination(out, ray_address, deep))
+    findings = examine(Examination(settings.out, settings.ray_address, settings.deep))
     failed = sum(finding.status == "fail" for finding in findings)
-    if not as_json and sys.stdout.isatty():
+    if not printing.as_json and sys.stdout.isatty():
         _print_table(findings)
     else:
         rows = [vars(finding) for finding in findings]
-        say(
-            "\n".join(_plain(_shown(findings))), {"ok": not failed, "checks": rows}, as_json=as_json
-        )
+        text = "\n".join(_plain(_shown(findings)))
+        say(text, {"ok": not failed, "checks": rows}, printing)
     if failed:
         raise typer.Exit(ENVIRONMENT)
 

@@ -1,42 +1,69 @@
-"""Options that several commands share."""
+"""Options of commands that are not settings of their work: what is printed, shown or forecast."""
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Annotated
 
-import typer
+from pydantic import Field
 
-# Runs are named by texts, not by `Path`, which would turn s3://bucket into s3:/bucket.
-RUN_METAVAR = "FOLDER|s3://…"
-Out = Annotated[
+from rankgen.manifests.options import RUN_METAVAR, Option, Settings
+
+ASSUMED_TOKENS_PER_SECOND = 30_000.0
+RunFolder = Annotated[
     str,
-    typer.Option(help="Folder of the run; repeat the command to resume.", metavar=RUN_METAVAR),
-]
-Run = Annotated[
-    str,
-    typer.Argument(
-        help="The folder of a retrieve, negatives, label or rerank run.", metavar=RUN_METAVAR
+    Option(
+        "Folder of a retrieve, negatives, label or rerank run.",
+        metavar=RUN_METAVAR,
+        is_argument=True,
     ),
 ]
-Shards = Annotated[
-    int | None,
-    typer.Option(help="Number of shards.", show_default="one for about a hundred queries"),
-]
-MaxFailed = Annotated[
-    int, typer.Option(help="Queries that may stay without a result before the exit code is 4.")
-]
-OwnDocument = Annotated[
-    str,
-    typer.Option(
-        help="A document that is the query itself, as in ArguAna: auto leaves it out (same id and "
-        "text), drop leaves out any document of the query's id, keep leaves it in."
-    ),
-]
-RayAddress = Annotated[
-    str | None,
-    typer.Option(
-        help="A Ray cluster: auto, host:6379 or ray://…; local is this machine.",
-        show_default="local",
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+
+
+class Printing(Settings):
+    """How a result is printed."""
+
+    as_json: Annotated[
+        bool, Option("Print the result as one JSON document.", flags=("--json",))
+    ] = False
+
+
+class Metrics(Settings):
+    """Where a command publishes Prometheus metrics while it works."""
+
+    panel = "Metrics"
+    metrics_port: Annotated[
+        int | None,
+        Field(ge=1, le=65535),
+        Option(
+            "Serve Prometheus metrics by HTTP on this port while the command works.",
+            "not served",
+        ),
+    ] = None
+    metrics_file: Annotated[
+        Path | None,
+        Option(
+            "Write Prometheus metrics to this file every 10 seconds, for node_exporter's textfile "
+            "collector.",
+            "not written",
+            metavar="NAME.prom",
+        ),
+    ] = None
+
+    def published(self) -> AbstractContextManager[None]:
+        """Returns what publishes the metrics of a block."""
+        from rankgen.generator.shards.metrics import published_metrics
+
+        return published_metrics(self.metrics_port, self.metrics_file)
+
+
+class Forecast(Settings):
+    """Whether a command only says what its work would cost."""
+
+    dry_run: Annotated[bool, Option("Print shards, calls, tokens and GPU-hours only.")] = False
+    tokens_per_second: Annotated[
+        float,
+        Field(gt=0),
+        Option("What --dry-run assumes of one GPU, prompt and output together."),
+    ] = ASSUMED_TOKENS_PER_SECOND

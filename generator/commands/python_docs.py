@@ -1,31 +1,30 @@
-"""The step `python-docs` of a recipe: a collection made from the interpreter's documentation."""
+"""`rankgen python-docs`: a collection made from the interpreter's documentation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
-from rankgen.manifests.validation import validated
-from rankgen.retrieval.collections.python_docs import write_python_docs
+from rankgen.manifests.options import Option, Settings
 
 
-class PythonDocsOptions(BaseModel):
+class PythonDocsSettings(Settings):
     """See `write_python_docs`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    out: Path
-    passages: int = Field(default=3000, ge=100)
-    seed: int = 0
+    out: Annotated[Path, Option("Folder of the collection.", metavar="FOLDER")]
+    passages: Annotated[int, Field(ge=100), Option("Most passages.")] = 3000
+    seed: Annotated[int, Option("Random seed of what is taken.")] = 0
 
 
-def perform_python_docs(values: Mapping[str, object], where: str) -> None:
+def python_docs(settings: PythonDocsSettings, printing: Printing) -> None:
     """Writes the collection; the same interpreter writes the same files each time."""
-    options = validated(PythonDocsOptions, values, where)
-    summary = write_python_docs(options.out, passages=options.passages, seed=options.seed)
+    from rankgen.retrieval.collections.python_docs import write_python_docs
+
+    summary = write_python_docs(settings.out, passages=settings.passages, seed=settings.seed)
     queries = ", ".join(f"{count} {split}" for split, count in summary.queries.items())
     text = f"{summary.passages:,} passages, known-item queries: {queries} -> {summary.folder}"
-    say(text, summary.model_dump(mode="json"), as_json=False)
+    say(text, summary.model_dump(mode="json"), printing)

@@ -6,22 +6,24 @@ import math
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from rankgen.generator.commands.reporting import reported
 from rankgen.generator.commands.run import run_recipe
+from rankgen.manifests.options import Option, Settings
 
 
-@reported
-def quickstart(
-    out: Annotated[Path, typer.Option(help="Folder of all steps; repeat to resume.")] = Path(
-        "quickstart-run"
-    ),
-) -> None:
-    """Retrieve, label, train and evaluate on Python's own documentation, in some minutes."""
+class QuickstartSettings(Settings):
+    """Where the quickstart works."""
+
+    out: Annotated[
+        Path, Option("Folder of all steps; repeat the command to resume.", metavar="FOLDER")
+    ] = Path("quickstart-run")
+
+
+def quickstart(settings: QuickstartSettings) -> None:
+    """Runs the shipped recipe, and says whether more training should help."""
     from rankgen.generator.doctor.before_work import has_idle_gpus, refuse_small_machine
     from rankgen.students.training.student_folder import finished_summary
 
+    out = settings.out
     refuse_small_machine(str(out))
     # Made for two CPU cores: a GPU that this torch cannot use is no reason to stop.
     run_recipe("quickstart", ["student.device=cpu"] if has_idle_gpus() else [], out)

@@ -9,13 +9,16 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from typing import ParamSpec
+from typing import TYPE_CHECKING, ParamSpec
 
 import typer
 
 from rankgen.generator.debugging import debug_wanted
 from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UnexpectedFault, last_line
 from rankgen.manifests.storage.object_store import store_problem
+
+if TYPE_CHECKING:
+    from rankgen.generator.commands.options import Printing
 
 Options = ParamSpec("Options")
 INTERRUPTED = 130
@@ -80,12 +83,12 @@ def report_error(error: RankgenError) -> int:
     return error.exit_code
 
 
-def say(text: str, values: Mapping[str, object], *, as_json: bool) -> None:
+def say(text: str, values: Mapping[str, object], printing: Printing) -> None:
     """Prints a command's result on stdout: `text` for people, `values` with `--json`."""
     # JSON can express every character in ASCII; a replaced one would be another value.
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     is_ascii = not encoding.lower().startswith("utf")
-    print(json.dumps(values, ensure_ascii=is_ascii) if as_json else text)
+    print(json.dumps(values, ensure_ascii=is_ascii) if printing.as_json else text)
 
 
 def _os_sentence(error: OSError) -> str:

@@ -5,45 +5,46 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from rankgen.generator.commands.options import Printing
+from rankgen.generator.commands.reporting import say
+from rankgen.manifests.options import Option, Settings
 
-from rankgen.generator.commands.options import AsJson
-from rankgen.generator.commands.reporting import reported, say
 
+class ReproduceSettings(Settings):
+    """Which table, and what to put beside it."""
 
-@reported
-def reproduce(
-    table: Annotated[str, typer.Argument(help="table1, table2 or figure1 of arXiv 2405.07920.")],
-    run: Annotated[
-        list[str] | None,
-        typer.Option(help="SYSTEM:TASK=FILE, a TREC run; repeatable."),
-    ] = None,
+    table: Annotated[
+        str,
+        Option("table1, table2 or figure1 of arXiv 2405.07920.", metavar="TABLE", is_argument=True),
+    ]
+    runs: Annotated[
+        tuple[str, ...],
+        Option("A TREC run; repeatable.", flags=("--run", "--runs"), metavar="SYSTEM:TASK=FILE"),
+    ] = ()
     qrels: Annotated[
-        list[str] | None,
-        typer.Option(help="TASK=FILE or TASK=irds:ID, its judgements; repeatable."),
-    ] = None,
+        tuple[str, ...],
+        Option("Judgements of a task; repeatable.", metavar="TASK=FILE|irds:ID"),
+    ] = ()
     fetch_qrels: Annotated[
-        bool,
-        typer.Option(
-            "--fetch-qrels", help="Take judgements that no --qrels names from ir_datasets."
-        ),
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Print the paper's figures beside one's own, and what is missing for the rest."""
+        bool, Option("Take judgements that no --qrels names from ir_datasets.")
+    ] = False
+
+
+def reproduce(settings: ReproduceSettings, printing: Printing) -> None:
+    """Prints the paper's figures beside one's own."""
     from rankgen.students.paper.reproduce import format_reproduction
     from rankgen.students.paper.reproduce import reproduce as lay_beside
 
     runs: dict[str, dict[str, Path]] = {}
-    for text in run or []:
+    for text in settings.runs:
         key, path = _split(text, "--run SYSTEM:TASK=FILE")
         system, colon, task = key.partition(":")
         if not colon or not system:
             _refuse(text, "--run SYSTEM:TASK=FILE")
         runs.setdefault(system, {})[task] = path
-    judgements = dict(_split(text, "--qrels TASK=FILE") for text in qrels or [])
-    found = lay_beside(table, judgements, runs, fetches=fetch_qrels)
-    say(format_reproduction(found), found.as_json(), as_json=as_json)
+    judgements = dict(_split(text, "--qrels TASK=FILE") for text in settings.qrels)
+    found = lay_beside(settings.table, judgements, runs, fetches=settings.fetch_qrels)
+    say(format_reproduction(found), found.as_json(), printing)
 
 
 def _split(text: str, shape: str) -> tuple[str, Path]:

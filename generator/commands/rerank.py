@@ -2,73 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from pydantic import PositiveInt
 
-from rankgen.generator.commands.metrics_options import MetricsFile, MetricsPort, pop_metrics
-from rankgen.generator.commands.options import AsJson, MaxFailed, RayAddress, Shards
-from rankgen.generator.commands.reporting import reported, say
+from rankgen.generator.commands.options import Metrics, Printing
+from rankgen.generator.commands.reporting import say
+from rankgen.generator.jobs.job_settings import JobSettings
+from rankgen.manifests.options import RUN_METAVAR, Option
+from rankgen.manifests.storage.run_path import RunPath
+from rankgen.students.hardware_settings import HardwareSettings
+from rankgen.students.reranking.strict_order import TiePolicy
 
 
-@reported
-def rerank(
-    student: Annotated[str, typer.Option(help="Folder or id of a cross-encoder.")],
-    candidates: Annotated[str, typer.Option(help="The folder of a retrieve run.")],
-    out: Annotated[str, typer.Option(help="Folder of the run; repeat the command to resume.")],
+class RerankSettings(JobSettings, HardwareSettings):
+    """Everything that `rankgen rerank` can be told."""
+
+    student: Annotated[str, Option("A cross-encoder.", metavar="FOLDER|ID")]
+    candidates: Annotated[
+        RunPath, Option("Folder of a retrieve or rerank run.", metavar=RUN_METAVAR)
+    ]
     depth: Annotated[
-        int | None, typer.Option(help="Candidates that are scored.", show_default="all")
-    ] = None,
+        PositiveInt | None,
+        Option("Candidates to score per query; the rest keep their order.", "all"),
+    ] = None
     ties: Annotated[
-        str,
-        typer.Option(
-            help="Of equal scores first: the better of the first stage (first-stage), or the "
-            "greater document id, as in trec_eval (doc-id)."
+        TiePolicy,
+        Option(
+            "How to break ties: first-stage keeps the first stage's order; doc-id puts the larger "
+            "document id first, as trec_eval does."
         ),
-    ] = "first-stage",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    precision: Annotated[
-        str, typer.Option(help="auto (whichever is fast here), fp32 or bf16.")
-    ] = "auto",
-    chunk_tokens: Annotated[
-        int | None, typer.Option(help="Tokens of one forward pass.", show_default="by device")
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option(help="CPU threads of a worker.", show_default="its CPUs")
-    ] = None,
+    ] = "first-stage"
     workers: Annotated[
-        int | None, typer.Option(help="Ray actors.", show_default="one a GPU, or one a node")
-    ] = None,
-    shards: Shards = None,
-    max_failed: MaxFailed = 0,
-    ray_address: RayAddress = None,
-    metrics_port: MetricsPort = None,
-    metrics_file: MetricsFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Have a student order every query's candidates."""
-    options = dict(locals())
-    as_json = bool(options.pop("as_json"))
-    with pop_metrics(options):
-        perform_rerank(options, "rerank", as_json=as_json)
+        PositiveInt | None, Option("Ray actors.", "one per GPU, or one per node")
+    ] = None
 
 
-def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = False) -> None:
-    """Runs the command with its options as values; see `RerankSettings`."""
-    from rankgen.generator.commands.rerank_options import RerankSettings
+def rerank(settings: RerankSettings, metrics: Metrics, printing: Printing) -> None:
+    """Re-ranks and says where the new order is."""
+    with metrics.published():
+        _rerank(settings, printing)
+
+
+def _rerank(settings: RerankSettings, printing: Printing) -> None:
     from rankgen.generator.jobs.rerank import RerankRun
     from rankgen.generator.jobs.rerank import rerank as run
     from rankgen.manifests.errors import UsageError
     from rankgen.manifests.models.model_source import pinned_model
     from rankgen.manifests.run.run_directory import TREC_RUN
-    from rankgen.manifests.validation import validated
-    from rankgen.students.reranking.reranker import StudentOpener, precision_of_worker
+    from rankgen.students.model.precision import precision_of_worker
+    from rankgen.students.reranking.reranker import StudentReranker
     from rankgen.students.reranking.student_identity import student_identity
 
-    settings = validated(RerankSettings, values, where)
     folder = Path(settings.student)
     if folder.is_dir() and not (folder / "config.json").is_file():
         raise UsageError(
@@ -81,7 +68,8 @@ def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = 
         if folder.is_dir()
         else pinned_model(settings.student, held=_held_student(settings.out))
     )
-    opener = StudentOpener(
+    opener = partial(
+        StudentReranker.load,
         student,
         depth=settings.depth,
         ties=settings.ties,
@@ -123,7 +111,7 @@ def perform_rerank(values: Mapping[str, object], where: str, *, as_json: bool = 
         "resumed_shards": summary.resumed_shards,
         **summary.counts,
     }
-    say(text, result, as_json=as_json)
+    say(text, result, printing)
 
 
 def _held_student(out: Path) -> object:

@@ -3,57 +3,61 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from rankgen.generator.commands.evaluate import perform_evaluate
-from rankgen.generator.commands.label import forecast_label, perform_label
-from rankgen.generator.commands.metrics_options import MetricsFile, MetricsPort
-from rankgen.generator.commands.negatives import perform_negatives
-from rankgen.generator.commands.options import RayAddress
-from rankgen.generator.commands.reporting import reported
-from rankgen.generator.commands.rerank import perform_rerank
-from rankgen.generator.commands.retrieve import describe_retrieve, perform_retrieve
-from rankgen.generator.commands.train_student import perform_train_student
+from rankgen.generator.commands.from_models import settings_of
+from rankgen.generator.commands.label import forecast_label
+from rankgen.generator.commands.options import Forecast, Metrics, Printing
+from rankgen.generator.commands.registry import STEPS, function_of
+from rankgen.generator.commands.retrieve import describe_retrieve
+from rankgen.generator.jobs.job_settings import ClusterSettings
+from rankgen.generator.jobs.label_settings import LabelOptions
+from rankgen.generator.jobs.retrieve_settings import RetrieveOptions
+from rankgen.manifests.options import Option, Settings
+from rankgen.manifests.validation import validated
 
 if TYPE_CHECKING:
     from rankgen.manifests.recipes.recipe import Recipe, Step
 
-ASSUMED_TOKENS_PER_SECOND = 30_000.0
-# Steps of these commands start Ray's workers.
-ON_RAY = frozenset({"retrieve", "negatives", "label", "train-student", "rerank"})
 
-
-@reported
-def run(
-    recipe: Annotated[str, typer.Argument(help="A TOML file, or the name of a shipped recipe.")],
-    sets: Annotated[
-        list[str] | None, typer.Option("--set", help="STEP.OPTION=VALUE; repeatable.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of all steps.", show_default="the recipe's")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check the recipe and print its steps and costs.")
-    ] = False,
-    ray_address: RayAddress = None,
-    metrics_port: MetricsPort = None,
-    metrics_file: MetricsFile = None,
-) -> None:
-    """Run a recipe; repeat the command to resume it.
+class RunSettings(ClusterSettings):
+    """Which recipe, and what is changed of it.
 
     A step that names its own ray_address runs there, all others at --ray-address.
     """
-    if dry_run:
-        describe_recipe(recipe, sets or [], out, ray_address)
-        return
-    from rankgen.generator.shards.metrics import published_metrics
 
-    with published_metrics(metrics_port, metrics_file):
-        run_recipe(recipe, sets or [], out, ray_address)
+    recipe: Annotated[
+        str,
+        Option(
+            "A TOML file, or the name of a shipped recipe.", metavar="FILE|NAME", is_argument=True
+        ),
+    ]
+    overrides: Annotated[
+        tuple[str, ...],
+        Option(
+            "Override a setting of a step; repeatable.",
+            flags=("--set",),
+            metavar="STEP.OPTION=VALUE",
+        ),
+    ] = ()
+    out: Annotated[
+        Path | None, Option("Folder of all steps.", "the recipe's", metavar="FOLDER")
+    ] = None
+    dry_run: Annotated[
+        bool, Option("Check the recipe, and print its steps and what they cost.")
+    ] = False
+
+
+def run(settings: RunSettings, metrics: Metrics) -> None:
+    """Runs a recipe, or says what it would do."""
+    recipe, overrides, out = settings.recipe, settings.overrides, settings.out
+    if settings.dry_run:
+        describe_recipe(recipe, overrides, out, settings.ray_address)
+        return
+    with metrics.published():
+        run_recipe(recipe, overrides, out, settings.ray_address)
 
 
 def run_recipe(
@@ -73,61 +77,47 @@ def run_recipe(
     from rankgen.generator.shards.cluster import kept_session
     from rankgen.manifests.recipes.recipe import load_recipe
 
-    recipe = load_recipe(named, list(COMMANDS), overrides, out)
+    recipe = load_recipe(named, STEPS, overrides, out)
     with kept_session():
         for number, step in enumerate(recipe.steps, start=1):
             print(_heading(recipe, step, number), file=sys.stderr)
-            where = f"recipe {recipe.name}, step '{step.name}'"
-            COMMANDS[step.command](_options(recipe, step, ray_address), where)
+            command = function_of(step.command)
+            (first, _), *others = settings_of(command).items()
+            rest = {parameter: model() for parameter, model in others}
+            command(**{first: _settings(recipe, step, ray_address)}, **rest)
 
 
 def describe_recipe(
     named: str, overrides: Sequence[str], out: Path | None, ray_address: str | None = None
 ) -> None:
     """Checks every step's settings and prints them, with the cost of labelling where known."""
-    from rankgen.generator.commands.step_check import check_step
     from rankgen.manifests.recipes.recipe import load_recipe
 
-    recipe = load_recipe(named, list(COMMANDS), overrides, out)
+    recipe = load_recipe(named, STEPS, overrides, out)
     print(f"{recipe.name}: {recipe.about}\nout: {recipe.out}")
     for number, step in enumerate(recipe.steps, start=1):
         print(_heading(recipe, step, number))
-        options = _options(recipe, step, ray_address)
-        where = f"recipe {recipe.name}, step '{step.name}'"
-        check_step(step.command, options, where)
-        for name, value in options.items():
+        settings = _settings(recipe, step, ray_address)
+        for name, value in recipe.step_options(step).items():
             print(f"    {name} = {value}")
-        if step.command == "retrieve":
-            describe_retrieve(options, where)
-        if step.command == "label":
-            if (Path(str(options["candidates"])) / "manifest.json").exists():
-                forecast_label(options, where, ASSUMED_TOKENS_PER_SECOND)
+        if isinstance(settings, RetrieveOptions):
+            settings.settings()
+            describe_retrieve(settings)
+        if isinstance(settings, LabelOptions):
+            settings.settings().teacher.resolved()
+            if (settings.candidates / "manifest.json").exists():
+                forecast_label(settings, Forecast(), Printing())
             else:
                 print("    cost: known once its candidates are there; repeat --dry-run then")
 
 
-def _options(recipe: Recipe, step: Step, ray_address: str | None) -> dict[str, object]:
-    """Returns a step's options, with the cluster of all steps where it names none of its own."""
-    shared = {"ray_address": ray_address} if ray_address and step.command in ON_RAY else {}
-    return {**shared, **recipe.step_options(step)}
+def _settings(recipe: Recipe, step: Step, ray_address: str | None) -> Settings:
+    """Returns a step's settings; it runs on the cluster of all where it names none of its own."""
+    model = next(iter(settings_of(function_of(step.command)).values()))
+    shared = {"ray_address": ray_address} if "ray_address" in model.model_fields else {}
+    values = {**shared, **recipe.step_options(step)}
+    return validated(model, values, f"recipe {recipe.name}, step '{step.name}'")
 
 
 def _heading(recipe: Recipe, step: Step, number: int) -> str:
     return f"[{number}/{len(recipe.steps)}] {step.name}: {step.command}"
-
-
-def _perform_python_docs(values: Mapping[str, object], where: str) -> None:
-    from rankgen.generator.commands.python_docs import perform_python_docs
-
-    perform_python_docs(values, where)
-
-
-COMMANDS: dict[str, Callable[[Mapping[str, object], str], None]] = {
-    "python-docs": _perform_python_docs,
-    "retrieve": perform_retrieve,
-    "label": perform_label,
-    "train-student": perform_train_student,
-    "negatives": perform_negatives,
-    "rerank": perform_rerank,
-    "evaluate": perform_evaluate,
-}

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rankgen.generator.commands.options import AsJson, Run
-from rankgen.generator.commands.reporting import INTERRUPTED, reported, say
+from rankgen.generator.commands.options import Printing, RunFolder
+from rankgen.generator.commands.reporting import INTERRUPTED, say
+from rankgen.manifests.options import Option, Settings
 
 if TYPE_CHECKING:
     from rankgen.manifests.run.run_directory import RunDirectory
@@ -21,34 +22,35 @@ WATCH_SECONDS = 5.0
 _SHARE = 4
 
 
-@reported
-def status(
-    run: Run,
+class StatusSettings(Settings):
+    """Which run, and how long it is watched."""
+
+    run: RunFolder
     watch: Annotated[
         bool,
-        typer.Option(
-            "--watch",
-            help="Show the run and each of its workers again every 5 seconds until it is finished: "
-            "a table on a terminal, elsewhere one JSON document a line.",
+        Option(
+            "Show the run and each of its workers again every 5 seconds until it is finished: a "
+            "table on a terminal, elsewhere one JSON document a line."
         ),
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Show how far a run is and who works on it; works on any machine that sees its folder."""
+    ] = False
+
+
+def status(settings: StatusSettings, printing: Printing) -> None:
+    """Prints how far the run is, once or again and again."""
     from rankgen.generator.commands.status_view import status_text, status_values
     from rankgen.manifests.run.run_directory import RunDirectory
     from rankgen.manifests.run.status import run_status
 
-    directory = RunDirectory(run)
+    directory = RunDirectory(settings.run)
     try:
-        if watch and (as_json or not sys.stdout.isatty()):
+        if settings.watch and (printing.as_json or not sys.stdout.isatty()):
             _in_lines(directory)
             return
-        found = _on_terminal(run, directory) if watch else run_status(directory)
+        found = _on_terminal(settings.run, directory) if settings.watch else run_status(directory)
     except KeyboardInterrupt:
         # The usual end of watching: the run goes on, and there is nothing to resume.
         raise typer.Exit(INTERRUPTED) from None
-    say(status_text(run, found), status_values(found), as_json=as_json)
+    say(status_text(settings.run, found), status_values(found), printing)
 
 
 def _in_lines(run: RunDirectory) -> None:

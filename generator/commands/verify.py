@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from pydantic import PositiveInt
 
-from rankgen.generator.commands.options import AsJson, RayAddress, Run
-from rankgen.generator.commands.reporting import reported, say
+from rankgen.generator.commands.options import Printing, RunFolder
+from rankgen.generator.commands.reporting import say
+from rankgen.generator.jobs.job_settings import ClusterSettings
+from rankgen.generator.jobs.kinds import KINDS
+from rankgen.manifests.options import Option
 
-if TYPE_CHECKING:
-    from rankgen.manifests.run.ledger import Validate
-    from rankgen.manifests.run.plan import Kind
 
+class VerifySettings(ClusterSettings):
+    """Which run, and how deeply it is checked."""
 
-@reported
-def verify(
-    run: Run,
-    full: Annotated[bool, typer.Option("--full", help="Also re-read and check every row.")] = False,
+    run: RunFolder
+    full: Annotated[bool, Option("Also re-read and check every row.")] = False
     relabel: Annotated[
-        int | None, typer.Option(help="Also have the teacher label so many queries again.", min=1)
-    ] = None,
-    ray_address: RayAddress = None,
-    as_json: AsJson = False,
-) -> None:
-    """Check that a run holds exactly what was committed; exit code 5 if it does not."""
+        PositiveInt | None,
+        Option("Also have the teacher label this many queries again.", "none"),
+    ] = None
+
+
+def verify(settings: VerifySettings, printing: Printing) -> None:
+    """Checks a run against its ledger."""
     from rankgen.manifests.run.plan import read_plan
     from rankgen.manifests.run.run_directory import RunDirectory
     from rankgen.manifests.run.verify import verify_run
 
-    directory = RunDirectory(run)
-    validate = row_checks()[read_plan(directory).kind] if full else None
-    found = verify_run(directory, validate)
+    directory = RunDirectory(settings.run)
+    kind = KINDS[read_plan(directory).kind]
+    found = verify_run(directory, kind.validate() if settings.full else None)
     shards = f"{found.shards} of {found.plan.shards} shards"
     text = "\n".join(
         [
-            f"{run}: {shards}, {found.queries:,} of {found.plan.queries:,} queries, "
+            f"{settings.run}: {shards}, {found.queries:,} of {found.plan.queries:,} queries, "
             f"{len(found.quarantined)} quarantined, {len(found.problems)} problems",
             *found.problems,
             *([] if found.is_finished else ["not finished: repeat the run's command to resume"]),
@@ -50,33 +52,18 @@ def verify(
         "finished": found.is_finished,
         "problems": list(found.problems),
     }
-    if relabel is not None and not found.problems:
+    if settings.relabel is not None and not found.problems:
         from rankgen.generator.jobs.relabel import relabel as label_again
 
-        agreement = label_again(directory, relabel, ray_address)
+        agreement = label_again(directory, settings.relabel, settings.ray_address)
         values["relabel"] = agreement.model_dump()
         text += (
             f"\nlabelled {agreement.queries} queries again: {agreement.flip_rate:.1%} changed, "
             f"Kendall tau {agreement.kendall_tau:.4f}, "
             f"top-10 overlap {agreement.top10_overlap:.1%} -> {agreement.kept}"
         )
-    say(text, values, as_json=as_json)
+    say(text, values, printing)
     if found.problems:
         raise typer.Exit(5)
     if not found.is_finished:
         raise typer.Exit(4)
-
-
-def row_checks() -> dict[Kind, Validate]:
-    """Returns what checks the rows of each kind of run."""
-    from rankgen.generator.jobs.label_rows import validate_rankings
-    from rankgen.generator.jobs.negatives_work import validate_lists
-    from rankgen.generator.jobs.rerank_work import validate_reranked
-    from rankgen.generator.jobs.retrieve_work import validate_candidates
-
-    return {
-        "retrieve": validate_candidates,
-        "label": validate_rankings,
-        "rerank": validate_reranked,
-        "negatives": validate_lists,
-    }

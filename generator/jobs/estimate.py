@@ -9,7 +9,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from rankgen.generator.answers.outcomes import TeacherFailure
-from rankgen.generator.jobs.label import LabelRunSettings, plan_labels
+from rankgen.generator.jobs.label import plan_labels
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.prompts.tokenizer import BUNDLED
 from rankgen.generator.strategies.windows import call_count, spans
 from rankgen.generator.teachers.registry import make_prompter
@@ -145,7 +146,7 @@ def _tokens(
     prompt = output = calls = 0
     failure: TeacherFailure | None = None
     for query in sample:
-        doc_ids = lists[[query.query_id]][query.query_id].doc_ids
+        doc_ids = lists.of([query.query_id])[0].doc_ids
         documents = texts[doc_ids]
         for start, end in spans(len(doc_ids), teacher.window, teacher.stride):
             window = [documents[doc_id] for doc_id in doc_ids[start:end]]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import JsonValue
 
 from rankgen.generator.engines.answered_model import answer_record
 from rankgen.generator.engines.server_address import server_address
@@ -15,7 +15,9 @@ from rankgen.generator.engines.server_notes import server_notes
 from rankgen.generator.engines.vllm_arguments import checked_dtype
 from rankgen.generator.engines.vllm_dtype import own_dtype
 from rankgen.generator.jobs.held_versions import VLLM_KEY, vllm_version, with_held_versions
+from rankgen.generator.jobs.kinds import KINDS
 from rankgen.generator.jobs.label_rows import validate_rankings
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.jobs.label_work import LabelFactory
 from rankgen.generator.shards.cluster import cpus_of_nodes
 from rankgen.generator.shards.job import JobSummary, ShardJob, run_job
@@ -35,43 +37,10 @@ from rankgen.manifests.run.provenance import read_predicate
 from rankgen.manifests.run.query_table import QueryTable, queries_of_run
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.texts import digest_of_documents, link_texts
-from rankgen.manifests.storage.run_path import RunPath
 
 # With more threads an embedder would wait for the interpreter's lock.
 _EMBEDDING_CPUS = 8
 _ENGINE_GAP_SECONDS = 3.0
-
-
-class LabelRunSettings(BaseModel):
-    """Everything that `rankgen label` can be told.
-
-    Attributes:
-        candidates: The folder of a retrieve run.
-        teacher: The teacher and how it is asked.
-        only: Label only these queries; None labels all that have candidates.
-        shards: Number of shards; None takes as many as the candidates have.
-        workers: Ray actors; None takes one a GPU, one a node for `minilm` (more on nodes of many
-            cores), else one.
-        max_failed: Queries without a ranking that are tolerated.
-        stall_seconds: A worker that finishes no window for so long is replaced.
-        ray_address: A cluster, or None for this machine.
-        allow_other_versions: Go on with a run although it was begun with other versions of what
-            makes its labels.
-        out: The run's folder.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    candidates: RunPath
-    teacher: LabelSettings
-    only: tuple[str, ...] | None = None
-    shards: int | None = Field(default=None, ge=1)
-    workers: int | None = Field(default=None, ge=1)
-    max_failed: int = Field(default=0, ge=0)
-    stall_seconds: float = Field(default=1800.0, gt=0)
-    ray_address: str | None = None
-    allow_other_versions: bool = False
-    out: RunPath
 
 
 def label(settings: LabelRunSettings) -> JobSummary:
@@ -139,7 +108,7 @@ def _job(
     return ShardJob(
         run=run,
         plan=plan,
-        unit="windows",
+        unit=KINDS["label"].unit,
         queries=queries,
         factory=LabelFactory(
             source.root.absolute(),
@@ -180,7 +149,7 @@ def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
         recipe["documents_sha256"] = digest_of_documents(source)
     plan = Plan(
         kind="label",
-        tables=("rankings", "windows"),
+        tables=KINDS["label"].tables,
         recipe=recipe,
         settings=_shown(settings) | losses,
         shards=settings.shards or default_shards(len(queries)),
@@ -200,12 +169,7 @@ def _recorded_losses(
     from rankgen.generator.teachers.recorded import recorded_losses
 
     chosen = None if only is None else frozenset(only)
-    candidates = (
-        (row["query_id"], row["doc_ids"])
-        for shard in source.shards("candidates", ["query_id", "doc_ids"])
-        for row in shard.to_pylist()
-        if chosen is None or row["query_id"] in chosen
-    )
+    candidates = (row for row in source.candidates() if chosen is None or row.query_id in chosen)
     losses = recorded_losses(Path(argument or ""), teacher.order or "score", candidates)
     return {"recorded_run": dict(losses)}
 

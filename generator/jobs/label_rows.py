@@ -19,7 +19,7 @@ from rankgen.generator.answers.outcomes import (
     WindowResult,
 )
 from rankgen.manifests.errors import IntegrityProblem
-from rankgen.manifests.run.candidate_lists import CandidateList
+from rankgen.manifests.records import Candidates
 from rankgen.manifests.schema import RANKINGS, WINDOWS
 from rankgen.manifests.storage.digest import sha256_of_lines
 
@@ -37,7 +37,7 @@ class Call(TypedDict):
     permutation: list[int]
 
 
-def ranking_table(rankings: Sequence[tuple[QueryRanking, CandidateList]]) -> pa.Table:
+def ranking_table(rankings: Sequence[tuple[QueryRanking, Candidates]]) -> pa.Table:
     """Returns one row per query: its candidates in the teacher's order."""
     return pa.Table.from_pylist([_ranking_row(*pair) for pair in rankings], schema=RANKINGS)
 
@@ -166,20 +166,20 @@ def _without_failed(calls: pa.Table) -> pa.Table:
     return calls.filter(pc.is_valid(calls["permutation"]))
 
 
-def _ranking_row(ranking: QueryRanking, candidates: CandidateList) -> dict[str, object]:
+def _ranking_row(ranking: QueryRanking, candidates: Candidates) -> dict[str, object]:
     usage = ranking.usage
     repaired = sum(w.result.outcome is not WindowOutcome.OK for w in ranking.windows)
     return {
         "query_id": ranking.query_id,
         "doc_ids": [candidates.doc_ids[i] for i in ranking.order],
         "retrieval_positions": [i + 1 for i in ranking.order],
-        "retrieval_scores": [candidates.retrieval_scores[i] for i in ranking.order],
+        "retrieval_scores": [candidates.scores[i] for i in ranking.order],
         "status": ranking.status,
         "windows": len(ranking.windows),
         "repaired_windows": repaired,
         "prompt_tokens": usage.prompt,
         "output_tokens": usage.output,
-        "candidates_sha256": candidates.candidates_sha256,
+        "candidates_sha256": candidates.digest(),
     }
 
 

@@ -40,8 +40,8 @@ from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.teacher_recipe import refuse_another_teacher
 from rankgen.generator.teachers.versions import versions
 from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError
-from rankgen.manifests.records import Document, Query
-from rankgen.manifests.run.candidate_lists import CandidateList, CandidateLists
+from rankgen.manifests.records import Candidates, Document, Query
+from rankgen.manifests.run.candidate_lists import CandidateLists
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.texts import DocumentTexts
 
@@ -124,13 +124,13 @@ class LabelWork:
         The rows list all calls in the shard's journal for these queries, failed ones of earlier
         revisions and of dead workers included.
         """
-        lists = self._candidates[[query.query_id for query in queries]]
+        lists = self._candidates.of(query.query_id for query in queries)
         opened = WindowJournal(journal)
         damaged = opened.damaged
         teacher = JournaledTeacher(self._teacher, opened, self._count_window)
         chains = [
-            asyncio.create_task(self._rank(query, lists[query.query_id], teacher))
-            for query in queries
+            asyncio.create_task(self._rank(query, candidates, teacher))
+            for query, candidates in zip(queries, lists, strict=True)
         ]
         try:
             results = await asyncio.gather(*chains)
@@ -140,12 +140,13 @@ class LabelWork:
             for chain in chains:
                 chain.cancel()
             await teacher.close()
-        ranked = [result for result in results if isinstance(result, QueryRanking)]
+        pairs = zip(results, lists, strict=True)
+        ranked = [(result, given) for result, given in pairs if isinstance(result, QueryRanking)]
         failed = [result for result in results if isinstance(result, FailedQuery)]
         return FilledShard(
             tables={
-                "rankings": ranking_table([(r, lists[r.query_id]) for r in ranked]),
-                "windows": window_table(ranked, failed),
+                "rankings": ranking_table(ranked),
+                "windows": window_table([ranking for ranking, _ in ranked], failed),
             },
             failed={query.query_id: query.reason for query in failed},
             facts={"windows_replayed": teacher.replayed, "journal_lines_damaged": damaged},
@@ -172,7 +173,7 @@ class LabelWork:
         return {"teacher": self._teacher.name, **self._versions, **self._teacher.facts()}
 
     async def _rank(
-        self, query: Query, candidates: CandidateList, teacher: JournaledTeacher
+        self, query: Query, candidates: Candidates, teacher: JournaledTeacher
     ) -> QueryRanking | FailedQuery:
         made: list[WindowRecord] = []
         async with self._chains:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import JsonValue
 
+from rankgen.generator.jobs.kinds import KINDS
+from rankgen.generator.jobs.negatives_settings import NegativesSettings
 from rankgen.generator.jobs.negatives_work import NegativesFactory, validate_lists
 from rankgen.generator.shards.job import JobSummary, ShardJob, run_job
 from rankgen.generator.shards.pool_settings import PoolSettings
@@ -16,52 +17,17 @@ from rankgen.manifests.errors import UsageError
 from rankgen.manifests.judged_queries import judged_without
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run.candidate_lists import CandidateLists
-from rankgen.manifests.run.plan import Plan, default_shards, digest_of_queries
-from rankgen.manifests.run.query_table import QueryTable
+from rankgen.manifests.run.plan import Plan, default_shards
+from rankgen.manifests.run.query_table import QueryTable, queries_of_run
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.texts import DocumentTexts, write_documents, write_queries
 from rankgen.manifests.storage.digest import sha256_of_lines, sha256_of_value
-from rankgen.manifests.storage.run_path import RunPath
 from rankgen.retrieval.collections.collection import Collection
 from rankgen.retrieval.collections.judgements import read_judgements
 from rankgen.retrieval.collections.open_collection import open_collection
 from rankgen.retrieval.collections.own_documents import OwnDocument
 from rankgen.retrieval.collections.same_text import is_query_itself
 from rankgen.retrieval.negatives import copies_of_positives, positives_of
-
-
-class NegativesSettings(BaseModel):
-    """Everything that `rankgen negatives` can be told.
-
-    Attributes:
-        candidates: The folder of a retrieve run.
-        qrels: Judgements in TREC or BEIR form.
-        collection: Where relevant passages are that the first stage did not return: a folder,
-            `irds:ID` or `hf:NAME`; None leaves them out.
-        depth: Negatives come from the best so many candidates.
-        count: Negatives of a query, at most; a list of fewer is kept.
-        grade: The lowest grade of a relevant passage.
-        seed: Of the draws.
-        own_document: Whether a candidate that is the query itself may be a negative; see
-            `find_own_documents`.
-        shards: Number of shards; None takes about a hundred queries in each.
-        ray_address: A cluster, or None for this machine.
-        out: The run's folder.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    candidates: RunPath
-    qrels: Path
-    collection: str | None = None
-    depth: int = Field(default=200, ge=1)
-    count: int = Field(default=99, ge=1)
-    grade: int = Field(default=1, ge=1)
-    seed: int = Field(default=0, ge=0)
-    own_document: OwnDocument = "auto"
-    shards: int | None = Field(default=None, ge=1)
-    ray_address: str | None = None
-    out: RunPath
 
 
 @dataclass(frozen=True)
@@ -71,8 +37,8 @@ class NegativesSummary:
     Attributes:
         job: The shards.
         unjudged: Queries with candidates but without a relevant passage.
-        without_text: Queries whose relevant passages are neither candidates nor in a collection.
-        notice: Which judged queries have no candidates; None where all have some.
+        without_text: Queries whose relevant passages all lack a text.
+        notice: Sentence about judged queries without candidates; None if there are none.
     """
 
     job: JobSummary
@@ -82,10 +48,10 @@ class NegativesSummary:
 
 
 def negatives(settings: NegativesSettings) -> NegativesSummary:
-    """Publishes rankings of one relevant passage and then hard negatives, for the LCE loss.
+    """Publishes, for the LCE loss, lists of one relevant passage followed by hard negatives.
 
     Raises:
-        UsageError: The candidates are no finished run, or no query has a relevant passage.
+        UsageError: The run of candidates is not finished, or no query has a relevant passage.
         RankgenError: See `run_job`.
     """
     source, run = RunDirectory(settings.candidates), RunDirectory(settings.out)
@@ -105,13 +71,11 @@ def negatives(settings: NegativesSettings) -> NegativesSummary:
     positives = _with_texts(asked, relevant)
     if not positives:
         raise UsageError(
-            f"no query of {source.root} has a relevant passage in {settings.qrels} whose text is "
-            "at hand",
+            f"no query of {source.root} has a relevant passage in {settings.qrels} with a text",
             "name the collection's judgements, or the collection itself: --collection"
             + (f"; {notice}" if notice else ""),
         )
-    texts = source.texts("queries")
-    queries = [Query(query_id, texts[query_id]) for query_id in positives]
+    queries = queries_of_run(source, positives)
     copies = _in_lists(
         lists, copies_of_positives(positives, relevant, retrieved.all()), settings.depth
     )
@@ -121,7 +85,7 @@ def negatives(settings: NegativesSettings) -> NegativesSummary:
     own = _in_lists(lists, _own(settings.own_document, queries, retrieved), settings.depth).keys()
     plan = Plan(
         kind="negatives",
-        tables=("rankings",),
+        tables=KINDS["negatives"].tables,
         recipe={
             "candidates_sha256": lists.digest(),
             "positives_sha256": sha256_of_lines(
@@ -133,7 +97,7 @@ def negatives(settings: NegativesSettings) -> NegativesSummary:
         settings=settings.model_dump(mode="json"),
         shards=settings.shards or default_shards(len(queries)),
         queries=len(queries),
-        queries_sha256=digest_of_queries(queries),
+        queries_sha256=queries.digest(),
     )
     factory = NegativesFactory(
         source.root.absolute(),
@@ -148,11 +112,11 @@ def negatives(settings: NegativesSettings) -> NegativesSummary:
     job = ShardJob(
         run=run,
         plan=plan,
-        unit="lists",
-        queries=QueryTable(queries),
+        unit=KINDS["negatives"].unit,
+        queries=queries,
         factory=factory,
         validate=validate_lists,
-        finish=lambda: _publish_texts(source, run, plan, collection),
+        finish=lambda: _publish_texts(source, run, plan, queries, collection),
         pool=PoolSettings,
         ray_address=settings.ray_address,
     )
@@ -164,7 +128,7 @@ def negatives(settings: NegativesSettings) -> NegativesSummary:
 def _relevant(
     judged: Mapping[str, Sequence[str]], retrieved: DocumentTexts, collection: Collection | None
 ) -> list[Document]:
-    """Returns the relevant passages whose text is at hand."""
+    """Returns the relevant passages that were retrieved or are in the collection."""
     wanted = {doc_id for doc_ids in judged.values() for doc_id in doc_ids}
     found = list(retrieved[sorted(wanted & retrieved.doc_ids)].values())
     elsewhere = wanted - retrieved.doc_ids
@@ -176,7 +140,7 @@ def _relevant(
 def _with_texts(
     judged: Mapping[str, Sequence[str]], relevant: Sequence[Document]
 ) -> dict[str, tuple[str, ...]]:
-    """Returns each query's relevant passages that have a text; queries without any are out."""
+    """Returns each query's relevant passages that have a text, if it has any."""
     held = {document.doc_id for document in relevant}
     found = {q: tuple(d for d in doc_ids if d in held) for q, doc_ids in judged.items()}
     return {query_id: doc_ids for query_id, doc_ids in found.items() if doc_ids}
@@ -185,16 +149,16 @@ def _with_texts(
 def _in_lists(
     lists: CandidateLists, found: Mapping[str, AbstractSet[str]], depth: int
 ) -> dict[str, frozenset[str]]:
-    """Returns query id -> what was found and is a candidate; queries without any are out."""
-    held = lists[[query_id for query_id, doc_ids in found.items() if doc_ids]]
-    within = {q: found[q] & set(candidates.doc_ids[:depth]) for q, candidates in held.items()}
+    """Returns query id -> what was found among its top candidates, for queries with any."""
+    held = lists.of(query_id for query_id, doc_ids in found.items() if doc_ids)
+    within = {c.query_id: found[c.query_id] & set(c.doc_ids[:depth]) for c in held}
     return {query_id: frozenset(doc_ids) for query_id, doc_ids in within.items() if doc_ids}
 
 
 def _own(
-    rule: OwnDocument, queries: Sequence[Query], retrieved: DocumentTexts
+    rule: OwnDocument, queries: Iterable[Query], retrieved: DocumentTexts
 ) -> dict[str, frozenset[str]]:
-    """Returns the queries that share their id with a passage that must not be their negative."""
+    """Returns query id -> the passage of the same id, where that must not be its negative."""
     if rule == "keep":
         return {}
     shared = [query for query in queries if query.query_id in retrieved.doc_ids]
@@ -211,9 +175,9 @@ def _left_out_recipe(
     without_text: Mapping[str, AbstractSet[str]],
     own: AbstractSet[str],
 ) -> dict[str, JsonValue]:
-    """Returns what the recipe says of candidates that are no negatives.
+    """Returns the recipe's entries about candidates that must not be negatives.
 
-    It says nothing where there are none: runs of before there was a rule keep their fingerprints.
+    There is no entry without such candidates, so that older runs keep their fingerprints.
     """
     recipe: dict[str, JsonValue] = {}
     for name, found in (("copies_sha256", copies), ("without_text_sha256", without_text)):
@@ -225,7 +189,11 @@ def _left_out_recipe(
 
 
 def _publish_texts(
-    source: RunDirectory, run: RunDirectory, plan: Plan, collection: Collection | None
+    source: RunDirectory,
+    run: RunDirectory,
+    plan: Plan,
+    queries: QueryTable,
+    collection: Collection | None,
 ) -> None:
     """Writes the texts of the lists' queries and passages."""
     kept: set[str] = set()
@@ -233,8 +201,7 @@ def _publish_texts(
     for shard in run.shards("rankings", ["query_id", "doc_ids"]):
         kept.update(shard["query_id"].to_pylist())
         wanted.update(shard["doc_ids"].combine_chunks().flatten().to_pylist())
-    texts = source.texts("queries")
-    write_queries(run, (Query(q, texts[q]) for q in kept), plan.fingerprint)
+    write_queries(run, (query for query in queries if query.query_id in kept), plan.fingerprint)
 
     def documents() -> Iterator[Document]:
         retrieved = DocumentTexts(source)

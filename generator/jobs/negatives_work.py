@@ -12,8 +12,8 @@ from pydantic import JsonValue
 
 from rankgen.generator.shards.work import FilledShard
 from rankgen.manifests.errors import IntegrityProblem
-from rankgen.manifests.records import Query
-from rankgen.manifests.run.candidate_lists import CandidateList, CandidateLists
+from rankgen.manifests.records import Candidates, Query
+from rankgen.manifests.run.candidate_lists import CandidateLists
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.schema import NOT_RETRIEVED, RANKINGS
 from rankgen.retrieval.negatives import list_with_negatives
@@ -60,18 +60,17 @@ class NegativesWork:
         self._lists = CandidateLists(RunDirectory(wanted.candidates))
 
     async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
-        """Returns one list a query; none fails."""
-        del journal  # A draw is sooner repeated than kept.
-        held = self._lists[[query.query_id for query in queries]]
-        lists = {query_id: self._list_of(found) for query_id, found in held.items()}
-        self._drawn += len(lists)
-        rows = [_row(held[query.query_id], lists[query.query_id]) for query in queries]
+        """Returns one list per query; no query fails."""
+        del journal  # Repeating a draw is cheaper than recording it.
+        lists = self._lists.of(query.query_id for query in queries)
+        rows = [_row(found, self._list_of(found)) for found in lists]
+        self._drawn += len(rows)
         return FilledShard(
             tables={"rankings": pa.Table.from_pylist(rows, schema=RANKINGS)}, failed={}
         )
 
     def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
-        """Returns passages, what was left out of the lists, and lists that are not full."""
+        """Counts passages, what was left out of the lists, and lists with too few negatives."""
         positions: list[list[int]] = tables["rankings"]["retrieval_positions"].to_pylist()
         held: list[str] = tables["rankings"]["query_id"].to_pylist()
         copies = self._wanted.copies
@@ -84,17 +83,17 @@ class NegativesWork:
         }
 
     def progress(self) -> int:
-        """Counts the queries."""
+        """Returns the number of queries done so far."""
         return self._drawn
 
     async def close(self) -> None:
-        """Has nothing to free."""
+        """Does nothing: no resource is held."""
 
     def facts(self) -> Mapping[str, JsonValue]:
-        """Has nothing to add to the recipe."""
+        """Returns no facts."""
         return {}
 
-    def _list_of(self, found: CandidateList) -> list[str]:
+    def _list_of(self, found: Candidates) -> list[str]:
         query_id = found.query_id
         left_out = {query_id} if query_id in self._wanted.own else set()
         for doc_ids in (self._wanted.copies, self._wanted.without_text):
@@ -131,20 +130,18 @@ def validate_lists(
             )
 
 
-def _row(found: CandidateList, doc_ids: Sequence[str]) -> dict[str, object]:
-    """Returns the list as a row of the table `rankings`, though no teacher ordered it."""
+def _row(found: Candidates, doc_ids: Sequence[str]) -> dict[str, object]:
+    """Returns the list as a row of the table `rankings`, with the columns of a teacher empty."""
     place = {doc_id: position for position, doc_id in enumerate(found.doc_ids)}
     return {
         "query_id": found.query_id,
         "doc_ids": doc_ids,
         "retrieval_positions": [place.get(d, NOT_RETRIEVED - 1) + 1 for d in doc_ids],
-        "retrieval_scores": [
-            found.retrieval_scores[place[d]] if d in place else 0.0 for d in doc_ids
-        ],
+        "retrieval_scores": [found.scores[place[d]] if d in place else 0.0 for d in doc_ids],
         "status": "complete",
         "windows": 0,
         "repaired_windows": 0,
         "prompt_tokens": 0,
         "output_tokens": 0,
-        "candidates_sha256": found.candidates_sha256,
+        "candidates_sha256": found.digest(),
     }

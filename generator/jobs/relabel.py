@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict
 from scipy.stats import kendalltau
 
-from rankgen.generator.jobs.label import LabelRunSettings, label
+from rankgen.generator.jobs.label import label
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.run.plan import read_plan
 from rankgen.manifests.run.run_directory import RunDirectory

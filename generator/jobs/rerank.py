@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from rankgen.generator.jobs.kinds import KINDS
 from rankgen.generator.jobs.rerank_work import Reranker, RerankFactory, validate_reranked
 from rankgen.generator.shards.cluster import cpus_of_nodes, total_gpus
 from rankgen.generator.shards.job import JobSummary, ShardJob, run_job
@@ -20,28 +21,29 @@ from rankgen.manifests.run.plan import Plan, default_shards
 from rankgen.manifests.run.query_table import queries_of_run
 from rankgen.manifests.run.run_directory import TREC_RUN, RunDirectory
 from rankgen.manifests.run.texts import digest_of_documents, link_texts
-from rankgen.manifests.storage.atomic import whole_file
+from rankgen.manifests.trec import write_run
 
 
 @dataclass(frozen=True)
 class RerankRun:
-    """What a rerank run does.
+    """The settings of a rerank run.
 
     Attributes:
         candidates: The folder of a retrieve run (or of an earlier rerank run).
         out: The run's folder.
-        opener: Loads the student in a worker, to compute in the precision it is given; pickled.
-        precision: The number format that was asked for; "auto" leaves it to run and worker.
-        settle: Says in a worker what that comes to there; pickled.
+        opener: Loads the student in a worker, to compute in the given precision; pickled.
+        precision: The number format that was asked for; "auto" takes what the run was begun with,
+            else what suits the worker's machine.
+        settle: Returns what a precision means on a worker's machine; called there, so pickled.
         recipe: Every other value that changes the scores.
         settings: Every value that the run was started with, for the record.
         tag: Name of the system in the TREC run.
         is_on_gpu: Whether each worker takes a GPU where the cluster has some.
-        shards: Number of shards; None takes about a hundred queries in each.
-        workers: Ray actors; None takes one a GPU, or one a node.
-        max_failed: Queries without an order that are tolerated.
-        ray_address: A cluster, or None for this machine.
-        stall_seconds: A worker that scores nothing for so long is replaced.
+        shards: Number of shards; None puts about a hundred queries in each.
+        workers: Number of Ray actors; None takes one for each GPU, or one for each node.
+        max_failed: Queries without an order to tolerate.
+        ray_address: Address of a Ray cluster; None for this machine.
+        stall_seconds: Seconds without a scored pair after which a worker is replaced.
     """
 
     candidates: Path
@@ -61,14 +63,15 @@ class RerankRun:
 
 
 def rerank(wanted: RerankRun) -> JobSummary:
-    """Has a student order every query's candidates and publishes them like candidates.
+    """Re-ranks every query's candidates by a student and publishes the result as candidates.
 
     The table `candidates` holds the new order with strictly decreasing scores; `run.trec` is the
-    same as a TREC run, and the texts are linked, so that every command takes the folder where it
-    takes candidates.
+    same as a TREC run, and the texts are linked, so that every command that takes candidates takes
+    this folder too.
 
     Raises:
-        RankgenError: See `run_job`; also candidates that are no finished run.
+        UsageError: The candidates are not a finished run.
+        RankgenError: See `run_job`.
     """
     source, run = RunDirectory(wanted.candidates), RunDirectory(wanted.out)
     lists = CandidateLists(source)
@@ -95,7 +98,7 @@ def rerank(wanted: RerankRun) -> JobSummary:
         }
         plan = Plan(
             kind="rerank",
-            tables=("candidates",),
+            tables=KINDS["rerank"].tables,
             recipe=recipe,
             settings=dict(wanted.settings),
             shards=wanted.shards or default_shards(len(queries)),
@@ -105,7 +108,7 @@ def rerank(wanted: RerankRun) -> JobSummary:
         job = ShardJob(
             run=run,
             plan=plan,
-            unit="pairs",
+            unit=KINDS["rerank"].unit,
             queries=queries,
             factory=RerankFactory(source.root.absolute(), partial(wanted.opener, precision)),
             validate=validate_reranked,
@@ -120,14 +123,7 @@ def rerank(wanted: RerankRun) -> JobSummary:
 def _publish(source: RunDirectory, run: RunDirectory, tag: str) -> None:
     link_texts(source, run)
     name = "-".join(tag.split()) or "student"
-    with (
-        whole_file(run.root / TREC_RUN) as draft,
-        draft.open("w", encoding="utf-8", newline="\n") as file,
-    ):
-        for row in run.candidates():
-            pairs = zip(row.doc_ids, row.scores, strict=True)
-            for rank, (doc_id, score) in enumerate(pairs, start=1):
-                file.write(f"{row.query_id} Q0 {doc_id} {rank} {score!r} {name}\n")
+    write_run(run.root / TREC_RUN, run.candidates(), name)
 
 
 def _pool(wanted: RerankRun) -> PoolSettings:

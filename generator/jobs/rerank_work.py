@@ -24,7 +24,7 @@ from rankgen.manifests.run.texts import DocumentTexts
 
 
 class Reranker(Protocol):
-    """Orders lists of candidates."""
+    """What the job needs of a student; the command gives it one."""
 
     def rerank(
         self,
@@ -33,22 +33,30 @@ class Reranker(Protocol):
         documents: Mapping[str, str],
         count: Callable[[int], None],
     ) -> tuple[list[Candidates], dict[str, str]]:
-        """Returns the lists in order, scores strictly decreasing, and query id -> failure.
+        """Returns the lists in the student's order, scores strictly decreasing, and the failures.
 
         Args:
             lists: First-stage candidates.
             queries: Text by query id.
             documents: "title text" by document id.
-            count: To be told how many more pairs were scored; may be called from a thread.
+            count: Told how many more pairs were scored; may be called from a thread.
+
+        Returns:
+            The ordered lists, and query id -> reason for those without an order.
         """
 
     def facts(self) -> Mapping[str, JsonValue]:
-        """Returns with what it scores."""
+        """Returns where and how the student computes, for the record."""
 
 
 @dataclass(frozen=True)
 class RerankFactory:
-    """Opens a student and the candidates in a worker process."""
+    """Opens a student and the candidates in a worker process.
+
+    Attributes:
+        candidates: The folder of the run with the candidates.
+        opener: Loads the student; pickled.
+    """
 
     candidates: Path
     opener: Callable[[], Reranker]
@@ -71,15 +79,11 @@ class RerankWork:
         self._reranker, self._scored = reranker, 0
 
     async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
-        """Scores in a thread, so that the process still answers when it is asked how it does."""
+        """Scores in a thread, so that the process still answers questions about its progress."""
         del journal  # A shard is some minutes of scoring at most, and is sooner repeated than kept.
         if not queries:
             return FilledShard(tables={"candidates": candidate_table([])}, failed={})
-        held = self._lists[[query.query_id for query in queries]]
-        lists = [
-            Candidates(row.query_id, tuple(row.doc_ids), tuple(row.retrieval_scores))
-            for row in (held[query.query_id] for query in queries)
-        ]
+        lists = self._lists.of(query.query_id for query in queries)
         texts = self._documents[sorted({doc_id for row in lists for doc_id in row.doc_ids})]
         ordered, failed = await asyncio.to_thread(
             self._reranker.rerank,
@@ -100,14 +104,14 @@ class RerankWork:
         }
 
     def progress(self) -> int:
-        """Counts the pairs that were scored."""
+        """Returns the number of pairs scored so far."""
         return self._scored
 
     async def close(self) -> None:
-        """Has nothing to free."""
+        """Does nothing: there is nothing to free."""
 
     def facts(self) -> Mapping[str, JsonValue]:
-        """Returns with what the scores are made."""
+        """Returns where and how the student computes."""
         return self._reranker.facts()
 
     def _count(self, pairs: int) -> None:
@@ -117,10 +121,10 @@ class RerankWork:
 def validate_reranked(
     tables: Mapping[str, pa.Table], planned: Sequence[str], quarantined: Mapping[str, str]
 ) -> None:
-    """Checks an attempt as candidates are checked, and that no two scores of a query are tied.
+    """Checks an attempt as candidates are checked, and that no two scores of a query are equal.
 
     Raises:
-        IntegrityProblem: Something is wrong.
+        IntegrityProblem: The attempt is not what was planned, or two scores are equal.
     """
     validate_candidates(tables, planned, quarantined)
     for row in tables["candidates"].to_pylist():

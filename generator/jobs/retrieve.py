@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection as AbstractCollection
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import JsonValue
 
+from rankgen.generator.jobs.kinds import KINDS
+from rankgen.generator.jobs.retrieve_settings import RetrieveSettings
 from rankgen.generator.jobs.retrieve_texts import publish_texts
 from rankgen.generator.jobs.retrieve_work import RetrieveFactory, validate_candidates
 from rankgen.generator.shards.cluster import cpus_of_nodes
@@ -19,54 +19,17 @@ from rankgen.manifests.notices import warn
 from rankgen.manifests.run.plan import Plan, default_shards
 from rankgen.manifests.run.query_table import QueryIds, QueryTable
 from rankgen.manifests.run.run_directory import RunDirectory
-from rankgen.manifests.storage.run_path import RunPath
 from rankgen.manifests.trec import Qrels
 from rankgen.retrieval.collections.collection import Collection
 from rankgen.retrieval.collections.open_collection import open_collection
-from rankgen.retrieval.collections.own_documents import OwnDocument, find_own_documents
+from rankgen.retrieval.collections.own_documents import find_own_documents
 from rankgen.retrieval.collections.sampling import sample_queries
-from rankgen.retrieval.retriever import RetrieverHandle, check_first_stage, prepare
+from rankgen.retrieval.first_stage import Prepared
+from rankgen.retrieval.retriever import FIRST_STAGES, prepare
 from rankgen.retrieval.runs.run_order import RunLosses
-from rankgen.retrieval.settings import RetrieverSettings
 
-# Each ColBERT worker holds the index in its node's memory: 22 GB for MS MARCO's passages.
+# Each ColBERT worker holds the index in memory: 22 GB for MS MARCO's passages.
 MOST_INDEXES_ON_A_NODE = 2
-
-
-class RetrieveSettings(BaseModel):
-    """Everything that `rankgen retrieve` can be told.
-
-    Attributes:
-        collection: A folder, `irds:ID`, or "" when both files are named.
-        corpus: A file of documents instead of the collection's.
-        queries: A file of queries instead of the collection's.
-        split: Only the queries that the folder's qrels/SPLIT.tsv judges.
-        retriever: The first stage.
-        sample: Take this many queries, chosen by `seed`; None takes all.
-        seed: Of the sample.
-        own_document: What becomes of a hit that is the query itself; see `find_own_documents`.
-        shards: Number of shards; None takes about a hundred queries in each.
-        max_failed: Queries without candidates that are tolerated.
-        ray_address: A cluster, or None for this machine.
-        stall_seconds: A worker that finishes no search for so long is replaced.
-        out: The run's folder.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    collection: str = ""
-    corpus: Path | None = None
-    queries: Path | None = None
-    split: str | None = None
-    retriever: RetrieverSettings = RetrieverSettings()
-    sample: int | None = Field(default=None, ge=1)
-    seed: int = 0
-    own_document: OwnDocument = "auto"
-    shards: int | None = Field(default=None, ge=1)
-    max_failed: int = Field(default=0, ge=0)
-    ray_address: str | None = None
-    stall_seconds: float = Field(default=1800.0, gt=0)
-    out: RunPath
 
 
 @dataclass(frozen=True)
@@ -78,7 +41,7 @@ class RetrieveSummary:
         losses: What a recorded run lacks; None for any other first stage.
         judged: The judged queries of the population, sorted; None where nothing is judged.
         answered: The queries that have a list.
-        same_id: Queries that share an id, which is not a number, with a document of another text.
+        same_id: Queries that share a non-numeric id with a document of another text.
     """
 
     job: JobSummary
@@ -90,21 +53,19 @@ class RetrieveSummary:
 
 @dataclass(frozen=True)
 class RetrievePlan:
-    """What a retrieve run will do; only its texts are not decided yet.
+    """What a retrieve run will do.
 
     Attributes:
-        plan: What it promises.
-        queries: The planned queries.
-        collection: Where they come from.
-        handle: The prepared first stage.
-        qrels: The judgements of the population; None where nothing is judged.
+        plan: The plan of the run folder.
+        prepared: The first stage, and the queries to search.
+        collection: Source of the texts.
+        qrels: The judgements to publish; None where nothing is judged.
         same_id: See `RetrieveSummary`.
     """
 
     plan: Plan
-    queries: QueryTable
+    prepared: Prepared
     collection: Collection
-    handle: RetrieverHandle
     qrels: Qrels | None
     same_id: tuple[str, ...]
 
@@ -116,14 +77,15 @@ def retrieve(settings: RetrieveSettings) -> RetrieveSummary:
         RankgenError: See `prepare` and `run_job`.
     """
     planned = plan_retrieval(settings)
-    plan, queries, qrels = planned.plan, planned.queries, planned.qrels
+    plan, qrels, prepared = planned.plan, planned.qrels, planned.prepared
+    queries = prepared.queries
     run = RunDirectory(settings.out)
     job = ShardJob(
         run=run,
         plan=plan,
-        unit="queries",
+        unit=KINDS["retrieve"].unit,
         queries=queries,
-        factory=RetrieveFactory(planned.handle, settings.retriever.depth),
+        factory=RetrieveFactory(prepared.handle),
         validate=validate_candidates,
         finish=lambda: publish_texts(run, plan, planned.collection, queries, qrels),
         pool=lambda: size_pool(settings),
@@ -133,7 +95,7 @@ def retrieve(settings: RetrieveSettings) -> RetrieveSummary:
     done = run_job(job)
     return RetrieveSummary(
         job=done,
-        losses=planned.handle.losses,
+        losses=prepared.losses,
         judged=None if qrels is None else tuple(qrels),
         answered=QueryIds(queries, done.quarantined.keys()),
         same_id=planned.same_id,
@@ -141,7 +103,7 @@ def retrieve(settings: RetrieveSettings) -> RetrieveSummary:
 
 
 def plan_retrieval(settings: RetrieveSettings) -> RetrievePlan:
-    """Reads the collection, prepares the first stage and says what is to be searched.
+    """Reads the collection, prepares the first stage and plans the search.
 
     Raises:
         RankgenError: See `prepare`.
@@ -154,16 +116,17 @@ def plan_retrieval(settings: RetrieveSettings) -> RetrievePlan:
         index=settings.retriever.index,
     )
     queries = QueryTable(collection.queries())
-    check_first_stage(settings.retriever)
+    FIRST_STAGES[settings.retriever.name].check(settings.retriever)
     own = find_own_documents(settings.own_document, collection, queries)
-    handle = prepare(settings.retriever, collection, queries=queries, own=own.left_out)
-    queries = _asked(settings, handle, queries)
+    prepared = prepare(settings.retriever, collection, queries=queries, own=own.left_out)
+    if settings.sample is not None:
+        sample = sample_queries(prepared.queries, settings.sample, settings.seed)
+        prepared = prepared._replace(queries=QueryTable(sample))
     return RetrievePlan(
-        plan=_plan(settings, handle, collection, queries),
-        queries=queries,
+        plan=_plan(settings, prepared, collection),
+        prepared=prepared,
         collection=collection,
-        handle=handle,
-        qrels=_population(settings, collection.qrels(), queries),
+        qrels=_population(settings, collection.qrels(), prepared.queries),
         same_id=tuple(sorted(own.others)),
     )
 
@@ -171,10 +134,10 @@ def plan_retrieval(settings: RetrieveSettings) -> RetrievePlan:
 def _population(
     settings: RetrieveSettings, qrels: Qrels | None, queries: QueryTable
 ) -> Qrels | None:
-    """Returns the judgements that a figure of this run is a mean over.
+    """Returns the judgements to evaluate this run by.
 
-    They are all that the collection has, those of queries without text or without candidates too;
-    of a sample they are those of its queries.
+    These are all judgements of the collection, also for queries without text or candidates; with
+    --sample, those of the sampled queries.
     """
     if qrels is None:
         return None
@@ -185,39 +148,24 @@ def _population(
     }
 
 
-def _asked(settings: RetrieveSettings, handle: RetrieverHandle, queries: QueryTable) -> QueryTable:
-    """Returns the queries to plan: those a recorded run has lists for, then the sample."""
-    if handle.lists is not None:
-        recorded = set(pq.read_table(handle.lists, columns=["query_id"])["query_id"].to_pylist())
-        queries = QueryTable(query for query in queries if query.query_id in recorded)
-    if settings.sample is not None:
-        queries = QueryTable(sample_queries(queries, settings.sample, settings.seed))
-    return queries
-
-
-def _plan(
-    settings: RetrieveSettings,
-    handle: RetrieverHandle,
-    collection: Collection,
-    queries: QueryTable,
-) -> Plan:
-    identity = settings.retriever.identity()
+def _plan(settings: RetrieveSettings, prepared: Prepared, collection: Collection) -> Plan:
+    queries = prepared.queries
     recipe: dict[str, JsonValue] = {
         "collection": collection.name,
         "corpus_sha256": collection.digest(),
         "sample": settings.sample,
         "seed": settings.seed if settings.sample is not None else None,
-        **{f"retriever.{key}": _json(value) for key, value in identity.items()},
+        **{f"retriever.{key}": _json(value) for key, value in prepared.identity.items()},
     }
-    # Only where it makes a difference: runs of before there was a rule keep their fingerprints.
-    if any(queries.find(query_id) is not None for query_id in handle.own):
+    # Only where it matters, so that runs from before this rule keep their fingerprints.
+    if any(queries.find(query_id) is not None for query_id in prepared.handle.own):
         recipe["own_document"] = settings.own_document
     recorded: dict[str, JsonValue] = (
-        {} if handle.losses is None else {"recorded_run": handle.losses.model_dump()}
+        {} if prepared.losses is None else {"recorded_run": prepared.losses.model_dump()}
     )
     return Plan(
         kind="retrieve",
-        tables=("candidates",),
+        tables=KINDS["retrieve"].tables,
         recipe=recipe,
         settings=settings.model_dump(mode="json") | recorded,
         shards=settings.shards or default_shards(len(queries)),
@@ -233,16 +181,16 @@ def _json(value: object) -> JsonValue:
 
 
 def size_pool(settings: RetrieveSettings) -> PoolSettings:
-    """Sizes the pool: one worker of many threads, and for ColBERT GPUs where the cluster has any.
+    """Sizes the pool: one worker with many threads, or a ColBERT worker for each GPU.
 
-    A ColBERT worker takes one GPU, and a node has `MOST_INDEXES_ON_A_NODE` of them at most.
+    A node gets `MOST_INDEXES_ON_A_NODE` ColBERT workers at most.
     """
-    # The next shard waits at the worker while the driver commits the last.
+    # The worker has its next shard while the driver commits the last one.
     pool = PoolSettings(shards_in_flight=2, stall_seconds=settings.stall_seconds)
     nodes = living_nodes() if settings.retriever.name == "colbert" else []
     gpus = sum(int(node.gpus) for node in nodes)
     if not gpus:
-        # More than its largest node has would be waited for without end.
+        # Ray would wait forever for more CPUs than the largest node has.
         return replace(pool, cpus=float(min(settings.retriever.threads, max(cpus_of_nodes()))))
     most = MOST_INDEXES_ON_A_NODE
     workers = sum(min(int(node.gpus), most) for node in nodes)

@@ -1,4 +1,4 @@
-"""What a retrieve run publishes when its shards are done: texts and judgements."""
+"""Publishes texts and judgements once the shards of a retrieve run are done."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def publish_texts(
     queries: QueryTable,
     qrels: Qrels | None,
 ) -> dict[str, JsonValue]:
-    """Writes the texts of the queries that have candidates, of their candidates, and judgements.
+    """Writes the judgements, and the texts of all queries with candidates and of the candidates.
 
     Returns:
-        What the manifest says of the judged queries.
+        The manifest's entries about judged queries.
     """
     wanted: set[str] = set()
 

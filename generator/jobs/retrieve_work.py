@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,8 @@ from rankgen.manifests.records import Candidates, Query
 from rankgen.manifests.run.candidate_rows import candidate_table
 from rankgen.manifests.storage.digest import sha256_of_lines
 from rankgen.retrieval.collections.own_documents import without_own
-from rankgen.retrieval.retriever import RetrieverHandle, open_searcher
-from rankgen.retrieval.searcher import Searcher
-from rankgen.retrieval.settings import RetrieverSettings
+from rankgen.retrieval.first_stage import RetrieverHandle, Searcher
+from rankgen.retrieval.retriever import open_searcher
 
 # Queries of one search. ColBERT encodes 128 together, so that a multiple of them changes no score.
 PORTION = 256
@@ -32,42 +30,30 @@ class RetrieveFactory:
     """Opens a searcher in a worker process."""
 
     handle: RetrieverHandle
-    depth: int
 
     def __call__(self) -> RetrieveWork:
         """Opens the index or the lists."""
-        searcher = open_searcher(self.handle)
-        return RetrieveWork(searcher, self.handle.settings, self.depth, self.handle.own)
+        return RetrieveWork(open_searcher(self.handle), self.handle)
 
 
 class RetrieveWork:
-    """Fills shards with the candidates of a searcher.
+    """Fills shards with the candidates that a searcher finds.
 
     Args:
-        searcher: Finds them.
-        settings: Those of the first stage.
-        depth: Candidates of a query at most.
-        own: Queries out of whose lists the document of the same id is left.
+        searcher: The open first stage.
+        handle: What it was opened from: the depth, and the queries that are documents themselves.
     """
 
-    def __init__(
-        self,
-        searcher: Searcher,
-        settings: RetrieverSettings,
-        depth: int,
-        own: AbstractSet[str] = frozenset(),
-    ) -> None:
+    def __init__(self, searcher: Searcher, handle: RetrieverHandle) -> None:
         self._searcher = searcher
-        self._settings = settings
-        self._depth = depth
-        self._own = own
+        self._name, self._depth, self._own = handle.settings.name, handle.settings.depth, handle.own
         self._searched = 0
-        # Beside it the process still answers how it gets on; a searcher is for one thread.
+        # The process reports progress meanwhile; a searcher must be used by one thread only.
         self._thread = ThreadPoolExecutor(max_workers=1)
 
     async def fill(self, queries: Sequence[Query], journal: Path) -> FilledShard:
-        """Searches; a query without any candidate is a failed one."""
-        del journal  # A search is sooner repeated than kept.
+        """Searches; a query without candidates fails."""
+        del journal  # Repeating a search is cheaper than recording it.
         found: list[Candidates] = []
         loop = asyncio.get_running_loop()
         for start in range(0, len(queries), PORTION):
@@ -75,14 +61,14 @@ class RetrieveWork:
             found += await loop.run_in_executor(self._thread, self._found, portion)
             self._searched += len(portion)
         filled = [candidates for candidates in found if candidates.doc_ids]
-        reason = f"{self._settings.name} found no candidates for it"
+        reason = f"{self._name} found no candidates for it"
         return FilledShard(
             tables={"candidates": candidate_table(filled)},
             failed={c.query_id: reason for c in found if not c.doc_ids},
         )
 
     def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
-        """Returns candidates, lists that are not full, and lists without the query itself."""
+        """Counts candidates, short lists, and lists that leave out the query itself."""
         lengths = pc.list_value_length(tables["candidates"]["doc_ids"]).to_pylist()
         counts = {
             "candidates": sum(lengths),
@@ -94,7 +80,7 @@ class RetrieveWork:
         return counts
 
     def _found(self, queries: Sequence[Query]) -> list[Candidates]:
-        """Returns all lists, those of queries that are documents without the query itself."""
+        """Returns a list per query; a query that is a document is left out of its own list."""
         alone = [query for query in queries if query.query_id not in self._own]
         itself = [query for query in queries if query.query_id in self._own]
         found = self._searcher.search(alone, self._depth) if alone else []
@@ -102,16 +88,16 @@ class RetrieveWork:
         return [*found, *(without_own(c, self._depth) for c in deeper)]
 
     def progress(self) -> int:
-        """Counts the queries that were searched."""
+        """Returns the number of queries searched so far."""
         return self._searched
 
     async def close(self) -> None:
-        """Waits for no search that still goes on."""
+        """Stops without waiting for a running search."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def facts(self) -> Mapping[str, JsonValue]:
-        """Names the first stage."""
-        return {"retriever": self._settings.name}
+        """Returns the name of the first stage."""
+        return {"retriever": self._name}
 
 
 def validate_candidates(

@@ -1,4 +1,4 @@
-"""An existing TREC run as the teacher: each window takes the order the run gives."""
+"""An existing TREC run as the teacher: each window is ordered as in the run."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rankgen.generator.answers.outcomes import TeacherFailure, WindowOutcome, WindowResult
-from rankgen.manifests.records import Document, Query
+from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.storage.digest import sha256_of_file
-from rankgen.retrieval.runs.run_columns import RunColumns
+from rankgen.manifests.trec import read_run
 from rankgen.retrieval.runs.run_order import Order, Tally, ordered
 
 
 class RecordedTeacher:
     """Replays a run file.
 
-    Documents are ordered as a recorded first stage orders them. Those the run lacks follow in input
-    order and are counted as missing.
+    Documents are ordered as by a recorded first stage. Those that are not in the run follow in
+    input order and are counted as missing.
 
     Args:
         path: Six-column TREC run.
-        order: The column that decides; see `rankgen.retrieval.runs.run_order.ordered`.
+        order: The column to order by; see `rankgen.retrieval.runs.run_order.ordered`.
 
     Raises:
         UsageError: The file is missing or malformed.
@@ -31,13 +31,13 @@ class RecordedTeacher:
 
     def __init__(self, path: Path, order: Order = "score") -> None:
         self._path, self._order = path, order
-        self._columns = RunColumns(path)
+        self._lists = read_run(path, duplicates="keep")
         self._sha256 = sha256_of_file(path)
         self.name = f"recorded:{path}"
 
     async def rank_window(self, query: Query, passages: Sequence[Document]) -> WindowResult:
         """Orders the window by the run; see `Teacher.rank_window`."""
-        rows = self._columns.rows(query.query_id)
+        rows = self._lists.get(query.query_id)
         if not rows:
             raise TeacherFailure(f"the run {self._path} has no query {query.query_id}")
         places = {row.doc_id: place for place, row in enumerate(ordered(rows, self._order))}
@@ -51,10 +51,10 @@ class RecordedTeacher:
         )
 
     async def close(self) -> None:
-        """Holds nothing."""
+        """Does nothing: the run is closed already."""
 
     def identity(self) -> Mapping[str, object]:
-        """Returns the digest of the run file, whatever it is called, and how it is ordered."""
+        """Returns the digest of the run file, not its path, and the column to order by."""
         return {"teacher": "recorded", "run_sha256": self._sha256, "order": self._order}
 
     def facts(self) -> Mapping[str, str]:
@@ -62,25 +62,23 @@ class RecordedTeacher:
         return {"run": str(self._path)}
 
 
-def recorded_losses(
-    path: Path, order: Order, candidates: Iterable[tuple[str, Sequence[str]]]
-) -> dict[str, int]:
-    """Counts what a run lacks or leaves open as the teacher of these candidates.
+def recorded_losses(path: Path, order: Order, candidates: Iterable[Candidates]) -> dict[str, int]:
+    """Counts what a run lacks or leaves undecided as the teacher of these candidates.
 
     Args:
         path: Six-column TREC run.
-        order: The column that decides.
-        candidates: (query id, its candidates) of every query that is labelled.
+        order: The column to order by.
+        candidates: The candidates of every query to label.
 
     Returns:
-        The counts of `run_order.RunLosses` that concern a teacher, over the lines
-        of candidates, and how many candidates have no line.
+        The counts of `RunLosses` that concern a teacher, over the lines of candidates, and the
+        number of candidates without a line.
     """
-    columns, tally = RunColumns(path), Tally(0)
+    lists, tally = read_run(path, duplicates="keep"), Tally(0)
     without_lines = candidates_without_line = 0
-    for query_id, doc_ids in candidates:
+    for query_id, doc_ids, _ in candidates:
         wanted = set(doc_ids)
-        rows = [row for row in columns.rows(query_id) if row.doc_id in wanted]
+        rows = [row for row in lists.get(query_id, ()) if row.doc_id in wanted]
         if not rows:
             without_lines += 1
             continue

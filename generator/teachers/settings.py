@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, field_validator
 
-from rankgen.generator.answers.permutation import ANSWER_RULES, LEAST_NAMED
-from rankgen.generator.engines.engine_args import refuse_taken_arguments
-from rankgen.generator.strategies.windows import check_window
+from rankgen.generator.answers.permutation import ANSWER_RULES
+from rankgen.generator.engines.engine_args import parse_engine_args
 from rankgen.generator.teachers.presets import TeacherPreset, split_teacher
-from rankgen.manifests.errors import UsageError
+from rankgen.manifests.options import Option, Settings
 from rankgen.manifests.storage.digest import canonical_json
 
 OnMalformed = Literal["repair", "retry", "quarantine"]
@@ -28,67 +26,140 @@ _NOT_IDENTITY = frozenset(
 )
 
 
-class LabelSettings(BaseModel):
-    """Settings of one labelling run; None means the teacher's default (see `resolved`).
+TeacherName = Annotated[
+    str,
+    Option(
+        "rankzephyr, listwise (any LLM, with --model), minilm, recorded:RUN (a TREC run), or "
+        "scripted:SCRIPT (made-up answers, to try things out).",
+        metavar="NAME",
+    ),
+]
 
-    Attributes:
-        teacher: "rankzephyr", "listwise", "minilm", "recorded:RUN" or "scripted:SCRIPT".
-        model: Hugging Face id, folder, or the name a server knows.
-        revision: Git revision of the model.
-        engine: "vllm" in this process, or "openai" for a server.
-        base_url: The server's address, with or without /v1.
-        api: "chat" sends messages, "completions" token ids.
-        prompt_profile: Name of the prompt.
-        window: Passages in one call; None for teachers that take the whole list.
-        stride: Positions the window moves up.
-        passes: Times the list is gone over.
-        strategy: The order of windows.
-        context_size: Tokens of prompt and answer together.
-        max_output_tokens: Most tokens of an answer; more than the ids need for models that think.
-        dtype: The model's number format under vLLM; `auto` is settled for the whole run when it
-            begins (see `engines.vllm_dtype`).
-        concurrency: Queries in flight in each worker.
-        order: What orders the run of "recorded": its score column, as trec_eval does, or its rank.
-        on_malformed: What an answer that is not clean comes to; see `teachers.listwise`.
-        min_named: Least share of the passages that an answer must name, 0 to 1, or it is no answer.
-        tokenizer: Hugging Face id or folder, or "rankzephyr" for the bundled one.
-        seed: Sent to the engine; greedy decoding does not draw.
-        request_timeout_s: Longest time for one call to a server, in seconds.
-        gpu_memory_utilization: Part of each GPU's memory that vLLM takes.
-        tensor_parallel: GPUs that share one copy of the model.
-        cpu_kv_cache_gib: vLLM's room for keys and values without a GPU, in GiB.
-        lora: Folder of a LoRA adapter that vLLM adds to the model.
-        engine_args: More of vLLM's own engine arguments, by its names; see `engines.engine_args`.
-    """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class WindowSettings(Settings):
+    """What is shown in one call."""
 
-    teacher: str = "minilm"
-    model: str | None = None
-    revision: str | None = None
-    engine: Literal["vllm", "openai"] | None = None
-    base_url: str | None = None
-    api: Literal["chat", "completions"] | None = None
-    prompt_profile: str | None = None
-    window: int | None = None
-    stride: int | None = None
-    passes: int = Field(default=1, ge=1)
-    strategy: Literal["sliding"] = "sliding"
-    context_size: int | None = Field(default=None, ge=64)
-    max_output_tokens: int | None = Field(default=None, ge=1)
-    dtype: Literal["auto", "bfloat16", "float16", "float32"] | None = None
-    concurrency: int | None = Field(default=None, ge=1)
-    order: Literal["score", "rank"] | None = None
-    on_malformed: OnMalformed | None = None
-    min_named: float | None = Field(default=None, ge=0, le=1)
-    tokenizer: str | None = None
-    seed: int = 0
-    request_timeout_s: float = Field(default=600.0, gt=0)
-    gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
-    tensor_parallel: int = Field(default=1, ge=1)
-    cpu_kv_cache_gib: int = Field(default=2, ge=1)
-    lora: str | None = None
-    engine_args: dict[str, JsonValue] = Field(default_factory=dict)
+    panel = "Windows"
+    window: Annotated[int | None, Option("Passages in one call.", "the teacher's")] = None
+    stride: Annotated[int | None, Option("Positions a window moves up.", "the teacher's")] = None
+    passes: Annotated[PositiveInt, Option("Number of passes over each list.")] = 1
+    strategy: Annotated[Literal["sliding"], Option("Order in which windows are asked.")] = "sliding"
+
+
+class AnswerSettings(Settings):
+    """How an LLM is prompted, and how its answers are taken."""
+
+    panel = "Prompts and answers"
+    prompt_profile: Annotated[
+        str | None, Option("rank_llm-0.25 or rank_llm-0.12.", "the teacher's", metavar="NAME")
+    ] = None
+    context_size: Annotated[
+        int | None, Field(ge=64), Option("Tokens of prompt and answer together.", "4096")
+    ] = None
+    max_output_tokens: Annotated[
+        PositiveInt | None,
+        Option("Most tokens of an answer; give more to models that think.", "what the ids need"),
+    ] = None
+    on_malformed: Annotated[
+        OnMalformed | None, Option("What becomes of a malformed answer.", "repair")
+    ] = None
+    min_named: Annotated[
+        float | None,
+        Field(ge=0, le=1),
+        Option("Least share of the passages that an answer must name.", "0.5"),
+    ] = None
+    tokenizer: Annotated[
+        str | None,
+        Option(
+            "Hugging Face id or folder, or rankzephyr for the bundled one.",
+            "the model's",
+            metavar="ID|FOLDER",
+        ),
+    ] = None
+    seed: Annotated[int, Option("Random seed for the engine; greedy decoding draws nothing.")] = 0
+
+
+class EndpointSettings(Settings):
+    """How a server is asked."""
+
+    panel = "Server"
+    base_url: Annotated[
+        str | None,
+        Option("URL of an OpenAI-compatible server, such as http://host:8000/v1.", metavar="URL"),
+    ] = None
+    api: Annotated[
+        Literal["chat", "completions"] | None,
+        Option("chat sends messages, completions sends token ids.", "chat"),
+    ] = None
+    request_timeout_s: Annotated[
+        PositiveFloat,
+        Option(
+            "Seconds that one call to a server may take.",
+            flags=("--request-timeout", "--request-timeout-s"),
+        ),
+    ] = 600.0
+
+
+class EngineSettings(Settings):
+    """How vLLM runs."""
+
+    panel = "vLLM and GPUs"
+    dtype: Annotated[
+        Literal["auto", "bfloat16", "float16", "float32"] | None,
+        Option("Number format; auto is the model's own where that is fast.", "auto"),
+    ] = None
+    gpu_memory_utilization: Annotated[
+        float, Field(gt=0, le=1), Option("Share of each GPU's memory for vLLM.")
+    ] = 0.9
+    tensor_parallel: Annotated[PositiveInt, Option("GPUs of one node that share the model.")] = 1
+    cpu_kv_cache_gib: Annotated[
+        PositiveInt, Option("GiB for vLLM's keys and values on a machine without a GPU.")
+    ] = 2
+    lora: Annotated[str | None, Option("LoRA adapter for the model.", metavar="FOLDER")] = None
+    engine_args: Annotated[
+        dict[str, JsonValue],
+        Option(
+            "An engine argument of vLLM by its own name, such as quantization=fp8, "
+            "kv_cache_dtype=fp8 or max_num_seqs=512; repeatable, and part of the run's recipe.",
+            metavar="NAME=VALUE",
+            flags=("--engine-arg", "--engine-args"),
+        ),
+    ] = Field(default_factory=dict)
+
+    @field_validator("engine_args", mode="before")
+    @classmethod
+    def _read_assignments(cls, given: object) -> object:
+        """Reads the command line's list of NAME=VALUE; a recipe has a table."""
+        return parse_engine_args(given) if isinstance(given, list | tuple) else given
+
+
+class LabelSettings(WindowSettings, AnswerSettings, EndpointSettings, EngineSettings):
+    """The teacher and how it is asked; None means the teacher's default (see `resolved`)."""
+
+    teacher: TeacherName = "minilm"
+    model: Annotated[
+        str | None,
+        Option(
+            "A Hugging Face id, a folder, or the name that a server knows.",
+            "the teacher's",
+            metavar="ID|FOLDER|NAME",
+        ),
+    ] = None
+    revision: Annotated[
+        str | None, Option("Git revision of the model.", "the newest, pinned when the run begins")
+    ] = None
+    engine: Annotated[
+        Literal["vllm", "openai"] | None,
+        Option("vllm in the workers, or openai for a server.", "vllm; openai with --base-url"),
+    ] = None
+    concurrency: Annotated[
+        PositiveInt | None,
+        Option("Queries in flight in each worker.", "256 under vLLM, 32 for a server"),
+    ] = None
+    order: Annotated[
+        Literal["score", "rank"] | None,
+        Option("How recorded:RUN is ordered: score as trec_eval does, or rank.", "score"),
+    ] = None
 
     @property
     def preset(self) -> TeacherPreset:
@@ -100,99 +171,10 @@ class LabelSettings(BaseModel):
         return split_teacher(self.teacher)[0]
 
     def resolved(self) -> LabelSettings:
-        """Returns the settings with every default of the teacher filled in; idempotent.
+        """Returns the settings with every default of the teacher filled in; see `resolution`."""
+        from rankgen.generator.teachers.resolution import resolved
 
-        Raises:
-            UsageError: Unknown teacher or prompt profile, a missing model or address, a setting
-                that the teacher has no use for, or a window that would skip candidates.
-        """
-        preset = self.preset
-        window, stride = self._window_and_stride(preset)
-        check_window(window, stride, self.passes)
-        filled: dict[str, object] = {"window": window, "stride": stride}
-        if preset.kind == "recorded":
-            filled["order"] = self.order or "score"
-        elif self.order is not None:
-            raise UsageError(f"the teacher '{preset.name}' has no use for --order", "leave it out")
-        if preset.kind == "listwise":
-            filled |= self._listwise(preset)
-        else:
-            self._refuse_listwise_settings()
-            filled |= {"model": self.model or preset.model, "concurrency": self.concurrency or 1}
-        return self.model_copy(update=filled)
-
-    def _window_and_stride(self, preset: TeacherPreset) -> tuple[int | None, int | None]:
-        window = self.window or preset.window
-        if window is None:
-            return None, None
-        return window, self.stride or min(preset.stride or max(window // 2, 1), window)
-
-    def _listwise(self, preset: TeacherPreset) -> dict[str, object]:
-        from rankgen.generator.prompts.profiles import prompt_profile
-
-        model = self.model or preset.model
-        if model is None:
-            raise UsageError(f"the teacher '{preset.name}' needs a model", "--model ID")
-        engine = self.engine or ("openai" if self.base_url else "vllm")
-        if engine == "openai" and self.base_url is None:
-            raise UsageError(
-                "the engine 'openai' needs a server", "--base-url http://localhost:8000/v1"
-            )
-        if engine == "vllm" and model.startswith(("/", ".", "~")) and not Path(model).is_dir():
-            raise UsageError(f"there is no model folder {model}", "check --model")
-        if engine == "vllm" and self.base_url is not None:
-            raise UsageError("--base-url belongs to a server, not to vLLM", "--engine openai")
-        if engine != "vllm" and self.engine_args:
-            raise UsageError("--engine-arg belongs to vLLM, not to a server", "leave it out")
-        if self.lora is not None:
-            self._check_adapter(engine, self.lora)
-        refuse_taken_arguments(self.engine_args)
-        profile = prompt_profile(self.prompt_profile or preset.prompt_profile or "")
-        api = self.api or ("chat" if engine == "openai" else None)
-        ids_only_for_counting = engine == "openai" and api == "chat"
-        return {
-            "model": model,
-            "engine": engine,
-            "api": api,
-            "prompt_profile": profile.name,
-            "context_size": self.context_size or 4096,
-            "dtype": self.dtype or ("auto" if engine == "vllm" else None),
-            "concurrency": self.concurrency or (256 if engine == "vllm" else 32),
-            "on_malformed": self.on_malformed or "repair",
-            "min_named": LEAST_NAMED if self.min_named is None else self.min_named,
-            "tokenizer": self.tokenizer or ("rankzephyr" if ids_only_for_counting else model),
-        }
-
-    def _check_adapter(self, engine: str, folder: str) -> None:
-        if engine != "vllm":
-            raise UsageError("--lora belongs to vLLM, not to a server", "leave it out")
-        if not (Path(folder) / "adapter_config.json").is_file():
-            raise UsageError(
-                f"{folder} is not a folder with a LoRA adapter (it has no adapter_config.json)",
-                "name the folder of the adapter by --lora",
-            )
-
-    def _refuse_listwise_settings(self) -> None:
-        given = [
-            name
-            for name in (
-                "engine",
-                "base_url",
-                "api",
-                "prompt_profile",
-                "max_output_tokens",
-                "min_named",
-                "lora",
-            )
-            if getattr(self, name) is not None
-        ]
-        if self.engine_args:
-            given.append("engine_arg")
-        if given:
-            option = "--" + given[0].replace("_", "-")
-            raise UsageError(
-                f"the teacher '{self.teacher}' has no use for {option}", f"leave {option} out"
-            )
+        return resolved(self)
 
     def identity(self) -> dict[str, object]:
         """Returns the resolved settings that change results, as JSON values; the fingerprint.

@@ -1,5 +1,5 @@
-"""What a model is and whether all of it is there.
+"""Identity, completeness and speed of models.
 
-`model_source` names it by its content or commit, `loading_report` refuses one that lacks weights,
-`half_precision` measures which number format is fast on this machine.
+`model_source` identifies a model by its content or commit, `loading_report` refuses one that lacks
+weights, and `half_precision` measures which number formats are fast on this machine.
 """

@@ -1,8 +1,8 @@
-"""Whether matrix products in 16 bits are fast: asked of a GPU, measured on a CPU.
+"""Whether matrix products in 16 bits are fast: read from a GPU's properties, measured on a CPU.
 
-A CPU without instructions for a format computes it all the same, by converting every number, and
-then takes up to a hundred times as long as in 32 bits. What the processor says of itself does not
-settle it: libraries may be told, or built, to leave instructions unused.
+A CPU without instructions for a format still computes in it, by converting every number, and then
+takes up to a hundred times as long as in 32 bits. The processor's own feature list does not settle
+the question, because libraries may be told, or built, to leave instructions unused.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 HalfFormat = Literal["bfloat16", "float16"]
 
-# Below it the conversions around the products eat up what the products gain.
+# At lower speedups the conversions around the products take more time than the products save.
 WORTHWHILE = 1.5
-# Above it nobody would notice.
+# A smaller slowdown than this is not worth a warning.
 SLOW = 0.8
-# Some passages' tokens times a layer of MiniLM.
+# The tokens of a few passages times the width of a MiniLM layer.
 _TOKENS, _WIDTH = 256, 384
-# A slow format shows itself in two rounds, each up to a tenth of a second.
+# Two rounds, of up to a tenth of a second each, are enough to recognise a slow format.
 _ROUNDS, _FEWEST_ROUNDS, _SECONDS = 20, 2, 0.1
 
 
 def is_fast(half: HalfFormat, device_type: str) -> bool:
-    """Says whether a device is clearly faster with a 16-bit format than in 32 bits.
+    """Tells whether a device is clearly faster in a 16-bit format than in 32 bits.
 
     Args:
         half: The format.
@@ -38,7 +38,7 @@ def is_fast(half: HalfFormat, device_type: str) -> bool:
 
 
 def slowness(half: HalfFormat, device_type: str) -> str | None:
-    """Returns how slow a format is on a device, in words that end a sentence; None if it is not.
+    """Returns how slow a format is on a device, as the end of a sentence; None if it is not slow.
 
     Args:
         half: The format.
@@ -53,11 +53,11 @@ def slowness(half: HalfFormat, device_type: str) -> str | None:
 
 
 def speedup(half: HalfFormat, device_type: str) -> float:
-    """Returns how many times as fast a device multiplies matrices in 16 bits as in 32.
+    """Returns the speed of matrix products in 16 bits, as a multiple of that in 32 bits.
 
-    A CPU is measured, once in a process: some milliseconds, a fifth of a second on a slow one. A
-    GPU is not: the value is 2 where it has the format and 0.5 where it only emulates it (the
-    generations before Ampere emulate bfloat16).
+    A CPU is measured once per process, which takes some milliseconds, or a fifth of a second on a
+    slow one. A GPU is not measured: the value is 2 where it has the format and 0.5 where it only
+    emulates it, as GPUs older than Ampere emulate bfloat16.
     """
     if device_type == "cpu":
         return _cpu_speedup(half)
@@ -72,7 +72,7 @@ def _cpu_speedup(half: HalfFormat) -> float:
     import torch
 
     threads = torch.get_num_threads()
-    # Threads that wait for each other on a busy machine would measure the other work.
+    # With several threads, waiting for each other on a busy machine would distort the measurement.
     torch.set_num_threads(1)
     try:
         return _timed_speedup(getattr(torch, half))
@@ -95,7 +95,7 @@ def _timed_speedup(half: torch.dtype) -> float:
     for number in range(_ROUNDS):
         if number >= _FEWEST_ROUNDS and time.perf_counter() - began > _SECONDS:
             break
-        # In turns, so that a busy moment of the machine hits both.
+        # Alternate, so that a busy moment of the machine affects both.
         best_wide = min(best_wide, _seconds(*wide))
         best_narrow = min(best_narrow, _seconds(*narrow))
     return best_wide / best_narrow

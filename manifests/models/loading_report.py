@@ -1,4 +1,4 @@
-"""Loads the weights of a model and says which it lacks: transformers draws those at random."""
+"""Loads models and reports the weights they lack, which transformers would draw at random."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SHOWN = 3
 
 
-# The classes of transformers that choose a class by config.json.
+# The classes of transformers that choose another class according to config.json.
 AutoClass = Literal[
     "AutoConfig", "AutoTokenizer", "AutoModel", "AutoModelForSequenceClassification"
 ]
@@ -25,19 +25,19 @@ AutoClass = Literal[
 def load_weights(
     auto_class: AutoClass, source: str, **options: object
 ) -> tuple[PreTrainedModel, set[str]]:
-    """Loads a model without the reports that transformers shows on the terminal.
+    """Loads a model without the reports that transformers prints.
 
     Args:
-        auto_class: Which model is made of the weights.
+        auto_class: Which kind of model to load.
         source: A folder, a model id, or "ID@COMMIT".
         options: Further arguments of `from_pretrained`.
 
     Returns:
-        The model, and the names of the weights that its checkpoint lacks or has in another shape;
-        tied weights and buffers that are not stored are not among them.
+        The model, and the names of the weights that its checkpoint lacks or has in another shape,
+        without tied weights and buffers that are not stored.
 
     Raises:
-        UsageError: The files are missing, damaged, or no model.
+        UsageError: The files are missing, damaged, or not a model.
         EnvironmentProblem: The model needs a package that is not installed.
     """
     model, info = load_part(
@@ -46,7 +46,7 @@ def load_weights(
     return model, set(info["missing_keys"]) | {key for key, *_ in info["mismatched_keys"]}
 
 
-# What it returns depends on the class.
+# Any, because the type of the result depends on the class.
 def load_part(auto_class: AutoClass, source: str, **options: object) -> Any:
     """Loads a configuration, a tokenizer or a model; see `load_weights`."""
     name, revision = split_revision(source)
@@ -62,11 +62,11 @@ def load_part(auto_class: AutoClass, source: str, **options: object) -> Any:
             f"the model {source} needs a package that is not installed: {reason_of(error)}",
             'pip install "rankgen-distill[students]"',
         ) from None
-    # Damaged files raise errors of safetensors, pickle, zipfile, tokenizers and PyTorch.
+    # Damaged files raise errors from safetensors, pickle, zipfile, tokenizers and PyTorch.
     except Exception as error:
         raise UsageError(
             f"the model {source} cannot be loaded: {reason_of(error)}",
-            "name a folder with config.json and whole weights, or a model id",
+            "name a folder with config.json and complete weights, or a model id",
         ) from None
 
 
@@ -76,16 +76,16 @@ def refuse_lacking(
     lacking: set[str],
     may_lack: Callable[[PreTrainedModel, str], bool],
 ) -> None:
-    """Refuses a model that would compute with weights that nobody trained.
+    """Refuses a model that would compute with untrained weights.
 
     Args:
-        source: What the model is called.
-        model: The model as loaded.
-        lacking: See `load_weights`.
-        may_lack: Says of a weight's name whether it may be fresh.
+        source: The model's name, for the message.
+        model: The loaded model.
+        lacking: Names of missing weights; see `load_weights`.
+        may_lack: Tells whether the model may lack the weight of a given name.
 
     Raises:
-        UsageError: Other weights are lacking; the message says how many and names the first.
+        UsageError: Other weights are missing; the message says how many and names the first.
     """
     needed = [name for name in model.state_dict() if not may_lack(model, name)]
     refused = [name for name in needed if name in lacking]
@@ -94,13 +94,13 @@ def refuse_lacking(
         raise UsageError(
             f"{source} lacks {len(refused)} of {len(needed)} weights that its config.json asks "
             f"for (model_type {model.config.model_type}), or has them in another shape: {shown}",
-            "name a checkpoint whose weights belong to its config.json; weights that it lacks "
-            "would be drawn at random",
+            "name a checkpoint whose weights match its config.json; missing weights would be "
+            "drawn at random",
         )
 
 
 def is_head(model: PreTrainedModel, name: str) -> bool:
-    """Says whether a weight lies above the body: in the head, or in the pooler that feeds it."""
+    """Tells whether a weight is above the body: in the head, or in the pooler that feeds it."""
     body = f"{model.base_model_prefix}."
     is_wrapped = model.base_model is not model
     if is_wrapped and not name.startswith(body):
@@ -110,7 +110,7 @@ def is_head(model: PreTrainedModel, name: str) -> bool:
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Silences bars of loading and saving, and reports of fresh weights that look like errors."""
+    """Silences progress bars, and reports on new weights that look like errors."""
     from transformers.utils import logging as hf_logging
 
     shows_bar = hf_logging.is_progress_bar_enabled()

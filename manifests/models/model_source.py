@@ -1,8 +1,8 @@
-"""What a model is, whatever it is called: the content of a folder, or a commit of a Hub id.
+"""The identity of a model: the content of a folder, or a commit of a Hub id.
 
-A name is no identity: a folder may move or be overwritten, and a branch of the Hub moves on. Nor
-does a name say what it names: a folder that appears later, such as a run's own, may be called like
-a model of the Hub, a packaged one or one that a server knows.
+A name is not an identity: a folder may be moved or overwritten, and a branch on the Hub moves on.
+Nor does a name alone say what it refers to: a folder that appears later, such as a run's own, may
+have the same name as a model on the Hub, a packaged model or one that a server offers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Literal
 from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
 from rankgen.manifests.storage.digest import sha256_of_file, sha256_of_value
 
-# What loaders of weights, tokenizers and chat templates read.
+# The files that loaders of weights, tokenizers and chat templates read.
 _SUFFIXES = frozenset(
     {
         ".json",
@@ -32,38 +32,38 @@ _SUFFIXES = frozenset(
         ".jinja",
     }
 )
-# The record of a student: how it was made, where and when changes nothing that it computes.
+# A student's record of how, where and when it was trained, which does not affect what it computes.
 RECORD_FILE = "rankgen.json"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A name together with what it names.
+    """A model's name together with what it refers to.
 
     Attributes:
-        kind: "packaged" with rankgen's packages, "folder", "hub" id, or "served" by a server.
-        name: The name as it was given; a Hub id may be "ID@COMMIT".
+        kind: "packaged" (comes with a package), "folder", "hub" (a Hub id) or "served" (by a
+            server).
+        name: The name as given; a Hub id may be "ID@COMMIT".
     """
 
     kind: Literal["packaged", "folder", "hub", "served"]
     name: str
 
     def identity(self) -> str:
-        """Returns "sha256:..." for a folder, else the name as it is."""
+        """Returns "sha256:..." for a folder, else the name unchanged."""
         is_folder = self.kind == "folder"
         return f"sha256:{folder_digest(Path(self.name))}" if is_folder else self.name
 
     def anchored(self) -> str:
-        """Returns the name as another process understands it, wherever that stands."""
+        """Returns the name in a form that a process in any working directory understands."""
         return str(Path(self.name).absolute()) if self.kind == "folder" else self.name
 
 
 def folder_digest(folder: Path) -> str:
-    """Returns a SHA-256 over the names and the whole contents of the folder's model files.
+    """Returns a SHA-256 over the names and full contents of the folder's model files.
 
-    Every byte is read, since trainings of a few layers leave both ends of a file as they were;
-    files are read side by side.
+    Every byte is read, because training only a few layers leaves both ends of a file unchanged.
     """
     found = [path for path in folder.iterdir() if path.suffix in _SUFFIXES]
     found += (folder / "additional_chat_templates").glob("*.jinja")
@@ -75,13 +75,13 @@ def folder_digest(folder: Path) -> str:
 
 
 def model_identity(model: str) -> str:
-    """Returns "sha256:..." for a folder, else the model's id as it is."""
+    """Returns "sha256:..." for a folder, else the model id unchanged."""
     folder = Path(model)
     return f"sha256:{folder_digest(folder)}" if folder.is_dir() else model
 
 
 def split_revision(model: str) -> tuple[str, str | None]:
-    """Returns a folder and None, or a model id and the revision after its "@", if there is one."""
+    """Returns a folder and None, or a model id and the revision after its "@", None without one."""
     if Path(model).is_dir():
         return model, None
     name, at, revision = model.partition("@")
@@ -89,19 +89,19 @@ def split_revision(model: str) -> tuple[str, str | None]:
 
 
 def pinned_model(model: str, held: object = None) -> str:
-    """Returns a folder as it is, and "ID@COMMIT" for a model id.
+    """Returns a folder unchanged, and "ID@COMMIT" for a model id.
 
     Args:
         model: A folder, a model id, or "ID@REVISION" with a branch, tag or commit.
-        held: The identity that earlier work recorded; its commit is kept where it is of the same
-            id and no revision is asked for.
+        held: The identity that earlier work recorded; its commit is kept if it has the same id and
+            `model` names no revision.
 
     Raises:
         UsageError: There is no such model.
-        EnvironmentProblem: The Hub cannot be reached and the model was never fetched.
+        EnvironmentProblem: The Hub cannot be reached and the model was never downloaded.
     """
     if isinstance(held, str) and held.startswith(f"{model}@"):
-        # Also where a folder of that name has appeared since, such as the run's own.
+        # Even if a folder of that name has appeared since, such as the run's own.
         return held
     if Path(model).is_dir():
         return model
@@ -117,17 +117,17 @@ def pinned_model(model: str, held: object = None) -> str:
 
 
 def commit_of(model: str, revision: str | None) -> str:
-    """Returns the commit that a branch, tag or commit of a Hub model stands for.
+    """Returns the commit that a branch, tag or commit of a Hub model refers to.
 
-    Without a network it is the commit that was fetched last.
+    Without a network it is the commit that was downloaded last.
 
     Args:
         model: A model id such as "castorini/rank_zephyr_7b_v1_full".
-        revision: None is the main branch.
+        revision: A branch, tag or commit; None means the main branch.
 
     Raises:
         UsageError: The Hub has no such model or revision.
-        EnvironmentProblem: The model is neither on this machine nor to be had.
+        EnvironmentProblem: The model is not on this machine and cannot be downloaded.
     """
     try:
         from huggingface_hub import hf_hub_download
@@ -152,12 +152,12 @@ def commit_of(model: str, revision: str | None) -> str:
         ) and not isinstance(error, GatedRepoError)
         if is_absent:
             raise UsageError(
-                f"the model {model} is no folder and cannot be loaded from the Hub: {reason}",
+                f"the model {model} is not a folder and cannot be loaded from the Hub: {reason}",
                 "check its name, or log in with `hf auth login` if it is private",
             ) from None
         raise EnvironmentProblem(
-            f"the model {model} is no folder and cannot be fetched: {reason}",
-            f"fetch it where there is a network (hf download {model}), or name a folder",
+            f"the model {model} is not a folder and cannot be downloaded: {reason}",
+            f"download it where there is a network (hf download {model}), or name a folder",
         ) from None
     # Snapshots are stored under their commit.
     return Path(config).parent.name

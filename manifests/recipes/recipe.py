@@ -1,7 +1,7 @@
 """Recipes: an experiment as an ordered list of commands, in TOML.
 
-A step is a command with its options, and publishes into `<out>/<step name>`. A value may name what
-an earlier step published: `@candidates`, `@collection/qrels/test.tsv`, or `fuse:@bm25,@colbert`.
+A step is a command with its options; it publishes into `<out>/<step name>`. A value may refer to
+what an earlier step published: `@candidates`, `@collection/qrels/test.tsv`, `fuse:@bm25,@colbert`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.recipes import shipped_recipes
 from rankgen.manifests.validation import validated
 
-# At the start of a value, of its argument, or of one of several arguments.
+# A reference may begin a value, its argument, or one of several arguments.
 REFERENCE = re.compile(r"(?:^|(?<=[:,]))@([^,]+)")
 TomlValue = str | int | float | bool | list[str] | dict[str, JsonValue]
 
@@ -28,7 +28,7 @@ class Step(BaseModel):
     Attributes:
         name: The step's name and the folder it publishes into.
         command: The command, such as "retrieve".
-        options: Option -> value, options as on the command line with `_` for `-`.
+        options: Option -> value; option names as on the command line, with `_` for `-`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,10 +42,10 @@ class Recipe(BaseModel):
     """An experiment.
 
     Attributes:
-        name: What it is called.
+        name: Its name.
         about: What it does, in a sentence or two.
-        out: The folder of all its steps.
-        steps: In order.
+        out: The folder that holds the folders of all steps.
+        steps: The steps in order.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,7 +56,7 @@ class Recipe(BaseModel):
     steps: tuple[Step, ...] = Field(min_length=1)
 
     def step_options(self, step: Step) -> dict[str, object]:
-        """Returns the step's options with `out` added and references turned into paths."""
+        """Returns the step's options, with `out` added and references replaced by paths."""
         resolved: dict[str, object] = {
             key: [self._resolve(item) for item in value]
             if isinstance(value, list)
@@ -78,19 +78,19 @@ def load_recipe(
 
     Args:
         named: A path, or a name such as "quickstart".
-        commands: The commands that a step may have.
-        overrides: Each `STEP.OPTION=VALUE`, the value in TOML or a bare word.
-        out: Takes the place of the recipe's own `out`.
+        commands: The commands that a step may use.
+        overrides: `STEP.OPTION=VALUE` each, the value in TOML or a bare word.
+        out: Replaces the recipe's own `out`.
 
     Raises:
-        UsageError: No such recipe, wrong TOML, an unknown key, command or step, or a reference to
-            something that is not an earlier step.
+        UsageError: There is no such recipe, it is not valid TOML, it has an unknown key, command
+            or step, or it refers to something that is not an earlier step.
     """
     path = _recipe_path(named)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not TOML: {error}", "mend the file") from None
+        raise UsageError(f"{path} is not valid TOML: {error}", "correct the file") from None
     where = f"recipe {path.name}"
     content["steps"] = [_step(raw, where) for raw in content.pop("step", [])]
     if out is not None:
@@ -100,8 +100,8 @@ def load_recipe(
     recipe = validated(Recipe, content, where)
     if recipe.out.parts[:1] == ("s3:",):
         raise UsageError(
-            f"{where}: its steps cannot share a folder on S3",
-            "choose a folder on a disk, or give the commands one by one",
+            f"{where}: the output folder of a recipe cannot be on S3",
+            "choose a folder on a disk, or run the commands one by one",
         )
     _check(recipe, commands, where)
     return recipe
@@ -130,14 +130,15 @@ def _apply(content: dict[str, object], override: str) -> None:
     step_name, dot, option = target.partition(".")
     if not equals or not dot or not option:
         raise UsageError(
-            f"'{override}' is not STEP.OPTION=VALUE", "for example --set student.max_steps=100"
+            f"--set needs STEP.OPTION=VALUE, not '{override}'",
+            "for example --set student.max_steps=100",
         )
     steps = content["steps"]
     assert isinstance(steps, list)
     by_name = {step["name"]: step for step in steps}
     if step_name not in by_name:
         raise UsageError(
-            f"'{override}' names no step of the recipe", did_you_mean(step_name, by_name)
+            f"'{override}' does not name a step of the recipe", did_you_mean(step_name, by_name)
         )
     try:
         value = tomllib.loads(f"value = {text}")["value"]

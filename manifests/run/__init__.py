@@ -1,8 +1,9 @@
-"""A run folder: `run_directory` says where everything stands in it.
+"""A run folder; `run_directory` knows where everything is in it.
 
 A run is planned (`plan`), its shards are committed in a ledger (`ledger`, `commit_record`,
-`unsettled`), and what it made is described (`provenance`), counted (`status`) and proven
-(`verify`). `texts`, `query_table` and `candidate_lists` read its queries, passages and candidates;
-queries stay on the disk, so that ten million take no more memory than a few. `driver_report` and
-`event_logs` tell what drivers do, `store_probe` whether the folder can hold a ledger at all.
+`unsettled`), and its results are described (`provenance`), counted (`status`) and checked
+(`verify`). `recipe_lock` guards the output of a command that is not planned in shards. `texts`,
+`query_table` and `candidate_lists` read queries, passages and candidates; queries stay on disk, so
+that ten million take no more memory than a few. `driver_report` and `event_logs` say what drivers
+do, and `store_probe` whether the folder can hold a ledger at all.
 """

@@ -1,11 +1,10 @@
-"""Looks candidates up by query id in a run, reading a shard only when a query of it is asked."""
+"""Finds the candidates of a query in a run, reading only the shards that are needed."""
 
 from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -13,19 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rankgen.manifests.errors import IntegrityProblem, UsageError
+from rankgen.manifests.records import Candidates
+from rankgen.manifests.run.candidate_rows import candidates_in
 from rankgen.manifests.run.run_directory import RunDirectory, read_shard
-from rankgen.manifests.storage.digest import sha256_of_lines
 from rankgen.manifests.storage.string_pairs import StringPairs, pairs_in, place_of
-
-
-@dataclass(frozen=True)
-class CandidateList:
-    """A row of the table `candidates`; see `rankgen.manifests.schema.CANDIDATES`."""
-
-    query_id: str
-    doc_ids: list[str]
-    retrieval_scores: list[float]
-    candidates_sha256: str
 
 
 class CandidateLists:
@@ -47,6 +37,10 @@ class CandidateLists:
         """Yields all query ids, sorted."""
         return self._digests.keys()
 
+    def query_ids_by_place(self) -> Iterator[str]:
+        """Yields all query ids in the order in which the shards of a run hold them."""
+        return (query_id for query_id, _ in self._digests.by_place())
+
     def digest(self) -> str:
         """Returns the digest of every list of every query, whatever the number of shards."""
         return self._digests.digest()
@@ -55,29 +49,31 @@ class CandidateLists:
         """Returns the number of queries."""
         return len(self._digests)
 
-    def __getitem__(self, query_ids: Iterable[str]) -> Mapping[str, CandidateList]:
-        """Returns query_id -> candidates.
+    def __contains__(self, query_id: str) -> bool:
+        """Says whether a query has candidates."""
+        return self._digests.find(query_id) is not None
+
+    def of(self, query_ids: Iterable[str]) -> list[Candidates]:
+        """Returns the candidates of queries, in the order of their ids.
 
         Raises:
             UsageError: A query has no candidates.
             IntegrityProblem: A list does not match its digest.
         """
-        wanted: dict[Path, list[str]] = {}
         asked = list(query_ids)
+        wanted: dict[Path, list[str]] = {}
         for query_id in asked:
             path = self._shards.path_of(query_id)
             if path is not None:
                 wanted.setdefault(path, []).append(query_id)
-        found: dict[str, CandidateList] = {}
-        for path, ids in wanted.items():
-            found |= {row.query_id: row for row in _rows(path, ids)}
+        found = {row.query_id: row for path, ids in wanted.items() for row in _rows(path, ids)}
         lost = next((query_id for query_id in asked if query_id not in found), None)
         if lost is not None:
             raise UsageError(
                 f"query {lost} has no candidates in {self._run.root}",
                 "retrieve candidates for it, or leave it out",
             )
-        return found
+        return [found[query_id] for query_id in asked]
 
     @cached_property
     def _shards(self) -> ShardFinder:
@@ -94,10 +90,10 @@ class CandidateLists:
 
 
 class ShardFinder:
-    """Knows in which shard of candidates a query is, by a few bytes a shard.
+    """Finds the shard that holds a query's candidates, at a few bytes of memory per shard.
 
     The shards of a run hold successive ranges of the ids' SHA-256 (see `QueryTable.of_shard`). A
-    folder that was made otherwise costs a few bytes a query.
+    folder that was made in another way costs a few bytes per query.
 
     Args:
         run: A run with published candidates.
@@ -129,14 +125,14 @@ class ShardFinder:
         return None if place < 0 else self._paths[self._numbers[place]]
 
 
-def _rows(path: Path, query_ids: list[str]) -> list[CandidateList]:
+def _rows(path: Path, query_ids: list[str]) -> Iterator[Candidates]:
     shard = read_shard(path, "candidates")
     chosen = shard.filter(pc.is_in(shard["query_id"], value_set=pa.array(query_ids, pa.string())))
-    rows = [CandidateList(**row) for row in chosen.to_pylist()]
-    for row in rows:
-        if sha256_of_lines(row.doc_ids) != row.candidates_sha256:
+    digests = chosen["candidates_sha256"].to_pylist()
+    for found, digest in zip(candidates_in(chosen), digests, strict=True):
+        if found.digest() != digest:
             raise IntegrityProblem(
-                f"{path}: the candidates of query {row.query_id} do not match their digest",
+                f"{path}: the candidates of query {found.query_id} do not match their digest",
                 "retrieve the candidates again into a new folder",
             )
-    return rows
+        yield found

@@ -1,4 +1,4 @@
-"""What a commit says of a shard, and what a worker reports before it."""
+"""The record of a committed shard, and the worker's report it is made from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, JsonValue, StringConstraints
 
-# A shared run brings its records along: no name in one may lead out of the run's folder.
+# Records come along when a run is shared: no path in them may lead out of the run's folder.
 TableName = Annotated[str, StringConstraints(pattern=r"^[a-z_]+$")]
 AttemptFile = Annotated[
     str,
@@ -20,11 +20,11 @@ class Subject(BaseModel):
     """One committed file.
 
     Attributes:
-        table: The table that it is a shard of.
-        attempt: Where the attempt's file stood, relative to the run's folder.
-        rows: Its rows.
-        bytes: Its size.
-        sha256: Its digest.
+        table: The table that the file is a shard of.
+        attempt: Path of the attempt's file, relative to the run's folder.
+        rows: Number of rows.
+        bytes: Size of the file.
+        sha256: Digest of the file.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,12 +37,12 @@ class Subject(BaseModel):
 
 
 class CommitRecord(BaseModel):
-    """The truth about one shard.
+    """The record that commits one revision of a shard.
 
     Attributes:
-        quarantined: query_id -> reason, for planned queries that the shard does not hold.
-        counts: What happened in the shard, such as windows by outcome and tokens.
-        facts: With what it was made: worker, engine, versions, times.
+        quarantined: query_id -> reason, for planned queries that are not in the shard.
+        counts: Counts such as windows by outcome and tokens.
+        facts: How the shard was made: worker, engine, versions, times.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,7 +57,7 @@ class CommitRecord(BaseModel):
 
 
 class Attempt(BaseModel):
-    """What a worker reports about the files it wrote under `.rankgen/attempts/<name>/`."""
+    """A worker's report on the files it wrote under `.rankgen/attempts/<name>/`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,7 +1,7 @@
-"""What a driver says of itself and of its workers while a run goes on: `.rankgen/progress`.
+"""Reports of drivers on themselves and their workers while a run is at work: `.rankgen/progress`.
 
-Each driver replaces one small file every few seconds. It is for people: nothing depends on it, and
-a run without one only shows less.
+Each driver replaces one small file every few seconds. The reports are for people: nothing depends
+on them, and without them `rankgen status` only shows less.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from rankgen.manifests.storage.object_store import is_remote
 
 DriverState = Literal["working", "finishing", "left"]
 WorkerState = Literal["waiting", "loading", "idle", "working"]
-# A request costs money in a store, and time.
+# In a store every request costs money and time.
 DISK_SECONDS, STORE_SECONDS = 3.0, 20.0
-# A driver that has missed so many reports, for this long at least, is taken for dead.
+# A driver that misses this many reports, over at least this long, is taken for dead.
 MISSED, SHORTEST_SILENCE_SECONDS = 4, 30.0
 
 
 @dataclass(frozen=True)
 class WorkerReport:
-    """One worker, as its driver last heard of it.
+    """The state of one worker, as last known to its driver.
 
     Attributes:
-        worker: Host and process; None before it has answered.
+        worker: Host and process id; None before the worker has answered.
         node: The address of its node; None while it waits for a place.
         state: "waiting" for a place, "loading" a model, "idle" or "working".
-        shards: What it works on.
-        done: Windows (or what the run counts) since it started.
-        per_second: The same a second, over the last minute; None when it is not known yet.
-        silent_seconds: Since when nothing more was done; None when it has nothing to do.
-        last_error: What failed last there; the run may have got over it.
-        last_error_at: When, in seconds since 1970 by the worker's clock.
-        gauges: What its engine says; see `rankgen.generator.engines.gauges`.
+        shards: The shards it works on.
+        done: Units (windows, or what the run counts) done since it started.
+        per_second: Units per second over the last minute; None while unknown.
+        silent_seconds: Seconds since the last unit was done; None when it has nothing to do.
+        last_error: The last error there; the run may have recovered from it.
+        last_error_at: When that happened, in seconds since 1970 by the worker's clock.
+        gauges: Figures of its engine; see `rankgen.generator.engines.gauges`.
     """
 
     worker: str | None
@@ -59,14 +59,14 @@ class WorkerReport:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Something that went wrong with a worker, after which another one took its place.
+    """A failure of a worker, after which another one replaced it.
 
     Attributes:
-        time: When, in seconds since 1970.
+        time: When it happened, in seconds since 1970.
         event: "worker died", "node lost", "worker could not start" or "task failed".
-        reason: Why; None when the driver does not know.
-        node: The address of the node, where it is known.
-        shard: The shard that was being done, if any.
+        reason: The cause; None when the driver does not know it.
+        node: The address of the node, if known.
+        shard: The shard that was being worked on, if any.
     """
 
     time: float
@@ -81,20 +81,20 @@ class DriverReport:
     """One driver and its workers.
 
     Attributes:
-        driver: Host and process.
+        driver: Host and process id.
         kind: The run's kind, such as "label".
-        unit: What it counts: "windows", "pairs", "queries" or "lists".
-        state: "working", "finishing" (texts and manifest) or "left".
-        began: When it began, in seconds since 1970.
-        written: When this was written, in seconds since 1970 by the driver's clock.
+        unit: What the run counts: "windows", "pairs", "queries" or "lists".
+        state: "working", "finishing" (writing texts and manifest) or "left".
+        began: When the driver began, in seconds since 1970.
+        written: When the report was written, in seconds since 1970 by the driver's clock.
         every: Seconds between two reports.
-        workers: Its workers.
-        troubles: What went wrong last, the latest first.
+        workers: The driver's workers.
+        troubles: The last failures, the latest first.
         queries: Planned queries of the run.
-        queries_done: Published ones, as far as this driver knows.
-        queries_failed: Quarantined ones, as far as this driver knows.
-        done: Windows (or what the run counts) that this driver's workers have done.
-        counters: Sums over all its workers, also those that have died.
+        queries_done: Published queries, as far as this driver knows.
+        queries_failed: Quarantined queries, as far as this driver knows.
+        done: Units that this driver's workers have done.
+        counters: Sums over all its workers, including those that have died.
     """
 
     driver: str
@@ -114,7 +114,7 @@ class DriverReport:
 
     @property
     def per_second(self) -> float:
-        """Windows (or what the run counts) a second, over the last minute."""
+        """Units per second of all workers, over the last minute."""
         return sum(worker.per_second or 0.0 for worker in self.workers)
 
 
@@ -123,9 +123,9 @@ class SeenDriver:
     """A driver as a reader sees it.
 
     Attributes:
-        report: What it wrote last.
-        silent_seconds: How long ago.
-        is_alive: Whether it still works, as far as one can tell from here.
+        report: The report it wrote last.
+        silent_seconds: Seconds since then.
+        is_alive: Whether it still works, as far as this machine can tell.
     """
 
     report: DriverReport
@@ -137,7 +137,7 @@ _READ = TypeAdapter(DriverReport)
 
 
 def seconds_between_reports(run: RunDirectory) -> float:
-    """Returns how often a driver writes its report of this run."""
+    """Returns the seconds between two reports of a driver of this run."""
     return STORE_SECONDS if is_remote(run.root) else DISK_SECONDS
 
 
@@ -145,22 +145,22 @@ def write_report(run: RunDirectory, report: DriverReport) -> None:
     """Replaces a driver's report.
 
     Raises:
-        OSError: It cannot be written; a store's client raises errors of its own kinds.
+        OSError: The report cannot be written; a store's client raises errors of its own types.
     """
     write_whole(_path(run, report.driver), json.dumps(asdict(report)).encode())
 
 
 def read_reports(run: RunDirectory) -> list[SeenDriver]:
-    """Returns the drivers that wrote a report, those that work first, then the latest first.
+    """Returns the drivers that wrote a report: those that still work first, then the latest first.
 
-    A file that cannot be read, such as one of another version, is passed over.
+    A file that cannot be read, such as one of another version, is skipped.
     """
     seen = [found for path in run.progress.glob("*.json") if (found := _seen(path)) is not None]
     return sorted(seen, key=lambda driver: (not driver.is_alive, driver.silent_seconds))
 
 
 def remove_old_reports(run: RunDirectory, but: str) -> None:
-    """Removes the reports of drivers that work no longer, except that of `but`."""
+    """Removes the reports of drivers that no longer work, except that of `but`."""
     for seen in read_reports(run):
         if not seen.is_alive and seen.report.driver != but:
             remove_tree(_path(run, seen.report.driver))
@@ -181,7 +181,7 @@ def _seen(path: Path) -> SeenDriver | None:
 
 
 def _is_alive(report: DriverReport, silent_seconds: float) -> bool:
-    """Says whether a driver works: its silence tells, and on this machine its process, at once."""
+    """Tells whether a driver works: by its silence, and on this machine by its process as well."""
     if report.state == "left" or runs_here(report.driver) is False:
         return False
     return silent_seconds < max(SHORTEST_SILENCE_SECONDS, MISSED * report.every)

@@ -1,7 +1,8 @@
-"""Reads what drivers wrote of a run, JSON lines under `.rankgen/events`.
+"""Reads the event logs that drivers of a run write, JSON lines under `.rankgen/events`.
 
-On a disk a driver appends to `<driver>.jsonl`. A store cannot append, so there its log is
-`<driver>/<number>.jsonl`, each written once; logs of before, one object each, are read too.
+On a disk a driver appends to `<driver>.jsonl`. A store cannot append, so there its log is a series
+of objects `<driver>/<number>.jsonl`, each written once; earlier versions wrote a single object,
+which is read too.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ class DriverLog:
     """The log of one driver process.
 
     Attributes:
-        driver: Its name, host and process.
-        parts: The files of the log, in order; at least one.
-        changed: When it last wrote an event, in seconds since 1970.
+        driver: The driver's name, host and process id.
+        parts: The files of the log in order, at least one.
+        changed: When the driver last wrote an event, in seconds since 1970.
     """
 
     driver: str
@@ -36,12 +37,12 @@ class DriverLog:
     changed: float
 
     def events(self) -> Iterator[Event]:
-        """Yields every event in order; a line that is not whole is left out."""
+        """Yields every event in order, without incomplete lines."""
         for content in read_files(self.parts):
             yield from _events(content)
 
     def last(self) -> Event | None:
-        """Returns the last event, reading no more of the log than its last file."""
+        """Returns the last event, reading only the last file of the log."""
         whole = deque(_events(read_files(self.parts[-1:])[0]), maxlen=1)
         return whole[0] if whole else None
 
@@ -57,7 +58,7 @@ def driver_logs(run: RunDirectory) -> list[DriverLog]:
 
 
 def driver_log(run: RunDirectory, driver: str) -> DriverLog | None:
-    """Returns the log of one driver; None where it has none."""
+    """Returns the log of one driver, or None if it has none."""
     whole = run.events / f"{driver}.jsonl"
     if not is_remote(whole):
         return _log(driver, {whole: whole.stat().st_mtime}) if whole.exists() else None
@@ -71,7 +72,7 @@ def _log(driver: str, parts: dict[Path, float]) -> DriverLog:
 
 
 def _files(folder: Path) -> dict[str, float]:
-    """Returns the path below the folder of every part of a log -> when it changed."""
+    """Returns, for every part of a log, its path below the folder -> when it changed."""
     if is_remote(folder):
         found = listed_objects(folder).items()
         return {name: listed.changed for name, listed in found if name.endswith(".jsonl")}

@@ -1,13 +1,13 @@
-"""The commit ledger: a shard exists when its record does, and never before.
+"""The commit ledger: a shard exists once its record does, and not before.
 
 Order of a commit: the attempt's files are written and fsynced, re-opened and validated, hashed; the
-record is created put-if-absent (the only truth); the files are moved to their public names (in an
-object store, which cannot move, copied). A kill before the record leaves garbage under
-`.rankgen/attempts`; a kill after it leaves a move that `settle` finishes. Work may run twice; each
-query is published once. Different shards may be committed at the same time, in threads.
+record is created unless it exists (it alone decides); the files are moved to their public names
+(in an object store, which cannot move, copied). A kill before the record leaves garbage under
+`.rankgen/attempts`; a kill after it leaves a move that `settle` finishes. Work may run twice, but
+each query is published once. Different shards may be committed at the same time, in threads.
 
-In a store a commit of N files is 2N + 2 requests: each file read, the record created, each file
-copied, and a look whether a later revision overtook the copies. It lists nothing.
+In a store a commit of N files takes 2N + 2 requests: each file is read, the record created, each
+file copied, and one request checks whether a later revision overtook the copies. Nothing is listed.
 
 A shard that was committed without some failed queries may be committed again with them, as the next
 revision of the same shard; the highest revision is the valid one.
@@ -37,7 +37,7 @@ from rankgen.manifests.storage.atomic import (
 from rankgen.manifests.storage.digest import canonical_json, sha256_of_bytes
 from rankgen.manifests.storage.object_store import is_remote, read_object
 
-# In a store every shard is some requests, and a run has thousands of shards.
+# In a store every shard takes several requests, and a run has thousands of shards.
 SETTLE_THREADS = 16
 
 Validate = Callable[[Mapping[str, pa.Table], Sequence[str], Mapping[str, str]], None]
@@ -47,7 +47,7 @@ class Ledger:
     """The commits of one run.
 
     Args:
-        run: The run's folder.
+        run: The run.
         fingerprint: The plan's fingerprint; a record with another one is an integrity problem.
         shards: The number of planned shards.
         tables: The tables of every shard.
@@ -60,7 +60,7 @@ class Ledger:
         self._fingerprint = fingerprint
         self._shards = shards
         self._tables = tuple(tables)
-        # A record never changes, so each is read once. By its number of shard and revision.
+        # By shard and revision. A record never changes, so each is read only once.
         self._known: dict[tuple[int, int], CommitRecord] = {}
 
     def records(self) -> dict[int, CommitRecord]:
@@ -69,12 +69,12 @@ class Ledger:
         Raises:
             IntegrityProblem: A record is damaged or belongs to another plan.
         """
-        # The last revision of a shard takes the place of the ones before.
+        # The last revision of a shard replaces the earlier ones.
         paths = {_numbers_of(path)[0]: path for path in self._record_paths()}
         return {record.shard: record for record in self._read(list(paths.values()))}
 
     def history(self) -> list[CommitRecord]:
-        """Returns every record, by shard and revision: what each shard was made of.
+        """Returns every record, by shard and revision.
 
         Raises:
             IntegrityProblem: A record is damaged or belongs to another plan.
@@ -87,20 +87,20 @@ class Ledger:
         Args:
             attempt: The worker's report.
             planned: The shard's query ids.
-            validate: Raises when the tables are not what the plan promises.
+            validate: Raises an error when the tables are not what the plan promises.
 
         Returns:
-            False if another driver has committed this revision of the shard before.
+            False if another driver has already committed this revision of the shard.
 
         Raises:
-            IntegrityProblem: The attempt's files cannot be read or are not valid.
+            IntegrityProblem: The attempt's files cannot be read or are invalid.
         """
         folder = self._run.attempts / attempt.name
         path = self._run.record_path(attempt.shard, attempt.revision)
         try:
             subjects = self._validated(attempt, folder, planned, validate)
         except IntegrityProblem:
-            # Another driver that finished the whole run has removed our attempt with its own.
+            # A driver that finished the whole run has removed all attempts, ours among them.
             if file_exists(path):
                 return self._came_second(path, folder)
             raise
@@ -125,7 +125,7 @@ class Ledger:
     def _validated(
         self, attempt: Attempt, folder: Path, planned: Sequence[str], validate: Validate
     ) -> tuple[Subject, ...]:
-        """Opens the attempt's files again and returns what the record says of them."""
+        """Re-opens the attempt's files, validates them and returns their entries in the record."""
         paths = [folder / f"{table}.parquet" for table in self._tables]
         try:
             files = list(zip(self._tables, paths, read_files(paths), strict=True))
@@ -147,11 +147,7 @@ class Ledger:
         )
 
     def _came_second(self, path: Path, folder: Path) -> bool:
-        """Looks whose the standing record is: another driver's, or our own, told to us late.
-
-        Returns:
-            True if it names the attempt in `folder`, whose files are then published, not removed.
-        """
+        """Tells whether the existing record is ours, created by a request whose answer was lost."""
         record = self._parsed(path, path.read_bytes())
         if any(
             self._run.root / subject.attempt == folder / f"{subject.table}.parquet"
@@ -159,7 +155,7 @@ class Ledger:
         ):
             self._publish(record)
             return True
-        # The other driver may have finished the whole run and removed our attempt with its own.
+        # The other driver may have finished the whole run and removed our attempt already.
         remove_tree(folder)
         return False
 
@@ -172,12 +168,9 @@ class Ledger:
         records = self.records()
         unsettled = unsettled_records(self._run, self._shards, records.values())
         with ThreadPoolExecutor(SETTLE_THREADS) as pool:
-            # Reading the results raises what went wrong.
+            # Reading the results raises the errors of the threads.
             list(pool.map(self._publish, unsettled))
         return records
-
-    def _public(self, subject: Subject, record: CommitRecord) -> Path:
-        return self._run.shard_path(subject.table, record.shard, self._shards)
 
     def discard_work_in_progress(self) -> None:
         """Removes attempts, claims and journals, for a run whose every query is published."""
@@ -187,21 +180,21 @@ class Ledger:
 
     def _publish(self, record: CommitRecord) -> None:
         for subject in record.subjects:
-            public = self._public(subject, record)
+            public = self._run.shard_path(subject.table, record.shard, self._shards)
             try:
                 publish(self._run.root / subject.attempt, public)
             except FileNotFoundError:
                 # Published before, by us or by another driver on the same run.
                 self._check_size(public, subject)
         if is_remote(self._run.root):
-            # A slow copy can land on that of a later revision, committed meanwhile by another
-            # driver. Its record was there before its copy, so looking again now finds it.
+            # A slow copy can overwrite that of a later revision, committed meanwhile by another
+            # driver. That record existed before its copy, so it is found now.
             newest = self._newest(record)
             if newest.revision > record.revision:
                 self._publish(newest)
 
     def _newest(self, record: CommitRecord) -> CommitRecord:
-        """Returns the last revision in a store; revisions are counted without a gap."""
+        """Returns the last revision in a store; revision numbers have no gaps."""
         while True:
             path = self._run.record_path(record.shard, record.revision + 1)
             try:
@@ -216,7 +209,7 @@ class Ledger:
         state = "is missing" if found is None else f"has {found} bytes, not {subject.bytes}"
         raise IntegrityProblem(
             f"{public} {state}, although it was committed",
-            f"restore the file, or look at the whole run: rankgen verify {self._run.root}",
+            f"restore the file, or check the whole run: rankgen verify {self._run.root}",
         )
 
     def _read(self, paths: list[Path]) -> list[CommitRecord]:
@@ -237,12 +230,12 @@ class Ledger:
         except ValidationError as error:
             raise IntegrityProblem(
                 f"{path} is damaged: {error.errors()[0]['msg']}",
-                "restore it from a copy, or remove it to have the shard made again",
+                "restore it from a copy, or remove it so that the shard is made again",
             ) from None
         if record.fingerprint != self._fingerprint:
             raise IntegrityProblem(
-                f"{path} was made by another recipe than the run's plan",
-                "remove the record to have the shard made again",
+                f"{path} belongs to another recipe than the run's plan",
+                "remove the record so that the shard is made again",
             )
         return record
 

@@ -1,4 +1,4 @@
-"""The plan of a run: which queries it covers, in which shards, under which recipe; written once."""
+"""The plan of a run: its queries, shards and recipe, written once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rankgen.manifests.storage.digest import canonical_json, sha256_of_value
 
 QUERIES_PER_SHARD = 100
 Kind = Literal["retrieve", "label", "rerank", "negatives"]
-# Keys of a recipe that say by which version of a package the results are made.
+# Keys of a recipe that name the version of a package that makes the results.
 VERSION_PREFIX = "versions."
 
 
@@ -31,9 +31,9 @@ class Plan(BaseModel):
     Attributes:
         kind: Which job fills the shards.
         tables: The tables that every shard publishes.
-        recipe: Every value that changes the result; the fingerprint is its digest.
+        recipe: Every value that changes the result.
         settings: Every other value the run was started with, for the record.
-        shards: The number of shards; membership depends on query ids and this number alone.
+        shards: The number of shards; a query's shard depends on its id and this number alone.
         queries: The number of planned queries.
         queries_sha256: Digest of the planned query ids and texts.
     """
@@ -51,7 +51,7 @@ class Plan(BaseModel):
 
     @property
     def fingerprint(self) -> str:
-        """Digest of all that changes the published bytes."""
+        """Digest of everything that changes the published bytes."""
         return sha256_of_value(
             {
                 "kind": self.kind,
@@ -64,7 +64,7 @@ class Plan(BaseModel):
 
 
 def default_shards(queries: int) -> int:
-    """Returns the number of shards for `queries` queries: about a hundred queries in each."""
+    """Returns the number of shards that gives each about a hundred of `queries` queries."""
     return max(1, -(-queries // QUERIES_PER_SHARD))
 
 
@@ -74,26 +74,26 @@ def digest_of_queries(queries: Iterable[Query]) -> str:
 
 
 def stored_queries(queries: Iterable[Query]) -> QueryTable:
-    """Returns the queries as a table; a table is itself."""
+    """Returns the queries as a table; a table is returned unchanged."""
     return queries if isinstance(queries, QueryTable) else QueryTable(queries)
 
 
 def open_plan(
     run: RunDirectory, plan: Plan, queries: Iterable[Query], other_driver: str | None = None
 ) -> Plan:
-    """Writes the plan of a new run, or checks that an existing run has the same one.
+    """Writes the plan of a new run, or checks that an existing run has the same plan.
 
-    The plan of a run that holds no work yet is replaced, unless another driver has just begun.
+    The plan of a run without any work is replaced, unless another driver has just begun.
 
     Args:
         run: The run.
-        plan: What this driver wants.
+        plan: The plan that this driver wants.
         queries: The planned queries.
-        other_driver: Another process that works on the run now, by name.
+        other_driver: Name of another process that works on the run now.
 
     Raises:
-        UsageError: The folder holds something that is no run of ours, or a run made by another
-            recipe; the message shows the first differences.
+        UsageError: The folder holds something that is not a run, or a run with another recipe;
+            the message shows the first differences.
     """
     if not run.plan.exists():
         refuse_foreign_folder(run)
@@ -104,7 +104,7 @@ def open_plan(
         difference = describe_difference(existing, plan)
         if other_driver is not None:
             raise UsageError(
-                f"{other_driver} works on {run.root} by another recipe: {difference}",
+                f"{other_driver} is working on {run.root} with another recipe: {difference}",
                 "wait until it ends, or choose another --out",
             )
         if holds_no_work(run):
@@ -115,7 +115,7 @@ def open_plan(
             named = difference.replace(VERSION_PREFIX, "")
             raise UsageError(
                 f"{run.root} was begun with other versions: {named}",
-                "install those, or add --allow-other-versions to have both in one run",
+                "install those, or add --allow-other-versions to use both in one run",
             )
         raise UsageError(
             f"{run.root} was made by another recipe: {difference}",
@@ -128,7 +128,7 @@ def refuse_foreign_folder(run: RunDirectory) -> None:
     """Checks that the folder is new, empty or a run.
 
     Raises:
-        UsageError: It holds something that is no run of ours, or is a file.
+        UsageError: The folder holds something that is not a run, or is a file.
     """
     root = run.root
     if run.plan.exists():
@@ -147,7 +147,7 @@ def read_plan(run: RunDirectory) -> Plan:
 
     Raises:
         UsageError: The folder is not a run.
-        IntegrityProblem: The plan cannot be understood.
+        IntegrityProblem: The plan is damaged.
     """
     try:
         text = run.plan.read_text(encoding="utf-8")
@@ -169,7 +169,7 @@ def planned_queries(run: RunDirectory, plan: Plan) -> QueryTable:
     """Reads the planned queries.
 
     Raises:
-        IntegrityProblem: The list is missing or is not the one that was planned.
+        IntegrityProblem: The stored queries are missing or are not the planned ones.
     """
     path = _queries_path(run, plan)
     try:
@@ -187,7 +187,7 @@ def planned_queries(run: RunDirectory, plan: Plan) -> QueryTable:
 
 
 def without_versions(plan: Plan) -> Plan:
-    """Returns the plan without the keys of its recipe that name versions."""
+    """Returns the plan without the keys of its recipe that name package versions."""
     recipe = {k: v for k, v in plan.recipe.items() if not k.startswith(VERSION_PREFIX)}
     return plan.model_copy(update={"recipe": recipe})
 
@@ -199,7 +199,7 @@ def _queries_in(path: Path) -> Iterator[Query]:
 
 
 def describe_difference(existing: Plan, wanted: Plan) -> str:
-    """Says in one line how two plans differ, such as "window 20 -> 10"."""
+    """Returns one line on how two plans differ, such as "window 20 -> 10"."""
     before = {"kind": existing.kind, "shards": existing.shards, **existing.recipe}
     after = {"kind": wanted.kind, "shards": wanted.shards, **wanted.recipe}
     changes = [
@@ -217,7 +217,7 @@ def _text(plan: Plan) -> bytes:
 
 
 def holds_no_work(run: RunDirectory) -> bool:
-    """Says whether a plan was made and then nothing, as when a model could not be loaded."""
+    """Tells whether a run has a plan but no work yet, as when a model could not be loaded."""
     return not any(run.commits.glob("*.json")) and not any(run.journal.glob("*/*.jsonl"))
 
 

@@ -1,4 +1,4 @@
-"""What a finished run says of itself: `manifest.json` (in-toto shaped) and the data set card."""
+"""The description of a finished run: `manifest.json` (an in-toto statement) and its card."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ DISTRIBUTIONS = (
     "pyserini",
     "colbert-ai",
 )
-# Who made a shard and when is in its commit record; the manifest says with what.
+# These facts stay in the commit records; the manifest leaves them out.
 PER_SHARD_FACTS = frozenset(
     {"worker", "began", "seconds", "filled", "windows_replayed", "journal_lines_damaged"}
 )
 
 
 def software() -> dict[str, str]:
-    """Returns distribution -> version of everything installed that can change a result."""
+    """Returns distribution -> version of all installed software that can change a result."""
     versions = {"python": platform.python_version()}
     for name in DISTRIBUTIONS:
         try:
@@ -51,21 +51,21 @@ def software() -> dict[str, str]:
 
 
 def is_told(run: RunDirectory, records: Mapping[int, CommitRecord]) -> bool:
-    """Says whether the manifest stands and tells of exactly these commits.
+    """Tells whether there is a manifest that covers exactly these commits.
 
-    A kill between the commit of a retried shard and the manifest leaves the one of before.
+    A kill between the commit of a retried shard and the manifest leaves the old manifest.
     """
     predicate = read_predicate(run)
     if predicate is None:
         return False
-    # Manifests of earlier versions do not say which commits they tell of, but what these hold.
+    # Manifests of earlier versions do not say which commits they cover.
     if "commits_sha256" in predicate:
         return bool(predicate["commits_sha256"] == commits_digest(records))
     return bool(predicate.get("quarantined") == _quarantined(records))
 
 
 def read_predicate(run: RunDirectory) -> dict[str, JsonValue] | None:
-    """Returns what the manifest says of the run; None where there is none that can be read."""
+    """Returns the manifest's description of the run; None without a readable manifest."""
     if not run.manifest.exists():
         return None
     try:
@@ -76,12 +76,12 @@ def read_predicate(run: RunDirectory) -> dict[str, JsonValue] | None:
 
 
 def commits_digest(records: Mapping[int, CommitRecord]) -> str:
-    """Returns one digest of the valid commits: every shard with its revision."""
+    """Returns a digest of the valid commits: every shard with its revision."""
     return sha256_of_lines(f"{shard}.{record.revision}" for shard, record in records.items())
 
 
 def total_counts(records: Mapping[int, CommitRecord]) -> dict[str, int]:
-    """Returns the counts of all shards together, sorted by name."""
+    """Returns the sums of all shards' counts, sorted by name."""
     counts: Counter[str] = Counter()
     for record in records.values():
         counts.update(record.counts)
@@ -94,13 +94,13 @@ def write_manifest(
     history: Sequence[CommitRecord],
     facts: Mapping[str, JsonValue] = MappingProxyType({}),
 ) -> None:
-    """Writes `manifest.json` and the card `README.md`; the last step of a run.
+    """Writes `manifest.json` and the card `README.md`, the last step of a run.
 
     Args:
         run: The run, with everything published.
-        plan: Its plan.
+        plan: The run's plan.
         history: Every commit, by shard and revision; the last one of a shard is the valid one.
-        facts: What else the manifest says, such as which judged queries have no list.
+        facts: Further entries of the manifest, such as judged queries without a list.
     """
     records = {record.shard: record for record in history}
     counts = total_counts(records)
@@ -137,9 +137,9 @@ def _quarantined(records: Mapping[int, CommitRecord]) -> dict[str, str]:
 
 
 def _environments(history: Sequence[CommitRecord]) -> list[JsonValue]:
-    """Returns with what the shards were made: distinct facts, each with its shards.
+    """Returns how the shards were made: every distinct set of facts, with its shards.
 
-    A shard whose failed queries were done later, elsewhere, stands under both.
+    A shard whose failed queries were done later in another environment is listed under both.
     """
     shards: dict[str, dict[int, None]] = {}
     for record in history:

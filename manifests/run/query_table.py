@@ -1,4 +1,4 @@
-"""The queries of a run on the disk: ten million of them take no more memory than a few."""
+"""The queries of a run, kept on disk: ten million take no more memory than a few."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rankgen.manifests.storage.string_pairs import Place, StringPairs, pairs_in,
 
 
 class QueryTable:
-    """Queries with ids of their own, read in the order of their ids or shard by shard.
+    """Queries with distinct ids, read in the order of their ids or shard by shard.
 
     Args:
         queries: In any order; read once.
-        place: The hash of the id that orders the queries in `by_place`; of a run it is SHA-256.
+        place: The hash of the id that orders the queries in `by_place`; a run uses SHA-256.
     """
 
     def __init__(self, queries: Iterable[Query], place: Place = place_of) -> None:
@@ -37,7 +37,7 @@ class QueryTable:
         return self._pairs.digest()
 
     def find(self, query_id: str) -> Query | None:
-        """Returns the query with this id; None where there is none."""
+        """Returns the query with this id; None if there is no such query."""
         text = self._pairs.find(query_id)
         return None if text is None else Query(query_id, text)
 
@@ -46,7 +46,7 @@ class QueryTable:
         return (Query(*pair) for pair in self._pairs.by_place())
 
     def of_shard(self, shard: int, shards: int) -> Sequence[Query]:
-        """Returns the queries of one of `shards` shards, sorted by id, read when they are needed.
+        """Returns the queries of one of `shards` shards, sorted by id; they are read when used.
 
         Membership is a pure function of the ids and `shards`: the ids are ordered by their SHA-256
         and cut evenly.
@@ -63,12 +63,12 @@ class QueryTable:
 
 
 class ShardQueries(Sequence[Query]):
-    """The queries of a shard; a worker is sent a plain tuple of them.
+    """The queries of one shard; pickled as a plain tuple, which is what a worker gets.
 
     Args:
         table: All queries of the run.
-        shard: Which of the shards.
-        shards: Their number.
+        shard: Number of the shard, from 0.
+        shards: Number of shards.
     """
 
     def __init__(self, table: QueryTable, shard: int, shards: int) -> None:
@@ -94,16 +94,16 @@ class ShardQueries(Sequence[Query]):
         return iter(self._table.between(self._start, self._end))
 
     def __reduce__(self) -> tuple[type[tuple[Query, ...]], tuple[list[Query]]]:
-        """Travels as a tuple."""
+        """Pickles the queries as a tuple."""
         return tuple, (list(self),)
 
 
 class QueryIds(Collection[str]):
-    """The ids of a table's queries but for some, looked up where the queries are.
+    """The ids of a table's queries, except some; looked up in the table.
 
     Args:
         queries: The queries.
-        without: Ids among them that do not count.
+        without: Ids to leave out.
     """
 
     def __init__(self, queries: QueryTable, without: AbstractSet[str]) -> None:

@@ -1,4 +1,4 @@
-"""Where everything of a run stands, and how its published tables are read.
+"""The paths of everything in a run, and readers of its published tables.
 
 <run>/rankings/train-00003-of-00100.parquet    committed shards only
 <run>/.rankgen/                                 plan, commits, attempts, claims, journal, events
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -16,14 +17,15 @@ import pyarrow as pa
 
 from rankgen.manifests.errors import IntegrityProblem, UsageError, reason_of
 from rankgen.manifests.records import Candidates
+from rankgen.manifests.run.candidate_rows import candidates_in
 from rankgen.manifests.schema import SCHEMA_MINOR_VERSION, SCHEMA_VERSION
 from rankgen.manifests.storage.object_store import open_root
 from rankgen.manifests.storage.shard import parse_parquet, read_parquet
 from rankgen.manifests.storage.shard_columns import OtherColumns, completed, completed_columns
 
-# Small files cost a round trip each, most of all in a store.
+# Every small file costs a round trip, above all in a store.
 READ_THREADS = 4
-# Files that a job may publish beside its tables: judgements, and an order as a TREC run.
+# Files that a job may publish beside its tables: judgements, and its result as a TREC run.
 QRELS, TREC_RUN = "qrels.tsv", "run.trec"
 
 
@@ -47,11 +49,11 @@ class RunDirectory:
         self.manifest = self.root / "manifest.json"
 
     def shard_path(self, table: str, shard: int, shards: int) -> Path:
-        """Returns the public path of a shard, such as rankings/train-00003-of-00100.parquet."""
+        """Returns a shard's public path, such as rankings/train-00003-of-00100.parquet."""
         return self.root / table / f"train-{shard:05d}-of-{shards:05d}.parquet"
 
     def record_path(self, shard: int, revision: int) -> Path:
-        """Returns the path of the record that commits a revision of a shard."""
+        """Returns the path of the commit record of a shard's revision."""
         return self.commits / f"{shard:05d}.{revision}.json"
 
     def journal_of(self, shard: int) -> Path:
@@ -63,11 +65,11 @@ class RunDirectory:
         return sorted((self.root / table).glob("train-*.parquet"))
 
     def loose_files(self) -> list[Path]:
-        """Returns the published files that are no table: judgements and a TREC run."""
+        """Returns the published files outside the tables: judgements and a TREC run."""
         return [path for name in (QRELS, TREC_RUN) if (path := self.root / name).exists()]
 
     def has_table(self, table: str) -> bool:
-        """Says whether at least one shard of the table is published."""
+        """Tells whether at least one shard of the table is published."""
         return bool(self.shard_paths(table))
 
     def read(self, table: str, columns: list[str] | None = None) -> pa.Table:
@@ -89,7 +91,7 @@ class RunDirectory:
         """Yields the published shards of a table one by one; see `read`."""
         paths = self._present(table)
         with ThreadPoolExecutor(READ_THREADS) as pool:
-            # Some are read ahead, as each costs a round trip; never all of them.
+            # Read a few ahead, as each costs a round trip, but never all of them.
             ahead: deque[Future[pa.Table]] = deque()
             for path in paths:
                 ahead.append(pool.submit(read_shard, path, table, columns))
@@ -98,26 +100,30 @@ class RunDirectory:
             while ahead:
                 yield ahead.popleft().result()
 
-    def texts(self, table: str) -> dict[str, str]:
-        """Returns id -> text of `queries`, or id -> "title text" of `documents`."""
-        if table == "queries":
-            read = self.read(table)
-            return dict(zip(read["query_id"].to_pylist(), read["text"].to_pylist(), strict=True))
+    def texts(self, table: str, ids: AbstractSet[str] | None = None) -> dict[str, str]:
+        """Returns id -> text of `queries`, or id -> "title text" of `documents`.
+
+        Args:
+            table: `queries` or `documents`.
+            ids: Leaves out all others; None keeps all.
+        """
+        key = "query_id" if table == "queries" else "doc_id"
         texts: dict[str, str] = {}
         for shard in self.shards(table):
-            for row in shard.to_pylist():
-                texts[row["doc_id"]] = (
-                    f"{row['title']} {row['text']}" if row["title"] else row["text"]
-                )
+            if ids is None:
+                kept = shard
+            else:
+                is_kept = [name in ids for name in shard[key].to_pylist()]
+                kept = shard.filter(pa.array(is_kept, pa.bool_()))
+            for row in kept.to_pylist():
+                title = row.get("title")
+                texts[row[key]] = f"{title} {row['text']}" if title else row["text"]
         return texts
 
     def candidates(self) -> Iterator[Candidates]:
         """Yields the candidates of every query, by shard and then by query id."""
         for shard in self.shards("candidates"):
-            for row in shard.to_pylist():
-                yield Candidates(
-                    row["query_id"], tuple(row["doc_ids"]), tuple(row["retrieval_scores"])
-                )
+            yield from candidates_in(shard)
 
     def _present(self, table: str) -> list[Path]:
         paths = self.shard_paths(table)
@@ -126,7 +132,7 @@ class RunDirectory:
         return paths
 
     def lacks(self, table: str) -> UsageError:
-        """Returns the problem that the run has no such table."""
+        """Returns the error that the run lacks a table."""
         return UsageError(
             f"{self.root} has no {table}", f"name the folder that holds {table}/train-*.parquet"
         )
@@ -137,22 +143,24 @@ def read_shard(
 ) -> pa.Table:
     """Reads one Parquet shard and checks its columns.
 
+    Columns that the shard's minor version lacks are null.
+
     Args:
-        path: Where it stands.
+        path: Path of the shard.
         table: A name in `TABLES`.
-        columns: Those to read; None reads all.
-        content: Its bytes, where the caller has read them already.
+        columns: The columns to read; None reads all.
+        content: The shard's bytes, if the caller has read them already.
 
     Raises:
-        IntegrityProblem: The file cannot be read or its columns are not the schema's, nor those
-            of an earlier minor version, whose later columns are null.
+        IntegrityProblem: The file cannot be read, or its columns are not those of the schema or
+            of an earlier minor version.
     """
     try:
         read = read_parquet(path, columns) if content is None else parse_parquet(content, columns)
     except (OSError, pa.ArrowException) as error:
         raise IntegrityProblem(
             f"{path} cannot be read: {reason_of(error)}",
-            "see what else is damaged: rankgen verify RUN",
+            "check what else is damaged: rankgen verify RUN",
         ) from None
     try:
         if columns is None:
@@ -160,7 +168,7 @@ def read_shard(
         return completed_columns(read, table, columns)
     except OtherColumns as problem:
         raise IntegrityProblem(
-            f"{path} is no shard of {table} version {SCHEMA_VERSION}.{SCHEMA_MINOR_VERSION} or "
-            f"before: it {problem}",
+            f"{path} is not a shard of {table} version {SCHEMA_VERSION}.{SCHEMA_MINOR_VERSION} or "
+            f"earlier: it {problem}",
             "was it written by another version of rankgen?",
         ) from None

@@ -1,4 +1,4 @@
-"""How far a run is, read from its own commits."""
+"""The progress of a run, read from its commits."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class RunStatus:
         quarantined: query_id -> reason.
         counts: Totals over the committed shards.
         queries_per_second: Rate over the commits of the run's last hour; None before two commits.
-        seconds_left: Estimate from that rate; None when it is unknown.
-        seconds_silent: Since a driver last wrote an event (a living one beats every half minute);
-            None before the first.
-        finished: Whether the manifest is written and tells of the latest commits.
-        drivers: Those that work on the run; while none does, the one that worked last.
+        seconds_left: Estimate from that rate; None without a rate.
+        seconds_silent: Seconds since a driver last wrote an event, which a working one does every
+            half minute; None before the first.
+        finished: Whether the manifest is written and covers the latest commits.
+        drivers: The drivers that work on the run, or else the one that worked last.
     """
 
     kind: str
@@ -54,7 +54,7 @@ class RunStatus:
 
 
 def run_status(run: RunDirectory) -> RunStatus:
-    """Reads the status; it changes nothing and may be asked while the run goes on.
+    """Reads the status without changing anything; the run may be at work meanwhile.
 
     Raises:
         UsageError: The folder is not a run.
@@ -85,7 +85,7 @@ def run_status(run: RunDirectory) -> RunStatus:
 
 
 def _drivers(run: RunDirectory) -> tuple[SeenDriver, ...]:
-    """Returns the drivers at work; where there is none, the one that wrote a report last."""
+    """Returns the drivers at work, or else the one that wrote a report last."""
     seen = read_reports(run)
     return tuple(driver for driver in seen if driver.is_alive) or tuple(seen[:1])
 

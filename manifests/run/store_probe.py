@@ -1,8 +1,8 @@
-"""Whether a run's store can do what the commit protocol needs, asked before any work is done.
+"""Checks, before any work, that a run's store can do what the commit protocol needs.
 
-The driver creates a fresh object twice: the second creation must lose. The object stays as a token
-while the job runs, and every worker looks for it: a node that does not share the folder is found
-before its work is lost.
+The driver creates a new object twice: the second creation must fail. The object stays as a token
+while the job runs, and every worker looks for it, so that a node that does not share the folder is
+found before its work is lost.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.storage.atomic import put_if_absent, read_files, remove_tree
 from rankgen.manifests.storage.object_store import is_remote, store_problem
 
-# Network file systems show another machine's new file some seconds late.
+# Network file systems may show another machine's new file some seconds late.
 PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class StoreToken:
-    """What a driver left in a run's store, for its workers to find.
+    """A file that a driver leaves in a run's store for its workers to find.
 
     Attributes:
-        path: Where it stands.
-        content: Unique to the driver's job.
+        path: Path of the file.
+        content: Its content, unique to the driver's job.
     """
 
     path: Path
@@ -41,7 +41,7 @@ def probed_store(run: RunDirectory) -> Iterator[StoreToken]:
     """Probes the store and keeps the token there while the block runs.
 
     Raises:
-        EnvironmentProblem: The store cannot be written, or creates what exists already.
+        EnvironmentProblem: The store cannot be written, or creates objects that exist already.
     """
     name = uuid.uuid4().hex
     token = StoreToken(run.state.absolute() / f"job-{name}", f"first {name}\n".encode())
@@ -49,7 +49,7 @@ def probed_store(run: RunDirectory) -> Iterator[StoreToken]:
         _probe(token, run.root)
         yield token
     finally:
-        # What stops the job matters more than a token left behind.
+        # The error that stops the job matters more than a token left behind.
         with contextlib.suppress(Exception):
             remove_tree(token.path)
 
@@ -58,18 +58,18 @@ def find_token(token: StoreToken, node: str) -> None:
     """Checks, on a worker's machine, that the worker sees the driver's store.
 
     Args:
-        token: What the driver left.
+        token: The token that the driver left.
         node: The machine's name, for the message.
 
     Raises:
-        EnvironmentProblem: The token is not there.
+        EnvironmentProblem: The token cannot be found.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (found := _content(token, node)) != token.content:
         if found is not None or time.monotonic() >= deadline:
             raise EnvironmentProblem(
                 f"node {node} does not see the driver's folder {token.path.parent.parent}",
-                "give --out a folder that every node shares, or s3://BUCKET/FOLDER",
+                "name a folder that every node shares with --out, or s3://BUCKET/FOLDER",
             )
         time.sleep(0.2)
 
@@ -83,14 +83,14 @@ def _probe(token: StoreToken, root: Path) -> None:
         raise _unusable(root, error) from error
     if again or not created or found != token.content:
         raise EnvironmentProblem(
-            f"the store of {root} creates an object that exists already, so two drivers could "
+            f"the store of {root} creates objects that exist already, so two drivers could "
             "publish the same shard",
-            "use a store with conditional writes (If-None-Match: *), as AWS S3 and MinIO have",
+            "use a store with conditional writes (If-None-Match: *), such as AWS S3 or MinIO",
         )
 
 
 def _content(token: StoreToken, node: str) -> bytes | None:
-    """Returns what stands where the token should; None when there is nothing."""
+    """Returns the content at the token's path; None where there is no file."""
     try:
         return read_files([token.path])[0]
     except (FileNotFoundError, NotADirectoryError):
@@ -101,7 +101,7 @@ def _content(token: StoreToken, node: str) -> bytes | None:
 
 
 def _unusable(root: Path, error: Exception) -> EnvironmentProblem:
-    """Returns what makes the store unusable; errors that are none of a store's are raised."""
+    """Maps an error of the store to an EnvironmentProblem; raises any other error."""
     problem = store_problem(error)
     if problem is None and not isinstance(error, OSError):
         raise error
@@ -109,5 +109,5 @@ def _unusable(root: Path, error: Exception) -> EnvironmentProblem:
     if is_remote(root):
         hint = "check that the bucket exists, your AWS credentials and AWS_ENDPOINT_URL"
     else:
-        hint = "give --out a folder that you may write, on a file system with hard links"
+        hint = "name a writable folder with --out, on a file system with hard links"
     return EnvironmentProblem(f"{root} cannot hold a run: {reason}", hint)

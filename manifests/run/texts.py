@@ -1,4 +1,4 @@
-"""The texts of a run, stored once: written after its shards, linked into later runs, looked up."""
+"""The texts of a run: written once after its shards, linked into later runs, looked up by id."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def write_queries(run: RunDirectory, queries: Iterable[Query], fingerprint: str)
 
 
 def write_documents(run: RunDirectory, documents: Iterable[Document], fingerprint: str) -> None:
-    """Publishes the table `documents`, sorted by id; the documents are held in memory meanwhile."""
+    """Publishes the table `documents`, sorted by id; holds all documents in memory meanwhile."""
     rows = [
         {"doc_id": d.doc_id, "title": d.title, "text": d.text}
         for d in sorted(documents, key=lambda d: d.doc_id)
@@ -41,7 +41,7 @@ def write_documents(run: RunDirectory, documents: Iterable[Document], fingerprin
 
 
 def link_texts(source: RunDirectory, target: RunDirectory) -> None:
-    """Makes the texts of `source` part of `target` too: hard links where possible, or copies."""
+    """Adds the texts of `source` to `target`: hard links where possible, else copies."""
     for table in ("queries", "documents"):
         for path in source.shard_paths(table):
             public = target.root / table / path.name
@@ -50,7 +50,7 @@ def link_texts(source: RunDirectory, target: RunDirectory) -> None:
 
 
 def digest_of_documents(run: RunDirectory) -> str:
-    """Returns the digest of the ids, titles and texts of a run's documents, however many shards.
+    """Returns the digest of ids, titles and texts of a run's documents, in any number of shards.
 
     Ids alone do not say what a teacher read: another collection may use the same ones.
     """
@@ -64,7 +64,7 @@ def _parts(run: RunDirectory, name: str) -> Iterator[pa.Array]:
 
 
 class DocumentTexts:
-    """Looks documents up by id in a run's `documents` table, held in memory as Arrow.
+    """Looks up documents by id in a run's `documents` table, which it holds in memory as Arrow.
 
     Args:
         run: A run with published documents.
@@ -76,7 +76,7 @@ class DocumentTexts:
         self._row_of = {doc_id: row for row, doc_id in enumerate(self._rows["doc_id"].to_pylist())}
 
     def digest(self) -> str:
-        """Returns the same as `digest_of_documents`, of what is held."""
+        """Returns `digest_of_documents` of the documents held here."""
         return sha256_of_columns(*(self._rows[name] for name in DOCUMENTS.names))
 
     @property

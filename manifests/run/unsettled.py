@@ -1,4 +1,4 @@
-"""Which committed files may not stand under their public names, as after a kill."""
+"""Finds committed files that may not be under their public names yet, as after a kill."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ Stands = Callable[[Subject, str], bool]
 def unsettled_records(
     run: RunDirectory, shards: int, records: Collection[CommitRecord]
 ) -> list[CommitRecord]:
-    """Returns the records whose files are not all known to stand where they belong.
+    """Returns the records whose files are not all known to be under their public names.
 
-    A listing of each folder tells, which for thousands of shards is much faster than a look at
-    every file.
+    Folders are listed, which for thousands of shards is much faster than checking every file.
 
     Args:
         run: The run.
@@ -54,7 +53,7 @@ def _on_disk(run: RunDirectory, tables: Collection[str]) -> Stands:
 
 
 def _in_store(run: RunDirectory, tables: Collection[str]) -> Stands:
-    """An attempt stays beside its copy there, until the run is finished."""
+    """Compare attempts with their copies: in a store both stay until the run is finished."""
     attempts = listed_objects(run.attempts)
     copies = {table: listed_objects(run.root / table) for table in tables}
 

@@ -1,4 +1,4 @@
-"""Checks a run against its ledger: nothing missing, nothing changed, nothing foreign."""
+"""Checks a run against its ledger for missing, changed and foreign files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rankgen.manifests.storage.digest import sha256_of_file
 
 
 class Manifest(NamedTuple):
-    """What a manifest says: file name -> SHA-256, and everything else."""
+    """The content of a manifest: file name -> SHA-256, and everything else."""
 
     digests: dict[str, str]
     predicate: dict[str, JsonValue]
@@ -31,16 +31,16 @@ class Manifest(NamedTuple):
 
 @dataclass(frozen=True)
 class Verification:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
         plan: The run's plan.
-        shards: Committed shards.
-        queries: Queries that committed shards hold.
+        shards: Number of committed shards.
+        queries: Number of queries in committed shards.
         quarantined: query_id -> reason.
-        is_finished: Whether the manifest tells of the latest commits; repeating the run's command
-            finishes one that does not.
-        problems: One sentence each; empty when all is well.
+        is_finished: Whether the manifest covers the latest commits; repeating the run's command
+            finishes a run whose manifest does not.
+        problems: One sentence per problem; empty when there is none.
     """
 
     plan: Plan
@@ -52,14 +52,14 @@ class Verification:
 
 
 def verify_run(run: RunDirectory, validate: Validate | None) -> Verification:
-    """Checks every published file's size and SHA-256, and that no other file stands among them.
+    """Checks every published file's size and SHA-256, and that there are no other files.
 
-    The shards are compared with their commits; texts, judgements and a TREC run with the manifest,
-    and the manifest with the commits, once the run is finished.
+    Shards are compared with their commits. Once the run is finished, texts, judgements and a TREC
+    run are compared with the manifest, and the manifest with the commits.
 
     Args:
         run: The run.
-        validate: Also re-reads every shard and checks its rows with this; None skips that.
+        validate: Checks the rows of every shard, which is then read whole; None skips this.
 
     Raises:
         UsageError: The folder is not a run.
@@ -142,7 +142,7 @@ def _changed_subjects(
         "counts": total_counts(records),
     }
     problems = [
-        f"{run.manifest} says another value of {key} than the run's plan and commits"
+        f"{run.manifest} has another value of {key} than the run's plan and commits"
         for key, value in expected.items()
         if manifest.predicate.get(key) != value
     ]
@@ -169,13 +169,13 @@ def _foreign_files(
     records: dict[int, CommitRecord],
     manifest: Manifest | None,
 ) -> list[str]:
-    """Returns a sentence for every file that readers of the run would take for a part of it."""
+    """Returns a sentence for every foreign file that readers would take for part of the run."""
     known = {
         _name(run, run.shard_path(subject.table, record.shard, plan.shards))
         for record in records.values()
         for subject in record.subjects
     }
-    # The texts of an unfinished run are not named anywhere yet.
+    # The texts of an unfinished run are not recorded anywhere yet.
     tables = plan.tables if manifest is None else tuple(TABLES)
     found = [path for table in tables for path in sorted((run.root / table).glob("*"))]
     if manifest is not None:

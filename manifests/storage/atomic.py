@@ -29,9 +29,9 @@ from rankgen.manifests.storage.object_store import (
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yields a temporary local path; on success it is fsynced and takes the place of `path`.
+    """Yields a temporary local path; on success that file is fsynced and replaces `path`.
 
-    When the block raises, the temporary file is removed and `path` is as it was.
+    When the block raises, the temporary file is removed and `path` is unchanged.
     """
     if is_remote(path):
         with tempfile.TemporaryDirectory(prefix="rankgen-") as folder:
@@ -50,16 +50,16 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def file_exists(path: Path) -> bool:
-    """Says whether a file stands there."""
+    """Tells whether the file exists."""
     return object_exists(path) if is_remote(path) else path.exists()
 
 
 @contextlib.contextmanager
 def local_file(path: Path) -> Iterator[Path]:
-    """Yields `path`, or for an object a copy on this machine while the block runs.
+    """Yields `path` itself, or for an object a local copy that lasts while the block runs.
 
     Raises:
-        FileNotFoundError: There is no such object.
+        FileNotFoundError: The object does not exist.
     """
     if not is_remote(path):
         yield path
@@ -70,7 +70,7 @@ def local_file(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Replaces `path` by `content`; a reader sees the old bytes or the new, never a part."""
+    """Replaces `path` by `content`; a reader sees the old bytes or the new ones, never a mix."""
     if is_remote(path):
         write_object(path, content)
         return
@@ -79,11 +79,11 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def put_if_absent(path: Path, content: bytes) -> bool:
-    """Creates `path` with `content` unless it exists; of any number of racers one wins.
+    """Creates `path` with `content` unless it exists; of several concurrent calls one succeeds.
 
     Returns:
-        True if this call created the file, False if it was there already. In an object store a
-        file with exactly this content counts as created; see `object_store.create_object`.
+        True if this call created the file, False if it existed already. In an object store a file
+        with exactly this content counts as created; see `object_store.create_object`.
     """
     if is_remote(path):
         return create_object(path, content)
@@ -95,8 +95,8 @@ def put_if_absent(path: Path, content: bytes) -> bool:
         try:
             os.link(draft, path)
         except OSError as error:
-            # A network file system may do the work and lose the answer; asked again, it says that
-            # the file exists. Whether the file is ours tells which of the two happened.
+            # A network file system may make the link and lose its answer; the repeated request
+            # then says that the file exists. Whether the file is ours tells the two cases apart.
             if not _is_same_file(draft, path):
                 if isinstance(error, FileExistsError):
                     return False
@@ -108,7 +108,7 @@ def put_if_absent(path: Path, content: bytes) -> bool:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder and its parents, each forced to the disk: a file is as safe as its folder."""
+    """Makes a folder and its parents and fsyncs each: a file is only as safe as its folder."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     path.mkdir(parents=True, exist_ok=True)
     for folder in missing:
@@ -116,13 +116,13 @@ def make_folder(path: Path) -> None:
 
 
 def publish(source: Path, public: Path) -> None:
-    """Makes a finished file visible under its public name; repeating it is harmless.
+    """Makes a finished file visible under its public name; repeating the call is harmless.
 
-    On a disk the file moves. In a store it is copied and `source` stays, so that whoever copied an
-    older file over `public` can put the newer one back.
+    On a disk the file is moved. In a store it is copied and `source` stays, so that a process that
+    copied an older file over `public` can put the newer one back.
 
     Raises:
-        FileNotFoundError: There is no `source` (any more).
+        FileNotFoundError: `source` does not exist, or no longer.
     """
     if is_remote(public):
         copy_object(source, public)
@@ -133,7 +133,7 @@ def publish(source: Path, public: Path) -> None:
 
 
 def share_file(source: Path, public: Path) -> None:
-    """Makes a finished file also visible as `public`: a hard link where possible, else a copy."""
+    """Makes a finished file visible as `public` too: a hard link where possible, else a copy."""
     if is_remote(public):
         if is_remote(source):
             copy_object(source, public)
@@ -156,14 +156,14 @@ def share_file(source: Path, public: Path) -> None:
 
 
 def read_files(paths: Sequence[Path]) -> list[bytes]:
-    """Returns the bytes of several files of one run."""
+    """Returns the bytes of several files of the same run."""
     if paths and is_remote(paths[0]):
         return read_objects(paths)
     return [path.read_bytes() for path in paths]
 
 
 def remove_tree(path: Path) -> None:
-    """Removes a file or a folder with all it holds, as far as it can."""
+    """Removes a file, or a folder with its content; what cannot be removed stays."""
     if is_remote(path):
         remove_objects(path)
     elif path.is_dir():
@@ -173,7 +173,7 @@ def remove_tree(path: Path) -> None:
 
 
 def fsync_file(path: Path) -> None:
-    """Forces the file's bytes to the disk."""
+    """Forces a file's bytes to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -182,11 +182,11 @@ def fsync_file(path: Path) -> None:
 
 
 def fsync_directory(path: Path) -> None:
-    """Forces the directory's entries to the disk, where the file system can."""
+    """Forces a directory's entries to the disk, where the file system supports it."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        # Some network file systems refuse to sync a directory; the rename is then as safe as
-        # they make it.
+        # Some network file systems refuse to sync a directory; there the rename is as safe as the
+        # file system makes it.
         with contextlib.suppress(OSError):
             os.fsync(descriptor)
     finally:
@@ -194,10 +194,10 @@ def fsync_directory(path: Path) -> None:
 
 
 def write_all(file: io.RawIOBase, content: bytes) -> None:
-    """Writes all of `content` to an unbuffered file, which may take less than it is given."""
+    """Writes all of `content` to an unbuffered file, whose `write` may take only a part."""
     left = memoryview(content)
     while left:
-        # None is the answer of a file that would block; files on a disk never do.
+        # A file that would block returns None; files on a disk never do.
         left = left[file.write(left) or 0 :]
 
 

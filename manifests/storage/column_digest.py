@@ -1,4 +1,4 @@
-"""The digest of string columns, apart from the others because it needs pyarrow and numpy."""
+"""The digest of string columns, in a file of its own because it needs pyarrow and numpy."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ import pyarrow.compute as pc
 
 
 def sha256_of_columns(*columns: pa.ChunkedArray) -> str:
-    """Returns the SHA-256 of string columns, at the speed of bytes: for millions of rows.
+    """Returns the SHA-256 of string columns of equal length, fast enough for millions of rows.
 
-    Each column counts with the lengths of its values and then their UTF-8 bytes, so that no value
-    can pose as two.
+    The digest covers the lengths of a column's values and then their UTF-8 bytes, so that one value
+    is never mistaken for two.
     """
-    # Each column is as long as the others in every table of ours.
     rows = len(columns[0]) if columns else 0
     return sha256_of_streams(rows, *(column.iterchunks for column in columns))
 
 
 def sha256_of_streams(rows: int, *columns: Callable[[], Iterable[pa.Array]]) -> str:
-    """Returns the same of columns that are read in parts, each column twice.
+    """Returns the same digest for columns that are read in parts, each column twice.
 
     Args:
         rows: The length of every column.
-        columns: Starts a pass over the parts of one column.
+        columns: One function per column that starts a pass over its parts.
     """
     digest = hashlib.sha256()
     for parts in columns:

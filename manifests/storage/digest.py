@@ -9,11 +9,11 @@ from pathlib import Path
 
 
 def canonical_json(value: object) -> str:
-    """Returns the one JSON text of `value`: sorted keys, no spaces, no NaN.
+    """Returns the canonical JSON text of `value`: sorted keys, no spaces, no NaN.
 
     Raises:
-        ValueError: `value` holds NaN or an infinity.
-        TypeError: `value` holds something JSON cannot express.
+        ValueError: `value` contains NaN or an infinity.
+        TypeError: `value` contains something that JSON cannot express.
     """
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
@@ -26,7 +26,7 @@ def sha256_of_value(value: object) -> str:
 
 
 def sha256_of_lines(lines: Iterable[str]) -> str:
-    """Returns the SHA-256 of `lines`; each is framed by its length, so none can pose as two."""
+    """Returns the SHA-256 of `lines`, each with its length, so that no line is taken for two."""
     digest = hashlib.sha256()
     for line in lines:
         encoded = line.encode("utf-8", "surrogatepass")
@@ -41,6 +41,6 @@ def sha256_of_bytes(content: bytes) -> str:
 
 
 def sha256_of_file(path: Path) -> str:
-    """Returns the SHA-256 of the file's bytes, as 64 hexadecimal digits."""
+    """Returns the SHA-256 of a file's bytes, as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,8 +1,8 @@
-"""Runs on an S3-compatible store: `s3://bucket/folder` as a path, and what S3 does its own way.
+"""Runs in an S3-compatible store: `s3://bucket/folder` as a path, and what S3 does differently.
 
-An object is whole or absent, so a plain upload needs no draft. What S3 lacks is renaming (a file is
-published by a copy) and appending (see `teachers.journal`). The commit record needs a
-conditional create (`If-None-Match: *`), which `store_probe` checks before any work.
+An object is whole or absent, so an upload needs no temporary file. S3 cannot rename (a file is
+published by a copy) or append (see `teachers.journal`). The commit record needs a conditional
+create (`If-None-Match: *`), which `store_probe` checks before any work.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ CONFLICT_SECONDS = 0.1
 
 
 class ListedObject(NamedTuple):
-    """What a listing says of an object.
+    """An object as a listing describes it.
 
     Attributes:
-        tag: As a rule equal for equal contents.
-        size: In bytes.
-        changed: When it was written, in seconds since 1970.
+        tag: Usually equal for equal contents.
+        size: Size in bytes.
+        changed: When the object was written, in seconds since 1970.
     """
 
     tag: str
@@ -37,44 +37,44 @@ class ListedObject(NamedTuple):
 
 
 def open_root(named: Path | str) -> Path:
-    """Returns the folder that a user named: a `Path`, or for `s3://bucket/folder` its equal there.
+    """Returns the folder that a user named: a `Path`, or a `UPath` for `s3://bucket/folder`.
 
     Raises:
-        UsageError: It is a URL of another kind, or names no bucket.
+        UsageError: `named` is a URL of another kind, or has no bucket.
         EnvironmentProblem: The packages for S3 are not installed.
     """
     if not isinstance(named, str) or "://" not in named:
         return Path(named) if isinstance(named, str) else named
     bucket, _, folder = named.removeprefix(SCHEME).partition("/")
-    # The store's client would take these characters for patterns, versions or queries.
+    # The client would read these characters as patterns, versions or queries.
     if not named.startswith(SCHEME) or not bucket or set(folder) & set("*?[]#"):
         raise UsageError(
-            f"{named} is no place for a run",
+            f"a run cannot be stored at {named}",
             "name a folder or s3://BUCKET/FOLDER, without any of * ? [ ] #",
         )
     try:
-        import s3fs  # noqa: F401  # UPath imports it too late to explain its absence.
+        import s3fs  # noqa: F401  # UPath imports it too late to say that it is missing.
         from upath import UPath
     except ImportError as error:
         raise EnvironmentProblem(
             f"{named} needs the package {error.name}", "pip install 'rankgen-distill[s3]'"
         ) from None
-    # Another process writes to the same folders: what a listing said is stale at once. A client
-    # that may read a file in parallel parts asks for its size before, and our files are small.
+    # Other processes write to the same folders, so a cached listing would be stale at once. With
+    # more concurrency the client first asks for a file's size, and our files are small.
     return cast(Path, UPath(named.rstrip("/"), use_listings_cache=False, max_concurrency=1))
 
 
 def is_remote(path: object) -> bool:
-    """Says whether a path of a run is in an object store."""
+    """Tells whether a path of a run is in an object store."""
     return not isinstance(path, Path)
 
 
 def create_object(path: Path, content: bytes) -> bool:
-    """Creates an object unless it exists; of any number of racers one wins.
+    """Creates an object unless it exists; of several concurrent calls one succeeds.
 
     Returns:
-        True if the object has this content by this call. A creation whose answer was lost on the
-        way is repeated and then refused, so an object that has exactly this content counts as ours.
+        True if this call created the object, or if the object has exactly this content: the client
+        repeats a creation whose answer was lost, and the store then refuses it.
     """
     for attempt in range(CONFLICT_TRIES):
         try:
@@ -84,7 +84,7 @@ def create_object(path: Path, content: bytes) -> bool:
             if code in ("ConditionalRequestConflict", "409") and attempt < CONFLICT_TRIES - 1:
                 time.sleep(CONFLICT_SECONDS * (attempt + 1))
                 continue
-            # Some servers do not say which condition failed; we set only one.
+            # Some servers do not say which condition failed; this request sets only one.
             if isinstance(error, FileExistsError) or code in ("PreconditionFailed", "412"):
                 return read_object(path) == content
             raise
@@ -93,31 +93,31 @@ def create_object(path: Path, content: bytes) -> bool:
 
 
 def write_object(path: Path, content: bytes) -> None:
-    """Writes an object, or replaces it."""
+    """Writes or replaces an object."""
     _remote(path).fs.pipe_file(_remote(path).path, content)
 
 
 def upload(draft: Path, path: Path) -> None:
-    """Writes a local file to an object."""
+    """Uploads a local file as an object."""
     _remote(path).fs.put_file(str(draft), _remote(path).path)
 
 
 def download(path: Path, target: Path) -> None:
-    """Writes an object to a local file."""
+    """Downloads an object to a local file."""
     _remote(path).fs.get_file(_remote(path).path, str(target))
 
 
 def read_object(path: Path) -> bytes:
-    """Returns an object's bytes, by one request.
+    """Returns an object's bytes, with one request.
 
     Raises:
-        FileNotFoundError: There is none.
+        FileNotFoundError: The object does not exist.
     """
     return cast(bytes, _remote(path).fs.cat_file(_remote(path).path))
 
 
 def read_objects(paths: Sequence[Path]) -> list[bytes]:
-    """Returns the bytes of several objects, asked for at the same time."""
+    """Returns the bytes of several objects, requested at the same time."""
     if not paths:
         return []
     names = [_remote(path).path for path in paths]
@@ -127,7 +127,7 @@ def read_objects(paths: Sequence[Path]) -> list[bytes]:
 
 
 def copy_object(source: Path, target: Path) -> None:
-    """Copies within the store, by one request; an object of 5 GiB or more cannot be copied so.
+    """Copies within the store, with one request; this fails for an object of 5 GiB or more.
 
     Raises:
         FileNotFoundError: There is no `source`.
@@ -142,7 +142,7 @@ def copy_object(source: Path, target: Path) -> None:
 
 
 def listed_objects(folder: Path) -> dict[str, ListedObject]:
-    """Returns every object under a folder by its path below it, a request a thousand objects."""
+    """Returns path below the folder -> object, with one request per thousand objects."""
     store, above = _remote(folder).fs, _remote(folder).path.rstrip("/") + "/"
     return {
         name.removeprefix(above): ListedObject(
@@ -154,7 +154,7 @@ def listed_objects(folder: Path) -> dict[str, ListedObject]:
 
 
 def remove_objects(folder: Path) -> None:
-    """Removes an object, or all objects under a folder; there may be none."""
+    """Removes an object, or all objects under a folder, if there are any."""
     try:
         _remote(folder).fs.rm(_remote(folder).path, recursive=True)
     except FileNotFoundError:
@@ -162,7 +162,7 @@ def remove_objects(folder: Path) -> None:
 
 
 def object_exists(path: Path) -> bool:
-    """Says whether there is an object, by one request; the client's own look lists a folder too."""
+    """Tells whether an object exists, with one request; the client's own check also lists."""
     bucket, key, _ = _remote(path).fs.split_path(_remote(path).path)
     try:
         _remote(path).fs.call_s3("head_object", Bucket=bucket, Key=key)
@@ -172,7 +172,7 @@ def object_exists(path: Path) -> bool:
 
 
 def store_problem(error: BaseException) -> EnvironmentProblem | None:
-    """Returns what an exception of the S3 client says of this machine; None if it is another's."""
+    """Maps an exception of the S3 client to an EnvironmentProblem; returns None for any other."""
     if not type(error).__module__.startswith(("botocore.", "aiobotocore.")):
         return None
     return EnvironmentProblem(

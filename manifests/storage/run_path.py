@@ -12,8 +12,8 @@ from rankgen.manifests.storage.object_store import open_root
 
 def _opened(value: object) -> Path:
     if isinstance(value, str) or hasattr(value, "relative_to"):
-        return open_root(value)  # type: ignore[arg-type]  # a Path, or its equal in a store
-    raise ValueError("it is no path")
+        return open_root(value)  # type: ignore[arg-type]  # a Path, or a UPath
+    raise ValueError("it is not a path")
 
 
 RunPath = Annotated[Path, PlainValidator(_opened), PlainSerializer(str, when_used="json")]

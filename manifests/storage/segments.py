@@ -1,4 +1,4 @@
-"""A growing log in a store, which cannot append: every batch of lines is an object of its own."""
+"""A growing log in a store that cannot append: every batch of lines is an object of its own."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from rankgen.manifests.storage.atomic import write_whole
 
 
 class Segments:
-    """Objects of some seconds' lines each, uploaded by a thread so that no writer waits.
+    """A log in segments of a few seconds each, uploaded by a thread so that no writer waits.
 
     Args:
-        path_of: The path of the segment of a number, from 0.
+        path_of: Returns the path of a segment from its number, which counts from 0.
         seconds: How long the first line of a segment waits for others.
     """
 
@@ -30,7 +30,7 @@ class Segments:
         self._uploads: deque[Future[None]] = deque()
 
     def append(self, line: bytes) -> None:
-        """Adds a line; raises what went wrong in the thread with an earlier segment."""
+        """Adds a line; raises the error of an earlier segment's upload, if it failed."""
         with self._lock:
             self._waiting.append(line)
             if len(self._waiting) == 1:
@@ -39,7 +39,7 @@ class Segments:
             self._uploads.popleft().result()
 
     def flush(self) -> None:
-        """Returns when all lines are in the store; raises what went wrong."""
+        """Waits until all lines are in the store; raises the error of an upload that failed."""
         self._hurry.set()
         try:
             while self._uploads:
@@ -48,7 +48,7 @@ class Segments:
             self._hurry.clear()
 
     def close(self) -> None:
-        """Writes what waits and ends the thread; raises what went wrong."""
+        """Uploads the lines left and ends the thread; raises the error of a failed upload."""
         self._hurry.set()
         self._thread.shutdown()
         while self._uploads:

@@ -1,4 +1,4 @@
-"""One Parquet shard: written with fixed settings, so that equal rows give equal bytes."""
+"""Parquet shards, written with fixed settings so that equal rows give equal bytes."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def write_shard(path: Path, table: str, rows: pa.Table, fingerprint: str) -> Non
     """Writes `rows`, sorted, to `path` and fsyncs it; the bytes depend on the arguments alone.
 
     Args:
-        path: A local file that is not visible to readers yet; see `ledger`.
+        path: A local file that is not yet visible to readers; see `ledger`.
         table: A name in `TABLES`.
-        rows: Has the table's schema.
-        fingerprint: The plan's, stored in the footer with the schema version.
+        rows: Rows with the table's schema.
+        fingerprint: The plan's fingerprint, stored in the footer with the schema version.
     """
     schema = TABLES[table].with_metadata(
         {
@@ -61,11 +61,11 @@ def write_shard(path: Path, table: str, rows: pa.Table, fingerprint: str) -> Non
 
 
 def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """Reads a Parquet file as it is, of `columns` those it has; a remote one by one request.
+    """Reads those of `columns` that a Parquet file has; a remote file takes one request.
 
     Raises:
-        OSError: It cannot be reached.
-        pa.ArrowException: It is no Parquet file.
+        OSError: The file cannot be reached.
+        pa.ArrowException: The file is not a Parquet file.
     """
     return parse_parquet(read_object(path) if is_remote(path) else path, columns)
 
@@ -74,5 +74,5 @@ def parse_parquet(source: Path | bytes, columns: list[str] | None = None) -> pa.
     """Reads a local Parquet file, or its bytes; see `read_parquet`."""
     # pq.read_table builds a data set around each file, which takes six times as long.
     with pq.ParquetFile(pa.BufferReader(source) if isinstance(source, bytes) else source) as file:
-        # Shards are small: callers read several at a time instead.
+        # Shards are small; callers read several at a time instead.
         return file.read(columns=columns, use_threads=False)

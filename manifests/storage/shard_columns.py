@@ -1,4 +1,4 @@
-"""Shards of earlier minor versions of a schema: read with nulls where a column came later."""
+"""Shards of earlier minor schema versions, read with nulls in columns that were added later."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from rankgen.manifests.schema import TABLES
 
 
 class OtherColumns(Exception):
-    """The columns are not those of any version of the table that can be read; says which."""
+    """The columns match no readable version of the table; the message says what is wrong."""
 
 
 def completed(read: pa.Table, table: str) -> pa.Table:
-    """Returns all columns of a shard as today's schema has them.
+    """Returns all columns of a shard, as the current schema defines them.
 
     Args:
-        read: The shard as it stands.
+        read: The shard as stored.
         table: A name in `TABLES`.
 
     Raises:
-        OtherColumns: It lacks a required column, holds another one, or one of another type.
+        OtherColumns: The shard lacks a required column, or has an unknown one or one of another
+            type.
     """
     expected = TABLES[table]
     if read.schema.equals(expected, check_metadata=False):
         return read
     names = read.schema.names
     held = [field for field in expected if field.name in names]
-    # What may be null today may have been required before, but not the other way round.
+    # A column that may be null now may have been required earlier, but not the other way round.
     fits = names == [field.name for field in held] and all(
         read.schema.field(field.name).type == field.type
         and (field.nullable or not read.schema.field(field.name).nullable)
@@ -40,15 +41,15 @@ def completed(read: pa.Table, table: str) -> pa.Table:
 
 
 def completed_columns(read: pa.Table, table: str, columns: Collection[str]) -> pa.Table:
-    """Returns some columns of a shard, those that came later as nulls.
+    """Returns some columns of a shard, with nulls for those that were added later.
 
     Args:
-        read: Those of the columns that the shard holds.
+        read: Those of the columns that the shard has.
         table: A name in `TABLES`.
-        columns: The columns.
+        columns: Names of the wanted columns.
 
     Raises:
-        OtherColumns: It lacks a required one.
+        OtherColumns: The shard lacks a required column.
     """
     wanted = pa.schema([field for field in TABLES[table] if field.name in columns])
     return _with_nulls(read, wanted)

@@ -1,4 +1,4 @@
-"""Faults of the disk as problems of the environment: it is full, read-only, forbidden or broken."""
+"""Disk errors as environment problems: the disk is full, read-only, not permitted or broken."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _BROKEN = frozenset({errno.EIO, errno.ESTALE})
 
 @contextlib.contextmanager
 def named_storage_faults(folder: Path) -> Iterator[None]:
-    """Turns a fault of the disk into one sentence; trying again would meet the same fault.
+    """Turns a disk error, which trying again would only meet again, into one sentence.
 
     Args:
-        folder: Named when the fault itself names no file.
+        folder: The folder to name when the error itself names no file.
 
     Raises:
         EnvironmentProblem: The disk under `folder` cannot be used.
@@ -36,7 +36,7 @@ def named_storage_faults(folder: Path) -> Iterator[None]:
 
 
 def storage_problem(error: OSError, folder: Path) -> EnvironmentProblem | None:
-    """Returns the problem that a disk's fault is; None for any other error, as of a network."""
+    """Maps a disk error to an EnvironmentProblem; returns None for others, such as a network's."""
     if error.errno in _FULL:
         hint = "free some space there, then repeat the command to resume"
     elif error.errno in _CLOSED:

@@ -1,8 +1,8 @@
-"""Pairs of strings on the disk, sorted there: ten million of them take no more memory than a few.
+"""Pairs of strings, stored and sorted on disk: ten million take no more memory than a few.
 
-SQLite keeps them in a database of this process's own, which no name leads to and which is gone with
-the process. It stands where TMPDIR says, as every temporary file. Its own sorting maps its files
-into memory, so the pairs lie in buckets by a hash instead, each small enough to be sorted at once.
+SQLite keeps them in a private, unnamed database that disappears with the process; like every
+temporary file it is where TMPDIR says. SQLite's own sorting maps its files into memory, so the
+pairs are instead spread over buckets by a hash, each small enough to be sorted in memory.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from rankgen.manifests.storage.column_digest import sha256_of_streams
 
 Pair = tuple[str, str]
 Place = Callable[[str], bytes]
-# What SQLite may hold of its pages; the rest is on the disk.
+# The pages that SQLite may keep in memory; the rest is on disk.
 _CACHE_KIB = 16 * 1024
 _BATCH_ROWS = 4_096
 
 
 def place_of(key: str) -> bytes:
-    """Returns what orders the queries of a run: the SHA-256 of the id."""
+    """Returns the sort key of a run's queries: the SHA-256 of the id."""
     return hashlib.sha256(key.encode()).digest()
 
 
 class StringPairs:
-    """Pairs of strings, to be read by key, in the order of the keys or in that of a hash.
+    """Pairs of strings that can be read by key, in the order of the keys or in that of a hash.
 
-    One thread may use it at a time.
+    Only one thread may use an object at a time.
 
     Args:
-        pairs: In any order; of a key that stands twice one pair is kept.
-        names: What key and value are called in a file.
-        place: A hash of the key; no two keys have the same.
+        pairs: Pairs in any order; of pairs with the same key, one is kept.
+        names: Column names of key and value in a file.
+        place: A hash of the key; no two keys may have the same.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class StringPairs:
         self._place = place
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         with _named_faults():
-            # A database that dies with its process needs no journal.
+            # A database that disappears with its process needs no journal.
             for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{_CACHE_KIB}"):
                 self._database.execute(f"PRAGMA {pragma}")
             self._fill(pairs)
@@ -66,7 +66,7 @@ class StringPairs:
         return sum(self._sizes.values())
 
     def __iter__(self) -> Iterator[Pair]:
-        """Yields the pairs by key, in the order of the keys' UTF-8 bytes."""
+        """Yields the pairs in the order of the keys' UTF-8 bytes."""
         for batch in self._batches():
             yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
@@ -80,7 +80,7 @@ class StringPairs:
         return sha256_of_streams(len(self), partial(self._column, 0), partial(self._column, 1))
 
     def find(self, key: str) -> str | None:
-        """Returns the value of a key; None where there is no such key."""
+        """Returns the value of a key, or None if the key is unknown."""
         found = self._database.execute(
             "SELECT value FROM pairs WHERE bucket = ? AND key = ?", (self._place(key)[0], key)
         ).fetchone()
@@ -108,7 +108,7 @@ class StringPairs:
     def _fill(self, pairs: Iterable[Pair]) -> None:
         """Spreads the pairs over the buckets, then sorts each bucket by key.
 
-        A table grows in 256 places at first, and at its end then: its pages are not read again.
+        The first table grows at 256 places and the second at its end, so no page is read again.
         """
         placed = ((self._place(pair[0])[0], number, *pair) for number, pair in enumerate(pairs))
         self._database.execute("BEGIN")
@@ -129,18 +129,18 @@ class StringPairs:
         self._database.execute("COMMIT")
 
     def _filled(self, table: str) -> dict[int, int]:
-        """Returns the buckets that hold something, in order, with the number of their pairs."""
+        """Returns the number of pairs in each bucket that is not empty, in order."""
         query = f"SELECT bucket, count(*) FROM {table} GROUP BY bucket ORDER BY bucket"
         return dict(self._database.execute(query))
 
     def _rows(self, table: str, bucket: int) -> Iterator[Pair]:
-        """Yields a bucket's pairs: of the first table as they came, of the second by key."""
+        """Yields a bucket's pairs: those in `given` as they came, those in `pairs` by key."""
         order = {"given": "number", "pairs": "key"}[table]
         query = f"SELECT key, value FROM {table} WHERE bucket = ? ORDER BY {order}"
         return self._database.execute(query, (bucket,))
 
     def _by_place(self, bucket: int) -> list[Pair]:
-        """Returns a bucket in the order of the hash; shards in a row ask for the same one."""
+        """Returns a bucket in the order of the hash; it is kept, as consecutive shards need it."""
         kept, pairs = self._sorted_bucket
         if kept != bucket:
             pairs = sorted(self._rows("pairs", bucket), key=lambda pair: self._place(pair[0]))

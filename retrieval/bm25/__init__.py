@@ -1,5 +1,5 @@
 """BM25 by Anserini.
 
-`index` builds a Lucene index, `stored_index` finds an existing one, `searcher` asks it,
-`index_documents` reads its documents back, `java` brings up the virtual machine.
+`index` builds a Lucene index, `stored_index` finds an existing one, `searcher` searches it,
+`index_documents` reads its documents back, and `java` starts the virtual machine.
 """

@@ -20,9 +20,9 @@ from rankgen.retrieval.bm25.java import Java, find_java
 from rankgen.retrieval.cache import cached_folder, check_stamp, write_stamp
 from rankgen.retrieval.collections.collection import Collection, CorpusSummary
 
-# Anserini gives each thread a file at a time.
+# Anserini gives each thread one file at a time.
 DOCUMENTS_PER_FILE = 50_000
-# Lucene writes its buffer out as a segment; a larger one takes memory and saves no time.
+# Lucene writes a full buffer as a segment; a larger buffer takes memory without saving time.
 _HEAP = ("-Xmx1g",)
 _BUFFER = ("-memoryBuffer", "256")
 _SO_FAR = re.compile(r" ([\d,]+) documents indexed")
@@ -30,10 +30,10 @@ _COUNTER = re.compile(r" - (indexed|unindexable|empty|skipped|errors): +([\d,]+)
 
 
 class IndexSettings(BaseModel):
-    """What the index's content depends on, besides the documents.
+    """The settings that the index's content depends on, besides the documents.
 
-    Positions and document vectors are stored, as Pyserini's guides do, so that the index serves
-    its other models (RM3, say) too; texts are not, for the collection has them.
+    Positions and document vectors are stored, as in Pyserini's guides, so that the index also
+    serves other models such as RM3. Texts are not stored: the collection has them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,18 +52,18 @@ class IndexSettings(BaseModel):
 def lucene_index(collection: Collection, cache: Path, threads: int, language: str = "en") -> Path:
     """Returns the folder of the collection's Lucene index, building it if the cache lacks it.
 
-    It is what `python -m pyserini.index.lucene --collection JsonCollection` makes of the same
-    documents, with `Document.contents` as contents.
+    It is the index that `python -m pyserini.index.lucene --collection JsonCollection` makes of the
+    same documents, with `Document.contents` as contents.
 
     Args:
         collection: The documents.
-        cache: The cache's root folder.
-        threads: Indexing threads.
-        language: Whose analyzer splits and stems the text, such as "de".
+        cache: The root folder of the cache.
+        threads: Number of indexing threads.
+        language: Language of the analyzer that splits and stems the text, such as "de".
 
     Raises:
         EnvironmentProblem: Java or Pyserini is missing, or Anserini fails.
-        IntegrityProblem: Anserini left documents out, or the cached index is another's.
+        IntegrityProblem: Anserini left out documents, or the cached index has other settings.
         UsageError: The collection's documents cannot be read.
     """
     java = find_java()
@@ -87,7 +87,7 @@ def lucene_index(collection: Collection, cache: Path, threads: int, language: st
 
 
 def _write_corpus(documents: Iterator[Document], folder: Path) -> Iterator[int]:
-    """Writes the documents as Anserini reads them; yields the number in each finished file."""
+    """Writes files that Anserini can read and yields the number of documents in each."""
     folder.mkdir()
     for number in itertools.count():
         batch = itertools.islice(documents, DOCUMENTS_PER_FILE)
@@ -113,7 +113,7 @@ def _run_anserini(
     summary: CorpusSummary,
     name: str,
 ) -> None:
-    """Runs IndexCollection in a process of its own, so that the caller needs no JVM."""
+    """Runs IndexCollection in a separate process, so that the caller needs no JVM."""
     command = [str(java.program), *_HEAP, "-cp", str(java.anserini)]
     command += ["io.anserini.index.IndexCollection", *_BUFFER, *settings.arguments()]
     command += ["-input", str(corpus), "-index", str(index), "-threads", str(threads)]
@@ -141,7 +141,7 @@ def _run_anserini(
     if status != 0 or "indexed" not in counters:
         raise EnvironmentProblem(
             f"Anserini could not index {name} (exit status {status}): {last}",
-            "is there enough memory and space on the disk?",
+            "check the free memory and disk space",
         )
     _check_counters(counters, summary, name)
 
@@ -156,5 +156,5 @@ def _check_counters(counters: dict[str, int], summary: CorpusSummary, name: str)
         raise IntegrityProblem(
             f"Anserini indexed {counters['indexed']} of the {summary.documents} documents of "
             f"{name} ({counters.get('empty', 0)} are empty)",
-            "report this with the documents that it left out",
+            "report this with the documents that were left out",
         )

@@ -1,4 +1,4 @@
-"""The documents that a Lucene index stores, looked up by id or streamed."""
+"""The documents stored in a Lucene index, looked up by id or streamed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class IndexDocuments:
-    """The documents of an index that was made with `--storeRaw`, as the prebuilt ones were.
+    """The documents of an index built with `--storeRaw`, such as the prebuilt ones.
 
     Args:
         folder: The folder of the index.
@@ -28,19 +28,19 @@ class IndexDocuments:
         self._folder = folder
 
     def documents(self) -> Iterator[tuple[str, Document]]:
-        """Yields (index and number, document) in the index's order; see `DocumentSource`."""
+        """Yields (index and number, document) in index order; see `DocumentSource`."""
         for number in range(self._searcher.num_docs):
             yield f"{self._folder} document {number}", self._document(number)
 
     def digest(self) -> str:
-        """Returns the digest of the index's files, which takes seconds where texts take minutes."""
+        """Returns the digest of the index's files: seconds, where reading texts takes minutes."""
         return digest_of_index(self._folder)
 
     def chosen(self, doc_ids: Iterable[str]) -> Iterator[Document]:
-        """Yields the documents with these ids; those that the index lacks are left out.
+        """Yields the documents with these ids; unknown ids are skipped.
 
         Raises:
-            UsageError: The index stores no texts.
+            UsageError: The index does not store texts.
         """
         for doc_id in doc_ids:
             if self._searcher.doc(doc_id) is not None:
@@ -57,19 +57,19 @@ class IndexDocuments:
         stored = self._searcher.doc(key)
         if stored is None:
             raise IntegrityProblem(
-                f"the index {self._folder} cannot be read at document {key}", "build it again"
+                f"the index {self._folder} cannot be read at document {key}", "rebuild it"
             )
         raw = stored.raw()
         if raw is None:
             raise UsageError(
-                f"the index {self._folder} stores no texts",
+                f"the index {self._folder} does not store texts",
                 "name the documents: --corpus FILE",
             )
         return _parsed(str(stored.docid()), str(raw))
 
 
 def _parsed(doc_id: str, raw: str) -> Document:
-    """Reads what Anserini stores: the line of a JSON collection, or the text itself."""
+    """Parses what Anserini stores: a line of a JSON collection, or the text itself."""
     try:
         record = json.loads(raw)
     except ValueError:
@@ -77,6 +77,6 @@ def _parsed(doc_id: str, raw: str) -> Document:
     if not isinstance(record, dict):
         return Document(doc_id, "", raw)
     text = next((record[name] for name in ("text", "contents", "body") if name in record), raw)
-    # BEIR's flat indexes keep a title apart; in `contents` it is part of the text.
+    # BEIR's flat indexes keep the title apart from `text`, but it is part of `contents`.
     title = record.get("title", "") if "text" in record else ""
     return Document(doc_id, str(title or ""), str(text or ""))

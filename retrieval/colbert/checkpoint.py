@@ -1,4 +1,4 @@
-"""ColBERT checkpoints: found on disk or on the Hugging Face Hub, checked, known by a digest."""
+"""Finds, checks and identifies ColBERT checkpoints on disk or on the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
 from rankgen.manifests.models.loading_report import is_head, load_weights, refuse_lacking
 from rankgen.manifests.storage.digest import sha256_of_file, sha256_of_value
 
-# Every file that colbert-ai reads.
+# The files that colbert-ai reads.
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 TEXTS = ("*.json", "*.txt", "*.model", "artifact.metadata")
-# The width of its vectors where artifact.metadata does not name one.
+# The width of the vectors if artifact.metadata does not name one.
 DEFAULT_DIM = 128
 _HINT = "name a ColBERT checkpoint, such as colbert-ir/colbertv2.0"
 
 
 class ColbertCheckpoint(NamedTuple):
-    """A checkpoint that was found to be ColBERT's.
+    """A checked ColBERT checkpoint.
 
     Attributes:
-        folder: Where it lies on this machine.
-        sha256: The digest of its files.
+        folder: Its folder on this machine.
+        sha256: Digest of its files.
     """
 
     folder: Path
@@ -31,11 +31,11 @@ class ColbertCheckpoint(NamedTuple):
 
 
 def find_checkpoint(name: str) -> ColbertCheckpoint:
-    """Returns the checkpoint of a folder or, downloaded, of a name on the Hugging Face Hub.
+    """Returns the checkpoint in a folder, or downloads that of a Hugging Face Hub id.
 
     Raises:
-        UsageError: It is no ColBERT checkpoint, or would run code of its own.
-        EnvironmentProblem: It is no folder and cannot be downloaded.
+        UsageError: It is not a ColBERT checkpoint, or would run code of its own.
+        EnvironmentProblem: `name` is not a folder and cannot be downloaded.
     """
     folder = Path(name)
     if not folder.is_dir():
@@ -47,19 +47,23 @@ def find_checkpoint(name: str) -> ColbertCheckpoint:
     shape = _projection(name, weights)
     dim = _settings(name, folder / "artifact.metadata").get("dim", DEFAULT_DIM)
     if shape is None or shape[0] != dim:
-        found = "no projection linear.weight" if shape is None else f"vectors of {shape[0]}"
-        raise UsageError(f"{name} is not a ColBERT checkpoint: it has {found}, not of {dim}", _HINT)
+        found = (
+            "lacks the projection linear.weight"
+            if shape is None
+            else f"has vectors of width {shape[0]}, not {dim}"
+        )
+        raise UsageError(f"{name} is not a ColBERT checkpoint: it {found}", _HINT)
     read = {path for pattern in TEXTS for path in folder.glob(pattern)} | {weights}
     digests = {path.name: sha256_of_file(path) for path in read}
     return ColbertCheckpoint(folder.resolve(), sha256_of_value(digests))
 
 
 def check_encoder(name: str, checkpoint: ColbertCheckpoint) -> None:
-    """Loads the encoder as colbert-ai will, which says nothing of weights that it draws at random.
+    """Loads the encoder once, as colbert-ai would draw missing weights at random without a word.
 
     Args:
-        name: What the user calls the checkpoint.
-        checkpoint: What was found.
+        name: The name that the user gave the checkpoint.
+        checkpoint: The checkpoint.
 
     Raises:
         UsageError: The encoder lacks weights or cannot be loaded.
@@ -77,10 +81,10 @@ def _downloaded(name: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=[*WEIGHTS, *TEXTS]))
     except HFValidationError:
         raise UsageError(f"there is no checkpoint folder '{name}'", _HINT) from None
-    # Its errors for no network, no such model and no permission have no common base.
+    # The errors for no network, an unknown model and no permission have no common base class.
     except Exception as error:
         raise EnvironmentProblem(
-            f"the checkpoint {name} is no folder and cannot be downloaded: {reason_of(error)}",
+            f"the checkpoint {name} is not a folder and cannot be downloaded: {reason_of(error)}",
             _HINT,
         ) from None
 
@@ -98,22 +102,22 @@ def _settings(name: str, path: Path) -> dict[str, object]:
 
 
 def _check_config(name: str, folder: Path) -> None:
-    # colbert-ai would trust and run it.
+    # colbert-ai would trust and run this code.
     if "auto_map" in _settings(name, folder / "config.json"):
         raise UsageError(
-            f"{name} brings code of its own (auto_map in config.json), which is not run",
-            "name a checkpoint of an architecture that transformers has",
+            f"{name} needs its own code (auto_map in config.json), which rankgen does not run",
+            "name a checkpoint with an architecture of transformers",
         )
 
 
 def _projection(name: str, weights: Path) -> tuple[int, ...] | None:
-    """Returns the shape (dim, hidden) of ColBERT's last layer, or None where it is missing."""
+    """Returns the shape (dim, hidden) of ColBERT's last layer, or None if it is missing."""
     try:
         if weights.suffix == ".safetensors":
             from safetensors import safe_open
 
             with safe_open(weights, framework="numpy") as tensors:
-                # safe_open's object is no mapping: it has keys() and no `in`.
+                # safe_open's object is not a mapping: it has keys() but no `in`.
                 if "linear.weight" not in tensors.keys():  # noqa: SIM118
                     return None
                 return tuple(tensors.get_slice("linear.weight").get_shape())
@@ -122,7 +126,7 @@ def _projection(name: str, weights: Path) -> tuple[int, ...] | None:
         loaded = torch.load(weights, map_location="cpu", weights_only=True, mmap=True)
         found = loaded.get("linear.weight")
         return None if found is None else tuple(found.shape)
-    # Broken files raise errors of safetensors, pickle, zipfile and PyTorch.
+    # Damaged files raise errors from safetensors, pickle, zipfile and PyTorch.
     except Exception as error:
         raise UsageError(
             f"{weights.name} of {name} cannot be read: {reason_of(error)}", _HINT

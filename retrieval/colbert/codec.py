@@ -1,7 +1,8 @@
-"""The two functions of colbert-ai's codec that it has for GPUs only, in PyTorch's own operations.
+"""The two CUDA functions of colbert-ai's codec, written in PyTorch operations.
 
-colbert-ai compiles them by nvcc as soon as it sees a GPU. That needs a CUDA toolkit of PyTorch's
-own release, and a build that is killed leaves a lock for which every later process waits for ever.
+colbert-ai compiles them with nvcc as soon as it sees a GPU. That needs the CUDA toolkit of
+PyTorch's release, and a build that is killed leaves a lock that every later process waits for
+forever.
 """
 
 from __future__ import annotations
@@ -15,20 +16,20 @@ BITS_A_BYTE = 8
 
 
 def use_torch_codec() -> None:
-    """Has colbert-ai take the functions below for its own, so that it compiles none for a GPU."""
+    """Makes colbert-ai use the functions below, so that it does not compile any for a GPU."""
     from colbert.indexing.codecs.residual import ResidualCodec
 
     ResidualCodec.packbits = staticmethod(packbits)
     ResidualCodec.decompress_residuals = staticmethod(decompress_residuals)
-    # With it colbert-ai takes them for loaded.
+    # Tells colbert-ai that its extensions are loaded.
     ResidualCodec.loaded_extensions = True
 
 
 def packbits(bits: Tensor) -> Tensor:
-    """Packs eight bits into a byte, the first one highest; equals colbert-ai's packbits.cu.
+    """Packs eight bits into a byte, the first one highest, as colbert-ai's packbits.cu does.
 
     Args:
-        bits: Bytes that are 0 or something else, shape (n,), n a multiple of 8.
+        bits: Bytes, each zero or not, shape (n,), n a multiple of 8.
 
     Returns:
         uint8 on the same device, shape (n / 8,).
@@ -50,25 +51,25 @@ def decompress_residuals(
     dim: int,
     nbits: int,
 ) -> Tensor:
-    """Returns centroids plus residuals; equals colbert-ai's decompress_residuals.cu.
+    """Returns centroids plus residuals, as colbert-ai's decompress_residuals.cu does.
 
     Args:
         residuals: Packed residuals, uint8, shape (n, dim * nbits / 8).
         bucket_weights: The value of each bucket, shape (2 ** nbits,).
         reversed_bit_map: Each byte with the bits of its `8 / nbits` parts reversed, shape (256,).
-        combinations: The buckets that a byte stands for, uint8, shape (256, 8 / nbits).
+        combinations: The buckets that a byte encodes, uint8, shape (256, 8 / nbits).
         codes: The centroid of each vector, int32, shape (n,).
-        centroids: Of the weights' type, shape (centroids, dim).
+        centroids: The centroids, in the weights' type, shape (centroids, dim).
         dim: Width of a vector.
-        nbits: Bits of a residual.
+        nbits: Bits per dimension of a residual.
 
     Returns:
-        Vectors of the weights' type, on the same device, shape (n, dim).
+        Vectors in the weights' type, on the same device, shape (n, dim).
     """
     from torch.nn.functional import embedding
 
-    del nbits  # The table's second size says it.
+    del nbits  # The shape of `combinations` implies it.
     buckets = combinations.index_select(0, reversed_bit_map.int())
-    # Every byte's values at once: one gather for each byte of a vector.
+    # Look up all values of a byte at once: one gather per byte of a vector.
     values = bucket_weights.take(buckets.long())
     return embedding(residuals.int(), values).view(-1, dim) + centroids.index_select(0, codes)

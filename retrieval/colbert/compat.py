@@ -1,6 +1,6 @@
-"""What colbert-ai 0.2.22 needs to run beside transformers 5, and nothing else.
+"""The changes that colbert-ai 0.2.22 needs to run with transformers 5, and no others.
 
-A test in tests/retrieval/test_colbert_compat.py fails as soon as colbert-ai loads without them.
+Tests in tests/retrieval/test_colbert_compat.py fail as soon as colbert-ai works without them.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ INSTALL_HINT = "pip install 'rankgen-distill[colbert]'"
 
 
 def import_colbert() -> None:
-    """Imports colbert-ai, mended; later calls do nothing.
+    """Imports colbert-ai and applies the changes; later calls do nothing.
 
     Raises:
         EnvironmentProblem: colbert-ai or faiss is missing or cannot be imported.
     """
-    # PyTorch looks for ninja on PATH only, and the environment may not be activated.
+    # PyTorch looks for ninja only on PATH, and the environment may not be activated.
     programs = str(Path(sys.executable).parent)
     if programs not in os.environ.get("PATH", "").split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", ""), programs])
@@ -33,24 +33,24 @@ def import_colbert() -> None:
             f"ColBERT needs the packages colbert-ai and faiss: {error}", INSTALL_HINT
         ) from None
     if base_colbert.class_factory is hf_colbert.class_factory:
-        base_colbert.class_factory = _mended_class
+        base_colbert.class_factory = _patched_class
     if not faiss.get_num_gpus():
         _keep_kmeans_on_cpu(faiss)
 
 
-def _mended_class(name_or_path: str) -> Any:
-    """Returns colbert-ai's model class with the two attributes that transformers 5 asks for."""
+def _patched_class(name_or_path: str) -> Any:
+    """Returns colbert-ai's model class with two attributes that transformers 5 needs."""
     from colbert.modeling.hf_colbert import class_factory
 
     made = class_factory(name_or_path)
-    # Its constructor calls init_weights where transformers 5 expects post_init, which sets this.
+    # The constructor calls init_weights instead of post_init, which would set this attribute.
     made.all_tied_weights_keys = {}
     made._keys_to_ignore_on_load_unexpected = set(made._keys_to_ignore_on_load_unexpected)
     return made
 
 
 def _keep_kmeans_on_cpu(faiss: Any) -> None:
-    """Lets colbert-ai cluster where torch sees a GPU and faiss sees none, as faiss-cpu does."""
+    """Lets colbert-ai cluster where torch sees a GPU but faiss (faiss-cpu) does not."""
     original = faiss.Kmeans
     if getattr(original, "on_cpu", False):
         return

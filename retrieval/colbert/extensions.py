@@ -1,4 +1,4 @@
-"""colbert-ai's C++ for the CPU, compiled once a machine and imported from the cache."""
+"""colbert-ai's C++ extensions for the CPU, compiled once per machine and kept in the cache."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ SOURCES = {
 
 
 def use_own_extensions() -> None:
-    """Has colbert-ai compile nothing by itself; `import_colbert` first.
+    """Keeps colbert-ai from compiling anything itself; call `import_colbert` first.
 
-    On a GPU it needs no compiler at all.
+    On a GPU no compiler is needed at all.
 
     Raises:
         EnvironmentProblem: See `use_compiled_extensions`.
@@ -37,16 +37,16 @@ def use_own_extensions() -> None:
     from colbert.infra.config.settings import RunSettings
 
     use_torch_codec()
-    # As colbert-ai itself asks whether it computes on a GPU.
+    # colbert-ai's own test for computing on a GPU.
     if not RunSettings.total_visible_gpus:
         use_compiled_extensions()
 
 
 def use_compiled_extensions() -> None:
-    """Has colbert-ai import its CPU extensions from the cache, compiling them if it lacks them.
+    """Makes colbert-ai import its CPU extensions from the cache, and compiles missing ones.
 
     PyTorch's own loader leaves a lock behind when its process is killed, and every later process
-    waits for that lock for ever; an entry of the cache is whole or absent. `import_colbert` first.
+    waits for it forever; a cache entry is whole or absent. Call `import_colbert` first.
 
     Raises:
         EnvironmentProblem: There is no C++ compiler, or it fails.
@@ -65,11 +65,13 @@ def use_compiled_extensions() -> None:
 
 
 def _load_compiled(library: Path, name: str, **compiling: object) -> ModuleType:
-    """Stands in for `torch.utils.cpp_extension.load`, whose compiling options have been used."""
+    """Replaces `torch.utils.cpp_extension.load`; its compiler options are not needed any more."""
     del compiling
     spec = importlib.util.spec_from_file_location(name, library)
     if spec is None or spec.loader is None:
-        raise EnvironmentProblem(f"{library} is no library", f"remove it: rm -r {library.parent}")
+        raise EnvironmentProblem(
+            f"{library} is not a library", f"remove it: rm -r {library.parent}"
+        )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -96,9 +98,9 @@ def _compile(package: Path, folder: Path) -> None:
 
 
 def _one_source(package: Path) -> str:
-    """Returns one source of all modules, for PyTorch's headers take 30 seconds each time.
+    """Returns one source file for all modules, since PyTorch's headers take 30 seconds each time.
 
-    A shared library can hold several Python modules; a namespace each keeps their names apart.
+    A shared library can hold several Python modules; a namespace for each avoids name clashes.
     """
     texts = _sources(package).values()
     headers = {line for text in texts for line in re.findall(r"^#include <.+>", text, re.M)}

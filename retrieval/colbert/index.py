@@ -18,10 +18,10 @@ from rankgen.retrieval.colbert.checkpoint import ColbertCheckpoint
 from rankgen.retrieval.colbert.compat import INSTALL_HINT
 from rankgen.retrieval.collections.collection import Collection, CorpusSummary
 
-# Bits a dimension of a residual, as colbert-ai's guide has it.
+# Bits per dimension of a residual, as in colbert-ai's guide.
 RESIDUAL_BITS = 2
 _DOC_IDS_A_BATCH = 10_000
-# What a killed build loses at most; as many as colbert-ai takes.
+# The most that a killed build loses; colbert-ai's own number.
 CHUNK_PASSAGES = 25_000
 
 
@@ -30,20 +30,20 @@ def plaid_index(
 ) -> Path:
     """Returns the folder with the collection's PLAID index, building it if the cache lacks it.
 
-    A build that was killed or ran out of memory or disk is gone on with, chunk by chunk.
+    A build that was killed, or ran out of memory or disk, resumes after its last whole chunk.
 
-    It holds `plaid/`, what colbert-ai's `Indexer` makes of `Document.contents` in the corpus's
-    order, and `doc_ids.arrow`, the ids in the same order.
+    The folder holds `plaid/`, the index that colbert-ai's `Indexer` makes of `Document.contents` in
+    corpus order, and `doc_ids.arrow`, the ids in the same order.
 
     Args:
         collection: The documents.
         checkpoint: The encoder.
-        cache: The cache's root folder.
-        threads: CPU threads.
+        cache: The root folder of the cache.
+        threads: Number of CPU threads.
 
     Raises:
         EnvironmentProblem: colbert-ai is missing or fails.
-        IntegrityProblem: Documents are missing, or the cached index is another's.
+        IntegrityProblem: Documents are missing, or the cached index has other settings.
         UsageError: The documents cannot be read or are too few to be clustered.
     """
     try:
@@ -105,12 +105,12 @@ def _write_corpus(collection: Collection, passages: Path, doc_ids: Path) -> None
 
 
 def _run_builder(request: BuildRequest, name: str) -> None:
-    """Runs colbert_build in a process of its own, which keeps PyTorch and its output away."""
+    """Runs `build` in a separate process, which keeps PyTorch and its output away from ours."""
     log = request.index.with_name("build.log")
     command = [sys.executable, "-m", "rankgen.retrieval.colbert.build"]
     with (
         log.open("w+", encoding="utf-8", errors="replace") as errors,
-        # A sample of the passages is encoded before all of them are.
+        # No total, because a sample of the passages is encoded first.
         progress(f"index {name}", None) as shown,
         subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
@@ -135,11 +135,11 @@ def _run_builder(request: BuildRequest, name: str) -> None:
     if any("training points" in line for line in said):
         raise UsageError(
             f"{name} is too small for ColBERT's index, which clusters its vectors",
-            "search it with bm25, or add documents",
+            "use --retriever bm25, or add documents",
         )
     raise EnvironmentProblem(
         f"colbert-ai could not index {name} (exit status {status}): {(said or ['no output'])[-1]}",
-        "is there enough memory and space on the disk?",
+        "check the free memory and disk space",
     )
 
 

@@ -1,7 +1,7 @@
-"""What a killed build of a PLAID index leaves behind: the codec and whole chunks are taken up.
+"""Resumes a killed build of a PLAID index from its codec and its whole chunks.
 
-colbert-ai can go on with an index that is half built, but takes any file that exists for a whole
-one. Here a chunk counts only if it was marked after its files were on the disk.
+colbert-ai can resume a half-built index, but takes any existing file for a whole one. Here a chunk
+counts only if it was marked, which is done once its files are on disk.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CHUNK_MARK = ".chunk.whole"
 
 
 def mark_what_is_saved(saver: Any) -> None:
-    """Has colbert-ai's `IndexSaver` mark its codec and each chunk once they are on the disk."""
+    """Makes colbert-ai's `IndexSaver` mark its codec and each chunk once they are on disk."""
     save_codec, write_chunk = saver.save_codec, saver._write_chunk_to_disk
 
     def codec_saved(self: Any, codec: Any) -> None:
@@ -36,17 +36,17 @@ def mark_what_is_saved(saver: Any) -> None:
 
 
 def keep_only_whole(index: Path) -> None:
-    """Removes from an index that is half built all that colbert-ai could not go on with.
+    """Removes from a half-built index everything that colbert-ai cannot resume from.
 
-    Its codec, which took the clustering, is kept with the chunks that are whole; without a whole
-    codec there is nothing to go on with.
+    The codec, the result of the clustering, is kept with the whole chunks; without a whole codec
+    nothing is kept.
     """
     if not _is_whole(index / _CODEC_MARK):
         shutil.rmtree(index, ignore_errors=True)
         return
     for metadata in index.glob("[0-9]*.metadata.json"):
         chunk = int(metadata.name.partition(".")[0])
-        # Its last step rewrites this file in place, so the mark's size does not bind it.
+        # The last step rewrites the metadata in place, so its size is not in the mark.
         if _is_whole(index / f"{chunk}{_CHUNK_MARK}") and _is_json(metadata):
             continue
         (index / f"{chunk}{_CHUNK_MARK}").unlink(missing_ok=True)
@@ -54,13 +54,13 @@ def keep_only_whole(index: Path) -> None:
 
 
 def remove_marks(index: Path) -> None:
-    """Leaves a finished index as colbert-ai makes it."""
+    """Removes the marks from a finished index, so that it is as colbert-ai makes it."""
     for mark in index.glob("*.whole"):
         mark.unlink()
 
 
 def _files_of(index: Path, chunk: int) -> Iterator[Path]:
-    """Yields a chunk's files but for its metadata."""
+    """Yields a chunk's files, except its metadata."""
     yield index / f"{chunk}.codes.pt"
     yield index / f"{chunk}.residuals.pt"
     yield index / f"doclens.{chunk}.json"

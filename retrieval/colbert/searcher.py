@@ -12,14 +12,14 @@ from rankgen.manifests.records import Candidates, Query
 
 
 class ColbertSearcher:
-    """colbert-ai's `Searcher`; order and scores are its own, unchanged.
+    """Searches with colbert-ai's `Searcher` and keeps its order and scores.
 
-    It searches on a GPU where this process sees one, else on the CPU.
+    It uses a GPU if this process sees one, else the CPU.
 
     Args:
         index: The folder that `plaid_index` returned.
         checkpoint: The folder of the checkpoint that the index was made with.
-        threads: CPU threads.
+        threads: Number of CPU threads.
 
     Raises:
         EnvironmentProblem: colbert-ai or the checkpoint is missing.
@@ -34,7 +34,8 @@ class ColbertSearcher:
 
         if not checkpoint.is_dir():
             raise EnvironmentProblem(
-                f"the checkpoint {checkpoint} is not on this machine", "share its folder"
+                f"the checkpoint {checkpoint} is not on this machine",
+                "put it in a folder that every machine shares",
             )
         import_colbert()
         import torch
@@ -45,7 +46,7 @@ class ColbertSearcher:
         from colbert.infra import ColBERTConfig
 
         try:
-            # colbert-ai reports on standard output, which is the command's own.
+            # colbert-ai prints on standard output, which is for the command's result.
             with contextlib.redirect_stdout(io.StringIO()):
                 self._searcher = Searcher(
                     index="plaid",
@@ -66,12 +67,12 @@ class ColbertSearcher:
     def search(self, queries: Sequence[Query], depth: int) -> list[Candidates]:
         """Returns the best `depth` documents of each query; see `Searcher.search`.
 
-        At the same depth it sets `ncells`, `centroid_score_threshold` and `ndocs` as colbert-ai
-        does; so few cells are searched that a list may be shorter than the depth.
+        `ncells`, `centroid_score_threshold` and `ndocs` are colbert-ai's defaults for the depth;
+        few cells are searched, so that a list may be shorter than the depth.
         """
         if not queries:
             return []
-        # Once set they stay, and would be those of an earlier search's depth.
+        # Without a reset the defaults for an earlier search's depth would stay.
         self._searcher.configure(ncells=None, centroid_score_threshold=None, ndocs=None)
         encoded = self._searcher.encode([query.text for query in queries])
         return [

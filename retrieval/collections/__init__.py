@@ -1,8 +1,8 @@
-"""Queries, documents and judgements, from wherever they are.
+"""Queries, documents and judgements from files, ir_datasets and the Hugging Face Hub.
 
-`open_collection` finds which of these a name means: a folder in BEIR's layout or of JSONL, TSV and
-Parquet files (`collection`, `tabular`, `rows`), ir_datasets (`irds`), the Hugging Face Hub (`hub`).
-`column_names` and `tsv_header` know how columns are called, `judgements` reads qrels, `sampling`
-draws queries, `own_documents` finds queries that are documents themselves, `python_docs` writes the
-collection of the quickstart.
+`open_collection` opens the `collection` that a name refers to: a folder in BEIR's layout or with
+JSONL, TSV or Parquet files (`tabular`, `rows`), an ir_datasets id (`irds`) or a data set on the Hub
+(`hub`). `column_names` and `tsv_header` recognise columns, `judgements` reads qrels, `sampling`
+draws queries, `own_documents` finds queries that are themselves documents, and `python_docs` writes
+the collection of the quickstart.
 """

@@ -1,4 +1,4 @@
-"""A collection: documents and queries, streamed and checked, known by their digests."""
+"""A collection: documents and queries, streamed, checked and identified by digests."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from rankgen.retrieval.collections.distinct_ids import distinct_ids
 
 
 class DocumentSource(Protocol):
-    """Where documents come from."""
+    """A source of documents."""
 
     def documents(self) -> Iterator[tuple[str, Document]]:
-        """Yields (where it stands, document) in the source's own order, the same each time."""
+        """Yields (location, document) in the source's own order, the same each time."""
 
 
 @runtime_checkable
 class LookedUp(Protocol):
-    """A source that knows its digest without a pass and finds documents by id."""
+    """A source that has a digest without reading all documents and finds documents by id."""
 
     def digest(self) -> str:
-        """Returns what changes when any document does, as 64 hexadecimal digits."""
+        """Returns 64 hexadecimal digits that change when any document changes."""
 
     def chosen(self, doc_ids: Iterable[str]) -> Iterator[Document]:
-        """Yields the documents with these ids, as far as it has them."""
+        """Yields the documents with these ids; unknown ids are skipped."""
 
 
 class QuerySource(Protocol):
-    """Where queries come from."""
+    """A source of queries."""
 
     def queries(self) -> Iterator[tuple[str, Query]]:
-        """Yields (where it stands, query) in the source's own order, the same each time."""
+        """Yields (location, query) in the source's own order, the same each time."""
 
 
 class CorpusSummary(NamedTuple):
-    """What one pass over the documents tells.
+    """The result of one pass over the documents.
 
     Attributes:
         digest: SHA-256 over id, title and text of every document in order.
@@ -54,13 +54,13 @@ class CorpusSummary(NamedTuple):
 
 
 class Collection:
-    """Documents and queries of one collection; each pass streams them anew.
+    """Documents and queries of one collection; every pass streams them again.
 
     Args:
         name: The collection's name in reports, such as "scifact".
-        corpus: Where its documents come from.
-        topics: Where its queries come from.
-        judgements: Reads its relevance judgements; None where it has none.
+        corpus: Source of the documents.
+        topics: Source of the queries.
+        judgements: Reads the relevance judgements; None without judgements.
     """
 
     def __init__(
@@ -76,11 +76,11 @@ class Collection:
         self._summary: CorpusSummary | None = None
 
     def documents(self) -> Iterator[Document]:
-        """Yields every document in order, never holding more than one of them.
+        """Yields every document in order, holding one at a time.
 
         Raises:
-            UsageError: A document cannot be read, has no usable id or one that another has (told
-                at the end of the pass), or there is no document at all.
+            UsageError: A document cannot be read or has no usable id, two documents have the same
+                id (reported at the end of the pass), or there are no documents.
         """
         return distinct_ids(self._located_documents, "document", self.name)
 
@@ -88,24 +88,24 @@ class Collection:
         """Yields every query in order.
 
         Raises:
-            UsageError: A query cannot be read, has no text, no usable id or one that another has,
-                or there is no query at all.
+            UsageError: A query cannot be read or has no text or no usable id, two queries have the
+                same id, or there are no queries.
         """
         return distinct_ids(self._located_queries, "query", self.name)
 
     def qrels(self) -> Qrels | None:
-        """Returns the judgements that belong to the queries, or None where there are none.
+        """Returns the judgements of the queries, or None if there are none.
 
         Raises:
-            UsageError: They cannot be read.
+            UsageError: The judgements cannot be read.
         """
         return None if self._judgements is None else self._judgements()
 
     def summary(self, look: Callable[[Document], object] | None = None) -> CorpusSummary:
-        """Reads all documents once and returns their digest and counts; kept for later calls.
+        """Returns the documents' digest and counts; only the first call reads the documents.
 
         Args:
-            look: Is shown every document where the documents are read in this call.
+            look: Called with every document if this call reads the documents.
 
         Raises:
             UsageError: See `documents`.
@@ -127,18 +127,20 @@ class Collection:
         return self._summary
 
     def digest(self) -> str:
-        """Returns the SHA-256 of the ordered documents, as 64 hexadecimal digits."""
+        """Returns the SHA-256 of the ordered documents or of the index that stores them."""
         return (
             self._corpus.digest() if isinstance(self._corpus, LookedUp) else self.summary().digest
         )
 
     @property
     def is_looked_up(self) -> bool:
-        """Whether documents are found by id, in an index that holds them."""
+        """Whether documents are looked up by id, in an index that stores them."""
         return isinstance(self._corpus, LookedUp)
 
     def look_at(self, look: Callable[[Document], object], doc_ids: Iterable[str]) -> None:
-        """Shows the documents with these ids, and maybe others, in the pass that `summary` makes.
+        """Calls `look` with the documents with these ids, and perhaps with others.
+
+        Where documents are not looked up by id, they are read in the pass that `summary` needs.
 
         Raises:
             UsageError: See `documents`.
@@ -154,7 +156,7 @@ class Collection:
             look(document)
 
     def chosen(self, doc_ids: AbstractSet[str]) -> Iterator[Document]:
-        """Yields the documents with these ids, as far as there are any.
+        """Yields the documents with these ids; unknown ids are skipped.
 
         Raises:
             UsageError: See `documents`.
@@ -177,7 +179,7 @@ class Collection:
             _check_id(where, "query", query.query_id)
             if not query.text.strip():
                 raise UsageError(
-                    f"{where}: query {query.query_id} has no text", "remove the query or write it"
+                    f"{where}: query {query.query_id} has no text", "write a text or remove it"
                 )
             yield where, query.query_id, query
 
@@ -196,6 +198,6 @@ def _check_id(where: str, kind: str, value: str) -> None:
         raise UsageError(f"{where}: the {kind} has an empty id", f"give every {kind} an id")
     if len(value.split()) != 1 or value != value.strip():
         raise UsageError(
-            f"{where}: the {kind} id {value!r} holds white space, which a TREC run cannot express",
-            "replace it, for example by '_'",
+            f"{where}: the {kind} id {value!r} has white space, which TREC runs do not allow",
+            "replace the white space, for example with '_'",
         )

@@ -1,4 +1,4 @@
-"""What the columns of documents and of queries may be called, in every format of file."""
+"""Known column names of documents and queries, in all file formats."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _SEPARATORS = re.compile(r"[\s_.#-]+")
 
 
 class ColumnNames(NamedTuple):
-    """The names that are known for one kind of record; of several that are there the first counts.
+    """The known column names of one kind of record, in order of precedence.
 
-    A name is found as it is written here, or else whatever its case, spaces, hyphens and
-    underscores: `Query ID` is `query_id`.
+    An exact match is preferred; otherwise case, spaces, hyphens and underscores are ignored, so
+    that `Query ID` matches `query_id`.
 
     Attributes:
         kind: "document" or "query".
-        ids: Names of the id.
-        texts: Names of the text.
-        titles: Names of the title.
+        ids: Names of the id column.
+        texts: Names of the text column.
+        titles: Names of the title column.
     """
 
     kind: str
@@ -30,11 +30,11 @@ class ColumnNames(NamedTuple):
 
     @property
     def all(self) -> tuple[str, ...]:
-        """Every known name."""
+        """All known names."""
         return self.ids + self.texts + self.titles
 
 
-# `pid` stands before `docid`, because the passages of MS MARCO v2 have both.
+# `pid` comes before `docid` because the passages of MS MARCO v2 have both.
 # fmt: off
 DOCUMENT = ColumnNames(
     "document",
@@ -63,7 +63,7 @@ QUERY = ColumnNames(
 
 
 class Found(NamedTuple):
-    """The columns that a record has under known names; None where it has none."""
+    """The columns of a record that have known names; None for a missing one."""
 
     id: str | None
     text: str | None
@@ -72,14 +72,14 @@ class Found(NamedTuple):
 
 @functools.lru_cache(maxsize=1_024)
 def find_columns(names: ColumnNames, fields: tuple[str, ...]) -> Found:
-    """Returns which of a record's fields are its id, its text and its title."""
+    """Finds the fields of a record that hold its id, text and title."""
     identity = _first(names.ids, fields)
     others = tuple(field for field in fields if field != identity)
     return Found(identity, _first(names.texts, others), _first(names.titles, others))
 
 
 def is_known(names: Sequence[str], field: str) -> bool:
-    """Says whether `field` is one of the names, however it is spelt."""
+    """Tells whether `field` is one of the names, ignoring case and separators."""
     return _squeezed(field) in {_squeezed(name) for name in names}
 
 

@@ -1,4 +1,4 @@
-"""Streams records and finds repeated ids, at eight bytes of memory a record."""
+"""Streams records and finds repeated ids with eight bytes of memory per record."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ Item = TypeVar("Item")
 def distinct_ids(
     source: Callable[[], Iterator[tuple[str, str, Item]]], kind: str, name: str
 ) -> Iterator[Item]:
-    """Yields the items of `source()`; at the end of the pass it refuses repeated ids.
+    """Yields the items of `source()` and refuses repeated ids at the end of the pass.
 
-    Only a 64-bit hash of each id is kept. Where two hashes are equal a second pass compares the
-    ids themselves, so a chance collision is no error.
+    Only a 64-bit hash of each id is kept. If two hashes are equal, a second pass compares the ids
+    themselves, so that a chance collision is not an error.
 
     Args:
-        source: Starts a pass that yields (where it stands, id, item).
-        kind: What the items are, "document" or "query".
+        source: Starts a pass that yields (location, id, item).
+        kind: The kind of the items, "document" or "query".
         name: The collection's name.
 
     Raises:
-        UsageError: Two items have one id, or there are no items.
+        UsageError: Two items have the same id, or there are no items.
     """
     hashes = array("q")
     for _, identity, item in source():
@@ -41,7 +41,7 @@ def distinct_ids(
 
 
 def _repeated(hashes: array[int]) -> set[int]:
-    # In place: a copy would take as much memory again.
+    # Sort in place: a copy would take as much memory again.
     ordered = np.frombuffer(hashes, dtype=np.int64)
     ordered.sort()
     return {int(value) for value in ordered[1:][ordered[1:] == ordered[:-1]]}
@@ -56,7 +56,7 @@ def _refuse_repeated(
             continue
         if identity in first:
             raise UsageError(
-                f"{where}: {kind} id '{identity}' stands already in {first[identity]}",
-                f"give every {kind} an id of its own",
+                f"{where}: {kind} id '{identity}' is already used in {first[identity]}",
+                f"give every {kind} a unique id",
             )
         first[identity] = where

@@ -1,7 +1,7 @@
 """The documentation strings of the running interpreter's standard library, read from its source.
 
-Modules are parsed, never imported: importing all of a standard library opens windows, starts
-threads and prints poems.
+Modules are parsed, not imported: importing a whole standard library opens windows, starts threads
+and prints poems.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from rankgen.manifests.progress import progress
 
-# Not documentation of the library: its tests, applications, old copies and other people's packages.
+# Folders outside the library's documentation: tests, applications, old copies, other packages.
 _LEFT_OUT = frozenset(
     {
         "__pycache__",
@@ -39,7 +39,7 @@ class DocString(NamedTuple):
     Attributes:
         name: The dotted name of the module, class or function, such as "json.dumps".
         summary: Its first sentence, on one line.
-        body: All that follows, on one line; empty where nothing does.
+        body: The rest, on one line; may be empty.
     """
 
     name: str
@@ -48,7 +48,7 @@ class DocString(NamedTuple):
 
 
 def read_docstrings(library: Path | None = None) -> Iterator[DocString]:
-    """Yields the documentation strings of a library, by module name and then by position.
+    """Yields the documentation strings of a library by module name, then by position.
 
     Args:
         library: A folder of Python files; None means the running interpreter's standard library.
@@ -62,14 +62,14 @@ def read_docstrings(library: Path | None = None) -> Iterator[DocString]:
             try:
                 tree = ast.parse(modules[parts].read_bytes())
             except (SyntaxError, ValueError):
-                # Some libraries ship deliberately broken files, for the tests of their parsers.
+                # Some libraries ship deliberately broken files to test their parsers.
                 continue
             names = parts[:-1] if parts[-1] == "__init__" else parts
             yield from _docstrings_in(tree, ".".join(names))
 
 
 def summary_and_body(text: str) -> tuple[str, str]:
-    """Splits a documentation string after its first sentence, at the latest after a blank line."""
+    """Splits a documentation string after its first sentence or, at the latest, paragraph."""
     paragraph, _, rest = inspect.cleandoc(text).partition("\n\n")
     paragraph, rest = " ".join(paragraph.split()), " ".join(rest.split())
     sentence = _SENTENCE.fullmatch(paragraph)
@@ -87,5 +87,5 @@ def _docstrings_in(tree: ast.AST, name: str) -> Iterator[DocString]:
         if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             yield from _docstrings_in(child, f"{name}.{child.name}")
         elif isinstance(child, ast.stmt | ast.excepthandler):
-            # Definitions may stand within `if` and `try`.
+            # Definitions may be inside `if` and `try`.
             yield from _docstrings_in(child, name)

@@ -1,4 +1,4 @@
-"""Documents, queries and judgements of a Hugging Face data set (`hf:NAME`) in BEIR's layout."""
+"""Documents, queries and judgements from a Hugging Face data set (`hf:NAME`) in BEIR's layout."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rankgen.manifests.records import Document, Query
 from rankgen.manifests.trec import Qrels
 from rankgen.retrieval.collections.tabular import document_of, query_of
 
-# Where the Hub's copies of BEIR keep judgements: a configuration, or a data set beside it.
+# Where copies of BEIR on the Hub keep judgements: in a configuration, or in another data set.
 _QRELS = (("", "qrels"), ("", "default"), ("-qrels", None))
 
 
@@ -56,7 +56,7 @@ def hub_qrels(dataset: str, split: str) -> Qrels:
     """Reads the judgements of a split, such as "test".
 
     Raises:
-        UsageError: The data set has none.
+        UsageError: The data set has no such judgements.
         EnvironmentProblem: The data set itself cannot be obtained.
     """
     problem: RankgenError | None = None
@@ -74,7 +74,7 @@ def hub_qrels(dataset: str, split: str) -> Qrels:
     if isinstance(problem, EnvironmentProblem):
         raise problem
     raise UsageError(
-        f"hf:{dataset} has no judgements called '{split}'", "leave the split out"
+        f"hf:{dataset} has no judgements called '{split}'", "omit the split"
     ) from problem
 
 
@@ -93,13 +93,14 @@ def _rows(
         parts = [found] if split is not None else list(found.values())
         for part in parts:
             yield from cast(Iterable[Mapping[str, object]], part)
-    # An unknown configuration or split.
+    # The configuration or the split is unknown.
     except ValueError as error:
+        part = " ".join(filter(None, (configuration or "data", split)))
         raise UsageError(
-            f"hf:{dataset} has no {configuration or 'data'} {split or ''}: {reason_of(error)}",
-            "name a data set with the configurations corpus and queries, as BeIR/scifact has",
+            f"hf:{dataset} has no {part}: {reason_of(error)}",
+            "name a data set with the configurations corpus and queries, such as BeIR/scifact",
         ) from None
-    # A data set that is not there, or a Hub that does not answer.
+    # The data set does not exist, or the Hub does not answer.
     except (OSError, datasets.exceptions.DatasetsError) as error:
         raise EnvironmentProblem(
             f"hf:{dataset} cannot be obtained: {reason_of(error)}",

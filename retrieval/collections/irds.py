@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol, cast
+from typing import Literal, Protocol, cast
 
 from rankgen.manifests.errors import EnvironmentProblem, UsageError, did_you_mean, reason_of
 from rankgen.manifests.records import Document, Query
@@ -46,12 +46,7 @@ class IrdsDocuments:
     """
 
     def __init__(self, dataset_id: str) -> None:
-        self._id = dataset_id
-        self._dataset = _load(dataset_id)
-        if not self._dataset.has_docs():
-            raise UsageError(
-                f"irds:{dataset_id} has no documents", "name a data set with documents"
-            )
+        self._id, self._dataset = dataset_id, _load_with("documents", dataset_id)
 
     def documents(self) -> Iterator[tuple[str, Document]]:
         """Yields (catalogue id and number, document); see `DocumentSource`."""
@@ -60,7 +55,7 @@ class IrdsDocuments:
 
 
 class IrdsQueries:
-    """The queries of one ir_datasets data set; their text is its `default_text()`.
+    """The queries of one ir_datasets data set, with `default_text()` as their text.
 
     Args:
         dataset_id: The catalogue's id.
@@ -71,13 +66,7 @@ class IrdsQueries:
     """
 
     def __init__(self, dataset_id: str) -> None:
-        self._id = dataset_id
-        self._dataset = _load(dataset_id)
-        if not self._dataset.has_queries():
-            raise UsageError(
-                f"irds:{dataset_id} has no queries",
-                "name a subset that has some, or a file: --queries FILE",
-            )
+        self._id, self._dataset = dataset_id, _load_with("queries", dataset_id)
 
     def queries(self) -> Iterator[tuple[str, Query]]:
         """Yields (catalogue id and number, query); see `QuerySource`."""
@@ -87,7 +76,7 @@ class IrdsQueries:
 
 
 def irds_qrels(dataset_id: str) -> Callable[[], Qrels] | None:
-    """Returns a reader of the data set's judgements, or None when it has none."""
+    """Returns a reader of the data set's judgements, or None if it has none."""
     dataset = _load(dataset_id)
     if not dataset.has_qrels():
         return None
@@ -119,13 +108,28 @@ def _load(dataset_id: str) -> _Dataset:
         ) from None
 
 
+def _load_with(part: Literal["documents", "queries"], dataset_id: str) -> _Dataset:
+    dataset = _load(dataset_id)
+    has_part, option = (
+        (dataset.has_docs(), "--corpus")
+        if part == "documents"
+        else (dataset.has_queries(), "--queries")
+    )
+    if not has_part:
+        raise UsageError(
+            f"irds:{dataset_id} has no {part}",
+            f"name a subset that has some, or a file: {option} FILE",
+        )
+    return dataset
+
+
 def _records(
     dataset_id: str, start: Callable[[], Iterable[_Record]]
 ) -> Iterator[tuple[int, _Record]]:
     try:
         yield from enumerate(start(), start=1)
-    # ir_datasets reports a failed download or a missing licence by a dozen kinds of exception,
-    # its own and those of requests, zipfile, tarfile and lzma.
+    # A failed download or a missing licence raises one of a dozen kinds of exception, from
+    # ir_datasets, requests, zipfile, tarfile or lzma.
     except Exception as error:
         raise EnvironmentProblem(
             f"irds:{dataset_id} cannot be obtained: {reason_of(error)}",
@@ -136,7 +140,7 @@ def _records(
 def _document(record: _Record) -> Document:
     title, text = getattr(record, "title", None), getattr(record, "text", None)
     whole = record.default_text()
-    # Two fields are kept apart only where together they are all that the data set shows.
+    # Keep title and text apart only where together they are the data set's own default text.
     if isinstance(title, str) and isinstance(text, str) and whole == f"{title} {text}":
         return Document(record.doc_id, title, text)
     return Document(record.doc_id, "", whole)

@@ -1,4 +1,4 @@
-"""Finds the collection that a command line names."""
+"""Opens the collection that a command line names."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def open_collection(
     split: str | None = None,
     index: str | None = None,
 ) -> Collection:
-    """Returns the collection that `spec` names; nothing is read yet but names.
+    """Returns the collection that `spec` names, before any text is read.
 
     Args:
         spec: A folder (BEIR's layout, or any with `corpus.*` and `queries.*` in JSONL, TSV or
             Parquet) or its zip file, `irds:ID` for the ir_datasets catalogue, `hf:NAME` for a
-            Hugging Face data set in BEIR's layout, or "" when both files are named.
-        corpus: A file of documents that takes the place of the named collection's.
-        queries: A file of queries that takes the place of the named collection's.
-        split: Keep only the queries that the folder's `qrels/SPLIT.tsv` judges, such as "test".
-        index: A Lucene index (see `find_index`) whose documents are the collection's wherever no
-            file of documents is.
+            Hugging Face data set in BEIR's layout, or "" if both files are given.
+        corpus: A file of documents that replaces those of the named collection.
+        queries: A file of queries that replaces those of the named collection.
+        split: Keep only the queries judged in the folder's `qrels/SPLIT.tsv`, such as "test".
+        index: A Lucene index (see `find_index`) that documents are read from where there is no
+            file of documents.
 
     Raises:
         UsageError: There is no such collection, file or split.
@@ -59,7 +59,7 @@ def _from_irds(
 ) -> Collection:
     if split is not None:
         raise UsageError(
-            f"a split such as '{split}' belongs to a BEIR folder, not to {spec}",
+            f"a split such as '{split}' does not apply to {spec}, only to a BEIR folder",
             f"name the subset itself, such as {spec}/{split}",
         )
     dataset_id = spec.removeprefix(IRDS_PREFIX)
@@ -101,7 +101,7 @@ def _from_files(
 
 
 def _named_documents(corpus: Path | None, index: str | None) -> DocumentSource | None:
-    """Returns the documents that options name apart from the collection; None: they do not."""
+    """Returns the documents that options name apart from the collection, or None without any."""
     if corpus is not None:
         return TabularDocuments(_file(corpus))
     return None if index is None else IndexDocuments(find_index(index))
@@ -117,6 +117,6 @@ def _judged_queries(folder: Path, split: str) -> frozenset[str]:
     path = folder / "qrels" / f"{split}.tsv"
     if not path.is_file():
         known = [found.stem for found in (folder / "qrels").glob("*.tsv")]
-        hint = did_you_mean(split, known) if known else "leave the split out"
+        hint = did_you_mean(split, known) if known else "omit the split"
         raise UsageError(f"{folder} has no judgements called '{split}'", hint)
     return frozenset(read_qrels(path))

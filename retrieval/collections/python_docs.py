@@ -1,7 +1,7 @@
 """A real collection without a download: known-item search over Python's own documentation.
 
-A passage is a documentation string without its first sentence; a query is the first sentence that
-was cut off; its answer is the one passage that it was cut from.
+A passage is a documentation string without its first sentence; the query is that first sentence,
+and its only relevant passage is the one it was cut from.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LEAST_PASSAGES = 100
 
 
 class PythonDocsSummary(BaseModel):
-    """What was written.
+    """The size of a written collection.
 
     Attributes:
         folder: The BEIR folder.
@@ -56,15 +56,15 @@ class KnownItem(NamedTuple):
 def write_python_docs(
     folder: Path, *, passages: int = 3000, seed: int = 0, library: Path | None = None
 ) -> PythonDocsSummary:
-    """Writes the collection as a BEIR folder; the same bytes each time on one interpreter.
+    """Writes the collection as a BEIR folder, with the same bytes every time on one interpreter.
 
     Queries are split into train, validation and test by a seeded hash of their id, in
     `qrels/<split>.tsv`; `queries.jsonl` holds them all.
 
     Args:
-        folder: Where corpus.jsonl, queries.jsonl and qrels/ go; made if absent.
-        passages: The most passages to take.
-        seed: Chooses passages, queries and splits.
+        folder: Folder for corpus.jsonl, queries.jsonl and qrels/; made if missing.
+        passages: The maximum number of passages.
+        seed: Random seed for passages, queries and splits.
         library: A folder of Python files instead of the interpreter's standard library.
 
     Raises:
@@ -73,8 +73,8 @@ def write_python_docs(
     items = known_items(read_docstrings(library), passages, seed)
     if len(items) < LEAST_PASSAGES:
         raise EnvironmentProblem(
-            f"this Python's library has {len(items)} documentation strings of use, too few for a "
-            f"collection of {LEAST_PASSAGES}",
+            f"this Python's library has {len(items)} usable documentation strings, but a "
+            f"collection needs at least {LEAST_PASSAGES}",
             "use an interpreter that was installed with its source files",
         )
     asked = sorted(
@@ -96,15 +96,15 @@ def write_python_docs(
 
 
 def known_items(docstrings: Iterable[DocString], passages: int, seed: int) -> list[KnownItem]:
-    """Makes known items of documentation strings, sorted by document id.
+    """Makes known items from documentation strings, sorted by document id.
 
-    A string serves if its first sentence and its rest are long enough, if no other string has
-    that sentence or that rest, and if the sentence does not stand in the rest again.
+    A string is usable if its first sentence and its rest are long enough, no other string has the
+    same sentence or the same rest, and the sentence is not repeated in the rest.
 
     Args:
-        docstrings: In an order that is always the same.
-        passages: The most to take; a seeded hash chooses among more.
-        seed: Of that hash.
+        docstrings: Documentation strings in a reproducible order.
+        passages: The maximum number of items; a seeded hash chooses among more.
+        seed: Seed of that hash.
     """
     usable = [found for found in docstrings if _is_usable(found)]
     summaries = _repeated(_folded(found.summary) for found in usable)
@@ -121,7 +121,7 @@ def known_items(docstrings: Iterable[DocString], passages: int, seed: int) -> li
 
 
 def split_of(query_id: str, seed: int) -> str:
-    """Returns the split of a query, which depends on nothing but its id and the seed."""
+    """Returns the split of a query, which depends only on its id and the seed."""
     bucket = int.from_bytes(seeded_hash(seed, f"split:{query_id}")[:8], "big")
     return _SPLIT_OF_TWENTY[bucket % len(_SPLIT_OF_TWENTY)]
 

@@ -1,4 +1,4 @@
-"""Rows of JSONL, TSV and Parquet files, streamed; an error names the file and the row."""
+"""Streams rows of JSONL, TSV and Parquet files; errors name the file and the row."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rankgen.retrieval.collections.tsv_header import is_header, is_quoted, quoti
 
 PARQUET_BATCH_ROWS = 4_096
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# What was said of a file; every pass over it would say it again.
+# Notes already printed about files; without this every pass would print them again.
 _TOLD: set[str] = set()
 
 
@@ -24,7 +24,7 @@ class Row(NamedTuple):
 
     Attributes:
         number: The line of a text file or the row of a Parquet file, from 1.
-        fields: Column name -> value, as the file has it.
+        fields: Column name -> value.
     """
 
     number: int
@@ -34,17 +34,17 @@ class Row(NamedTuple):
 def read_rows(
     path: Path, columns: Mapping[int, tuple[str, ...]], names: ColumnNames
 ) -> Iterator[Row]:
-    """Yields the rows of `path` in file order; the suffix tells the format.
+    """Yields the rows of `path` in file order; the suffix decides the format.
 
-    Quotation marks of a TSV file are part of its texts: the tables of MS MARCO hold bare ones.
+    Quotation marks in a TSV file are part of its texts: those of MS MARCO contain unpaired ones.
 
     Args:
         path: A `.jsonl`, `.tsv` or `.parquet` file.
         columns: Number of columns -> their names, for a TSV file without a header.
-        names: The names that make the first line of a TSV file a header; see `is_header`.
+        names: Names that make the first line of a TSV file a header; see `is_header`.
 
     Raises:
-        UsageError: The file is missing, has another suffix, or a row of it cannot be read.
+        UsageError: The file is missing, has another suffix, or has a row that cannot be read.
     """
     if not path.is_file():
         raise UsageError(f"there is no file {path}", "check the path")
@@ -55,18 +55,18 @@ def read_rows(
     }
     if path.suffix not in readers:
         raise UsageError(
-            f"{path} is neither .jsonl nor .tsv nor .parquet", "convert it to one of the three"
+            f"{path} is not a .jsonl, .tsv or .parquet file", "convert it to one of the three"
         )
     return readers[path.suffix]()
 
 
 def unit_of(path: Path) -> str:
-    """Returns what a row's number counts: "line" of a text file or "row" of a Parquet file."""
+    """Returns what a row's number counts: "line" in a text file, "row" in a Parquet file."""
     return "row" if path.suffix == ".parquet" else "line"
 
 
 def _text_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yields (line number, text); split on newline only, for passages hold U+0085 and U+2028."""
+    """Yields (line number, text), split at newlines only: texts contain U+0085 and U+2028."""
     offset = 0
     with path.open("rb") as file:
         for number, raw in enumerate(file, start=1):
@@ -93,12 +93,12 @@ def _jsonl_rows(path: Path) -> Iterator[Row]:
         except ValueError as error:
             raise UsageError(
                 f"{path} line {number} is not JSON: {error}",
-                "every line is one JSON object",
+                "write one JSON object per line",
             ) from None
         if not isinstance(record, dict):
             raise UsageError(
                 f"{path} line {number} is a JSON {type(record).__name__}, not an object",
-                "every line is one JSON object",
+                "write one JSON object per line",
             )
         yield Row(number, record)
 
@@ -119,8 +119,7 @@ def _tsv_rows(
         if len(cells) != len(header.fields):
             raise UsageError(
                 f"{path} line {number} has {len(cells)} columns, not {len(header.fields)}",
-                "columns are separated by one tab each; write texts with tabs or line breaks as "
-                "JSONL",
+                "separate columns by one tab each; write texts with tabs or line breaks as JSONL",
             )
         fields = dict(zip(header.fields, cells, strict=True))
         if '"' in line:
@@ -147,30 +146,28 @@ def _tsv_header(
     if len(cells) not in columns:
         shapes = " or ".join(", ".join(c) for c in columns.values())
         raise UsageError(
-            f"{where} has {len(cells)} columns and no header names them",
+            f"{where} has {len(cells)} columns and no header that names them",
             f"write a header line, or the columns {shapes}",
         )
     fields = columns[len(cells)]
     shown = ", ".join(field.removeprefix("_") for field in fields)
-    _say_once(
-        f"no header found in {path}: columns taken as {shown} (first {shown[:2]}: {cells[0]})"
-    )
+    _say_once(f"no header in {path}; columns taken as {shown} (first {shown[:2]}: {cells[0]})")
     return _Header(fields, False)
 
 
 def _look_at_quotes(
     path: Path, number: int, fields: Mapping[str, str], identity: str | None
 ) -> None:
-    """Refuses an id in quotation marks and tells of a text that a CSV writer has quoted."""
+    """Refuses an id in quotation marks and reports texts that a CSV writer has quoted."""
     for field, cell in fields.items():
         if not is_quoted(cell):
             continue
         if field == identity:
             raise quoting_problem(f"{path} line {number}", cell)
-        # A whole text in quotation marks is nothing rare; doubled ones within it are.
+        # Texts in quotation marks are common; doubled quotation marks within them are not.
         if '""' in cell[1:-1]:
             _say_once(
-                f"{path} holds texts in quotation marks, which are kept as part of the text; "
+                f"{path} has texts in quotation marks, which are kept as part of the text; "
                 "if a program added them, write the file as JSONL",
                 f" (first: line {number})",
             )

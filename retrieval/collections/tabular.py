@@ -1,4 +1,4 @@
-"""Documents and queries from JSONL, TSV or Parquet files; a BEIR folder is such a pair."""
+"""Documents and queries from JSONL, TSV or Parquet files, such as the two of a BEIR folder."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ SUFFIXES = (".jsonl", ".tsv", ".parquet")
 class TabularDocuments:
     """The documents of one file.
 
-    A row has an id, a text (it may be empty) and at will a title, under the names of
-    `column_names.DOCUMENT` such as `_id`, `doc_id`, `passage_id` or `docno`, and
-    `text`, `contents`, `body` or `passage`; other columns are not read. A TSV file without a header
-    has the columns id, text or id, title, text.
+    A row has an id, a text (which may be empty) and optionally a title, under names in
+    `column_names.DOCUMENT` such as `_id`, `doc_id` or `docno`, and `text`, `contents` or `passage`;
+    other columns are ignored. A TSV file without a header has the columns id, text or id, title,
+    text.
 
     Args:
         path: A `.jsonl`, `.tsv` or `.parquet` file.
@@ -43,11 +43,10 @@ class TabularDocuments:
 
 
 class TabularQueries:
-    """The queries of one file: an id and a text each.
+    """The queries of one file.
 
-    Their columns have the names of `column_names.QUERY`, such as `_id`,
-    `query_id`, `qid` or `topic`, and `text`, `query` or `title`. A TSV file without a header has
-    the columns id, text.
+    A row has an id and a text, under names in `column_names.QUERY` such as `_id`, `query_id` or
+    `qid`, and `text`, `query` or `title`. A TSV file without a header has the columns id, text.
 
     Args:
         path: A `.jsonl`, `.tsv` or `.parquet` file.
@@ -71,11 +70,11 @@ def document_of(where: str, fields: Mapping[str, object]) -> Document:
     """Reads one row of documents.
 
     Args:
-        where: Where it stands, for messages.
+        where: Location of the row, for messages.
         fields: Column name -> value; see `TabularDocuments`.
 
     Raises:
-        UsageError: It has no id or no text, or one of another type.
+        UsageError: The row has no id or no text, or one of another type.
     """
     found = find_columns(DOCUMENT, tuple(fields))
     return Document(
@@ -95,16 +94,16 @@ def table_in(folder: Path, stem: str) -> Path:
     """Returns the one file `folder/stem.{jsonl,tsv,parquet}`.
 
     Raises:
-        UsageError: There is none, or more than one.
+        UsageError: There is no such file, or more than one.
     """
     found = [folder / f"{stem}{suffix}" for suffix in SUFFIXES]
     found = [path for path in found if path.is_file()]
     wanted = f"{stem}.jsonl, {stem}.tsv or {stem}.parquet"
     if not found:
-        raise UsageError(f"{folder} holds no {wanted}", f"put one there, or name it: --{stem} FILE")
+        raise UsageError(f"{folder} has no {wanted}", f"put one there, or name it: --{stem} FILE")
     if len(found) > 1:
         names = " and ".join(path.name for path in found)
-        raise UsageError(f"{folder} holds both {names}", f"name one of them: --{stem} FILE")
+        raise UsageError(f"{folder} has both {names}", f"name one of them: --{stem} FILE")
     return found[0]
 
 
@@ -141,12 +140,12 @@ def _string(where: str, name: str, value: object) -> str:
         return ""
     if not isinstance(value, str):
         raise UsageError(
-            f"{where}: the field {name} is of type {type(value).__name__}, not a string",
+            f"{where}: the field {name} is not a string but of type {type(value).__name__}",
             f"write {name} as a string",
         )
     if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
         raise UsageError(
-            f"{where}: the field {name} holds half a surrogate pair, which is no text",
-            "mend the \\u escapes of that line",
+            f"{where}: the field {name} has half a surrogate pair, which is not valid text",
+            "correct the \\u escapes in that line",
         )
     return value

@@ -1,4 +1,4 @@
-"""Whether the first line of a TSV file names its columns; a doubtful line is refused."""
+"""Decides whether the first line of a TSV file is a header; a doubtful line is refused."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _NAME = re.compile(r"[^\W\d]{1,30}([.-][^\W\d]{1,30})*")
 def is_header(
     where: str, first: Sequence[str], second: Sequence[str] | None, names: ColumnNames
 ) -> bool:
-    """Tells a header from data.
+    """Tells whether the first line is a header.
 
-    A line is a header where it names an id and a text (or a title). Any other line of names alone
-    is refused if one of them is a column's usual name, or if the line below has an id with a digit
-    and a text of several words, which the first line has not.
+    A line is a header if it names an id and a text (or a title). Any other line made of names is
+    refused if one of them is a usual column name, or if the line below it, unlike itself, has an
+    id with a digit and a text of several words.
 
     Args:
         where: The file and the line, for messages.
         first: The cells of the first line that is not blank.
-        second: Those of the second; None where there is none.
-        names: The names that are known.
+        second: The cells of the second such line; None without one.
+        names: The known names.
 
     Raises:
         UsageError: The line looks like a header but does not name an id and a text, names a column
@@ -52,22 +52,22 @@ def is_header(
     ):
         raise UsageError(
             f"{where} looks like a header ({', '.join(first)}) but does not name an id and a text",
-            f"name the columns {names.ids[1]} and {names.texts[0]}; if the line is data, write "
-            f"such a header above it",
+            f"name the columns {names.ids[1]} and {names.texts[0]}; if the line is data, put such "
+            f"a header above it",
         )
     return False
 
 
 def is_quoted(cell: str) -> bool:
-    """Says whether a cell stands in quotation marks as CSV writers put them."""
+    """Tells whether a cell is in quotation marks as CSV writers put them."""
     inner = cell[1:-1]
     return len(cell) > 1 and cell[0] == cell[-1] == '"' and '"' not in inner.replace('""', "")
 
 
 def quoting_problem(where: str, cell: str) -> UsageError:
-    """Returns what to say of an id or a column name in quotation marks."""
+    """Returns the error for an id or a column name in quotation marks."""
     return UsageError(
-        f"{where}: the cell {cell} is quoted, and quotation marks are read as part of a text",
+        f"{where}: the cell {cell} is quoted, but quotation marks are read as part of a text",
         "write the file as JSONL, or without quoting (pandas: quoting=csv.QUOTE_NONE)",
     )
 

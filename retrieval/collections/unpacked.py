@@ -1,4 +1,4 @@
-"""Collections that come as one zip file, as BEIR's do: unpacked once, into the cache."""
+"""Collections in a zip file, such as BEIR's, unpacked once into the cache."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from rankgen.retrieval.cache import cache_root, cached_folder
 
 
 def unpacked_folder(archive: Path) -> Path:
-    """Returns the folder of a zip file's content; a single folder inside it is entered.
+    """Returns the folder with a zip file's content, or the only folder inside it.
 
     Raises:
-        UsageError: The file is missing, no zip file, damaged, encrypted or oddly compressed.
+        UsageError: The file is missing, not a zip file, damaged, encrypted or compressed by an
+            unknown method.
     """
     if not archive.is_file():
         raise UsageError(f"there is no file {archive}", "check the path")
@@ -32,11 +33,11 @@ def unpacked_folder(archive: Path) -> Path:
     entry = cache_root().resolve() / "unpacked" / sha256_of_file(archive)[:32]
     try:
         folder = cached_folder(entry, unpack)
-    # An encrypted member and an unknown compression are RuntimeErrors, damaged data is zlib's.
+    # Encryption and unknown compression raise RuntimeError, damaged data raises zlib.error.
     except (zipfile.BadZipFile, RuntimeError, EOFError, zlib.error) as error:
         raise UsageError(
             f"{archive} cannot be unpacked: {reason_of(error)}",
-            "fetch it again, or name its unpacked folder",
+            "download it again, or name its unpacked folder",
         ) from None
     inside = [path for path in folder.iterdir() if not path.name.startswith((".", "__"))]
     return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder

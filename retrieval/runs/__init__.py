@@ -1,5 +1,5 @@
 """First stages that search nothing.
 
-A run that somebody recorded (`recorded`, `run_columns`, `run_order`), and runs that are fused into
+A run that somebody recorded (`recorded`, `run_order`), and runs that are fused into
 one (`fuse`, `fusion`).
 """

@@ -1,72 +1,84 @@
-"""Several retrieve runs as one first stage: their lists are fused once and replayed by workers."""
+"""Several retrieve runs as one first stage: their lists are fused once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+import heapq
+import itertools
+from collections.abc import Iterator, Sequence
 
 from rankgen.manifests.errors import IncompleteRun, UsageError
+from rankgen.manifests.records import Candidates
 from rankgen.manifests.run.candidate_lists import CandidateLists
 from rankgen.manifests.run.plan import read_plan
+from rankgen.manifests.run.query_table import QueryTable
 from rankgen.manifests.run.run_directory import RunDirectory
-from rankgen.manifests.storage.digest import sha256_of_lines, sha256_of_value
-from rankgen.retrieval.cache import cached_folder
-from rankgen.retrieval.collections.collection import Collection
+from rankgen.manifests.storage.digest import sha256_of_lines
+from rankgen.manifests.storage.string_pairs import place_of
+from rankgen.retrieval.first_stage import Prepared, Wanted
 from rankgen.retrieval.runs.fusion import fused
-from rankgen.retrieval.runs.recorded import write_lists
+from rankgen.retrieval.runs.lists import PORTION, ListSearcher, cached_lists
 from rankgen.retrieval.settings import RetrieverSettings
 
-
-def digest_of_inputs(inputs: Sequence[str]) -> str:
-    """Returns the digest of the runs' lists, in the order in which the runs are named."""
-    return sha256_of_lines(CandidateLists(_opened(name)).digest() for name in inputs)
+open_searcher = ListSearcher
 
 
-def prepare_fusion(
-    settings: RetrieverSettings,
-    collection: Collection,
-    cache: Path,
-    own: frozenset[str] = frozenset(),
-) -> Path:
+def check(settings: RetrieverSettings) -> None:
+    """Checks that every run is finished and has candidates."""
+    _opened(settings)
+
+
+def identity(settings: RetrieverSettings) -> dict[str, object]:
+    """Returns the depth, how the lists are fused, and the digest of all of them."""
+    return _identity(settings, [CandidateLists(run) for run in _opened(settings)])
+
+
+def prepare(wanted: Wanted) -> Prepared:
     """Fuses the runs' lists; a query that some runs lack is fused from the others.
 
     Where the runs hold a document that is the query itself, it has no part in the fusion and stands
     above the list, for the worker to leave out.
 
-    Args:
-        settings: Those of "fuse".
-        collection: The collection that every run was made on.
-        cache: The cache's root folder.
-        own: Queries out of whose lists the document of the same id is left.
-
-    Returns:
-        The Parquet file of the lists, which `RecordedSearcher` reads.
-
     Raises:
         UsageError: A run has no candidates, or another corpus.
         IncompleteRun: A run was not finished.
     """
-    runs = [_opened(name) for name in settings.inputs]
+    runs = _opened(wanted.settings)
     for run in runs:
-        if read_plan(run).recipe.get("corpus_sha256") != collection.digest():
+        if read_plan(run).recipe.get("corpus_sha256") != wanted.collection.digest():
             raise UsageError(
-                f"{run.root} was retrieved from another corpus than {collection.name}",
+                f"{run.root} was retrieved from another corpus than {wanted.collection.name}",
                 "fuse runs of one collection",
             )
+    inputs = [CandidateLists(run) for run in runs]
+    values = _identity(wanted.settings, inputs)
+    handle = cached_lists(wanted, "fused", values, _fused_lists(inputs, wanted))
+    asked = (q for q in wanted.queries if any(q.query_id in lists for lists in inputs))
+    return Prepared(handle, values, QueryTable(asked))
 
-    def write(draft: Path) -> None:
-        collected: dict[str, list[Sequence[str]]] = {}
-        for run in runs:
-            for found in run.candidates():
-                collected.setdefault(found.query_id, []).append(found.doc_ids)
-        lists = {
-            query_id: _fused_beside(query_id if query_id in own else None, doc_ids, settings)
-            for query_id, doc_ids in sorted(collected.items())
-        }
-        write_lists(lists, draft / "lists.parquet")
 
-    identity = sha256_of_value(settings.identity() | ({"own": sorted(own)} if own else {}))
-    return cached_folder(cache / "fused" / identity[:32], write) / "lists.parquet"
+def _identity(settings: RetrieverSettings, inputs: Sequence[CandidateLists]) -> dict[str, object]:
+    """Returns the identity; the runs count in the order in which they are named."""
+    return {
+        "name": "fuse",
+        "depth": settings.depth,
+        "fusion": settings.fusion,
+        "inputs_sha256": sha256_of_lines(lists.digest() for lists in inputs),
+    }
+
+
+def _fused_lists(inputs: Sequence[CandidateLists], wanted: Wanted) -> Iterator[Candidates]:
+    """Yields the fused lists in the order of the runs' shards, which are read for a portion."""
+    merged = heapq.merge(*(lists.query_ids_by_place() for lists in inputs), key=place_of)
+    query_ids = (query_id for query_id, _ in itertools.groupby(merged))
+    while portion := list(itertools.islice(query_ids, PORTION)):
+        found: dict[str, list[Sequence[str]]] = {query_id: [] for query_id in portion}
+        for lists in inputs:
+            for candidates in lists.of(query_id for query_id in portion if query_id in lists):
+                found[candidates.query_id].append(candidates.doc_ids)
+        for query_id, each in found.items():
+            left_out = query_id if query_id in wanted.own else None
+            doc_ids, scores = _fused_beside(left_out, each, wanted.settings)
+            yield Candidates(query_id, tuple(doc_ids), tuple(scores))
 
 
 def _fused_beside(
@@ -79,10 +91,14 @@ def _fused_beside(
     return [left_out, *doc_ids], [scores[0] if scores else 0.0, *scores]
 
 
-def _opened(name: str) -> RunDirectory:
-    run = RunDirectory(name)
-    if not run.has_table("candidates"):
-        raise UsageError(f"{name} has no candidates", "name folders that `rankgen retrieve` made")
-    if not run.manifest.is_file():
-        raise IncompleteRun(f"the run {name} is not complete", "repeat its command to finish it")
-    return run
+def _opened(settings: RetrieverSettings) -> list[RunDirectory]:
+    """Returns the runs, each of them finished."""
+    runs = [RunDirectory(name) for name in settings.inputs]
+    for name, run in zip(settings.inputs, runs, strict=True):
+        if not run.has_table("candidates"):
+            hint = "name folders that `rankgen retrieve` made"
+            raise UsageError(f"{name} has no candidates", hint)
+        if not run.manifest.is_file():
+            hint = "repeat its command to finish it"
+            raise IncompleteRun(f"the run {name} is not complete", hint)
+    return runs

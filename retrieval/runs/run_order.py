@@ -1,4 +1,4 @@
-"""The order of a recorded run, by score or by rank, and what either order loses."""
+"""The order of a recorded run, by score or by rank, and what the run lacks in that order."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from rankgen.manifests.score_order import in_32_bits, trec_eval_places
-from rankgen.retrieval.runs.run_columns import RunRow
+from rankgen.manifests.score_order import in_32_bits
+from rankgen.manifests.trec import RunLine, trec_eval_order
 
 Order = Literal["score", "rank"]
 
 
 class RunLosses(BaseModel):
-    """What a recorded run lacks or leaves open, counted over the queries that are asked.
+    """What a recorded run lacks or leaves undecided, counted over the queries that are asked.
 
     Attributes:
         queries: Queries that are asked.
-        queries_without_lines: Those of them that the run does not hold.
-        short_lists: Lists that hold fewer documents than the depth.
-        duplicate_rows: Lines that name a document a second time in its list; they are left out.
-        tied_rows: Lines within the depth whose score another line of their list has too, in the 32
-            bits that trec_eval compares.
-        queries_with_ties: Queries that have such lines.
-        tied_ranks: Lines within the depth whose rank another line of their list has too.
-        top10_differences: Positions 1 to 10 that the orders by score and by rank fill differently.
+        queries_without_lines: Queries that are not in the run.
+        short_lists: Lists with fewer documents than the depth.
+        duplicate_rows: Lines that repeat a document of their list; they are left out.
+        tied_rows: Lines within the depth that share their score with another line of their list, in
+            the 32 bits that trec_eval compares.
+        queries_with_ties: Queries with such lines.
+        tied_ranks: Lines within the depth that share their rank with another line of their list.
+        top10_differences: Positions 1 to 10 where the orders by score and by rank differ.
         rows_without_document: Lines within the depth whose document the collection lacks.
     """
 
@@ -54,7 +54,9 @@ class Tally:
         self._depth = depth
         self._counts: Counter[str] = Counter()
 
-    def add(self, rows: Sequence[RunRow], kept: Sequence[RunRow], missing: frozenset[str]) -> None:
+    def add(
+        self, rows: Sequence[RunLine], kept: Sequence[RunLine], missing: frozenset[str]
+    ) -> None:
         """Counts one list.
 
         Args:
@@ -87,21 +89,17 @@ class Tally:
         return RunLosses(queries_without_lines=queries_without_lines, **counts)
 
 
-def ordered(rows: Iterable[RunRow], order: Order) -> list[RunRow]:
-    """Returns the rows in order, keeping the first of those that name one document.
+def ordered(rows: Iterable[RunLine], order: Order) -> list[RunLine]:
+    """Returns the rows in order; of rows that repeat a document, only the first is kept.
 
     Args:
         rows: One query's rows in the file's order.
         order: "score" is trec_eval's order (score descending in 32 bits, then document id
             descending); "rank" is the rank column's, equal ranks in the file's order.
     """
-    if order == "rank":
-        in_order = sorted(rows, key=lambda row: row.rank)
-    else:
-        given = list(rows)
-        places = trec_eval_places([row.doc_id for row in given], [row.score for row in given])
-        in_order = [given[place] for place in places]
-    first: dict[str, RunRow] = {}
+    by_rank = order == "rank"
+    in_order = sorted(rows, key=lambda row: row.rank) if by_rank else trec_eval_order(rows)
+    first: dict[str, RunLine] = {}
     for row in in_order:
         first.setdefault(row.doc_id, row)
     return list(first.values())

@@ -1,20 +1,16 @@
-"""What a student costs: parameters, time for a query of 100 passages, memory of the GPU."""
+"""What a student costs: parameters, time for a query of 100 passages, GPU memory."""
 
 from __future__ import annotations
 
 import itertools
 import statistics
 import time
-from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
 from rankgen.manifests.records import Candidates
 from rankgen.students.reranking.candidates import CandidateTexts
-
-if TYPE_CHECKING:
-    from rankgen.students.model.cross_encoder import CrossEncoder
-    from rankgen.students.model.hardware import Hardware
+from rankgen.students.reranking.reranker import StudentReranker
 
 PASSAGES = 100
 MOST_QUERIES = 10
@@ -24,12 +20,12 @@ class Cost(BaseModel):
     """What one student costs on one machine.
 
     Attributes:
-        parameters: Weights of the model.
-        ms_per_query: Median milliseconds to tokenise and score one query's 100 passages, each of
-            them, one query after the other.
+        parameters: Number of the model's weights.
+        ms_per_query: Median milliseconds to tokenise and score all 100 passages of one query, one
+            query after the other.
         passages: Passages of a query.
         queries: Queries that were timed.
-        device: Where.
+        device: The torch device.
         is_bf16: Whether matrix products were computed in bfloat16.
         threads: CPU threads.
         peak_gpu_bytes: Most memory that torch held on the GPU; None on a CPU.
@@ -47,17 +43,17 @@ class Cost(BaseModel):
     peak_gpu_bytes: int | None
 
 
-def measure_cost(encoder: CrossEncoder, texts: CandidateTexts, hardware: Hardware) -> Cost:
+def measure_cost(student: StudentReranker, texts: CandidateTexts) -> Cost:
     """Times a student on real candidates, after one query that warms it up.
 
     Args:
-        encoder: On the hardware's device.
+        student: The loaded student.
         texts: At least one list; up to ten are timed, each cut to 100 passages or repeated up to
             100; a passage that is repeated is tokenised and scored every time.
-        hardware: Where it computes.
     """
     import torch
 
+    hardware = student.hardware
     lists = [_of_hundred(row, texts) for row in texts.candidates[:MOST_QUERIES]]
     is_on_gpu = hardware.device.type == "cuda"
     if is_on_gpu:
@@ -65,10 +61,10 @@ def measure_cost(encoder: CrossEncoder, texts: CandidateTexts, hardware: Hardwar
     seconds = []
     for one in [lists[0], *lists]:
         began = time.perf_counter()
-        _score_list(encoder, one, hardware)
+        _score_list(student, one)
         seconds.append(time.perf_counter() - began)
     return Cost(
-        parameters=sum(parameter.numel() for parameter in encoder.model.parameters()),
+        parameters=student.parameters,
         ms_per_query=round(1000 * statistics.median(seconds[1:]), 2),
         passages=PASSAGES,
         queries=len(lists),
@@ -79,18 +75,13 @@ def measure_cost(encoder: CrossEncoder, texts: CandidateTexts, hardware: Hardwar
     )
 
 
-def _score_list(encoder: CrossEncoder, one: CandidateTexts, hardware: Hardware) -> None:
+def _score_list(student: StudentReranker, one: CandidateTexts) -> None:
     from rankgen.students.model.scoring import score_each_pair
 
-    queries = encoder.tokenise_queries(one.queries)
-    passages = encoder.tokenise_passages(one.documents)
-    score_each_pair(
-        encoder,
-        [(queries[row.query_id], passages[d]) for row in one.candidates for d in row.doc_ids],
-        device=hardware.device,
-        is_bf16=hardware.is_bf16,
-        chunk_tokens=hardware.chunk_tokens,
-    )
+    queries = student.encoder.tokenise_queries(one.queries)
+    passages = student.encoder.tokenise_passages(one.documents)
+    pairs = [(queries[row.query_id], passages[d]) for row in one.candidates for d in row.doc_ids]
+    score_each_pair(student.encoder, pairs, student.hardware)
 
 
 def _of_hundred(row: Candidates, texts: CandidateTexts) -> CandidateTexts:

@@ -34,23 +34,29 @@ from rankgen.students.evaluation.systems import (
     teacher_system,
     unique_names,
 )
+from rankgen.students.reranking.candidates import FirstStage
 
 
 def evaluate(settings: EvaluationSettings) -> Evaluation:
     """Measures every system and writes evaluation.json, per_query.csv and report.html.
 
-    Students' scores are kept in <out>/.rankgen/scores, so evaluating again scores nothing anew.
+    The scores of students are kept in <out>/.rankgen/scores; another evaluation takes them there.
 
     Raises:
-        UsageError: A file is missing or malformed, a measure is unknown, or nothing is judged.
-        IntegrityProblem: A run folder is damaged.
+        UsageError: A file is missing or malformed, a measure is unknown, or no query is judged.
+        IntegrityProblem: A run folder is damaged, or a student's scores are not finite numbers.
     """
     measures = tuple(dict.fromkeys(settings.measures))
     parse_measures(measures)
-    qrels = _population(read_judgements(settings.qrels), settings)
+    qrels = read_judgements(settings.qrels)
+    first_stage = None
+    if settings.candidates is not None:
+        first_stage = FirstStage(RunDirectory(settings.candidates))
+        if settings.queries == "candidates":
+            qrels = _judged_candidates(qrels, first_stage, settings)
     if settings.students:
         settings = _with_resolved_precision(settings)
-    systems = unique_names(_systems(settings, qrels))
+    systems = unique_names(_systems(settings, first_stage, qrels))
     values = {system.name: per_query(qrels, system.scores, measures) for system in systems}
     evaluation = Evaluation(
         systems=tuple(_result(system, values[system.name], qrels, settings) for system in systems),
@@ -70,7 +76,7 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
 
 
 def _with_resolved_precision(settings: EvaluationSettings) -> EvaluationSettings:
-    """Returns the settings with what `auto` means here, for scores are kept and shown under it."""
+    """Returns the settings with what `auto` means here, as scores are kept and shown under it."""
     from rankgen.students.model.hardware import choose_device
     from rankgen.students.model.precision import resolve_precision
 
@@ -78,42 +84,37 @@ def _with_resolved_precision(settings: EvaluationSettings) -> EvaluationSettings
     return settings.model_copy(update={"precision": precision})
 
 
-def _population(qrels: Qrels, settings: EvaluationSettings) -> Qrels:
-    if settings.queries == "qrels" or settings.candidates is None:
-        return qrels
-    held = {row.query_id for row in RunDirectory(settings.candidates).candidates()}
-    kept = {query_id: grades for query_id, grades in qrels.items() if query_id in held}
+def _judged_candidates(
+    qrels: Qrels, first_stage: FirstStage, settings: EvaluationSettings
+) -> Qrels:
+    kept = {q: grades for q, grades in qrels.items() if q in first_stage.lists}
     if not kept:
-        raise UsageError(
-            f"no query of {settings.candidates} is judged in {settings.qrels}",
-            _same_collection(qrels, held, str(settings.candidates)),
-        )
+        raise _nothing_judged(qrels, first_stage.lists, str(first_stage.run.root), settings)
     return kept
 
 
-def _same_collection(qrels: Qrels, held: Collection[str], source: str) -> str:
+def _nothing_judged(
+    qrels: Qrels, held: Collection[str], source: str, settings: EvaluationSettings
+) -> UsageError:
     lost = judged_without(sorted(qrels), held, source)
-    return f"check that both belong to the same collection: {lost}"
+    return UsageError(
+        f"no query of {source} is judged in {settings.qrels}",
+        f"check that both belong to the same collection: {lost}",
+    )
 
 
-def _systems(settings: EvaluationSettings, qrels: Qrels) -> list[System]:
-    systems: list[System] = []
-    if settings.candidates is not None:
-        systems.append(first_stage_system(settings.candidates))
+def _systems(
+    settings: EvaluationSettings, first_stage: FirstStage | None, qrels: Qrels
+) -> list[System]:
+    systems = [] if first_stage is None else [first_stage_system(first_stage)]
     systems += [run_system(path) for path in settings.runs]
     systems += [teacher_system(path) for path in settings.rankings]
     for system in systems:
         if not qrels.keys() & system.scores.keys():
-            raise UsageError(
-                f"no query of {system.source} is judged in {settings.qrels}",
-                _same_collection(qrels, system.scores, system.source),
-            )
-    if settings.candidates is not None:
+            raise _nothing_judged(qrels, system.scores, system.source, settings)
+    if first_stage is not None:
         judged = frozenset(qrels)
-        systems += [
-            student_system(student, settings, settings.candidates, judged)
-            for student in settings.students
-        ]
+        systems += [student_system(s, settings, first_stage, judged) for s in settings.students]
     return systems
 
 
@@ -169,12 +170,12 @@ def _write(evaluation: Evaluation, out: Path) -> None:
     text = json.dumps(evaluation.as_json(), indent=2, ensure_ascii=False) + "\n"
     files = {"evaluation.json": text, "per_query.csv": per_query_csv(evaluation)}
     for name, content in {**files, "report.html": report_html(evaluation)}.items():
-        # A file's name may hold bytes that are no UTF-8.
+        # A file's name may hold bytes that are not UTF-8.
         write_whole(out / name, content.encode("utf-8", "backslashreplace"))
 
 
 def per_query_csv(evaluation: Evaluation) -> str:
-    """Returns one row a query and measure, one column a system."""
+    """Returns the values as CSV: a row for each query and measure, a column for each system."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = [system.name for system in evaluation.systems]

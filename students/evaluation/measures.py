@@ -12,7 +12,7 @@ from rankgen.manifests.trec import Qrels
 if TYPE_CHECKING:
     from ir_measures.measures import Measure
 
-# Document id -> score by query id; the order of equal scores is trec_eval's.
+# Document id -> score by query id; equal scores are ordered as in trec_eval.
 ScoredRun = Mapping[str, Mapping[str, float]]
 PerQuery = dict[str, dict[str, float]]
 
@@ -21,7 +21,7 @@ def parse_measures(names: Sequence[str]) -> list[Measure]:
     """Parses measure names such as nDCG@10, AP(rel=2)@100 or Judged@10.
 
     Raises:
-        UsageError: A name is no measure of ir_measures, or none that is installed can compute it.
+        UsageError: A name is not a measure of ir_measures, or no installed package computes it.
     """
     import ir_measures
 
@@ -50,10 +50,10 @@ def parse_measures(names: Sequence[str]) -> list[Measure]:
 def per_query(qrels: Qrels, run: ScoredRun, measures: Sequence[str]) -> PerQuery:
     """Computes measures per query.
 
-    Equal scores are ordered by document id descending, scores are compared in 32 bits, unjudged
-    documents gain nothing, and a judged query that is missing from the run counts 0: all as
-    trec_eval -c does it. Measures that ir_measures leaves to other code than trec_eval's (RR@10,
-    Judged@10) see the same order.
+    As in trec_eval -c, equal scores are ordered by document id descending, scores are compared in
+    32 bits, unjudged documents gain nothing, and a judged query that is missing from the run
+    counts 0. Measures that ir_measures computes by other code than trec_eval's (RR@10, Judged@10)
+    are given the same order.
 
     Args:
         qrels: Grades by document by query; these queries are the population.
@@ -79,7 +79,7 @@ def per_query(qrels: Qrels, run: ScoredRun, measures: Sequence[str]) -> PerQuery
 
 
 def _untied(scores: Mapping[str, float]) -> dict[str, float]:
-    """Returns scores n, n - 1, ..., 1 in trec_eval's order, which no code can take otherwise."""
+    """Returns scores n, n - 1, ..., 1 in trec_eval's order, which have no ties to break."""
     doc_ids = list(scores)
     places = trec_eval_places(doc_ids, list(scores.values()))
     return {doc_ids[place]: float(len(places) - rank) for rank, place in enumerate(places)}

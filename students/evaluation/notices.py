@@ -1,4 +1,4 @@
-"""What a reader of an evaluation has to know beside its figures, one sentence each."""
+"""What a reader of an evaluation must know beside its figures, one sentence each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def notices_of(systems: Sequence[System], qrels: Qrels) -> tuple[str, ...]:
 
     Args:
         systems: First stage, runs, teachers and students.
-        qrels: The judgements whose queries are counted.
+        qrels: The judgements whose queries count.
     """
     found = _without_lists(systems, qrels)
     for system in systems:
@@ -24,7 +24,7 @@ def notices_of(systems: Sequence[System], qrels: Qrels) -> tuple[str, ...]:
 
 
 def _without_lists(systems: Sequence[System], qrels: Qrels) -> list[str]:
-    """Names every set of absent queries once; students have the lists of their candidates."""
+    """Names every set of absent queries once; a student lacks what its candidates lack."""
     sources: dict[frozenset[str], dict[str, System]] = {}
     for system in systems:
         absent = frozenset(qrels.keys() - system.scores.keys())
@@ -49,7 +49,7 @@ def _ranks(system: System, qrels: Qrels) -> list[str]:
 
 
 def _ties(system: System, qrels: Qrels) -> list[str]:
-    """Counts where scores decide; first stages and teachers are measured by their order."""
+    """Counts ties in runs and students; first stages and teachers are measured by their order."""
     if system.kind not in ("run", "student"):
         return []
     tied = [

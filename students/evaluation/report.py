@@ -21,7 +21,7 @@ KIND_NAMES: dict[Kind, str] = {
 
 
 def report_html(evaluation: Evaluation) -> str:
-    """Returns the page."""
+    """Returns the page as HTML."""
     measures = list(evaluation.systems[0].measures)
     charts = "".join(
         f"<figure><figcaption>{escape(measure)}</figcaption>"

@@ -7,15 +7,15 @@ from html import escape
 from rankgen.students.evaluation.result import Evaluation, SystemResult
 
 WIDTH, LABEL_WIDTH, VALUE_WIDTH = 900, 262, 70
-# As many characters as fit into the label's width in any common font.
+# The number of characters that fit into the label's width in any common font.
 LONGEST_NAME = 30
 ROW_HEIGHT, TOP, BOTTOM = 34, 8, 30
 
 
 def bar_chart(evaluation: Evaluation, measure: str) -> str:
-    """Returns one <svg> element with one bar a system.
+    """Returns one <svg> element with one bar for each system.
 
-    The axis begins at zero where the measure cannot be negative, so that lengths compare.
+    The axis begins at zero unless a value is negative, so that the lengths of the bars compare.
     """
     highest = max(_high(system, measure) for system in evaluation.systems)
     lowest = min(0.0, min(_low(system, measure) for system in evaluation.systems))

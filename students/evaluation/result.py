@@ -19,10 +19,10 @@ class SystemResult(BaseModel):
         name: Unique in the evaluation.
         kind: What gave the order.
         measures: Mean over the queries by measure.
-        intervals: 95 % bootstrap interval of each mean; None for a single query.
+        intervals: 95 % bootstrap interval of each mean; None where there is a single query.
         missing_queries: Judged queries for which the system has no list; they count 0.
-        source: The file or folder it came from.
-        cost: Of a student, where it was asked for.
+        source: The file, folder or model id it came from.
+        cost: What a student costs; None for other systems, or without `--cost`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,17 +37,17 @@ class SystemResult(BaseModel):
 
 
 class Evaluation(BaseModel):
-    """Systems, tests and the settings they were made with.
+    """The systems, the tests between them, and the settings.
 
     Attributes:
         systems: In the order of the table: first stage, runs, teachers, students.
         tests: Paired tests between systems.
-        queries: Number of queries every mean is over.
+        queries: Number of queries in every mean.
         query_ids: Those queries, sorted.
-        per_query: system name -> measure -> one value a query, in the order of `query_ids`.
+        per_query: system name -> measure -> a value for each query, in the order of `query_ids`.
         settings: The settings as JSON values.
-        software: Versions of what can change a figure.
-        notices: What a reader has to know beside the figures, one sentence each.
+        software: Versions of the packages that can change a figure.
+        notices: What a reader must know beside the figures, one sentence each.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

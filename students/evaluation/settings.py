@@ -3,60 +3,80 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
+from rankgen.manifests.options import RUN_METAVAR, Option, Settings
 from rankgen.manifests.storage.run_path import RunPath
-from rankgen.students.choices import Precision
+from rankgen.retrieval.collections.judgements import Judgements
+from rankgen.students.hardware_settings import HardwareSettings
 
 
-class EvaluationSettings(BaseModel):
-    """What is measured on what.
+class StatisticsSettings(Settings):
+    """How sure the figures are."""
 
-    Attributes:
-        qrels: Judgements, TREC or BEIR form.
-        out: The folder of the report.
-        candidates: A folder that `rankgen retrieve` wrote; its order is a system, and students
-            re-rank it.
-        students: Folders or model ids of cross-encoders.
-        rankings: Folders that `rankgen label` wrote; each order is a system.
-        runs: Six-column TREC runs.
-        measures: Names of ir_measures.
-        queries: The population: `qrels` counts every judged query (trec_eval -c), `candidates`
-            only the judged queries that the candidates hold.
-        compare: Test every pair of systems, or each system against the first.
-        depth: Candidates that a student re-ranks; those below keep the first stage's order.
-        cost: Also time every student on queries of 100 passages.
-        device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        precision: `fp32`, `bf16` or `auto`.
-        chunk_tokens: Tokens of one forward pass, padding included; None chooses by device.
-        threads: CPU threads; None leaves it to torch.
-        bootstrap_samples: Resamples of the queries for the 95 % intervals of the means.
-        randomisation_samples: Sign patterns of the randomisation tests.
-        seed: Of the bootstrap and the randomisation tests.
-    """
+    panel = "Statistics"
+    bootstrap_samples: Annotated[
+        int, Field(ge=100), Option("Resamples for the 95 % intervals of the means.")
+    ] = 2000
+    randomisation_samples: Annotated[
+        int, Field(ge=100), Option("Sign patterns of the randomisation tests.")
+    ] = 10_000
+    seed: Annotated[NonNegativeInt, Option("Random seed of resamples and tests.")] = 0
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    qrels: Path
-    out: Path
-    candidates: RunPath | None = None
-    students: tuple[str, ...] = ()
-    rankings: tuple[RunPath, ...] = ()
-    runs: tuple[Path, ...] = ()
-    measures: tuple[str, ...] = Field(default=("nDCG@10",), min_length=1)
-    queries: Literal["qrels", "candidates"] = "qrels"
-    compare: Literal["all", "first"] = "all"
-    depth: int | None = Field(default=None, ge=1)
-    cost: bool = False
-    device: str = "auto"
-    precision: Precision = "auto"
-    chunk_tokens: int | None = Field(default=None, ge=1)
-    threads: int | None = Field(default=None, ge=1)
-    bootstrap_samples: int = Field(default=2000, ge=100)
-    randomisation_samples: int = Field(default=10_000, ge=100)
-    seed: int = Field(default=0, ge=0)
+class EvaluationSettings(HardwareSettings, StatisticsSettings):
+    """What is measured on what."""
+
+    qrels: Judgements
+    out: Annotated[Path, Option("Folder of the report.", metavar="FOLDER")]
+    candidates: Annotated[
+        RunPath | None,
+        Option(
+            "A retrieve run; its order is a system, and students re-rank it.", metavar=RUN_METAVAR
+        ),
+    ] = None
+    students: Annotated[
+        tuple[str, ...],
+        Option(
+            "A cross-encoder; repeatable.", metavar="FOLDER|ID", flags=("--student", "--students")
+        ),
+    ] = ()
+    rankings: Annotated[
+        tuple[RunPath, ...],
+        Option("A label run, whose order is a system; repeatable.", metavar=RUN_METAVAR),
+    ] = ()
+    runs: Annotated[
+        tuple[Path, ...],
+        Option("A TREC run; repeatable.", metavar="FILE", flags=("--run", "--runs")),
+    ] = ()
+    measures: Annotated[
+        tuple[str, ...],
+        Field(min_length=1),
+        Option(
+            "Any measure of ir_measures; repeatable.",
+            "nDCG@10",
+            metavar="MEASURE",
+            flags=("--measure", "--measures"),
+        ),
+    ] = ("nDCG@10",)
+    queries: Annotated[
+        Literal["qrels", "candidates"],
+        Option(
+            "Queries to average over: qrels counts every judged query, as trec_eval -c does; "
+            "candidates only those that have candidates."
+        ),
+    ] = "qrels"
+    compare: Annotated[
+        Literal["all", "first"],
+        Option("all: test every pair of systems; first: test each system against the first."),
+    ] = "all"
+    depth: Annotated[
+        PositiveInt | None,
+        Option("Candidates that a student re-ranks per query; the rest keep their order.", "all"),
+    ] = None
+    cost: Annotated[bool, Option("Also time each student on queries of 100 passages.")] = False
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:

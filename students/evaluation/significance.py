@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-# Of the largest value: what sums and quotients of 64-bit numbers may be off by, with a wide margin.
+# Relative rounding error of sums and quotients of 64-bit numbers, with a wide margin.
 _ROUNDING = 1e-12
 
 
@@ -27,7 +27,7 @@ class PairedTest(BaseModel):
         p_holm: Holm's step-down p value.
         p_randomisation: Two-sided p value of the randomisation test, without correction; None for
             a single query.
-        m: Number of tests that the corrections count: those of this measure.
+        m: Number of tests of this measure, which the corrections count.
         queries: Number of paired queries.
     """
 
@@ -50,8 +50,8 @@ def t_test(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float | None
     """Returns (t, two-sided p) of the paired differences b - a.
 
     Without any difference p is 1. With one query, or where all differences are equal, there is no
-    variance to hold the mean difference against, and neither is defined. Differences that rounding
-    alone tells apart are equal.
+    variance to compare the mean difference with, and both are None. Differences that only rounding
+    makes unequal count as equal.
 
     Args:
         a: Values of one system per query, shape (queries,).
@@ -75,14 +75,14 @@ def randomisation_test(
     """Returns the two-sided p value of Fisher's randomisation test (Smucker et al. 2007).
 
     Under the null hypothesis either system could have given either value of a query, so the sign of
-    every difference is drawn anew. Up to `samples` sign patterns all are counted exactly; beyond,
-    so many are drawn, and the pattern that was observed counts as one of them.
+    every difference is random. Where there are at most `samples` sign patterns, all of them are
+    counted; where there are more, `samples` are drawn, and the observed one counts as one more.
 
     Args:
         a: Values of one system per query, shape (queries,).
         b: Values of the other in the same order, shape (queries,).
-        samples: Sign patterns to draw.
-        seed: Of the draw.
+        samples: Number of sign patterns to draw.
+        seed: Random seed.
     """
     difference = b - a
     difference = difference[difference != 0]
@@ -132,8 +132,8 @@ def paired_tests(
         measure: Name of the measure.
         values: (system name, value per query); all in the same query order.
         pairs: Which systems to compare, as indices into `values`.
-        samples: Sign patterns of the randomisation tests.
-        seed: Of the randomisation tests.
+        samples: Number of sign patterns of each randomisation test.
+        seed: Random seed of the randomisation tests.
     """
     raw = [t_test(values[i][1], values[j][1]) for i, j in pairs]
     # An undefined p value stands for "no evidence" in the corrections.
@@ -165,12 +165,12 @@ def bootstrap_interval(
 ) -> tuple[float, float] | None:
     """Returns the percentile bootstrap interval (95 %) of the mean over queries.
 
-    None for a single query: every resample is that query, whatever others would have shown.
+    Returns None for a single query, since every resample would be that query.
 
     Args:
-        values: One value a query, shape (queries,).
+        values: One value for each query, shape (queries,).
         samples: Number of resamples.
-        seed: The same seed draws the same queries for every system.
+        seed: Random seed; the same seed draws the same queries for every system.
     """
     if len(values) < 2:
         return None

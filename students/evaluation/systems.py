@@ -13,17 +13,18 @@ from rankgen.manifests.trec import RunLine, read_run, trec_eval_order
 from rankgen.students.evaluation.cost import Cost
 from rankgen.students.evaluation.measures import ScoredRun
 from rankgen.students.evaluation.result import Kind
+from rankgen.students.reranking.candidates import FirstStage
 
 
 class System(NamedTuple):
     """Something that orders documents.
 
     Attributes:
-        name: How the table calls it.
+        name: Its name in the table.
         kind: What gave the order.
         source: The file, folder or model id.
         scores: document id -> score by query id; higher is better.
-        cost: Of a student that was timed.
+        cost: What a student costs, where it was timed.
         ranked_otherwise: Queries of a run file whose rank column contradicts the order by score.
     """
 
@@ -48,20 +49,20 @@ def _is_ranked_otherwise(lines: list[RunLine]) -> bool:
     return any(later < earlier for earlier, later in itertools.pairwise(ranks))
 
 
-def first_stage_system(candidates: Path) -> System:
-    """Reads the candidates of a run as a system, in the order of the lists.
+def first_stage_system(first_stage: FirstStage) -> System:
+    """Returns the candidates of a run as a system, in the order of the lists.
 
-    That order was labelled and is shown to students. The first stage's scores need not give it:
+    That order was labelled and is shown to students. The first stage's scores may contradict it:
     they may be tied, or be distances of a run that was recorded by rank.
     """
-    run = RunDirectory(candidates)
-    scores = {row.query_id: scores_of_order(row.doc_ids) for row in run.candidates()}
-    retriever = _recipe_value(run, "retriever.name") or candidates.name
-    return System(f"first-stage ({retriever})", "first-stage", str(candidates), scores)
+    root = first_stage.run.root
+    scores = {row.query_id: scores_of_order(row.doc_ids) for row in first_stage.lists.values()}
+    retriever = _recipe_value(first_stage.run, "retriever.name") or root.name
+    return System(f"first-stage ({retriever})", "first-stage", str(root), scores)
 
 
 def teacher_system(rankings: Path) -> System:
-    """Reads rankings as a system; the order is all there is, so it gives the scores n, ..., 1."""
+    """Reads a teacher's rankings as a system; the scores n, ..., 1 stand for their order."""
     run = RunDirectory(rankings)
     scores: dict[str, dict[str, float]] = {}
     for shard in run.shards("rankings", ["query_id", "doc_ids"]):
@@ -77,7 +78,7 @@ def scores_of_order(doc_ids: list[str] | tuple[str, ...]) -> dict[str, float]:
 
 
 def unique_names(systems: Iterable[System]) -> list[System]:
-    """Tells systems of one name apart by their folder, or by a number where that fails too."""
+    """Returns the systems, those of one name told apart by their folder, or else by a number."""
     all_systems = list(systems)
     taken: set[str] = set()
     named = []
@@ -97,7 +98,7 @@ def unique_names(systems: Iterable[System]) -> list[System]:
 
 
 def _recipe_value(run: RunDirectory, key: str) -> str | None:
-    """Returns a value of the recipe that the run was planned with, where it says so plainly."""
+    """Returns a text in the recipe of the run's plan; None where there is none."""
     try:
         value = json.loads(run.plan.read_text(encoding="utf-8"))["recipe"][key]
     except (OSError, ValueError, KeyError, TypeError):

@@ -15,7 +15,7 @@ SIGNIFICANT = 0.05
 
 
 def evaluation_table(evaluation: Evaluation) -> Group:
-    """Returns one row a system; the best mean of each measure is bold.
+    """Returns a table with one row for each system; the best mean of each measure is bold.
 
     A dagger marks a system that differs from the first one (Holm, p < 0.05).
     """

@@ -1,9 +1,9 @@
 """Losses over lists: pure functions of (scores, targets), in at least 32-bit precision.
 
-Every loss gives one sum and one count a query (`terms`), and a reduction turns them into weights
-that depend on the targets alone. That makes gradient accumulation exact for any split of a step.
-To add a loss: one file with a class that has `name`, `weighs_pairs` and `terms`, and one line in
-`LOSSES` of `registry`. `combination` reads `ranknet:1,lce:0.5`.
+Every loss returns one sum and one count per query (`terms`), and a reduction turns the counts into
+weights that depend on the targets alone, so that gradient accumulation is exact for any split of a
+step. To add a loss, write a file with a class that has `name`, `weighs_pairs` and `terms`, and add
+a line to `LOSSES` in `registry`. `combination` parses combinations such as `ranknet:1,lce:0.5`.
 """
 
 from __future__ import annotations

@@ -21,22 +21,22 @@ def approximate_ranks(
 
     Args:
         scores: Higher is better, shape (batch, n).
-        mask: True where a document stands, shape (batch, n).
+        mask: True for documents, False for padding, shape (batch, n).
         alpha: Sharpness; the ranks become exact as it grows.
-        weights: Of every pair, shape (batch, n, n); None weighs each 1.
+        weights: Weight of every pair, shape (batch, n, n); None means 1.
     """
     above = torch.sigmoid(alpha * (scores.unsqueeze(1) - scores.unsqueeze(2)))
     return 1 + (above * _others(mask, weights, scores)).sum(dim=2)
 
 
 def evidenced_ranks(targets: Targets, like: Tensor) -> Tensor:
-    """Returns 1 + the weight of the pairs that a document loses, half of it where it is tied.
+    """Returns 1 + the weight of the pairs that a document loses, ties counting half.
 
-    With every weight 1 these are the ranks 1 to n, ties averaged.
+    If every weight is 1, these are the ranks 1 to n with ties averaged.
 
     Args:
         targets: The teacher's ranks and pair weights.
-        like: Gives the type of the result.
+        like: A tensor with the type of the result.
     """
     ranks = targets.ranks
     lost = (ranks.unsqueeze(1) < ranks.unsqueeze(2)).to(like.dtype)
@@ -46,10 +46,10 @@ def evidenced_ranks(targets: Targets, like: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class AdrMse:
-    """(r_i - approximate rank of i)^2 / log2(r_i + 1), ties in the target averaged.
+    """(r_i - approximate rank of i)^2 / log2(r_i + 1), with ties in the target averaged.
 
-    With pair weights both ranks count each pair with its weight, so a pair of weight 0 pulls
-    nothing; the discount stays that of the whole order.
+    Pair weights apply to both ranks, so that a pair of weight 0 has no effect; the discount remains
+    that of the whole order.
 
     Args:
         alpha: Sharpness of the approximate ranks; 1 in the paper.
@@ -63,19 +63,19 @@ class AdrMse:
         check_positive("alpha", self.alpha)
 
     def terms(self, scores: Tensor, targets: Targets) -> Terms:
-        """Returns the summed discounted errors and the number of documents with a pair."""
+        """Returns the sum of the discounted errors and the number of documents in pairs."""
         mask, weights = targets.mask, targets.pair_weights
         wide = safe_scores(scores, mask)
         error = evidenced_ranks(targets, wide) - approximate_ranks(wide, mask, self.alpha, weights)
         ranks = average_ranks(targets.ranks, mask).to(wide.dtype)
-        # Rank 1 has discount 1; padding would have log2(1) = 0 in the denominator.
+        # Rank 1 has discount 1; padding would put log2(1) = 0 into the denominator.
         discounted = error**2 / torch.log2(torch.where(mask, ranks, torch.ones_like(ranks)) + 1)
         counted = mask & (_others(mask, weights, wide).sum(dim=2) > 0)
         return Terms((discounted * counted).sum(dim=1), counted.sum(dim=1))
 
 
 def _others(mask: Tensor, weights: Tensor | None, like: Tensor) -> Tensor:
-    """Returns the weight of j for i: 0 at padding and for i itself, shape (batch, n, n)."""
+    """Returns the weight of j for i, 0 for padding and for i itself, shape (batch, n, n)."""
     distinct = ~torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
     both = (mask.unsqueeze(1) & mask.unsqueeze(2) & distinct).to(like.dtype)
     return both if weights is None else both * weights.to(like)

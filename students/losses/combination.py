@@ -1,4 +1,4 @@
-"""Combinations of losses as the command line writes them: `ranknet:1,lce:0.5`."""
+"""Parses combinations of losses as given on the command line: `ranknet:1,lce:0.5`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SHAPE = "write for example ranknet, ranknet:1,lce:0.5 or listnet(temperature=0.5
 
 
 class LossPart(NamedTuple):
-    """One loss of a combination; each is reduced by itself and then weighed.
+    """One loss of a combination; each is reduced on its own and then weighted.
 
     Attributes:
-        weight: Above 0.
+        weight: Weight, greater than 0.
         loss: The loss.
     """
 
@@ -27,10 +27,10 @@ class LossPart(NamedTuple):
 
 
 def parse_loss(text: str) -> tuple[LossPart, ...]:
-    """Reads `name`, `name:weight` or `name(constant=value):weight`, several with commas between.
+    """Parses `name`, `name:weight` or `name(constant=value):weight`, separated by commas.
 
     Raises:
-        UsageError: A part has another shape, names no loss, or the same loss stands twice.
+        UsageError: A part is malformed or names an unknown loss, or a loss is named twice.
     """
     # A comma between brackets separates constants, not losses.
     parts = tuple(_part(part.strip(), text) for part in re.split(r",(?![^(]*\))", text))
@@ -44,7 +44,7 @@ def parse_loss(text: str) -> tuple[LossPart, ...]:
 def _part(part: str, text: str) -> LossPart:
     match = PART.fullmatch(part)
     if match is None:
-        raise UsageError(f"'{part}' in '{text}' is no loss", SHAPE)
+        raise UsageError(f"'{part}' in '{text}' is not a loss", SHAPE)
     constants: dict[str, float] = {}
     for assignment in filter(None, (match["constants"] or "").split(",")):
         name, _, value = assignment.partition("=")
@@ -52,7 +52,7 @@ def _part(part: str, text: str) -> LossPart:
     loss = make_loss(match["name"], constants)
     weight = 1.0 if match["weight"] is None else _number(match["weight"], part, text)
     if weight <= 0:
-        raise UsageError(f"the weight in '{part}' is not above 0", SHAPE)
+        raise UsageError(f"the weight in '{part}' is not greater than 0", SHAPE)
     return LossPart(weight, loss)
 
 
@@ -62,5 +62,5 @@ def _number(value: str, part: str, text: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise UsageError(f"'{part}' in '{text}' holds no number after the sign", SHAPE)
+        raise UsageError(f"the value of '{part}' in '{text}' is not a number", SHAPE)
     return number

@@ -1,4 +1,4 @@
-"""Bounded gains and scores for teachers that give an order alone."""
+"""Bounded gains and scores for teachers that give only an order."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from rankgen.students.losses.terms import Targets, average_ranks, safe_scores
 
 
 def reciprocal_gains(targets: Targets, like: Tensor) -> Tensor:
-    """Returns 1/rank of every document, from 1/n to 1, ties averaged; 0 at padding.
+    """Returns 1/rank of every document, from 1/n to 1, with ties averaged; 0 for padding.
 
-    Labels that grow with the list, such as n - rank, make 2^label overflow and leave weight to
-    the first rank alone.
+    Labels that grow with the list, such as n - rank, make 2^label overflow and give almost all
+    weight to the first rank.
 
     Returns:
         Shape (batch, n), with the type of `like`.
@@ -22,9 +22,9 @@ def reciprocal_gains(targets: Targets, like: Tensor) -> Tensor:
 
 
 def pseudo_scores(targets: Targets, like: Tensor) -> Tensor:
-    """Returns the teacher's scores, or -ln(rank) where it gave an order alone; 0 at padding.
+    """Returns the teacher's scores, or -ln(rank) if it gave only an order; 0 for padding.
 
-    The softmax of -ln(rank) at temperature T is rank^(-1/T) up to its sum: Zipf's law.
+    The softmax of -ln(rank) at temperature T is proportional to rank^(-1/T): Zipf's law.
 
     Returns:
         Shape (batch, n), with the type of `like`.

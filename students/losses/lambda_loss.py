@@ -19,9 +19,9 @@ from rankgen.students.losses.terms import Targets, Terms, safe_scores
 class LambdaLoss:
     """RankNet's pair losses times (rho_ij + mu delta_ij) |G_i - G_j|.
 
-    With D(p) = log2(1 + p) and p the current place of a document by the student's scores, rho is
+    With D(p) = log2(1 + p) and p a document's current place by the student's scores, rho is
     |1/D(p_i) - 1/D(p_j)| and delta is 1/D(|p_i - p_j|) - 1/D(|p_i - p_j| + 1). The gain G is
-    1/rank over the list's ideal DCG, so it is bounded for lists of any length.
+    1/rank divided by the list's ideal DCG, and so is bounded for lists of any length.
 
     Args:
         mu: Share of delta; 10 in the paper, 0 is LambdaRank.
@@ -36,7 +36,7 @@ class LambdaLoss:
             check_positive("mu", self.mu)
 
     def terms(self, scores: Tensor, targets: Targets) -> Terms:
-        """Returns the weighted pair losses and the number (or weight) of ordered pairs."""
+        """Returns the sum of the weighted pair losses and the weight of the ordered pairs."""
         wide = safe_scores(scores, targets.mask)
         pairs = ordered_pairs(targets, wide)
         weights = ndcg_weights(wide.detach(), targets, self.mu)
@@ -56,7 +56,7 @@ def ndcg_weights(scores: Tensor, targets: Targets, mu: float) -> Tensor:
     discounts = 1 / torch.log2(1 + places)
     rho = differences(discounts).abs()
     apart = differences(places).abs()
-    # A document is 0 places from itself, where the discount has a pole and no pair stands.
+    # A document is 0 places from itself, where the discount has a pole and there is no pair.
     near = apart.clamp(min=1)
     delta = (1 / torch.log2(1 + near) - 1 / torch.log2(2 + near)) * (apart > 0)
     gains = reciprocal_gains(targets, scores)
@@ -70,8 +70,8 @@ def ndcg_weights(scores: Tensor, targets: Targets, mu: float) -> Tensor:
 def places_by_score(scores: Tensor, targets: Targets) -> Tensor:
     """Returns the place of every document by score, from 1; padding comes last.
 
-    Of equal scores the document that the teacher ranks lower comes first, so that the places do
-    not depend on the order of the batch, and a model that ties everything is told so.
+    Among equal scores the document that the teacher ranks lower comes first, so that places do not
+    depend on the order of the batch, and a model that ties everything gets the worst places.
     """
     lowest_first = torch.argsort(
         torch.where(targets.mask, -targets.ranks.to(scores.dtype), torch.inf), dim=1, stable=True

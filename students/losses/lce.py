@@ -13,13 +13,13 @@ from rankgen.students.losses.terms import Targets, Terms, masked_log_softmax, sa
 
 @dataclass(frozen=True)
 class Lce:
-    """-log softmax(s) at the top-ranked passage; several at the top share the target evenly."""
+    """-log softmax(s) of the top-ranked passage; passages tied at the top share the target."""
 
     name: ClassVar[str] = "lce"
     weighs_pairs: ClassVar[bool] = False
 
     def terms(self, scores: Tensor, targets: Targets) -> Terms:
-        """Returns the cross entropy of each query and the count 1, or 0 for a list of one."""
+        """Returns each query's cross entropy and the count 1, or 0 for a single passage."""
         mask = targets.mask
         wide = safe_scores(scores, mask)
         ranks = torch.where(mask, targets.ranks.to(wide.dtype), torch.inf)

@@ -1,4 +1,4 @@
-"""ListMLE (Xia et al. 2008) and p-ListMLE (Lan et al. 2014): the teacher's order as drawn lots."""
+"""ListMLE (Xia et al. 2008) and p-ListMLE (Lan et al. 2014): the order as a series of draws."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from rankgen.students.losses.terms import Targets, Terms, average_ranks, safe_sc
 
 @dataclass(frozen=True)
 class ListMle:
-    """logsumexp of s over the documents not yet drawn, less s_i, for every document i.
+    """logsumexp of s over the documents not yet drawn, minus s_i, for every document i.
 
-    The Plackett-Luce likelihood of the teacher's order; tied documents are drawn from the same
-    rest (Breslow's treatment of ties).
+    This is the negative log of the Plackett-Luce likelihood of the teacher's order; tied documents
+    are drawn from the same rest (Breslow's treatment of ties).
     """
 
     name: ClassVar[str] = "listmle"
     weighs_pairs: ClassVar[bool] = False
 
     def terms(self, scores: Tensor, targets: Targets) -> Terms:
-        """Returns the negative log likelihood and the number of documents of each query."""
+        """Returns each query's negative log likelihood and number of documents."""
         losses = draw_losses(scores, targets)
         counts = targets.mask.sum(dim=1)
         return Terms(losses.sum(dim=1), counts * (counts > 1))
@@ -34,14 +34,14 @@ class PositionListMle:
     """ListMLE with the weight 1/log2(1 + rank) on every draw, so that the top counts most.
 
     The weight 2^(n - rank) - 1 of the original paper overflows 32 bits from 128 documents on and
-    leaves nothing to all but the first ranks; the discount of nDCG takes its place.
+    leaves almost nothing to all but the first ranks; nDCG's discount replaces it.
     """
 
     name: ClassVar[str] = "p-listmle"
     weighs_pairs: ClassVar[bool] = False
 
     def terms(self, scores: Tensor, targets: Targets) -> Terms:
-        """Returns the weighted negative log likelihood and the summed weights of each query."""
+        """Returns each query's weighted negative log likelihood and sum of weights."""
         losses = draw_losses(scores, targets)
         ranks = average_ranks(targets.ranks, targets.mask).to(losses.dtype)
         weights = targets.mask / torch.log2(1 + ranks.clamp(min=1))
@@ -50,7 +50,7 @@ class PositionListMle:
 
 
 def draw_losses(scores: Tensor, targets: Targets) -> Tensor:
-    """Returns -log of the probability of every draw, 0 at padding, shape (batch, n).
+    """Returns -log of the probability of every draw, 0 for padding, shape (batch, n).
 
     Args:
         scores: The student's scores, shape (batch, n).
@@ -61,7 +61,7 @@ def draw_losses(scores: Tensor, targets: Targets) -> Tensor:
     ranks = torch.where(mask, targets.ranks.to(wide.dtype), torch.inf)
     in_order = torch.argsort(ranks, dim=1)
     lowest = torch.finfo(wide.dtype).min
-    # Padding stands last and so, once flipped, first: far below, it adds exp(-huge) = 0.
+    # Padding is last, and first once flipped: with the lowest score it adds exp(-huge) = 0.
     ordered = torch.where(mask, wide, lowest).gather(1, in_order)
     rest = torch.logcumsumexp(ordered.flip(1), dim=1).flip(1)
     better = (ranks.unsqueeze(1) < ranks.unsqueeze(2)).sum(dim=2)

@@ -1,4 +1,4 @@
-"""Losses between two softmax distributions over a list: softmax cross entropy, ListNet and KL."""
+"""Losses between two distributions over a list: softmax cross entropy, ListNet and KL."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from rankgen.students.losses.terms import Targets, Terms, masked_log_softmax, sa
 
 @dataclass(frozen=True)
 class SoftmaxCrossEntropy:
-    """-sum_i y_i log softmax(s)_i with y the gains 1/rank, divided by their sum."""
+    """-sum_i y_i log softmax(s)_i, where y are the gains 1/rank divided by their sum."""
 
     name: ClassVar[str] = "softmax-ce"
     weighs_pairs: ClassVar[bool] = False
 
     def terms(self, scores: Tensor, targets: Targets) -> Terms:
-        """Returns the cross entropy of each query and the count 1, or 0 for a list of one."""
+        """Returns each query's cross entropy and the count 1, or 0 for a single passage."""
         wide = safe_scores(scores, targets.mask)
         gains = reciprocal_gains(targets, wide)
         share = gains / gains.sum(dim=1, keepdim=True).clamp(min=torch.finfo(gains.dtype).tiny)
@@ -32,7 +32,8 @@ class ListNet:
     """-sum_i softmax(t / T)_i log softmax(s)_i (Cao et al. 2007, top-one probabilities).
 
     Args:
-        temperature: T, above 0. Of the teacher alone: 1 keeps its distribution, less sharpens it.
+        temperature: T, above 0, applied to the teacher only: 1 keeps its distribution, a smaller
+            value sharpens it.
     """
 
     temperature: float = 1.0
@@ -43,29 +44,20 @@ class ListNet:
         check_positive("temperature", self.temperature)
 
     def terms(self, scores: Tensor, targets: Targets) -> Terms:
-        """Returns the cross entropy of each query and the count 1, or 0 for a list of one."""
+        """Returns each query's cross entropy and the count 1, or 0 for a single passage."""
         wide = safe_scores(scores, targets.mask)
         log_share = _teacher_log_softmax(targets, wide, self.temperature)
         return _cross_entropy(log_share.exp() * targets.mask, wide, targets.mask)
 
 
 @dataclass(frozen=True)
-class KullbackLeibler:
-    """KL(softmax(t / T) || softmax(s)): ListNet less the teacher's entropy, zero when they agree.
+class KullbackLeibler(ListNet):
+    """KL(softmax(t / T) || softmax(s)): ListNet minus the teacher's entropy, 0 when they agree."""
 
-    Args:
-        temperature: T, above 0; see `ListNet`.
-    """
-
-    temperature: float = 1.0
     name: ClassVar[str] = "kl"
-    weighs_pairs: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        check_positive("temperature", self.temperature)
 
     def terms(self, scores: Tensor, targets: Targets) -> Terms:
-        """Returns the divergence of each query and the count 1, or 0 for a list of one."""
+        """Returns each query's divergence and the count 1, or 0 for a single passage."""
         wide = safe_scores(scores, targets.mask)
         log_share = _teacher_log_softmax(targets, wide, self.temperature)
         share = log_share.exp() * targets.mask
@@ -78,10 +70,10 @@ def check_positive(name: str, value: float) -> None:
     """Checks a constant of a loss.
 
     Raises:
-        ValueError: It is not above 0.
+        ValueError: The value is not greater than 0.
     """
     if not value > 0:
-        raise ValueError(f"{name} must be above 0, not {value}")
+        raise ValueError(f"{name} must be greater than 0, not {value}")
 
 
 def _teacher_log_softmax(targets: Targets, like: Tensor, temperature: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""MarginMSE (Hofstätter et al. 2020, arXiv 2010.02666) over every pair that the teacher orders."""
+"""MarginMSE (Hofstätter et al. 2020, arXiv 2010.02666) over all pairs that the teacher orders."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from rankgen.students.losses.terms import Targets, Terms, safe_scores
 class MarginMse:
     """((s_i - s_j) - (t_i - t_j))^2 for every i that is ranked above j.
 
-    Without teacher scores t = -ln(rank), so the margin of two passages is ln(r_j / r_i): at most
-    4.6 in a list of 100, and widest at the top.
+    Without teacher scores t = -ln(rank), so that the margin of two passages is ln(r_j / r_i): at
+    most 4.6 in a list of 100, and widest at the top.
     """
 
     name: ClassVar[str] = "margin-mse"
     weighs_pairs: ClassVar[bool] = True
 
     def terms(self, scores: Tensor, targets: Targets) -> Terms:
-        """Returns the summed squared errors and the number (or weight) of ordered pairs."""
+        """Returns the sum of the squared errors and the weight of the ordered pairs."""
         wide = safe_scores(scores, targets.mask)
         pairs = ordered_pairs(targets, wide)
         error = differences(wide) - differences(pseudo_scores(targets, wide))

@@ -11,8 +11,8 @@ def ordered_pairs(targets: Targets, like: Tensor) -> Tensor:
     """Returns the weight of every pair (i, j) with i ranked strictly above j, and 0 elsewhere.
 
     Args:
-        targets: The teacher's ranks; their pair weights are used where they are given.
-        like: Gives the type of the result.
+        targets: The teacher's ranks and, if given, pair weights.
+        like: A tensor with the type of the result.
 
     Returns:
         Shape (batch, n, n).

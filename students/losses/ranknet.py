@@ -1,4 +1,4 @@
-"""RankNet (Burges et al. 2005): the logistic loss of every pair that the teacher orders."""
+"""RankNet (Burges et al. 2005): the logistic loss over all pairs that the teacher orders."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from rankgen.students.losses.terms import Targets, Terms, safe_scores
 class RankNet:
     """softplus(s_j - s_i) = log(1 + exp(s_j - s_i)) for every i that is ranked above j.
 
-    The formula that arXiv 2405.07920 prints has the sign the other way round, which would push
-    the better passage down. With pair weights each pair counts with its weight.
+    The formula printed in arXiv 2405.07920 has the opposite sign, which would push the better
+    passage down. Pair weights multiply the losses.
     """
 
     name: ClassVar[str] = "ranknet"
     weighs_pairs: ClassVar[bool] = True
 
     def terms(self, scores: Tensor, targets: Targets) -> Terms:
-        """Returns the summed pair losses and the number (or weight) of ordered pairs a query."""
+        """Returns each query's sum of pair losses and weight of ordered pairs."""
         wide = safe_scores(scores, targets.mask)
         pairs = ordered_pairs(targets, wide)
         losses = softplus(-differences(wide)) * pairs

@@ -37,10 +37,10 @@ def make_loss(name: str, constants: Mapping[str, float] | None = None) -> ListLo
 
     Args:
         name: One of `LOSSES`; "_" and "-" mean the same.
-        constants: Constants of the loss, such as alpha; those not given are the published ones.
+        constants: Constants of the loss, such as alpha; the defaults are the published values.
 
     Raises:
-        UsageError: There is no such loss, or it has no such constant or not with that value.
+        UsageError: The loss or a constant is unknown, or a constant has an invalid value.
     """
     wanted = name.lower().replace("_", "-")
     if wanted not in LOSSES:

@@ -1,4 +1,4 @@
-"""What every loss sees and returns, and the reductions: sums and counts, weights from counts."""
+"""The input and output of every loss, and the reductions that turn counts into weights."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from rankgen.students.choices import Reduction
 
 
 class Targets(NamedTuple):
-    """What the teacher says about a batch of lists.
+    """The teacher's judgement of a batch of lists.
 
     Attributes:
         ranks: The teacher's ranks, lower is better, equal for ties, shape (batch, n).
-        mask: True where a document stands, False at padding, shape (batch, n), bool.
-        teacher_scores: The teacher's scores, higher is better, shape (batch, n); None where the
-            teacher gave an order alone, as rankings of schema version 1 do.
-        pair_weights: Weight of every pair, symmetric, from 0, shape (batch, n, n); None weighs
-            every pair 1.
+        mask: True for documents, False for padding, shape (batch, n), bool.
+        teacher_scores: The teacher's scores, higher is better, shape (batch, n); None if it gave
+            only an order, as in rankings of schema version 1.
+        pair_weights: Weight of every pair, symmetric, at least 0, shape (batch, n, n); None means
+            1 for every pair.
     """
 
     ranks: Tensor
@@ -32,9 +32,9 @@ class Terms(NamedTuple):
     """The parts of a loss before any reduction.
 
     Attributes:
-        sums: The summed terms of each query, shape (batch,), differentiable.
-        counts: How many terms each query has, or their summed weights, shape (batch,); a
-            function of the targets only.
+        sums: The sum of each query's terms, shape (batch,), differentiable.
+        counts: The number of each query's terms, or the sum of their weights, shape (batch,); it
+            depends on the targets alone.
     """
 
     sums: Tensor
@@ -45,8 +45,8 @@ class ListLoss(Protocol):
     """A loss over ranked lists.
 
     Attributes:
-        name: As the command line calls it.
-        weighs_pairs: Whether `Targets.pair_weights` changes it.
+        name: Its name on the command line.
+        weighs_pairs: Whether it uses `Targets.pair_weights`.
     """
 
     name: ClassVar[str]
@@ -57,7 +57,7 @@ class ListLoss(Protocol):
 
         Args:
             scores: The student's scores, higher is better, shape (batch, n).
-            targets: What the teacher says about the same documents.
+            targets: The teacher's judgement of the same documents.
         """
 
 
@@ -65,13 +65,13 @@ def reduction_weights(counts: Tensor, reduction: Reduction) -> Tensor:
     """Returns the weight of each query's sum: the loss is `(weights * sums).sum()`.
 
     Args:
-        counts: Terms of each query of the whole step, shape (batch,).
-        reduction: `per_query_mean` averages within a query and then over the queries that have
-            terms, so that every query weighs the same; `batch_pairs` averages over all terms of
-            the step (lightning-ir); `sum` adds them up (the paper's formula).
+        counts: The count of every query in the step, shape (batch,).
+        reduction: `per_query_mean` averages within each query and then over the queries that have
+            terms, so that every query has the same weight; `batch_pairs` averages over all terms
+            of the step (as lightning-ir does); `sum` adds them up (the paper's formula).
 
     Returns:
-        Weights of shape (batch,), zero where a query has no terms.
+        Weights, shape (batch,).
     """
     counts = counts.to(torch.float64)
     if reduction == "sum":
@@ -91,21 +91,21 @@ def reduced(terms: Terms, reduction: Reduction) -> Tensor:
 
 
 def safe_scores(scores: Tensor, mask: Tensor) -> Tensor:
-    """Returns the scores in at least 32 bits, with zeros at padding.
+    """Returns the scores in at least 32 bits, with zeros for padding.
 
-    Half precision has 128 values between 4 and 8, which makes ties; and whatever stands at
-    padding, infinities included, must reach neither the value nor the gradient.
+    bfloat16 has only 128 values between 4 and 8, which makes ties; and padding, which may hold
+    infinities, must affect neither the value nor the gradient.
     """
     wide = scores if scores.dtype == torch.float64 else scores.float()
     return torch.where(mask, wide, torch.zeros_like(wide))
 
 
 def average_ranks(ranks: Tensor, mask: Tensor) -> Tensor:
-    """Returns the ranks 1 to n of each list anew; ties share the mean of their places.
+    """Returns ranks from 1 to n for each list; ties share the mean of their places.
 
     Args:
         ranks: Any numbers whose order is the ranking, lower is better, shape (batch, n).
-        mask: True where a document stands, shape (batch, n).
+        mask: True for documents, False for padding, shape (batch, n).
     """
     real = mask.unsqueeze(1)
     better = ((ranks.unsqueeze(1) < ranks.unsqueeze(2)) & real).sum(dim=2)
@@ -114,7 +114,7 @@ def average_ranks(ranks: Tensor, mask: Tensor) -> Tensor:
 
 
 def masked_log_softmax(logits: Tensor, mask: Tensor) -> Tensor:
-    """Returns log softmax over the documents of each list, with zeros at padding."""
+    """Returns the log softmax over the documents of each list, with zeros for padding."""
     lowest = torch.finfo(logits.dtype).min
     log_softmax = torch.log_softmax(torch.where(mask, logits, lowest), dim=1)
     return torch.where(mask, log_softmax, torch.zeros_like(log_softmax))

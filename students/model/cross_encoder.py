@@ -190,7 +190,7 @@ def _check_room(source: str, config: PretrainedConfig, longest: int) -> None:
     if room is not None and 0 < room - reserved < longest:
         raise UsageError(
             f"{source} reads {room - reserved} tokens, fewer than a pair of {longest}",
-            "cut shorter: rankgen train-student --set query_tokens=N --set passage_tokens=N",
+            "cut shorter: rankgen train-student --query-tokens N --passage-tokens N",
         )
 
 

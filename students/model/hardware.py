@@ -16,6 +16,7 @@ from rankgen.students.model.precision import resolve_precision
 # enough tokens to fill it.
 CHUNK_TOKENS = {"cpu": 2_400, "cuda": 65_536}
 STEP_TOKENS = {"cpu": 24_000, "cuda": 131_072}
+DEVICE_HINT = "use --device auto, cpu, cuda or cuda:N"
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 # glibc refuses more on a 64-bit machine.
 LARGEST_MMAP_THRESHOLD = 32 << 20
@@ -49,7 +50,7 @@ def choose_hardware(
     """Resolves `auto` and checks that the machine has what was asked for.
 
     Raises:
-        UsageError: `device` is no device.
+        UsageError: `device` is unknown.
         EnvironmentProblem: A GPU is asked for and torch sees none.
     """
     if threads is not None:
@@ -65,10 +66,10 @@ def choose_hardware(
 
 
 def choose_device(device: str = "auto") -> torch.device:
-    """Returns the device; `auto` is a GPU where torch sees one.
+    """Returns the device; `auto` means a GPU where torch sees one.
 
     Raises:
-        UsageError: `device` is no device.
+        UsageError: `device` is unknown.
         EnvironmentProblem: A GPU is asked for and torch sees none.
     """
     try:
@@ -76,11 +77,11 @@ def choose_device(device: str = "auto") -> torch.device:
             ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         )
     except RuntimeError:
-        raise UsageError(f"there is no device '{device}'", "auto, cpu, cuda or cuda:N") from None
+        raise UsageError(f"'{device}' is not a device", DEVICE_HINT) from None
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise EnvironmentProblem("torch sees no GPU here", "use --device cpu")
     if chosen.type not in CHUNK_TOKENS:
-        raise UsageError(f"the device '{device}' is not supported", "auto, cpu, cuda or cuda:N")
+        raise UsageError(f"'{device}' is not a supported device", DEVICE_HINT)
     return chosen
 
 
@@ -100,8 +101,8 @@ def keep_freed_memory() -> None:
 def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     """Returns the tensor on a device.
 
-    To a GPU it goes from pinned memory: from any other the copy is waited for, and with it all that
-    the GPU has still to do.
+    It goes to a GPU from pinned memory: a copy from any other memory waits until the GPU has done
+    all that it still has to do.
     """
     if device.type != "cuda" or tensor.device.type != "cpu":
         return tensor.to(device)

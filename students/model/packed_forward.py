@@ -93,7 +93,7 @@ def why_padded(
     if in_training and dropout > 0:
         return (
             f"packed attention has no dropout on a GPU, and the backbone's is {dropout:g} "
-            "(--set attention_dropout=0 has them packed, which is another recipe)"
+            "(--attention-dropout 0 has them packed, which is another recipe)"
         )
     return None
 

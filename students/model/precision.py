@@ -1,4 +1,4 @@
-"""In which number format a student's matrix products are computed."""
+"""The number format in which a student's matrix products are computed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from rankgen.students.choices import Precision, ResolvedPrecision
 
 
 def resolve_precision(asked: Precision, device_type: str) -> ResolvedPrecision:
-    """Returns what `auto` comes to on this machine; a choice is kept, and a slow one warned of.
+    """Returns what `auto` means on this machine; keeps any other choice and warns of a slow one.
 
     Args:
-        asked: `auto` is bf16 where that is fast, else fp32.
+        asked: `auto` means bf16 where that is fast, else fp32.
         device_type: "cpu" or "cuda".
     """
     precision, warning = precision_and_warning(asked, device_type)
@@ -37,14 +37,31 @@ def precision_and_warning(
     return asked, f"bf16 is slow here: {slow}; --precision auto or fp32 is faster"
 
 
-def as_precision(word: str) -> Precision:
-    """Returns the word as what it is.
+def precision_of_worker(device: str, asked: str) -> tuple[str, str | None]:
+    """Returns what a precision means in this process, and a sentence where it is slow here.
+
+    Args:
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        asked: `fp32`, `bf16` or `auto`.
 
     Raises:
-        UsageError: It is no precision.
+        UsageError: One of them is unknown.
+        EnvironmentProblem: A GPU is asked for and there is none.
+    """
+    # torch loads here, so that a driver needs none.
+    from rankgen.students.model.hardware import choose_device
+
+    return precision_and_warning(as_precision(asked), choose_device(device).type)
+
+
+def as_precision(word: str) -> Precision:
+    """Returns a word that is known to be a precision, typed as one.
+
+    Raises:
+        UsageError: It is not a precision.
     """
     known: tuple[Precision, ...] = get_args(Precision)
     for precision in known:
         if precision == word:
             return precision
-    raise UsageError(f"there is no precision '{word}'", "auto, fp32 or bf16")
+    raise UsageError(f"'{word}' is not a precision", "use --precision auto, fp32 or bf16")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,9 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rankgen.manifests.progress import Progress
 from rankgen.students.model.cross_encoder import CrossEncoder
-from rankgen.students.model.hardware import moved
+from rankgen.students.model.hardware import Hardware, moved
 from rankgen.students.model.packed_forward import PACKABLE, is_packable, packed_logits
 from rankgen.students.model.packing import pack
 from rankgen.students.model.pair_template import Pair
@@ -21,17 +19,20 @@ from rankgen.students.model.pair_template import Pair
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+# Told how many more pairs were scored.
+Advance = Callable[[int], object]
+
 
 def length_sorted_chunks(lengths: Sequence[int], chunk_tokens: int) -> list[NDArray[np.int64]]:
     """Splits pairs into chunks of similar length.
 
     Args:
         lengths: Tokens of each pair.
-        chunk_tokens: The most tokens of a chunk, its padding included; one pair always fits.
+        chunk_tokens: The most tokens of a chunk, padding included; a longer pair is a chunk alone.
 
     Returns:
         Index arrays that together hold every index once, the longest pairs first, so that a
-        chunk too large for the memory shows at once.
+        chunk too large for the memory fails at once.
     """
     order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
     chunks: list[NDArray[np.int64]] = []
@@ -43,20 +44,11 @@ def length_sorted_chunks(lengths: Sequence[int], chunk_tokens: int) -> list[NDAr
     return chunks
 
 
-def autocast(device: torch.device, is_bf16: bool) -> AbstractContextManager[None]:
-    """Returns the context that computes matrix products in bfloat16, or one that does nothing."""
-    if not is_bf16:
-        return nullcontext()
-    return torch.autocast(device.type, dtype=torch.bfloat16)
-
-
-def chunk_scores(
-    encoder: CrossEncoder, pairs: Sequence[Pair], device: torch.device, is_bf16: bool
-) -> Tensor:
+def chunk_scores(encoder: CrossEncoder, pairs: Sequence[Pair], hardware: Hardware) -> Tensor:
     """Returns the logits of one chunk in 32 bits, shape (pairs,): packed where the model can."""
-    model = encoder.model
-    with autocast(device, is_bf16):
-        if is_packable(model, device, is_bf16):
+    model, device = encoder.model, hardware.device
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=hardware.is_bf16):
+        if is_packable(model, device, hardware.is_bf16):
             return packed_logits(model, pack(encoder.template, pairs).to(device)).float()
         inputs = encoder.template.collate(pairs)
         padded = {name: moved(tensor, device) for name, tensor in inputs.items()}
@@ -69,14 +61,14 @@ def chunk_scores(
 
 
 def takes_whole_masks(model: PreTrainedModel) -> bool:
-    """Says whether a mask from `whole_mask` is what transformers would make of one of rows."""
+    """Says whether transformers would turn a mask of rows into the one `whole_mask` returns."""
     return model.config.model_type in PACKABLE and model.config._attn_implementation == "sdpa"
 
 
 def whole_mask(mask: Tensor) -> Tensor:
-    """Returns what may attend to what, bool, shape (pairs, 1, tokens, tokens), as a view.
+    """Returns which token may attend to which, bool, shape (pairs, 1, tokens, tokens), as a view.
 
-    Of a mask of rows transformers asks the device whether it hides anything, and waits for it.
+    Given a mask of rows, transformers would ask the device whether it hides anything, and wait.
 
     Args:
         mask: 1 where a token stands, shape (pairs, tokens).
@@ -87,27 +79,30 @@ def whole_mask(mask: Tensor) -> Tensor:
 def forward_sorted(
     encoder: CrossEncoder,
     pairs: Sequence[Pair],
-    *,
-    device: torch.device,
-    is_bf16: bool,
-    chunk_tokens: int,
-    progress: Progress | None = None,
+    hardware: Hardware,
+    advance: Advance | None = None,
 ) -> Tensor:
     """Scores pairs chunk by chunk and returns the scores in the order of `pairs`.
 
     Gradients flow through all chunks when they are enabled (one graph).
 
+    Args:
+        encoder: The model, on the hardware's device.
+        pairs: Token ids of query and passage.
+        hardware: Where and how to compute.
+        advance: Called after every chunk with the number of its pairs.
+
     Returns:
-        Logits in 32 bits on `device`, higher is better, shape (pairs,).
+        Logits in 32 bits on the device, higher is better, shape (pairs,).
     """
     lengths = [encoder.template.length(query, passage) for query, passage in pairs]
-    chunks = length_sorted_chunks(lengths, chunk_tokens)
+    chunks = length_sorted_chunks(lengths, hardware.chunk_tokens)
     scores: list[Tensor] = []
     for chunk in chunks:
-        scores.append(chunk_scores(encoder, [pairs[i] for i in chunk], device, is_bf16))
-        if progress is not None:
-            progress.advance(len(chunk))
-    places = moved(torch.from_numpy(np.argsort(np.concatenate(chunks))), device)
+        scores.append(chunk_scores(encoder, [pairs[i] for i in chunk], hardware))
+        if advance is not None:
+            advance(len(chunk))
+    places = moved(torch.from_numpy(np.argsort(np.concatenate(chunks))), hardware.device)
     return torch.cat(scores)[places]
 
 
@@ -115,13 +110,10 @@ def forward_sorted(
 def score_each_pair(
     encoder: CrossEncoder,
     pairs: Sequence[Pair],
-    *,
-    device: torch.device,
-    is_bf16: bool = False,
-    chunk_tokens: int = 4096,
-    progress: Progress | None = None,
+    hardware: Hardware,
+    advance: Advance | None = None,
 ) -> NDArray[np.float32]:
-    """Scores pairs without gradients and without dropout, every one of them by itself.
+    """Scores every pair by itself, without gradients or dropout; see `forward_sorted`.
 
     Returns:
         One logit a pair, higher is better, shape (pairs,).
@@ -129,33 +121,24 @@ def score_each_pair(
     was_training = encoder.model.training
     encoder.model.train(False)
     try:
-        scores = forward_sorted(
-            encoder,
-            pairs,
-            device=device,
-            is_bf16=is_bf16,
-            chunk_tokens=chunk_tokens,
-            progress=progress,
+        scored: NDArray[np.float32] = (
+            forward_sorted(encoder, pairs, hardware, advance).cpu().numpy()
         )
     finally:
         encoder.model.train(was_training)
-    scored: NDArray[np.float32] = scores.cpu().numpy()
     return scored
 
 
 def score_pairs(
     encoder: CrossEncoder,
     pairs: Sequence[Pair],
-    *,
-    device: torch.device,
-    is_bf16: bool = False,
-    chunk_tokens: int = 4096,
-    progress: Progress | None = None,
+    hardware: Hardware,
+    advance: Advance | None = None,
 ) -> NDArray[np.float32]:
-    """Scores pairs as `score_each_pair` does, but equal ones together.
+    """Scores pairs as `score_each_pair` does, but equal pairs only once.
 
-    Equal pairs are scored once: computed twice, at other places of a matrix product, their scores
-    could differ in the last bits, and their tie would be broken by chance.
+    Computed twice, at other places of a matrix product, the scores of equal pairs could differ in
+    the last bits, and chance would break their tie.
 
     Returns:
         One logit a pair, higher is better, shape (pairs,).
@@ -169,14 +152,7 @@ def score_pairs(
     ]
     first = {place: number for number, place in reversed(list(enumerate(places)))}
     distinct = [pairs[first[place]] for place in range(len(place_of))]
-    scores = score_each_pair(
-        encoder,
-        distinct,
-        device=device,
-        is_bf16=is_bf16,
-        chunk_tokens=chunk_tokens,
-        progress=progress,
-    )
-    if progress is not None:
-        progress.advance(len(pairs) - len(distinct))
+    scores = score_each_pair(encoder, distinct, hardware, advance)
+    if advance is not None:
+        advance(len(pairs) - len(distinct))
     return scores[places]

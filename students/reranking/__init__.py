@@ -1,5 +1,5 @@
 """Orders candidates by a student.
 
-`candidates` reads lists with their texts, `scores` scores them, `strict_order` decides ties,
-`reranker` does it for a worker, `student_identity` names the student.
+`candidates` reads lists with their texts, `reranker` loads a student and scores and orders them,
+`strict_order` decides ties, `student_identity` says which student it is.
 """

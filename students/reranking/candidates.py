@@ -1,12 +1,15 @@
-"""Candidates of a run with the texts that scoring them needs."""
+"""The candidates of a run, read once, with the texts that scoring them needs."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import cached_property
 
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.records import Candidates
+from rankgen.manifests.run.recipe_lock import tables_digest
 from rankgen.manifests.run.run_directory import RunDirectory
 
 # Document id -> score by query id; higher is better.
@@ -15,57 +18,69 @@ Scores = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class CandidateTexts:
-    """First-stage candidates and their texts.
+    """Candidate lists and their texts.
 
     Attributes:
-        candidates: Sorted by query id.
+        candidates: The lists, in first-stage order.
         queries: Text by query id.
         documents: "title text" by document id.
     """
 
     candidates: tuple[Candidates, ...]
-    queries: dict[str, str]
-    documents: dict[str, str]
+    queries: Mapping[str, str]
+    documents: Mapping[str, str]
 
-    @property
-    def pairs(self) -> int:
-        """How many (query, passage) pairs there are to score."""
-        return sum(len(row.doc_ids) for row in self.candidates)
-
-    def cut(self, depth: int | None) -> CandidateTexts:
-        """Returns the best `depth` candidates of each query, by first-stage order."""
-        kept = (Candidates(q, ids[:depth], scores[:depth]) for q, ids, scores in self.candidates)
-        return CandidateTexts(tuple(kept), self.queries, self.documents)
+    def pairs(self, depth: int | None) -> int:
+        """Returns the number of (query, passage) pairs among the first `depth` candidates."""
+        return sum(len(row.doc_ids[:depth]) for row in self.candidates)
 
 
-def read_candidates(
-    run: RunDirectory,
-    *,
-    only: Collection[str] | None = None,
-    queries: int | None = None,
-    depth: int | None = None,
-) -> CandidateTexts:
-    """Reads candidates, cut to a number of queries and a depth, and the texts they name.
+class FirstStage:
+    """The candidate lists of a run; texts are read when they are first asked for, and kept.
 
     Args:
-        run: A folder that `rankgen retrieve` wrote.
-        only: Query ids to keep; None keeps all.
-        queries: At most so many queries, the first by id.
-        depth: At most so many candidates a query, the best by first-stage order.
+        run: A folder that `rankgen retrieve` or `rankgen rerank` wrote.
+
+    Attributes:
+        run: The same folder.
+        lists: Candidates by query id, sorted by query id.
 
     Raises:
         UsageError: The run has no candidates.
-        IntegrityProblem: A candidate's text is missing.
+        IntegrityProblem: A shard cannot be read.
     """
-    rows = sorted(run.candidates(), key=lambda row: row.query_id)
-    kept = [row for row in rows if only is None or row.query_id in only][:queries]
-    cut = [Candidates(row.query_id, row.doc_ids[:depth], row.scores[:depth]) for row in kept]
-    all_queries, all_documents = run.texts("queries"), run.texts("documents")
-    try:
-        query_texts = {row.query_id: all_queries[row.query_id] for row in cut}
-        document_texts = {doc_id: all_documents[doc_id] for row in cut for doc_id in row.doc_ids}
-    except KeyError as error:
-        raise IntegrityProblem(
-            f"{run.root} has no text for {error.args[0]}", f"rankgen verify {run.root}"
-        ) from None
-    return CandidateTexts(tuple(cut), query_texts, document_texts)
+
+    def __init__(self, run: RunDirectory) -> None:
+        self.run = run
+        rows = sorted(run.candidates(), key=lambda row: row.query_id)
+        self.lists = {row.query_id: row for row in rows}
+        self._texts: dict[str, dict[str, str]] = {"queries": {}, "documents": {}}
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of the candidates and of all texts of the run."""
+        return tables_digest(self.run, ("candidates", "queries", "documents"))
+
+    def texts(self, lists: Iterable[Candidates], depth: int | None) -> CandidateTexts:
+        """Returns lists with the texts of their queries and of their first `depth` documents.
+
+        Texts that were asked for earlier are among them too.
+
+        Raises:
+            UsageError: The run has no texts.
+            IntegrityProblem: A text is missing.
+        """
+        rows = tuple(lists)
+        queries = self._read("queries", {row.query_id for row in rows})
+        documents = self._read("documents", {d for row in rows for d in row.doc_ids[:depth]})
+        return CandidateTexts(rows, queries, documents)
+
+    def _read(self, table: str, ids: AbstractSet[str]) -> Mapping[str, str]:
+        held = self._texts[table]
+        if absent := ids - held.keys():
+            held |= self.run.texts(table, absent)
+        if lacking := ids - held.keys():
+            raise IntegrityProblem(
+                f"{self.run.root} has no text for {min(lacking)}", f"rankgen verify {self.run.root}"
+            )
+        return held

@@ -1,97 +1,109 @@
-"""A student that orders candidate lists, opened where the work is done."""
+"""The student as a re-ranker: loaded where the work is done, it scores and orders candidates."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.records import Candidates
-from rankgen.students.choices import Precision
-from rankgen.students.model.precision import as_precision, precision_and_warning
-from rankgen.students.reranking.candidates import CandidateTexts
-from rankgen.students.reranking.strict_order import TiePolicy, strictly_ordered
+from rankgen.students.model.precision import as_precision
+from rankgen.students.reranking.candidates import CandidateTexts, Scores
+from rankgen.students.reranking.strict_order import (
+    TiePolicy,
+    finite,
+    strictly_ordered,
+    with_the_rest,
+)
+
+if TYPE_CHECKING:
+    from rankgen.students.model.cross_encoder import CrossEncoder
+    from rankgen.students.model.hardware import Hardware
+    from rankgen.students.model.scoring import Advance
 
 
 @dataclass(frozen=True)
-class StudentOpener:
-    """Loads a student in a worker process; pickles.
-
-    Attributes:
-        student: A folder or a model id.
-        depth: Candidates of a query that are scored; None scores all.
-        ties: Which of two equal scores comes first.
-        device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        chunk_tokens: Tokens of one forward pass, padding included; None chooses by device.
-        threads: CPU threads; None leaves it to torch.
-    """
-
-    student: str
-    depth: int | None = None
-    ties: TiePolicy = "first-stage"
-    device: str = "auto"
-    chunk_tokens: int | None = None
-    threads: int | None = None
-
-    def __call__(self, precision: str) -> ListReranker:
-        """Loads the model to compute in `precision`."""
-        return ListReranker(self, as_precision(precision))
-
-
-def precision_of_worker(device: str, asked: str) -> tuple[str, str | None]:
-    """Returns what a precision comes to in this process, and a sentence where it is slow.
-
-    Args:
-        device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        asked: `fp32`, `bf16` or `auto`.
-
-    Raises:
-        EnvironmentProblem: A GPU is asked for and there is none.
-    """
-    from rankgen.students.model.hardware import choose_device
-
-    return precision_and_warning(as_precision(asked), choose_device(device).type)
-
-
-class _Counter:
-    """Passes on how many pairs were scored."""
-
-    def __init__(self, count: Callable[[int], None]) -> None:
-        self._count = count
-
-    def advance(self, steps: int = 1) -> None:
-        self._count(steps)
-
-    def note(self, text: str) -> None:
-        """Has nowhere to show it."""
-
-
-class ListReranker:
+class StudentReranker:
     """Orders candidate lists by a student's scores.
 
-    Args:
-        settings: What to load, and how to score.
-        precision: `fp32` or `bf16`; `auto` is what suits this machine.
-
-    Raises:
-        UsageError: There is no such student.
-        EnvironmentProblem: A GPU is asked for and there is none.
+    Attributes:
+        encoder: The student, on the hardware's device.
+        hardware: Where and how it computes.
+        depth: Candidates of a list that are scored; those below keep the first stage's order. None
+            scores all.
+        ties: Which of two equal scores comes first in `rerank`.
     """
 
-    def __init__(self, settings: StudentOpener, precision: Precision) -> None:
-        # torch and transformers load here, so that the driver needs neither.
+    encoder: CrossEncoder
+    hardware: Hardware
+    depth: int | None = None
+    ties: TiePolicy = "first-stage"
+
+    @classmethod
+    def load(
+        cls,
+        student: str,
+        precision: str,
+        *,
+        depth: int | None = None,
+        ties: TiePolicy = "first-stage",
+        device: str = "auto",
+        chunk_tokens: int | None = None,
+        threads: int | None = None,
+    ) -> StudentReranker:
+        """Loads a student onto this machine.
+
+        Args:
+            student: A folder or a model id.
+            precision: `fp32`, `bf16`, or `auto` for what suits this machine.
+            depth: Candidates of a list that are scored; None scores all.
+            ties: Which of two equal scores comes first in `rerank`.
+            device: `auto`, `cpu`, `cuda` or `cuda:N`.
+            chunk_tokens: Tokens of one forward pass, padding included; None chooses by device.
+            threads: CPU threads; None leaves it to torch.
+
+        Raises:
+            UsageError: There is no such student.
+            EnvironmentProblem: A GPU is asked for and there is none.
+        """
+        # torch and transformers load here, so that a driver, or evaluating run files alone, needs
+        # neither.
         from rankgen.students.model.cross_encoder import load_cross_encoder
         from rankgen.students.model.hardware import choose_hardware, place
 
-        self._settings = settings
-        self._hardware = choose_hardware(
-            settings.device,
-            precision,
-            chunk_tokens=settings.chunk_tokens,
-            threads=settings.threads,
+        hardware = choose_hardware(
+            device, as_precision(precision), chunk_tokens=chunk_tokens, threads=threads
         )
-        self._encoder = load_cross_encoder(settings.student)
-        place(self._encoder.model, self._hardware)
+        encoder = load_cross_encoder(student)
+        place(encoder.model, hardware)
+        return cls(encoder, hardware, depth, ties)
+
+    def scores(self, texts: CandidateTexts, advance: Advance | None = None) -> Scores:
+        """Scores every candidate; equal scores stay equal.
+
+        Args:
+            texts: The lists, with the texts of the candidates that are scored.
+            advance: Told how many more pairs were scored.
+
+        Returns:
+            query id -> document id -> score, in the lists' order: the student's logits, and below
+            the lowest of them the candidates that are not scored, in first-stage order.
+
+        Raises:
+            IntegrityProblem: A score is NaN or infinite.
+        """
+        logits = self._logits(texts, advance)
+        return {
+            row.query_id: dict(
+                zip(
+                    row.doc_ids,
+                    with_the_rest(finite(row.query_id, logits[row.query_id]), len(row.doc_ids)),
+                    strict=True,
+                )
+            )
+            for row in texts.candidates
+        }
 
     def rerank(
         self,
@@ -100,7 +112,7 @@ class ListReranker:
         documents: Mapping[str, str],
         count: Callable[[int], None],
     ) -> tuple[list[Candidates], dict[str, str]]:
-        """Orders lists.
+        """Orders lists, no two scores of a list equal; see `strictly_ordered`.
 
         Args:
             lists: First-stage candidates.
@@ -109,34 +121,42 @@ class ListReranker:
             count: Told how many more pairs were scored.
 
         Returns:
-            The ordered lists with strictly decreasing scores, and query id -> reason for those
-            whose scores are no finite numbers.
+            The ordered lists, and query id -> reason for those with a score that is NaN or
+            infinite.
         """
-        from rankgen.students.reranking.scores import raw_scores
-
-        whole = CandidateTexts(tuple(lists), dict(queries), dict(documents))
-        scores = raw_scores(
-            self._encoder,
-            whole.cut(self._settings.depth),
-            device=self._hardware.device,
-            is_bf16=self._hardware.is_bf16,
-            chunk_tokens=self._hardware.chunk_tokens,
-            progress=_Counter(count),
-        )
+        logits = self._logits(CandidateTexts(tuple(lists), queries, documents), count)
         ordered: list[Candidates] = []
         failed: dict[str, str] = {}
         for row in lists:
-            own = list(scores[row.query_id].values())
             try:
-                ordered.append(strictly_ordered(row, own, self._settings.ties))
+                ordered.append(strictly_ordered(row, logits[row.query_id], self.ties))
             except IntegrityProblem as problem:
                 failed[row.query_id] = problem.message
         return ordered, failed
 
     def facts(self) -> dict[str, str | int | bool]:
-        """Returns where and how it computes."""
+        """Returns where and how the student computes, and its size."""
         return {
-            "device": str(self._hardware.device),
-            "is_bf16": self._hardware.is_bf16,
-            "parameters": sum(p.numel() for p in self._encoder.model.parameters()),
+            "device": str(self.hardware.device),
+            "is_bf16": self.hardware.is_bf16,
+            "parameters": self.parameters,
         }
+
+    @property
+    def parameters(self) -> int:
+        """The number of the model's weights."""
+        return sum(parameter.numel() for parameter in self.encoder.model.parameters())
+
+    def _logits(self, texts: CandidateTexts, advance: Advance | None) -> dict[str, list[float]]:
+        """Returns the logits of each list's first `depth` candidates by query id."""
+        from rankgen.students.model.scoring import score_pairs
+
+        named = [(row.query_id, d) for row in texts.candidates for d in row.doc_ids[: self.depth]]
+        queries = self.encoder.tokenise_queries({q: texts.queries[q] for q, _ in named})
+        passages = self.encoder.tokenise_passages({d: texts.documents[d] for _, d in named})
+        pairs = [(queries[query_id], passages[doc_id]) for query_id, doc_id in named]
+        logits: dict[str, list[float]] = {row.query_id: [] for row in texts.candidates}
+        scored = score_pairs(self.encoder, pairs, self.hardware, advance).tolist()
+        for (query_id, _), score in zip(named, scored, strict=True):
+            logits[query_id].append(score)
+        return logits

@@ -10,8 +10,8 @@ import numpy as np
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.records import Candidates
 
-# Of equal scores: the better candidate of the first stage comes first, or the greater document id
-# (as trec_eval orders them).
+# Which of two equal scores comes first: the better candidate of the first stage, or the larger
+# document id (as in trec_eval).
 TiePolicy = Literal["first-stage", "doc-id"]
 
 
@@ -21,8 +21,8 @@ def strictly_ordered(
     """Returns the candidates best first, with scores that no reader can take for ties.
 
     The first candidates are those that were scored; the rest follow in first-stage order. A score
-    that does not lie below the one before it, in the 32 bits that trec_eval compares, takes the
-    next number below. All others are the student's.
+    that is not below the one before it, in the 32 bits that trec_eval compares, becomes the next
+    number below. All others are the student's.
 
     Args:
         candidates: First-stage order.
@@ -32,32 +32,44 @@ def strictly_ordered(
     Raises:
         IntegrityProblem: A score is not a finite number in 32 bits.
     """
-    narrow = np.asarray(scores, dtype=np.float32)
-    if not np.isfinite(narrow).all():
-        raise IntegrityProblem(
-            f"the student's scores for query {candidates.query_id} are no finite numbers",
-            "train it again with a lower --learning-rate",
-        )
+    narrow = finite(candidates.query_id, scores)
     places = list(range(len(narrow)))
     if ties == "doc-id":
         places.sort(key=lambda place: candidates.doc_ids[place], reverse=True)
-    places.sort(key=lambda place: -float(narrow[place]))
+    places.sort(key=lambda place: -narrow[place])
     strict: list[float] = []
     for place in places:
-        strict.append(_below(float(narrow[place]), strict))
-    rest = range(len(narrow), len(candidates.doc_ids))
-    strict += descending_from(strict[-1] if strict else 1.0, len(rest))
-    order = [*places, *rest]
+        strict.append(_below(narrow[place], strict))
+    order = [*places, *range(len(narrow), len(candidates.doc_ids))]
     doc_ids = tuple(candidates.doc_ids[place] for place in order)
-    return Candidates(candidates.query_id, doc_ids, tuple(strict))
+    return Candidates(candidates.query_id, doc_ids, tuple(with_the_rest(strict, len(doc_ids))))
 
 
-def descending_from(score: float, count: int) -> list[float]:
-    """Returns `count` scores below `score`, about 1 apart, strictly decreasing in 32 bits."""
-    strict = [score]
-    for _ in range(count):
-        strict.append(_below(strict[-1] - 1.0, strict))
-    return strict[1:]
+def finite(query_id: str, scores: Sequence[float]) -> list[float]:
+    """Returns a student's scores in 32 bits.
+
+    Raises:
+        IntegrityProblem: One is not a finite number.
+    """
+    narrow = np.asarray(scores, dtype=np.float32)
+    if not np.isfinite(narrow).all():
+        raise IntegrityProblem(
+            f"the student's scores for query {query_id} are not finite numbers",
+            "train it again with a lower --learning-rate",
+        )
+    return [float(score) for score in narrow]
+
+
+def with_the_rest(scores: Sequence[float], length: int) -> list[float]:
+    """Returns the scores, and for the rest of a list of `length` candidates lower ones.
+
+    These are about 1 apart and strictly decreasing in 32 bits, so that they keep the order of the
+    first stage.
+    """
+    lowest = [min(scores, default=1.0)]
+    for _ in range(length - len(scores)):
+        lowest.append(_below(lowest[-1] - 1.0, lowest))
+    return [*scores, *lowest[1:]]
 
 
 def _below(score: float, earlier: Sequence[float]) -> float:

@@ -1,4 +1,4 @@
-"""What a student is, whatever it is called and wherever it stands: what its scores depend on."""
+"""Identifies a student by what its scores depend on, whatever its name and wherever it stands."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def student_identity(student: str) -> str:
     folder = Path(student)
     if not folder.is_dir():
         return identity
-    # rankgen.json is not in the digest, for it also says when and where the student was made.
+    # rankgen.json is not in the digest, since it also says when and where the student was made.
     cuts = None if _says_its_cuts(folder) else cuts_of_record(student)
     return identity if cuts is None else f"sha256:{sha256_of_value([identity, *cuts])}"
 

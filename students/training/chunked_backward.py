@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rankgen.students.model.cross_encoder import CrossEncoder
-from rankgen.students.model.hardware import moved
+from rankgen.students.model.hardware import Hardware, moved
 from rankgen.students.model.pair_template import Pair
 from rankgen.students.model.scoring import chunk_scores, length_sorted_chunks
 
@@ -24,10 +24,7 @@ def backward_by_chunks(
     encoder: CrossEncoder,
     pairs: Sequence[Pair],
     loss_of: Callable[[Tensor], Tensor],
-    *,
-    device: torch.device,
-    is_bf16: bool,
-    chunk_tokens: int,
+    hardware: Hardware,
 ) -> Tensor:
     """Adds the gradients of `loss_of(scores)` to the weights and returns the loss, on the device.
 
@@ -37,15 +34,14 @@ def backward_by_chunks(
         encoder: The model, in training mode.
         pairs: The pairs that are scored.
         loss_of: The loss of their scores, shape (pairs,), in the order of `pairs`.
-        device: Where it computes.
-        is_bf16: Whether matrix products are computed in bfloat16.
-        chunk_tokens: Tokens of one forward pass, padding included.
+        hardware: Where and how to compute.
     """
+    device = hardware.device
     lengths = [encoder.template.length(query, passage) for query, passage in pairs]
-    chunks = length_sorted_chunks(lengths, chunk_tokens)
+    chunks = length_sorted_chunks(lengths, hardware.chunk_tokens)
 
     def forward(chunk: NDArray[np.int64]) -> Tensor:
-        return chunk_scores(encoder, [pairs[index] for index in chunk], device, is_bf16)
+        return chunk_scores(encoder, [pairs[index] for index in chunk], hardware)
 
     noise: list[Tensor] = []
     parts: list[Tensor] = []

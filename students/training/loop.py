@@ -18,7 +18,7 @@ from rankgen.students.training.checkpoint import (
     weights_of,
 )
 from rankgen.students.training.lists import TrainingLists
-from rankgen.students.training.metrics_log import MetricsLog
+from rankgen.students.training.metrics_log import MetricsLog, metrics_path
 from rankgen.students.training.settings import TrainSettings
 from rankgen.students.training.step import Trainer
 from rankgen.students.training.summary import TrainSummary
@@ -32,11 +32,6 @@ LOSS_MEMORY = 50
 def checkpoint_path(out: Path) -> Path:
     """Returns where the checkpoint of an unfinished training stands."""
     return out / ".rankgen" / "checkpoint.pt"
-
-
-def metrics_path(out: Path) -> Path:
-    """Returns where a training writes its metrics."""
-    return out / ".rankgen" / "metrics.jsonl"
 
 
 class TrainingRun:
@@ -139,12 +134,7 @@ class TrainingRun:
         hardware = self._trainer.hardware
         measure = 0.0
         if self._team.is_first:
-            measure = self._validation(
-                self._encoder,
-                device=hardware.device,
-                is_bf16=hardware.is_bf16,
-                chunk_tokens=hardware.chunk_tokens,
-            )
+            measure = self._validation(self._encoder, hardware)
         measure = self._team.of_first(measure, hardware.device)
         state = self._state
         state.validated_step = state.step

@@ -8,11 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from rankgen.manifests.storage.atomic import write_whole
 from rankgen.manifests.text_lines import lines_of
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
+
+
+def metrics_path(out: Path) -> Path:
+    """Returns where a training writes its metrics."""
+    return out / ".rankgen" / "metrics.jsonl"
 
 
 class MetricsLog:
@@ -64,3 +71,10 @@ def _lines_until(path: Path, step: int) -> str:
             # The line that a kill cut short.
             continue
     return "".join(kept)
+
+
+def metrics_rows(out: Path) -> pa.Table:
+    """Returns the metrics that a training in `out` wrote; null where a line has no such metric."""
+    rows = [json.loads(line) for _, line in lines_of(metrics_path(out))]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return pa.table({name: [row.get(name) for row in rows] for name in names})

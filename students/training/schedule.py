@@ -47,6 +47,6 @@ def check_warmup(settings: TrainSettings, total_steps: int) -> None:
         raise UsageError(
             f"warmup_steps is {settings.warmup_steps:,} and the training has {total_steps:,} "
             "steps, so that it would never reach its learning rate",
-            f"lower it to less than {total_steps:,} by --set warmup_steps=N, or raise --max-steps "
+            f"lower it to less than {total_steps:,} by --warmup-steps N, or raise --max-steps "
             "or --epochs",
         )

@@ -195,22 +195,8 @@ class Trainer:
         # A part above the limit is one list, for lists are not split.
         fits = sum(ranked.tokens for ranked in part) <= hardware.step_tokens
         if not fits:
-            return backward_by_chunks(
-                self._encoder,
-                pairs,
-                loss_of,
-                device=hardware.device,
-                is_bf16=hardware.is_bf16,
-                chunk_tokens=hardware.chunk_tokens,
-            )
-        scores = forward_sorted(
-            self._encoder,
-            pairs,
-            device=hardware.device,
-            is_bf16=hardware.is_bf16,
-            chunk_tokens=hardware.chunk_tokens,
-        )
-        loss = loss_of(scores)
+            return backward_by_chunks(self._encoder, pairs, loss_of, hardware)
+        loss = loss_of(forward_sorted(self._encoder, pairs, hardware))
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 

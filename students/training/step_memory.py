@@ -168,5 +168,5 @@ def in_smaller_parts(hardware: Hardware, held: int, longest: int) -> Hardware:
     raise EnvironmentProblem(
         f"the memory of {hardware.device} does not hold a training step on one pair of {longest} "
         "tokens",
-        "free memory there, lower --set passage_tokens=N, or choose a smaller --backbone",
+        "free memory there, lower --passage-tokens N, or choose a smaller --backbone",
     )

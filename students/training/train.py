@@ -1,4 +1,4 @@
-"""`train_student`: rankings in, a plain Hugging Face cross-encoder out."""
+"""Trains a student: rankings in, a plain Hugging Face cross-encoder out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.run.recipe_lock import write_recipe
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.students.choices import EVIDENCE_WEIGHTS, Precision
 from rankgen.students.losses import LOSSES, LossPart, parse_loss
@@ -15,7 +16,6 @@ from rankgen.students.model.cross_encoder import CrossEncoder, load_backbone
 from rankgen.students.model.hardware import Hardware, choose_device, choose_hardware, place
 from rankgen.students.model.packed_forward import why_padded
 from rankgen.students.model.precision import resolve_precision
-from rankgen.students.recipe_lock import held_precision, write_recipe
 from rankgen.students.training.evidence import PairEvidence, read_evidence
 from rankgen.students.training.lists import read_training_lists
 from rankgen.students.training.loop import TrainingRun, checkpoint_path
@@ -28,6 +28,7 @@ from rankgen.students.training.summary import TrainSummary
 from rankgen.students.training.team import Team, current_team
 from rankgen.students.training.training_facts import (
     check_training,
+    held_precision,
     recipe_path,
     training_facts,
     with_pinned_backbone,
@@ -35,30 +36,29 @@ from rankgen.students.training.training_facts import (
 
 
 def train_student(settings: TrainSettings) -> TrainSummary:
-    """Trains a student, or continues or recognises the training that `settings.out` holds.
+    """Trains a student, resumes the training in `settings.out`, or returns its finished result.
 
-    Checkpoints and metrics stand in <out>/.rankgen; the student itself appears when it is done.
+    Checkpoints and metrics are in <out>/.rankgen; the student itself appears when it is finished.
 
     Raises:
         UsageError: The rankings, the backbone, the loss, the warm-up or the validation is unusable,
             or `out` holds a student of another recipe.
-        EnvironmentProblem: The memory does not hold a step on one pair.
+        EnvironmentProblem: A step on one pair does not fit into memory.
         IncompleteRun: The loss became NaN or infinite.
         IntegrityProblem: Texts are missing, or the checkpoint is damaged.
     """
     loss = parse_loss(settings.loss)
     evidence = _evidence(settings, loss)
-    rankings = RunDirectory(settings.rankings)
-    lists = read_training_lists(rankings, settings.depth)
+    lists = read_training_lists(RunDirectory(settings.rankings), settings.depth)
     settings = with_pinned_backbone(settings)
     finished = finished_summary(settings.out)
-    # Before its first checkpoint a training has nothing that another recipe could spoil.
+    # Before its first checkpoint another recipe may replace a training.
     is_begun = finished is not None or checkpoint_path(settings.out).exists()
     team = current_team()
     if settings.precision == "auto":
-        held = held_precision(recipe_path(settings.out)) if is_begun else None
+        held = held_precision(settings.out) if is_begun else None
         if finished is None and held == "auto":
-            held = None  # Recipes of old kept the word; what it meant there is not known.
+            held = None  # Earlier versions recorded the word itself; what it meant is unknown.
         settings = _with_precision(settings, held, team)
     facts = training_facts(settings)
     if is_begun:
@@ -67,6 +67,29 @@ def train_student(settings: TrainSettings) -> TrainSummary:
         return finished
     steps = _total_steps(settings, len(lists.lists))
     check_warmup(settings, steps)
+    encoder, hardware = _prepared_encoder(settings, team)
+    trainer = Trainer(encoder, loss, settings, hardware, steps, evidence, team)
+    run = TrainingRun(settings, encoder, trainer, lists, steps, team)
+    if team.is_first:
+        write_recipe(recipe_path(settings.out), facts)
+    summary = run.to_the_end()
+    if team.is_first:
+        publish_student(encoder, settings, facts, summary)
+        checkpoint_path(settings.out).unlink(missing_ok=True)
+    team.wait()
+    return summary
+
+
+def packing_note(encoder: CrossEncoder, hardware: Hardware) -> str:
+    """Returns a sentence on whether the training computes padding, and why."""
+    why = why_padded(encoder.model, hardware.device, hardware.is_bf16, in_training=True)
+    if why is None:
+        return "training on packed pairs, without any padding"
+    return f"training on padded pairs: {why}"
+
+
+def _prepared_encoder(settings: TrainSettings, team: Team) -> tuple[CrossEncoder, Hardware]:
+    """Returns the backbone on its device, and the hardware with parts that fit its memory."""
     hardware = choose_hardware(
         settings.device,
         settings.precision,
@@ -89,33 +112,16 @@ def train_student(settings: TrainSettings) -> TrainSummary:
         hardware = fitted(hardware, encoder, sharing=team.size)
     if team.is_first:
         print(packing_note(encoder, hardware), file=sys.stderr, flush=True)
-    trainer = Trainer(encoder, loss, settings, hardware, steps, evidence, team)
-    run = TrainingRun(settings, encoder, trainer, lists, steps, team)
-    if team.is_first:
-        write_recipe(recipe_path(settings.out), facts)
-    summary = run.to_the_end()
-    if team.is_first:
-        publish_student(encoder, settings, facts, summary)
-        checkpoint_path(settings.out).unlink(missing_ok=True)
-    team.wait()
-    return summary
-
-
-def packing_note(encoder: CrossEncoder, hardware: Hardware) -> str:
-    """Says whether the training computes padding, and why."""
-    why = why_padded(encoder.model, hardware.device, hardware.is_bf16, in_training=True)
-    if why is None:
-        return "training on packed pairs, without any padding"
-    return f"training on padded pairs: {why}"
+    return encoder, hardware
 
 
 def _with_precision(settings: TrainSettings, held: Precision | None, team: Team) -> TrainSettings:
-    """Returns the settings with the precision that `auto` means for this training, everywhere.
+    """Returns the settings with the precision that `auto` means for this training.
 
     Args:
-        settings: With `auto`.
-        held: What the training was begun with, which it keeps on another machine too.
-        team: Without `held`, what suits its first member holds for all.
+        settings: Settings with `auto`.
+        held: The precision that the training began with, which it keeps on any machine.
+        team: The processes that train; without `held` the first one chooses for all.
     """
     if held is None:
         device = choose_device(settings.device)
@@ -125,13 +131,13 @@ def _with_precision(settings: TrainSettings, held: Precision | None, team: Team)
 
 
 def _evidence(settings: TrainSettings, loss: Sequence[LossPart]) -> PairEvidence | None:
-    """Returns the weights of the pairs, or None where every pair weighs 1."""
+    """Returns the weights of the pairs, or None if every pair has weight 1."""
     if settings.pair_weights == EVIDENCE_WEIGHTS["all"]:
         return None
     if not any(part.loss.weighs_pairs for part in loss):
         able = sorted(name for name, known in LOSSES.items() if known.weighs_pairs)
         raise UsageError(
-            f"the loss '{settings.loss}' has no pairs that evidence could weigh",
+            f"the loss '{settings.loss}' does not use the pairs that --evidence weighs",
             f"use --evidence all, or one of {', '.join(able)}",
         )
     return read_evidence(RunDirectory(settings.rankings), settings.pair_weights)

@@ -1,37 +1,38 @@
-"""What makes one training the same as another: its settings, and the content of what they name."""
+"""What makes two trainings the same: their settings, and the content of what these name."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 from rankgen.manifests.errors import RankgenError
 from rankgen.manifests.models.model_source import model_identity, pinned_model
+from rankgen.manifests.run.recipe_lock import Facts, check_recipe, tables_digest
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.retrieval.collections.judgements import judgements_sha256
-from rankgen.students.choices import EVIDENCE_WEIGHTS
+from rankgen.students.choices import EVIDENCE_WEIGHTS, Precision
 from rankgen.students.model.cross_encoder import BUNDLED_BACKBONE, backbone_path
-from rankgen.students.recipe_lock import Facts, check_recipe, tables_digest
 from rankgen.students.training.settings import TrainSettings
 
 
 def recipe_path(out: Path) -> Path:
-    """Returns where the facts of a student's training are kept."""
+    """Returns the file that keeps the facts of a student's training."""
     return out / ".rankgen" / "recipe.json"
 
 
 def with_pinned_backbone(settings: TrainSettings) -> TrainSettings:
-    """Returns the settings with the commit of a backbone of the Hub.
+    """Returns the settings with the commit of a backbone from the Hub.
 
-    It is the commit that the training in `settings.out` began with, else today's.
+    It is the commit that the training in `settings.out` began with, else the current one.
 
     Raises:
         UsageError: There is no such model.
-        EnvironmentProblem: The Hub cannot be reached and the model was never fetched.
+        EnvironmentProblem: The Hub cannot be reached and the model was never downloaded.
     """
     if settings.backbone == BUNDLED_BACKBONE:
         return settings
-    pinned = pinned_model(settings.backbone, held=_held_backbone(settings.out))
+    pinned = pinned_model(settings.backbone, held=_held(settings.out, "backbone"))
     return settings.model_copy(update={"backbone": pinned})
 
 
@@ -41,11 +42,11 @@ def backbone_identity(backbone: str) -> str:
 
 
 def training_facts(settings: TrainSettings) -> dict[str, object]:
-    """Returns the settings that can change the student, and digests in place of names.
+    """Returns the settings that can change the student, with digests in place of names.
 
     Raises:
         UsageError: There is no such backbone.
-        EnvironmentProblem: The backbone cannot be had.
+        EnvironmentProblem: The backbone cannot be obtained.
     """
     tables: tuple[str, ...] = ("rankings", "queries", "documents")
     if settings.pair_weights != EVIDENCE_WEIGHTS["all"]:
@@ -61,19 +62,19 @@ def training_facts(settings: TrainSettings) -> dict[str, object]:
 
 
 def check_training(out: Path, facts: Facts) -> None:
-    """Compares a training's facts to those that the one in `out` began with.
+    """Compares a training's facts to those that the training in `out` began with.
 
     Raises:
-        UsageError: They differ; the message shows in what.
-        IntegrityProblem: What it began with cannot be read.
+        UsageError: They differ; the message shows how.
+        IntegrityProblem: The facts it began with cannot be read.
     """
     check_recipe(recipe_path(out), facts, _with_identity)
 
 
 def _with_identity(held: Facts) -> Facts:
-    """Puts an identity in place of the word that earlier versions wrote down for the backbone.
+    """Replaces the name that earlier versions recorded for the backbone by an identity.
 
-    What the word means today is all that can be known of it.
+    The model that the name refers to now is the best guess at what it was.
     """
     word = held.get("backbone")
     if not isinstance(word, str) or word.startswith("sha256:") or "@" in word:
@@ -84,10 +85,17 @@ def _with_identity(held: Facts) -> Facts:
         return held
 
 
-def _held_backbone(out: Path) -> object:
+def held_precision(out: Path) -> Precision | None:
+    """Returns the precision that the training in `out` began with; None if it is unknown."""
+    known: tuple[Precision, ...] = get_args(Precision)
+    held = _held(out, "precision")
+    return next((precision for precision in known if precision == held), None)
+
+
+def _held(out: Path, name: str) -> object:
     try:
-        held: object = json.loads(recipe_path(out).read_text(encoding="utf-8"))["backbone"]
-    # `check_recipe` says what is wrong with the file, where it matters.
+        held: object = json.loads(recipe_path(out).read_text(encoding="utf-8"))[name]
+    # `check_recipe` reports what is wrong with the file, where it matters.
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return held

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from faulty_server import Reply, answer, serving
 
-from rankgen.generator.jobs.label import LabelRunSettings, plan_labels
+from rankgen.generator.jobs.label import plan_labels
 from rankgen.generator.jobs.label_rows import validate_rankings
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.jobs.label_work import LabelFactory
 from rankgen.generator.shards.work import ShardTask
 from rankgen.generator.shards.worker import ShardWorker

@@ -13,7 +13,8 @@ from rankgen.generator.engines.answered_model import AnsweredModel, answer_recor
 from rankgen.generator.engines.base import EnginePrompt
 from rankgen.generator.engines.openai_server import OpenAIServer, ServerSettings
 from rankgen.generator.engines.server_notes import server_notes
-from rankgen.generator.jobs.label import LabelRunSettings, label
+from rankgen.generator.jobs.label import label
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.shards.cluster import kept_session
 from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.manifests.notices import warn

@@ -59,7 +59,7 @@ def test_a_second_recipe_waits_for_the_driver_of_the_first(
     run: RunDirectory, process: subprocess.Popen[bytes]
 ) -> None:
     log_of(run, f"{socket.gethostname()}-{process.pid}")
-    with pytest.raises(UsageError, match=rf"{process.pid} works on .* depth 10 -> 20"):
+    with pytest.raises(UsageError, match=rf"{process.pid} is working on .* depth 10 -> 20"):
         open_plan(run, plan(20), QUERIES, other_driver(run))
     assert open_plan(run, plan(10), QUERIES, other_driver(run)).recipe == {"depth": 10}
     process.kill()

@@ -7,16 +7,21 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from rankgen.generator.commands.label_options import label_settings
-from rankgen.generator.commands.run import COMMANDS
+from rankgen.generator.commands.registry import STEPS
 from rankgen.generator.engines.engine_args import TAKEN, check_engine_args, parse_engine_args
+from rankgen.generator.jobs.label_settings import LabelOptions, LabelRunSettings
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.teacher_recipe import teacher_recipe
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.recipes.recipe import load_recipe
+from rankgen.manifests.validation import validated
 
 MODEL = Path(__file__).parents[1] / "fixtures" / "tiny_ranker" / "model"
 BASE = {"candidates": "c", "out": "o", "teacher": "rankzephyr", "model": str(MODEL)}
+
+
+def label_run(values: dict[str, object]) -> LabelRunSettings:
+    return validated(LabelOptions, values, "label").settings()
 
 
 @pytest.mark.parametrize(
@@ -71,7 +76,7 @@ def test_what_is_not_name_and_value_is_refused(given: list[str]) -> None:
     ],
 )
 def test_what_rankgen_sets_itself_is_refused_with_its_option(name: str, option: str) -> None:
-    settings = label_settings(BASE | {"engine_args": [f"{name}=1"]}, "label").teacher
+    settings = label_run(BASE | {"engine_args": [f"{name}=1"]}).teacher
     with pytest.raises(UsageError, match=f"--engine-arg {name}") as caught:
         settings.resolved()
     assert option in str(caught.value.hint)
@@ -87,9 +92,7 @@ def test_only_vllm_has_engine_arguments() -> None:
 
 def test_they_are_part_of_what_the_run_is() -> None:
     def recipe(*given: str) -> dict[str, JsonValue]:
-        return teacher_recipe(
-            label_settings(BASE | {"engine_args": list(given)}, "label").teacher.resolved()
-        )
+        return teacher_recipe(label_run(BASE | {"engine_args": list(given)}).teacher.resolved())
 
     plain, more = recipe(), recipe("max_num_seqs=8", "speculative_config={a=1}")
     assert more == plain | {
@@ -110,9 +113,9 @@ def test_a_recipe_has_them_as_a_table(tmp_path: Path) -> None:
         ([], {"max_num_seqs": 8, "quantization": "fp8"}),
         (["labels.engine_args={max_num_seqs=9}"], {"max_num_seqs": 9}),
     ):
-        recipe = load_recipe(named, list(COMMANDS), overrides)
+        recipe = load_recipe(named, STEPS, overrides)
         options = recipe.step_options(recipe.steps[0])
-        assert label_settings(options, "label").teacher.engine_args == expected
+        assert label_run(options).teacher.engine_args == expected
 
 
 def test_vllm_knows_the_names_and_takes_the_values() -> None:

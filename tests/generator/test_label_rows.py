@@ -24,13 +24,11 @@ from rankgen.generator.jobs.label_rows import (
 from rankgen.generator.strategies.sliding import rank_query
 from rankgen.generator.teachers.scripted import Script, ScriptedTeacher
 from rankgen.manifests.errors import IntegrityProblem
-from rankgen.manifests.records import Document, Query
-from rankgen.manifests.run.candidate_lists import CandidateList
+from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.schema import TABLES
-from rankgen.manifests.storage.digest import sha256_of_lines
 
-DOC_IDS = [f"d{n}" for n in range(25)]
-FOUND = CandidateList("q", DOC_IDS, [25.0 - n for n in range(25)], sha256_of_lines(DOC_IDS))
+DOC_IDS = tuple(f"d{n}" for n in range(25))
+FOUND = Candidates("q", DOC_IDS, tuple(25.0 - n for n in range(25)))
 
 
 @pytest.fixture
@@ -166,7 +164,7 @@ def test_rows_tell_what_each_answer_was_and_cost() -> None:
         WindowResult((0, 1), usage=TokenUsage(50, 9)),
     ]
     records = tuple(WindowRecord(0, n, 0, 2, result) for n, result in enumerate(results))
-    found = CandidateList("q", ["a", "b"], [2.0, 1.0], sha256_of_lines(["a", "b"]))
+    found = Candidates("q", ("a", "b"), (2.0, 1.0))
     degraded = QueryRanking("q", (1, 0), records)
     tables = {"rankings": ranking_table([(degraded, found)]), "windows": window_table([degraded])}
     validate_rankings(tables, ["q"], {})

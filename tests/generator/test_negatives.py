@@ -96,7 +96,7 @@ def test_a_student_trains_on_the_lists(candidates: Path, qrels: Path, tmp_path: 
     result = command("negatives", "--candidates", candidates, "--qrels", qrels, "--out", out)
     assert result.exit_code == 0, result.output
     words = ["train-student", "--rankings", out, "--preset", "paper-labels", "--backbone", "minilm"]
-    words += ["--max-steps", 2, "--queries-per-step", 2, "--set", "threads=1", "--out", student]
+    words += ["--max-steps", 2, "--queries-per-step", 2, "--threads", 1, "--out", student]
     result = command(*words)
     assert result.exit_code == 0, result.output
     assert (student / "config.json").is_file()

@@ -10,7 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from rankgen.generator.jobs.label import LabelRunSettings, plan_labels
+from rankgen.generator.jobs.label import plan_labels
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.shards.job import missing_tasks
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Document, Query
@@ -100,7 +101,7 @@ def plan_of_candidates(folder: Path, count: int) -> Callable[[], None]:
         # As a worker looks lists up, from either end of the ids.
         lists = CandidateLists(run)
         for query_id in (min(ids), max(ids)):
-            assert lists[[query_id]][query_id].doc_ids == ["d1"]
+            assert lists.of([query_id])[0].doc_ids == ("d1",)
 
     return work
 

@@ -17,7 +17,8 @@ import pytest
 from faulty_server import Reply, answer, serving
 from test_cluster import make_candidates
 
-from rankgen.generator.jobs.label import LabelRunSettings, label
+from rankgen.generator.jobs.label import label
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.shards import cluster_token
 from rankgen.generator.shards.cluster import ray_session, total_cpus
 from rankgen.generator.shards.driver_variables import driver_variables

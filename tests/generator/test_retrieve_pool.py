@@ -14,13 +14,14 @@ from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
 from rankgen.generator.jobs import retrieve as retrieve_module
-from rankgen.generator.jobs.retrieve import RetrieveSettings, size_pool
+from rankgen.generator.jobs.retrieve import size_pool
+from rankgen.generator.jobs.retrieve_settings import RetrieveSettings
 from rankgen.generator.jobs.retrieve_work import PORTION, RetrieveFactory, RetrieveWork
 from rankgen.generator.shards.nodes import Node, full_nodes
 from rankgen.manifests.notices import warn
 from rankgen.manifests.records import Candidates, Query
 from rankgen.manifests.run.run_directory import RunDirectory
-from rankgen.retrieval.searcher import Searcher
+from rankgen.retrieval.first_stage import RetrieverHandle, Searcher
 from rankgen.retrieval.settings import parse_retriever
 
 
@@ -115,7 +116,7 @@ def retrieve_with_a_hang(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mark: 
     monkeypatch.setattr(
         retrieve_module,
         "RetrieveFactory",
-        lambda handle, depth: HangingFactory(handle, depth, mark),
+        lambda handle: HangingFactory(handle, mark),
     )
     monkeypatch.setenv("RANKGEN_CACHE", str(tmp_path / "cache"))
     (tmp_path / "queries.tsv").write_text("".join(f"q{n}\tquery {n}\n" for n in range(8)))
@@ -173,7 +174,7 @@ def test_a_worker_answers_while_it_searches_and_counts_by_portions() -> None:
             assert going.wait(60)
             return [Candidates(query.query_id, ("a",), (1.0,)) for query in queries]
 
-    work = RetrieveWork(Slow(), parse_retriever("bm25"), 1)
+    work = RetrieveWork(Slow(), RetrieverHandle(settings=parse_retriever("bm25", depth=1)))
 
     async def watched() -> list[int]:
         queries = [Query(f"q{n:04}", "") for n in range(PORTION + 5)]

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rankgen.generator.cli import app
-from rankgen.generator.commands.verify import row_checks
+from rankgen.generator.jobs.kinds import KINDS
 from rankgen.generator.shards.cluster import kept_session
 from rankgen.manifests.run.plan import Kind
 from rankgen.manifests.trec import read_qrels
@@ -113,7 +113,7 @@ def test_a_sample_has_its_own_judgements(collection: Path, tmp_path: Path) -> No
 
 
 def test_every_kind_of_run_is_verified(collection: Path, tmp_path: Path) -> None:
-    assert row_checks().keys() == set(get_args(Kind))
+    assert KINDS.keys() == set(get_args(Kind))
     retrieved, judged = tmp_path / "candidates", collection / "qrels" / "test.tsv"
     words = ["retrieve", "--collection", collection, "--split", "test", "--out", retrieved]
     recorded = f"recorded:{tmp_path / 'some.trec'}"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rankgen.generator.jobs.label import LabelRunSettings, plan_labels
+from rankgen.generator.jobs.label import plan_labels
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.prompts.tokenizer import load_tokenizer
 from rankgen.generator.teachers.revision import with_pinned_revision
 from rankgen.generator.teachers.settings import LabelSettings
@@ -100,7 +101,9 @@ def test_the_packaged_embedder_is_its_content(candidates: Path, tmp_path: Path) 
 
 def test_a_model_that_is_not_to_be_had_is_one_sentence(hub: Path, tmp_path: Path) -> None:
     teacher = LabelSettings(teacher="rankzephyr", model="some/other").resolved()
-    with pytest.raises(EnvironmentProblem, match="some/other is no folder and cannot be fetched"):
+    with pytest.raises(
+        EnvironmentProblem, match="some/other is not a folder and cannot be downloaded"
+    ):
         with_pinned_revision(teacher, RunDirectory(tmp_path / "run"))
 
 

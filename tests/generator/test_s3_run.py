@@ -22,7 +22,8 @@ from unpublished_windows import (
 
 from rankgen.generator.answers.outcomes import TokenUsage, WindowResult
 from rankgen.generator.cli import app
-from rankgen.generator.jobs.label import LabelRunSettings, label
+from rankgen.generator.jobs.label import label
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.shards.cluster import kept_session
 from rankgen.generator.teachers import journal as journal_module
 from rankgen.generator.teachers.journal import WindowJournal, journalled_windows
@@ -168,7 +169,8 @@ def test_verify_finds_a_changed_and_a_lost_object(labelled: str) -> None:
 DRIVER = """
 import sys
 from pathlib import Path
-from rankgen.generator.jobs.label import LabelRunSettings, label
+from rankgen.generator.jobs.label import label
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 label(LabelRunSettings.model_validate_json(Path(sys.argv[1]).read_text()))
 """
 
@@ -263,7 +265,7 @@ def test_an_evaluation_reads_runs_on_s3(labelled: str, candidates: str, tmp_path
 def test_a_recipe_on_s3_is_refused(s3_bucket: str) -> None:
     result = CliRunner().invoke(app, ["run", "quickstart", "--out", f"{s3_bucket}/all"])
     assert result.exit_code == 2
-    assert "cannot share a folder on S3" in result.stderr
+    assert "the output folder of a recipe cannot be on S3" in result.stderr
 
 
 def test_a_folder_of_something_else_and_no_run_are_refused(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rankgen.generator.jobs.label import LabelRunSettings, plan_labels
+from rankgen.generator.jobs.label import plan_labels
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.teachers.registry import make_teacher
 from rankgen.generator.teachers.revision import with_pinned_revision
 from rankgen.generator.teachers.settings import LabelSettings

@@ -23,7 +23,7 @@ from rankgen.generator.teachers.recorded import recorded_losses
 from rankgen.generator.teachers.registry import make_teacher
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import RankgenError, UsageError
-from rankgen.manifests.records import Document, Query
+from rankgen.manifests.records import Candidates, Document, Query
 
 RUN = "q1 Q0 a 1 2.0 t\nq1 Q0 b 2 2.0 t\nq1 Q0 c 3 5.0 t\nq2 Q0 a 1 1.0 t\n"
 
@@ -58,7 +58,7 @@ def test_recorded_can_follow_the_rank_column(tmp_path: Path) -> None:
     assert by[0].identity() == by[1].identity() != by[2].identity()
     assert make_teacher(by[1]).identity() != make_teacher(by[2]).identity()
     assert "order" not in LabelSettings().identity()
-    asked = [("q1", ["a", "b", "x"]), ("q2", ["a"])]
+    asked = [Candidates("q1", ("a", "b", "x"), (3.0, 2.0, 1.0)), Candidates("q2", ("a",), (1.0,))]
     assert recorded_losses(path, "score", asked) == {
         "queries": 2,
         "queries_without_lines": 1,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rankgen.generator.jobs.label import LabelRunSettings, plan_labels
+from rankgen.generator.jobs.label import plan_labels
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.jobs.label_work import LabelFactory
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import EnvironmentProblem, UsageError

@@ -13,7 +13,8 @@ import pytest
 from pydantic import JsonValue
 
 from rankgen.generator.jobs.held_versions import VLLM_KEY, vllm_version
-from rankgen.generator.jobs.label import LabelRunSettings, label, plan_labels
+from rankgen.generator.jobs.label import label, plan_labels
+from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.shards.cluster import kept_session
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.versions import versions

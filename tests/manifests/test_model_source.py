@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from offline_hub import fetch, without_network
 
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
 from rankgen.manifests.models.model_source import folder_digest, model_identity, pinned_model
@@ -62,17 +63,12 @@ def test_one_byte_in_the_middle_of_large_weights_counts(folder: Path) -> None:
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The cache of a machine without a network that has fetched some/model at OLD and NEW."""
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    made = tmp_path / "hub" / "models--some--model"
-    for commit in (OLD, NEW):
-        (made / "snapshots" / commit).mkdir(parents=True)
-        (made / "snapshots" / commit / "config.json").write_text("{}")
-    (made / "refs").mkdir()
-    (made / "refs" / "main").write_text(NEW)
-    return made
+    without_network(monkeypatch, tmp_path / "hub")
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    fetch(tmp_path / "hub", "some/model", OLD, model)
+    return fetch(tmp_path / "hub", "some/model", NEW, model)
 
 
 @pytest.mark.usefixtures("hub")
@@ -86,9 +82,11 @@ def test_an_id_is_pinned_to_its_commit() -> None:
 
 @pytest.mark.usefixtures("hub")
 def test_what_is_not_there_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentProblem, match="some/other is no folder and cannot be fetched"):
+    with pytest.raises(
+        EnvironmentProblem, match="some/other is not a folder and cannot be downloaded"
+    ):
         pinned_model("some/other")
     with pytest.raises(UsageError, match="there is no such folder"):
         pinned_model(str(tmp_path / "none"))
-    with pytest.raises(UsageError, match="a/b/c is no folder and cannot be loaded"):
+    with pytest.raises(UsageError, match="a/b/c is not a folder and cannot be loaded"):
         pinned_model("a/b/c")

@@ -66,7 +66,7 @@ def test_references_stand_in_arguments_too(tmp_path: Path) -> None:
         (('"evaluate"', '"evalute"'), "there is no command 'evalute'", "'evaluate'"),
         (('name = "report"', 'name = "found"'), "two steps are called 'found'", "rename"),
         (('out = "runs"', 'outt = "runs"'), "there is no setting 'outt'", "'out'"),
-        (('name = "small"', "name = "), "is not TOML", "mend"),
+        (('name = "small"', "name = "), "is not valid TOML", "correct the file"),
         (('command = "retrieve"', "x = 1"), "has no command", "add command"),
     ],
 )
@@ -80,7 +80,7 @@ def test_wrong_recipes_are_explained(
 
 @pytest.mark.parametrize("override", ["depth=3", "found.depth", "fund.depth=3"])
 def test_wrong_overrides_are_explained(tmp_path: Path, override: str) -> None:
-    with pytest.raises(UsageError, match=r"is not STEP\.OPTION=VALUE|names no step"):
+    with pytest.raises(UsageError, match=r"needs STEP\.OPTION=VALUE|does not name a step"):
         load_recipe(write(tmp_path, TEXT), COMMANDS, [override])
 
 

@@ -47,7 +47,7 @@ def root(s3_bucket: str, request: pytest.FixtureRequest) -> Path:
 
 def test_only_folders_and_s3_are_places_for_a_run(s3_bucket: str, tmp_path: Path) -> None:
     for wrong in ("gs://bucket/run", "s3://", "s3:///run", "s3://bucket/run*"):
-        with pytest.raises(UsageError, match="is no place for a run"):
+        with pytest.raises(UsageError, match="a run cannot be stored at"):
             open_root(wrong)
     assert open_root(str(tmp_path)) == tmp_path
     assert not is_remote(tmp_path)
@@ -234,6 +234,6 @@ def test_a_store_that_ignores_the_condition_is_refused(root: Path) -> None:
     assert put_if_absent(root / "record", b"one")
     assert put_if_absent(root / "record", b"two")
     problem = refused(root)
-    assert "creates an object that exists already" in problem.message
+    assert "creates objects that exist already" in problem.message
     assert "conditional writes" in (problem.hint or "")
     assert list((root / ".rankgen").glob("job-*")) == []

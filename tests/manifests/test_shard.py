@@ -100,7 +100,7 @@ def test_other_columns_are_refused_in_one_sentence(
 ) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(change(rows(["1"])), path)
-    sentence = f"a.parquet is no shard of candidates version 1.1 or before: {problem}"
+    sentence = f"a.parquet is not a shard of candidates version 1.1 or earlier: {problem}"
     with pytest.raises(IntegrityProblem, match=sentence) as caught:
         read_shard(path, "candidates")
     assert caught.value.hint == "was it written by another version of rankgen?"

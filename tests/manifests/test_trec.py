@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.records import Candidates
 from rankgen.manifests.text_lines import lines_of
-from rankgen.manifests.trec import read_qrels, read_run, trec_eval_order, write_run
+from rankgen.manifests.trec import read_qrels, read_run, run_lines, trec_eval_order, write_run
+
+SCORES = tuple(100.5 - place for place in range(100))
 
 
 def test_order_is_trec_evals(tmp_path: Path) -> None:
@@ -56,8 +60,53 @@ def test_unicode_line_separators_do_not_split(tmp_path: Path) -> None:
 
 def test_a_written_run_keeps_its_order(tmp_path: Path) -> None:
     path = tmp_path / "run.trec"
-    write_run(path, [("q", ["z", "a", "m"])], "tag")
-    assert [line.doc_id for line in trec_eval_order(read_run(path)["q"])] == ["z", "a", "m"]
+    lists = [Candidates("q2", ("z", "a", "m"), (3.0, 0.1 + 0.2, 1e-9)), Candidates("q1", (), ())]
+    write_run(path, lists, "tag")
+    assert path.read_text() == (
+        "q2 Q0 z 1 3.0 tag\nq2 Q0 a 2 0.30000000000000004 tag\nq2 Q0 m 3 1e-09 tag\n"
+    )
+    assert [line.doc_id for line in trec_eval_order(read_run(path)["q2"])] == ["z", "a", "m"]
+    assert [line[2:] for line in read_run(path)["q2"]] == list(enumerate(lists[0].scores, start=1))
+
+
+def test_a_million_lines_are_read_and_none_is_held(tmp_path: Path) -> None:
+    path = tmp_path / "long.trec"
+    lists = [Candidates(f"q{n}", tuple(f"d{n + d}" for d in range(100)), SCORES) for n in range(99)]
+    write_run(path, (lists[n % 99]._replace(query_id=f"q{n}") for n in range(10_000)), "t")
+    held: list[int] = []
+    lines = run_lines(path, duplicates="keep")
+    for number, _ in enumerate(lines, start=1):
+        if number % 250_000 == 1:
+            held.append(sys.getallocatedblocks())
+    assert number == 1_000_000
+    assert max(held) - held[0] < 1_000
+
+
+def test_the_reader_is_told_what_to_do_with_a_line_that_comes_twice(tmp_path: Path) -> None:
+    path = tmp_path / "some.run"
+    path.write_text("q1 Q0 a 1 3 t\nq2 Q0 a 1 3 t\nq1 Q0 b 2 2 t\nq1 Q0 a 3 1 t\n")
+    kept = read_run(path, duplicates="keep")
+    assert {query_id: [line.doc_id for line in lines] for query_id, lines in kept.items()} == {
+        "q1": ["a", "b", "a"],
+        "q2": ["a"],
+    }
+    assert "q3" not in kept
+    lines = run_lines(path, duplicates="refuse")
+    assert [next(lines).query_id for _ in range(3)] == ["q1", "q2", "q1"]
+    with pytest.raises(UsageError, match="line 4: query q1 lists document a twice"):
+        next(lines)
+
+
+def test_lines_whose_hashes_agree_are_not_taken_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "some.run"
+    path.write_text("q1 Q0 a 1 3 t\nq1 Q0 b 2 2 t\n")
+    monkeypatch.setattr("rankgen.manifests.trec.run.hash", lambda pair: 7, raising=False)
+    assert [line.doc_id for line in run_lines(path)] == ["a", "b"]
+    path.write_text("q1 Q0 a 1 3 t\nq1 Q0 b 2 2 t\nq1 Q0 b 3 1 t\n")
+    with pytest.raises(UsageError, match=r"line 3: .* twice \(first in line 2\)"):
+        read_run(path)
 
 
 MARK = "\ufeff"

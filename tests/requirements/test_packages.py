@@ -12,10 +12,9 @@ ROOMS = ("generator", "manifests", "retrieval", "students")
 
 
 def test_src_has_a_link_to_every_room() -> None:
-    links = {path.name: path for path in (ROOT / "src" / "rankgen").iterdir()}
+    links = {path.name: path for path in (ROOT / "src" / "rankgen").iterdir() if path.is_symlink()}
     assert set(links) == set(ROOMS)
     for room in ROOMS:
-        assert links[room].is_symlink()
         assert not links[room].readlink().is_absolute()
         assert links[room].resolve() == ROOT / room
 

@@ -38,6 +38,15 @@ def beir_folder(folder: Path) -> Path:
     return folder
 
 
+def beir_of(folder: Path, texts: list[str], queries: dict[str, str]) -> Path:
+    """Writes documents d0, d1, ... with these texts, and queries by id."""
+    corpus = [as_json({"_id": f"d{n}", "title": "", "text": t}) for n, t in enumerate(texts)]
+    write_lines(folder / "corpus.jsonl", corpus)
+    asked = [as_json({"_id": query_id, "text": t}) for query_id, t in queries.items()]
+    write_lines(folder / "queries.jsonl", asked)
+    return folder
+
+
 def beir_with_corpus(folder: Path, *lines: str) -> Collection:
     beir_folder(folder)
     write_lines(folder / "corpus.jsonl", list(lines))

@@ -7,13 +7,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from beir_files import beir_of
 from pyserini_apart import run_script
 
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.trec import read_qrels
 from rankgen.retrieval.bm25.java import find_java
 from rankgen.retrieval.collections.open_collection import open_collection
-from rankgen.retrieval.retriever import RetrieverHandle, prepare
+from rankgen.retrieval.first_stage import RetrieverHandle
+from rankgen.retrieval.retriever import prepare
 from rankgen.retrieval.settings import parse_retriever
 
 Lists = dict[str, list[tuple[str, float]]]
@@ -53,7 +55,8 @@ OURS = """
 import json, os, sys
 from pathlib import Path
 from rankgen.manifests.records import Query
-from rankgen.retrieval.retriever import RetrieverHandle, open_searcher
+from rankgen.retrieval.first_stage import RetrieverHandle
+from rankgen.retrieval.retriever import open_searcher
 os.environ.pop("OPENAI_API_KEY", None)
 for handle, queries, out in json.loads(sys.argv[1]):
     searcher = open_searcher(RetrieverHandle.model_validate_json(handle))
@@ -125,7 +128,7 @@ def both(
         write_pyserini_input(folder / "corpus.jsonl", scratch / name / "input")
         theirs.append((str(scratch / name), str(queries)))
         settings = parse_retriever("bm25", threads=2)
-        handle = prepare(settings, open_collection(str(folder)), scratch / "cache")
+        handle = prepare(settings, open_collection(str(folder)), scratch / "cache").handle
         ours.append((handle, queries, scratch / name / "ours.json"))
     run_script(PYSERINI_ONLY, str(find_java().anserini), json.dumps(theirs))
     found = our_lists(ours)
@@ -159,19 +162,14 @@ def test_ids_and_scores_are_those_of_pyserini(
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("small")
     words = ["alpha beta", "beta gamma", "", "gamma delta gamma", "delta alpha beta"]
-    corpus = [{"_id": f"d{n}", "title": "", "text": text} for n, text in enumerate(words)]
-    queries = [{"_id": "q1", "text": "gamma"}, {"_id": "q0", "text": "unheard"}]
-    for stem, records in (("corpus", corpus), ("queries", queries)):
-        lines = "".join(json.dumps(record) + "\n" for record in records)
-        (folder / f"{stem}.jsonl").write_text(lines)
-    return folder
+    return beir_of(folder, words, {"q1": "gamma", "q0": "unheard"})
 
 
 @pytest.fixture(scope="module")
 def indexed(small: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[RetrieverHandle, Path]:
     """The small corpus' index, and the cache that holds nothing else."""
     cache = tmp_path_factory.mktemp("cache")
-    return prepare(parse_retriever("bm25"), open_collection(str(small)), cache), cache
+    return prepare(parse_retriever("bm25"), open_collection(str(small)), cache).handle, cache
 
 
 def test_a_query_without_hits_is_empty_and_the_index_is_built_once(
@@ -180,7 +178,7 @@ def test_a_query_without_hits_is_empty_and_the_index_is_built_once(
     handle, cache = indexed
     assert handle.index is not None
     before = {path: path.stat().st_mtime_ns for path in handle.index.iterdir()}
-    assert prepare(parse_retriever("bm25"), open_collection(str(small)), cache) == handle
+    assert prepare(parse_retriever("bm25"), open_collection(str(small)), cache).handle == handle
     assert {path: path.stat().st_mtime_ns for path in handle.index.iterdir()} == before
     (found,) = our_lists([(handle, small / "queries.jsonl", tmp_path / "ours.json")])
     assert list(found) == ["q1", "q0"], "results come in the order of the queries"
@@ -194,32 +192,27 @@ def test_another_corpus_has_another_index_and_a_damaged_one_is_refused(
 ) -> None:
     settings = parse_retriever("bm25")
     cache = shutil.copytree(indexed[1], tmp_path / "cache")
-    first = prepare(settings, open_collection(str(small)), cache)
+    first = prepare(settings, open_collection(str(small)), cache).handle
     more = tmp_path / "more.tsv"
     more.write_text("d0\talpha beta\n")
-    second = prepare(settings, open_collection(str(small), corpus=more), cache)
+    second = prepare(settings, open_collection(str(small), corpus=more), cache).handle
     assert first.index != second.index
     assert first.index is not None
     (first.index.parent / "index.json").unlink()
-    with pytest.raises(IntegrityProblem, match="damaged or another corpus's"):
+    with pytest.raises(IntegrityProblem, match="damaged or belongs to another corpus"):
         prepare(settings, open_collection(str(small)), cache)
 
 
 def test_rm3_and_another_language_are_pyserini_s(tmp_path: Path) -> None:
-    folder = tmp_path / "german"
-    folder.mkdir()
     texts = ["die Häuser am Fluss", "ein Haus", "der Fluss und das Boot", "ein Boot im Hafen", ""]
-    corpus = [{"_id": f"d{n}", "title": "", "text": text} for n, text in enumerate(texts)]
-    queries = [{"_id": "q0", "text": "Haus"}, {"_id": "q1", "text": "Fluss"}]
-    for stem, records in (("corpus", corpus), ("queries", queries)):
-        lines = "".join(json.dumps(record) + "\n" for record in records)
-        (folder / f"{stem}.jsonl").write_text(lines)
+    queries = {"q0": "Haus", "q1": "Fluss"}
+    folder = beir_of(tmp_path / "german", texts, queries)
     asked, peer = [], []
     for language, rm3 in (("en", False), ("en", True), ("de", False), ("de", True)):
         settings = parse_retriever("bm25", language=language, rm3=rm3)
-        handle = prepare(settings, open_collection(str(folder)), tmp_path / "cache")
+        handle = prepare(settings, open_collection(str(folder)), tmp_path / "cache").handle
         asked.append((handle, folder / "queries.jsonl", tmp_path / f"{language}{rm3}.json"))
-        peer.append((str(handle.index), language, rm3, [query["text"] for query in queries]))
+        peer.append((str(handle.index), language, rm3, list(queries.values())))
     run_script(ONE_INDEX, str(find_java().anserini), json.dumps(peer), str(tmp_path / "peer.json"))
     theirs = json.loads((tmp_path / "peer.json").read_text())
     ours = [[list(map(list, hits)) for hits in lists.values()] for lists in our_lists(asked)]

@@ -23,13 +23,14 @@ from rankgen.manifests.records import Candidates, Query
 from rankgen.retrieval.colbert.build import BuildRequest, build
 from rankgen.retrieval.colbert.index import RESIDUAL_BITS
 from rankgen.retrieval.collections.open_collection import open_collection
-from rankgen.retrieval.retriever import RetrieverHandle, open_searcher, prepare
+from rankgen.retrieval.first_stage import RetrieverHandle
+from rankgen.retrieval.retriever import open_searcher, prepare
 from rankgen.retrieval.settings import parse_retriever
 
 # The first test of a machine compiles colbert-ai's C++.
 pytestmark = pytest.mark.timeout(1200)
 
-# The functions of colbert-ai's IndexSaver that a build mends.
+# The functions of colbert-ai's IndexSaver that a build replaces.
 SAVING = ("save_codec", "_write_chunk_to_disk")
 PREPARE = """
 import sys
@@ -46,7 +47,7 @@ prepare(parse_retriever("colbert", checkpoint=checkpoint), open_collection(colle
 
 def prepared(checkpoint: Path, collection: Path, cache: Path, depth: int = 100) -> RetrieverHandle:
     settings = parse_retriever("colbert", checkpoint=str(checkpoint), depth=depth, threads=1)
-    return prepare(settings, open_collection(str(collection)), cache)
+    return prepare(settings, open_collection(str(collection)), cache).handle
 
 
 def colbert_s_own(
@@ -131,8 +132,8 @@ def test_indexing_and_searching_by_the_codec_of_gpus_is_the_same(
 
     # Which a build sets for good.
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    for mended, name in ((Checkpoint, "docFromText"), *((IndexSaver, name) for name in SAVING)):
-        monkeypatch.setattr(mended, name, getattr(mended, name))
+    for owner, name in ((Checkpoint, "docFromText"), *((IndexSaver, name) for name in SAVING)):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
     build(request)
     assert called == ["packbits"]
     for name in ("0.residuals.pt", "0.codes.pt", "centroids.pt"):
@@ -167,7 +168,7 @@ def test_the_command_runs_it_in_workers(
     assert len(recipe["retriever.checkpoint_sha256"]) == 64
 
 
-def test_a_killed_build_is_gone_on_with(
+def test_a_killed_build_resumes(
     index: RetrieverHandle,
     sentences: Path,
     colbert_checkpoint: Path,
@@ -210,7 +211,7 @@ def test_a_damaged_index_and_a_missing_part_are_refused(
     with pytest.raises(IntegrityProblem, match="cannot be opened"):
         open_searcher(index.model_copy(update={"index": copy}))
     (copy / "index.json").unlink()
-    with pytest.raises(IntegrityProblem, match="damaged or another corpus's"):
+    with pytest.raises(IntegrityProblem, match="damaged or belongs to another corpus"):
         prepared(colbert_checkpoint, sentences, tmp_path)
 
 

@@ -8,6 +8,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from rankgen.manifests.errors import UsageError
+from rankgen.retrieval.colbert import first_stage
 from rankgen.retrieval.colbert.checkpoint import check_encoder, find_checkpoint
 from rankgen.retrieval.settings import parse_retriever
 
@@ -24,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 def test_the_digest_follows_the_files_and_not_the_place(folder: Path, tmp_path: Path) -> None:
     found = find_checkpoint(str(folder))
     assert found.folder == folder.resolve()
-    again = parse_retriever("colbert", checkpoint=str(folder)).identity()
+    again = first_stage.identity(parse_retriever("colbert", checkpoint=str(folder)))
     assert again == {
         "name": "colbert",
         "depth": 100,
@@ -41,8 +42,8 @@ def test_the_digest_follows_the_files_and_not_the_place(folder: Path, tmp_path: 
         ("config.json", None, "has no config.json with model.safetensors or pytorch_model.bin"),
         ("model.safetensors", None, "has no config.json with model.safetensors"),
         ("config.json", "{", "config.json of .* is not JSON"),
-        ("config.json", '{"auto_map": {}}', "brings code of its own"),
-        ("artifact.metadata", '{"dim": 128}', "it has vectors of 4, not of 128"),
+        ("config.json", '{"auto_map": {}}', "needs its own code"),
+        ("artifact.metadata", '{"dim": 128}', "it has vectors of width 4, not 128"),
         ("artifact.metadata", "[]", "artifact.metadata of .* is not a JSON object"),
         ("model.safetensors", "not weights", "model.safetensors of .* cannot be read"),
     ],
@@ -58,7 +59,7 @@ def test_a_broken_checkpoint(folder: Path, file: str, content: str | None, messa
 
 def test_another_model_is_not_taken_for_colbert(folder: Path) -> None:
     save_file({"classifier.weight": np.zeros((1, 8))}, folder / "model.safetensors")
-    with pytest.raises(UsageError, match=r"is not a ColBERT checkpoint.*no projection"):
+    with pytest.raises(UsageError, match=r"is not a ColBERT checkpoint.*lacks the projection"):
         find_checkpoint(str(folder))
 
 

@@ -1,4 +1,4 @@
-"""When these fail, colbert-ai works without the mends, and `colbert_mends.py` can go."""
+"""When these fail, colbert-ai works without the changes, and `compat.py` can go."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def loaded(checkpoint: Path, made: Any) -> Any:
     return made.from_pretrained(str(checkpoint), colbert_config=ColBERTConfig(dim=128))
 
 
-def test_each_mend_is_still_needed(colbert_checkpoint: Path) -> None:
+def test_each_change_is_still_needed(colbert_checkpoint: Path) -> None:
     import_colbert()
     from colbert.modeling.hf_colbert import class_factory
 
@@ -30,7 +30,7 @@ def test_each_mend_is_still_needed(colbert_checkpoint: Path) -> None:
         loaded(colbert_checkpoint, without_set)
 
 
-def test_the_mended_model_has_the_checkpoint_s_weights(colbert_checkpoint: Path) -> None:
+def test_the_patched_model_has_the_checkpoint_s_weights(colbert_checkpoint: Path) -> None:
     import_colbert()
     import torch
     from colbert.infra import ColBERTConfig

@@ -10,8 +10,16 @@ from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.records import Candidates, Query
 from rankgen.manifests.run.candidate_lists import CandidateLists
+from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.run.query_table import QueryTable
 from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.storage.shard import write_shard
+from rankgen.manifests.storage.string_pairs import place_of
+from rankgen.retrieval.collections.open_collection import open_collection
+from rankgen.retrieval.first_stage import Wanted
+from rankgen.retrieval.runs import fuse
 from rankgen.retrieval.runs.fusion import fused
 from rankgen.retrieval.settings import parse_retriever
 
@@ -64,21 +72,50 @@ def test_the_command_fuses_runs_and_refuses_those_of_another_corpus(tmp_path: Pa
         assert "recorded run, in the order of its score column: queries 3, " in said
     manifest = json.loads((tmp_path / "two" / "manifest.json").read_text())["predicate"]
     assert manifest["settings"]["recorded_run"]["queries_without_lines"] == 2
-    fuse = f"fuse:{tmp_path / 'one'},{tmp_path / 'two'}"
-    retrieve("--collection", folder, "--retriever", fuse, "--out", tmp_path / "fused")
-    lists = CandidateLists(RunDirectory(tmp_path / "fused"))[["q1", "q2"]]
-    assert lists["q1"].doc_ids == ["b", "a", "c"]
-    assert lists["q2"].doc_ids == ["d"]
+    both = f"fuse:{tmp_path / 'one'},{tmp_path / 'two'}"
+    retrieve("--collection", folder, "--retriever", both, "--out", tmp_path / "fused")
+    lists = CandidateLists(RunDirectory(tmp_path / "fused")).of(["q2", "q1"])
+    assert [(found.query_id, found.doc_ids) for found in lists] == [
+        ("q2", ("d",)),
+        ("q1", ("b", "a", "c")),
+    ]
+    recipe = json.loads((tmp_path / "fused" / ".rankgen" / "plan.json").read_text())["recipe"]
+    keys = {key: value for key, value in recipe.items() if key.startswith("retriever.")}
+    assert keys.pop("retriever.inputs_sha256")
+    assert keys == {"retriever.name": "fuse", "retriever.depth": 100, "retriever.fusion": "rrf"}
     retrieve(
-        *("--collection", folder, "--retriever", fuse, "--fusion", "union", "--depth", 2),
+        *("--collection", folder, "--retriever", both, "--fusion", "union", "--depth", 2),
         *("--out", tmp_path / "union"),
     )
-    assert CandidateLists(RunDirectory(tmp_path / "union"))[["q1"]]["q1"].doc_ids == ["a", "b"]
+    (found,) = CandidateLists(RunDirectory(tmp_path / "union")).of(["q1"])
+    assert found.doc_ids == ("a", "b")
     (folder / "corpus.tsv").write_text("".join(f"{d}\tother {d}\n" for d in "abcd"))
-    command = ["retrieve", "--collection", str(folder), "--retriever", fuse]
+    command = ["retrieve", "--collection", str(folder), "--retriever", both]
     refused = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "other")])
     assert refused.exit_code == 2
     assert "was retrieved from another corpus" in refused.stderr
+
+
+def test_lists_are_fused_portion_by_portion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fuse, "PORTION", 3)
+    inputs = []
+    for name, doc_ids, shards in (("one", ("a", "b"), 3), ("two", ("b", "c"), 2)):
+        run = RunDirectory(tmp_path / name)
+        queries = QueryTable(Query(f"q{n}", "") for n in range(len(inputs), 12))
+        for shard in range(shards):
+            asked = queries.of_shard(shard, shards)
+            rows = candidate_table(Candidates(q.query_id, doc_ids, (2.0, 1.0)) for q in asked)
+            write_shard(run.shard_path("candidates", shard, shards), "candidates", rows, "f")
+        inputs.append(CandidateLists(run))
+    settings = parse_retriever("fuse:one,two", fusion="union", depth=3)
+    (tmp_path / "any.tsv").write_text("1\tone\n")
+    collection = open_collection("", corpus=tmp_path / "any.tsv", queries=tmp_path / "any.tsv")
+    wanted = Wanted(settings, collection, queries, tmp_path, frozenset())
+    found = {c.query_id: c.doc_ids for c in fuse._fused_lists(inputs, wanted)}
+    assert list(found) == sorted(found, key=place_of)
+    assert found == {"q0": ("a", "b")} | {f"q{n}": ("a", "b", "c") for n in range(1, 12)}
 
 
 def test_what_cannot_be_fused(tmp_path: Path) -> None:
@@ -86,5 +123,5 @@ def test_what_cannot_be_fused(tmp_path: Path) -> None:
         parse_retriever("fuse")
     with pytest.raises(UsageError, match="'fuse' needs at least two runs"):
         parse_retriever(f"fuse:{tmp_path}")
-    with pytest.raises(UsageError, match="fusion cannot be 'sum'"):
+    with pytest.raises(UsageError, match=r"fusion is not .*: 'sum'"):
         parse_retriever("fuse:a,b", fusion="sum")

@@ -36,7 +36,7 @@ def test_java_and_anserini_are_found_without_importing_pyserini() -> None:
 
 def test_a_java_home_without_java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RANKGEN_JAVA_HOME", str(tmp_path))
-    with pytest.raises(EnvironmentProblem, match="there is no Java runtime in") as caught:
+    with pytest.raises(EnvironmentProblem, match="is not a Java runtime") as caught:
         find_java()
     assert caught.value.exit_code == 3
     assert "pip install" in str(caught.value.hint)
@@ -65,7 +65,7 @@ def test_bm25_without_java_leaves_nothing_behind(
     corpus.write_text("1\tone\n")
     queries.write_text("1\tone\n")
     monkeypatch.setenv("RANKGEN_JAVA_HOME", str(tmp_path / "nowhere"))
-    with pytest.raises(EnvironmentProblem, match="no Java runtime"):
+    with pytest.raises(EnvironmentProblem, match="is not a Java runtime"):
         prepare(
             parse_retriever("bm25"),
             open_collection("", corpus=corpus, queries=queries),

@@ -119,25 +119,25 @@ def test_a_recorded_run(collection: Collection, tmp_path: Path) -> None:
     queries = list(collection.queries())
     own = find_own_documents("auto", collection, QueryTable(queries)).left_out
     settings = parse_retriever(f"recorded:{run}", depth=2)
-    kept = prepare(settings, collection, tmp_path)
-    handle = prepare(settings, collection, tmp_path, own=own)
-    lists, counts = filled(RetrieveFactory(kept, 2)(), queries[:3])
+    kept = prepare(settings, collection, tmp_path).handle
+    handle, _, _, losses = prepare(settings, collection, tmp_path, own=own)
+    lists, counts = filled(RetrieveFactory(kept)(), queries[:3])
     assert lists == {"q1": ["q1", "d1"], "q2": ["d1", "d2"], "3": ["3", "d1"]}
     assert "own_documents_left_out" not in counts
-    lists, counts = filled(RetrieveFactory(handle, 2)(), queries[:3])
+    lists, counts = filled(RetrieveFactory(handle)(), queries[:3])
     assert lists == {"q1": ["d1", "d2"], "q2": ["d1", "d2"], "3": ["3", "d1"]}
     # Of q2 too, which would have stood below the depth.
     assert counts["own_documents_left_out"] == 2
     assert counts["lists_shorter_than_depth"] == 0
-    assert handle.losses is not None
-    assert handle.losses.short_lists == 0
+    assert losses is not None
+    assert losses.short_lists == 0
 
 
 def test_a_list_of_nothing_else_is_a_failed_query(collection: Collection, tmp_path: Path) -> None:
     run = write_lines(tmp_path / "some.trec", ["q1 Q0 q1 1 9 t"])
     settings = parse_retriever(f"recorded:{run}", depth=2)
-    handle = prepare(settings, collection, tmp_path, own=frozenset({"q1"}))
-    shard = asyncio.run(RetrieveFactory(handle, 2)().fill([Query("q1", "")], Path("unused")))
+    handle = prepare(settings, collection, tmp_path, own=frozenset({"q1"})).handle
+    shard = asyncio.run(RetrieveFactory(handle)().fill([Query("q1", "")], Path("unused")))
     assert shard.failed == {"q1": "recorded found no candidates for it"}
 
 

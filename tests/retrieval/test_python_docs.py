@@ -124,6 +124,6 @@ def test_what_is_ambiguous_or_trivial_is_left_out() -> None:
 
 
 def test_a_library_without_docstrings(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentProblem, match="has 0 documentation strings of use"):
+    with pytest.raises(EnvironmentProblem, match="has 0 usable documentation strings"):
         write_python_docs(tmp_path / "out", library=tmp_path)
     assert not (tmp_path / "out").exists()

@@ -8,10 +8,12 @@ import pytest
 
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Candidates, Query
+from rankgen.manifests.run.query_table import QueryTable
 from rankgen.manifests.trec import read_qrels
 from rankgen.retrieval.collections.collection import Collection
 from rankgen.retrieval.collections.open_collection import open_collection
-from rankgen.retrieval.retriever import RetrieverHandle, open_searcher, prepare
+from rankgen.retrieval.first_stage import RetrieverHandle
+from rankgen.retrieval.retriever import open_searcher, prepare
 from rankgen.retrieval.runs.run_order import RunLosses
 from rankgen.retrieval.settings import parse_retriever
 
@@ -44,15 +46,12 @@ def run(tmp_path: Path) -> Path:
 def searched(
     run: Path, collection: Collection, cache: Path, *queries: str, **settings: object
 ) -> tuple[list[Candidates], RunLosses]:
-    handle = prepare(
-        parse_retriever(f"recorded:{run}", **settings),  # type: ignore[arg-type]
-        collection,
-        cache,
-    )
+    retriever = parse_retriever(f"recorded:{run}", **settings)  # type: ignore[arg-type]
+    handle, _, _, losses = prepare(retriever, collection, cache)
     searcher = open_searcher(pickle.loads(pickle.dumps(handle)))
-    assert handle.losses is not None
+    assert losses is not None
     found = searcher.search([Query(query, "") for query in queries], handle.settings.depth)
-    return found, handle.losses
+    return found, losses
 
 
 def test_score_order_is_trec_eval_s_and_rank_order_the_column_s(
@@ -113,7 +112,7 @@ def test_the_cut_comes_after_the_order_and_a_deeper_search_is_refused(
     cut, losses = searched(run, collection, tmp_path, "q1", depth=2)
     assert cut == [Candidates("q1", ("a", "c"), (3.5, 2.25))]
     assert losses.rows_without_document == 0
-    handle = prepare(parse_retriever(f"recorded:{run}", depth=2), collection, tmp_path)
+    handle = prepare(parse_retriever(f"recorded:{run}", depth=2), collection, tmp_path).handle
     with pytest.raises(UsageError, match="depth 3 exceeds the 2"):
         open_searcher(handle).search([Query("q1", "")], 3)
 
@@ -123,12 +122,24 @@ def test_a_query_without_lines_is_empty(run: Path, collection: Collection, tmp_p
     assert found == [Candidates("q3", (), ())]
 
 
+def test_the_queries_to_ask_are_those_that_have_lines(
+    run: Path, collection: Collection, tmp_path: Path
+) -> None:
+    settings = parse_retriever(f"recorded:{run}")
+    assert [q.text for q in prepare(settings, collection, tmp_path).queries] == ["one", "two"]
+    held = QueryTable([Query("q2", "two")])
+    assert prepare(settings, collection, tmp_path, held).queries is held
+
+
 def test_a_run_for_other_queries_is_refused(
     run: Path, collection: Collection, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match="holds none of the 1 queries"):
         prepare(
-            parse_retriever(f"recorded:{run}"), collection, tmp_path, [Query("unknown", "text")]
+            parse_retriever(f"recorded:{run}"),
+            collection,
+            tmp_path,
+            QueryTable([Query("unknown", "text")]),
         )
 
 
@@ -202,7 +213,7 @@ def test_losses_of_the_paper_s_colbert_run(test_data: Path, tmp_path: Path) -> N
 
 
 def test_handles_are_plain_json(run: Path, collection: Collection, tmp_path: Path) -> None:
-    handle = prepare(parse_retriever(f"recorded:{run}"), collection, tmp_path)
+    handle = prepare(parse_retriever(f"recorded:{run}"), collection, tmp_path).handle
     text = handle.model_dump_json()
     assert RetrieverHandle.model_validate_json(text) == handle
     assert json.loads(text)["settings"]["name"] == "recorded"

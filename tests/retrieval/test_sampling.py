@@ -32,7 +32,9 @@ def test_seeds_differ_and_samples_nest() -> None:
     assert sample(50, 1)[:20] == sample(20, 1)
 
 
-@pytest.mark.parametrize(("n", "message"), [(201, "exceeds the 200"), (0, "is empty")])
+@pytest.mark.parametrize(
+    ("n", "message"), [(201, "is larger than the 200"), (0, "at least 1 query, not 0")]
+)
 def test_impossible_samples(n: int, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         sample(n, 0)

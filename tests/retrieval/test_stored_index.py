@@ -1,4 +1,4 @@
-"""BM25 over an index that somebody else made: texts from it, and another corpus's is refused."""
+"""BM25 over an existing index: texts come from it, and that of another corpus is refused."""
 
 from __future__ import annotations
 
@@ -114,12 +114,12 @@ def test_an_index_is_used_with_its_own_collection_only(folder: Path, tmp_path: P
     said = json.loads((tmp_path / "said.json").read_text())
     fits, fewer, others, bare, nothing, unknown, learned = said
     assert fits == ["d0", "d4"]
-    assert "holds 4 documents, and fewer 2: it is another corpus" in fewer
-    assert "has no document e" in others
-    assert "stores no texts" in bare
+    assert "belongs to another corpus: it has 4 documents, but fewer has 2" in fewer
+    assert "belongs to another corpus: it lacks document e" in others
+    assert "does not store texts" in bare
     assert "--corpus FILE" in bare
-    assert "no Lucene index" in nothing
+    assert "is not a Lucene index" in nothing
     assert "neither a folder nor a prebuilt index" in unknown
     assert "'msmarco-v1-passage'" in unknown
-    assert "is not one for BM25" in learned
+    assert "is not a BM25 index" in learned
     assert "recorded:RUN" in learned

@@ -87,8 +87,8 @@ def test_data_stays_data_and_the_user_is_told(
     said = capsys.readouterr().err
     first = documents[0].doc_id
     path = tmp_path / "corpus.tsv"
-    assert f"no header found in {path}: columns taken as id, text (first id: {first})" in said
-    assert said.count("no header found") == 1
+    assert f"no header in {path}; columns taken as id, text (first id: {first})" in said
+    assert said.count("no header in") == 1
 
 
 def test_quotation_marks_are_part_of_a_text_and_doubled_ones_are_told(
@@ -98,7 +98,7 @@ def test_quotation_marks_are_part_of_a_text_and_doubled_ones_are_told(
     collection = collection_of(tmp_path, corpus, ["qid\tquery", 't1\t"salt"'])
     assert [d.text for d in collection.documents()] == ['the "sea"', '"the ""sea"""']
     said = capsys.readouterr().err
-    assert "corpus.tsv holds texts in quotation marks, which are kept" in said
+    assert "corpus.tsv has texts in quotation marks, which are kept" in said
     assert "line 3" in said
     assert [query.text for query in collection.queries()] == ['"salt"']
     assert capsys.readouterr().err == ""

@@ -19,7 +19,7 @@ from rankgen.retrieval.collections.open_collection import open_collection
 def test_missing_corpus(tmp_path: Path) -> None:
     folder = beir_folder(tmp_path)
     (folder / "corpus.jsonl").unlink()
-    with pytest.raises(UsageError, match=r"holds no corpus\.jsonl, corpus\.tsv or corpus\.parquet"):
+    with pytest.raises(UsageError, match=r"has no corpus\.jsonl, corpus\.tsv or corpus\.parquet"):
         open_collection(str(folder))
     with pytest.raises(UsageError, match="there is no collection folder"):
         open_collection(str(tmp_path / "absent"))
@@ -41,13 +41,16 @@ BAD_CORPORA = {
     "no id": ([GOOD, '{"text": "x"}'], "line 2 has no id"),
     "null id": (['{"_id": null, "text": "x"}'], "line 1 has no id"),
     "empty id": (['{"_id": "", "text": "x"}'], "line 1: the document has an empty id"),
-    "white space in an id": (['{"_id": "a b", "text": "x"}'], "'a b' holds white space"),
+    "white space in an id": (['{"_id": "a b", "text": "x"}'], "'a b' has white space"),
     "no text field": ([GOOD, '{"_id": "2", "title": "x"}'], "line 2 has no text"),
-    "text of another type": (['{"_id": "2", "text": ["x"]}'], "field text is of type list"),
+    "text of another type": (
+        ['{"_id": "2", "text": ["x"]}'],
+        "field text is not a string but of type list",
+    ),
     "half a surrogate pair": (['{"_id": "2", "text": "\\ud800"}'], "line 1: .*surrogate"),
     "duplicate id": (
         [GOOD, '{"_id": "2", "text": "y"}', "", GOOD],
-        r"line 4: document id '1' stands already in .*line 1",
+        r"line 4: document id '1' is already used in .*line 1",
     ),
     "nothing": ([""], "has no document at all"),
 }
@@ -63,7 +66,7 @@ def test_bad_corpora_are_refused_by_line(tmp_path: Path, lines: list[str], messa
 
 
 BAD_QUERIES = {
-    "duplicate id": ([GOOD, GOOD], r"queries\.jsonl line 2: query id '1' stands already in"),
+    "duplicate id": ([GOOD, GOOD], r"queries\.jsonl line 2: query id '1' is already used in"),
     "no text": (['{"_id": "1", "text": " "}'], "line 1: query 1 has no text"),
     "nothing": ([], "has no query at all"),
 }
@@ -107,5 +110,5 @@ def test_a_damaged_parquet_file(tmp_path: Path) -> None:
 def test_another_suffix_is_refused(tmp_path: Path) -> None:
     corpus = write_lines(tmp_path / "c.csv", ["1,one"])
     queries = write_lines(tmp_path / "q.tsv", ["1\tone"])
-    with pytest.raises(UsageError, match=r"neither \.jsonl nor \.tsv nor \.parquet"):
+    with pytest.raises(UsageError, match=r"is not a \.jsonl, \.tsv or \.parquet file"):
         open_collection("", corpus=corpus, queries=queries).digest()

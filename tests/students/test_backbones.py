@@ -20,6 +20,7 @@ from transformers import (
 )
 
 from rankgen.students.model.cross_encoder import load_backbone, load_cross_encoder
+from rankgen.students.model.hardware import choose_hardware
 from rankgen.students.model.scoring import score_pairs
 from rankgen.students.training.train import train_student
 
@@ -81,7 +82,7 @@ def test_it_is_trained_and_plain_transformers_gives_its_scores(
     passages = {f"d{n}": "good bat " * (n % 7) + "fen" for n in range(12)}
     tokenised = student.tokenise_queries(queries), student.tokenise_passages(passages)
     pairs = [(tokenised[0]["q"], tokenised[1][name]) for name in passages]
-    ours = score_pairs(student, pairs, device=torch.device("cpu"), chunk_tokens=60)
+    ours = score_pairs(student, pairs, choose_hardware("cpu", "fp32", chunk_tokens=60))
     tokenizer = AutoTokenizer.from_pretrained(settings.out)
     model = AutoModelForSequenceClassification.from_pretrained(settings.out).eval()
     texts = [queries["q"]] * len(passages), list(passages.values())

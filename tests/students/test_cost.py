@@ -18,7 +18,8 @@ from rankgen.students.evaluation.settings import EvaluationSettings
 from rankgen.students.evaluation.table import format_table
 from rankgen.students.model.cross_encoder import CrossEncoder, load_backbone
 from rankgen.students.model.hardware import choose_hardware
-from rankgen.students.reranking.candidates import CandidateTexts, read_candidates
+from rankgen.students.reranking.candidates import CandidateTexts, FirstStage
+from rankgen.students.reranking.reranker import StudentReranker
 
 # The first query, which warms the student up, and then each list.
 SECONDS = (9.0, 0.1, 0.4, 0.2)
@@ -39,7 +40,13 @@ def run_with(write_candidates: Callable[..., Path], queries: int, passages: int)
 
 
 def texts_of(run: Path) -> CandidateTexts:
-    return read_candidates(RunDirectory(run))
+    first_stage = FirstStage(RunDirectory(run))
+    return first_stage.texts(first_stage.lists.values(), None)
+
+
+def on_one_thread(encoder: CrossEncoder) -> StudentReranker:
+    hardware = choose_hardware("cpu", "fp32", chunk_tokens=512, threads=1)
+    return StudentReranker(encoder, hardware)
 
 
 def set_clock(monkeypatch: pytest.MonkeyPatch, seconds: tuple[float, ...]) -> None:
@@ -57,8 +64,7 @@ def test_the_cost_is_the_median_time_of_a_query_without_the_first(
     tmp_path: Path,
 ) -> None:
     set_clock(monkeypatch, SECONDS)
-    hardware = choose_hardware("cpu", "fp32", chunk_tokens=512, threads=1)
-    cost = measure_cost(encoder, texts_of(run_with(write_candidates, 3, 4)), hardware)
+    cost = measure_cost(on_one_thread(encoder), texts_of(run_with(write_candidates, 3, 4)))
     encoder.save(tmp_path / "student")
     weights = load_file(tmp_path / "student" / "model.safetensors")
     assert cost == Cost(
@@ -77,8 +83,7 @@ def test_at_most_ten_queries_are_timed(
     encoder: CrossEncoder, write_candidates: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_clock(monkeypatch, (9.0, *(0.1 * n for n in range(1, MOST_QUERIES + 1))))
-    hardware = choose_hardware("cpu", "fp32", chunk_tokens=512, threads=1)
-    cost = measure_cost(encoder, texts_of(run_with(write_candidates, 12, 3)), hardware)
+    cost = measure_cost(on_one_thread(encoder), texts_of(run_with(write_candidates, 12, 3)))
     assert (cost.queries, cost.ms_per_query) == (10, 550.0)
 
 
@@ -90,9 +95,8 @@ def test_the_cost_is_that_of_scoring_every_pair(
     encoder.model.get_submodule("classifier").register_forward_hook(
         lambda _module, _inputs, logits: scored.append(len(logits))
     )
-    hardware = choose_hardware("cpu", "fp32", chunk_tokens=512, threads=1)
     # A short list is repeated up to a hundred.
-    cost = measure_cost(encoder, texts_of(run_with(write_candidates, 2, passages)), hardware)
+    cost = measure_cost(on_one_thread(encoder), texts_of(run_with(write_candidates, 2, passages)))
     assert (cost.queries, cost.passages) == (2, 100)
     # Two lists, and the first once more to warm up.
     assert sum(scored) == 3 * cost.passages

@@ -11,9 +11,9 @@ import torch
 
 from rankgen.manifests.errors import UsageError
 from rankgen.students.model.cross_encoder import CrossEncoder, load_backbone, load_cross_encoder
+from rankgen.students.model.hardware import Hardware, choose_hardware
 from rankgen.students.model.scoring import forward_sorted, score_pairs
 
-CPU = torch.device("cpu")
 QUERIES = {f"q{n}": f"what is the meaning of number {n}" for n in range(4)}
 DOCUMENTS = {f"d{n}": "some words of a passage about nothing " * n for n in range(25)}
 
@@ -22,11 +22,15 @@ def backbone(source: str, dropout: float | None = None) -> CrossEncoder:
     return load_backbone(source, seed=1, query_tokens=32, passage_tokens=256, dropout=dropout)
 
 
+def on_cpu(chunk_tokens: int = 4096) -> Hardware:
+    return choose_hardware("cpu", "fp32", chunk_tokens=chunk_tokens)
+
+
 def scores_of(encoder: CrossEncoder, chunk_tokens: int = 2400) -> np.ndarray:
     queries = encoder.tokenise_queries(QUERIES)
     passages = encoder.tokenise_passages(DOCUMENTS)
     pairs = [(queries[q], passages[d]) for q in QUERIES for d in DOCUMENTS]
-    return score_pairs(encoder, pairs, device=CPU, chunk_tokens=chunk_tokens)
+    return score_pairs(encoder, pairs, on_cpu(chunk_tokens))
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +109,7 @@ def test_chunking_changes_no_gradient(encoder: CrossEncoder) -> None:
     gradients = []
     for chunk_tokens in (1, 800, 10**9):
         encoder.model.zero_grad()
-        scores = forward_sorted(
-            encoder, pairs, device=CPU, is_bf16=False, chunk_tokens=chunk_tokens
-        )
+        scores = forward_sorted(encoder, pairs, on_cpu(chunk_tokens))
         (scores * weights).sum().backward()
         gradients.append(
             torch.cat([p.grad.flatten() for p in encoder.model.parameters() if p.grad is not None])
@@ -123,18 +125,18 @@ def test_equal_pairs_have_equal_scores_wherever_they_stand(encoder: CrossEncoder
     passages = encoder.tokenise_passages(DOCUMENTS)
     pairs = [(query, passages[d]) for d in DOCUMENTS]
     repeated = [pair for pair in pairs for _ in range(3)] + pairs
-    scores = score_pairs(encoder, repeated, device=CPU, chunk_tokens=200)
+    scores = score_pairs(encoder, repeated, on_cpu(200))
     groups = [{*scores[3 * n : 3 * n + 3], scores[3 * len(pairs) + n]} for n in range(len(pairs))]
     assert all(len(group) == 1 for group in groups)
     assert len(set(scores)) > 1
     np.testing.assert_allclose(
-        scores[-len(pairs) :], score_pairs(encoder, pairs, device=CPU), atol=2e-5
+        scores[-len(pairs) :], score_pairs(encoder, pairs, on_cpu()), atol=2e-5
     )
 
 
 def test_scoring_needs_no_pairs_and_keeps_the_mode(encoder: CrossEncoder) -> None:
     encoder.model.train()
-    assert score_pairs(encoder, [], device=CPU).shape == (0,)
+    assert score_pairs(encoder, [], on_cpu()).shape == (0,)
     before = scores_of(encoder)
     assert encoder.model.training
     np.testing.assert_allclose(scores_of(encoder), before, atol=1e-6)

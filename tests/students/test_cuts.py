@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
 
 from rankgen.manifests.errors import UsageError
 from rankgen.students.model.cross_encoder import load_backbone, load_cross_encoder
+from rankgen.students.model.hardware import choose_hardware
 from rankgen.students.model.scoring import score_pairs
 from rankgen.students.reranking.student_identity import student_identity
 
@@ -56,9 +56,7 @@ def score(student: str) -> float:
     query = encoder.tokenise_queries({"q": QUERY})["q"]
     passage = encoder.tokenise_passages({"d": PASSAGE})["d"]
     assert (len(query), len(passage)) == (12, 20)
-    (scored,) = score_pairs(
-        encoder, [(query, passage)], device=torch.device("cpu"), chunk_tokens=100
-    )
+    (scored,) = score_pairs(encoder, [(query, passage)], choose_hardware("cpu", "fp32"))
     return float(scored)
 
 
@@ -135,7 +133,7 @@ def test_the_card_says_which_texts_sentence_transformers_cuts_otherwise(student:
             encoder.tokenise_queries({"q": query})["q"],
             encoder.tokenise_passages({"d": passage})["d"],
         )
-        (ours,) = score_pairs(encoder, [pair], device=torch.device("cpu"), chunk_tokens=100)
+        (ours,) = score_pairs(encoder, [pair], choose_hardware("cpu", "fp32"))
         return float(ours), float(model.predict([(query, passage)])[0])
 
     ours, theirs = both("a good query", "good water and salt")

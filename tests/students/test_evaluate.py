@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from rankgen.manifests.errors import UsageError
-from rankgen.students.evaluation import student_scores
 from rankgen.students.evaluation.evaluate import evaluate
 from rankgen.students.evaluation.settings import EvaluationSettings
 from rankgen.students.evaluation.table import format_table
 from rankgen.students.model.cross_encoder import load_backbone
+from rankgen.students.reranking.reranker import StudentReranker
 from rankgen.students.training.validation import Validation
 
 QUERIES = {"q1": "first", "q2": "second"}
@@ -203,10 +203,10 @@ def test_student_reranks_once_and_is_remembered(
     first = evaluate(settings)
     assert (first.systems[1].name, first.systems[1].kind) == ("my-student", "student")
 
-    def never(*_: object) -> None:
+    def never(*_: object, **__: object) -> None:
         raise AssertionError("scored again")
 
-    monkeypatch.setattr(student_scores, "_score", never)
+    monkeypatch.setattr(StudentReranker, "load", never)
     assert evaluate(settings) == first
     with pytest.raises(AssertionError, match="scored again"):
         evaluate(settings.model_copy(update={"depth": 1}))

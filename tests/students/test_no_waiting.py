@@ -123,7 +123,7 @@ def test_padded_scores_and_gradients_are_those_of_transformers_to_the_bit(
         lambda _, args, named: given.append(named.get("attention_mask")), with_kwargs=True
     )
     torch.manual_seed(5)
-    ours = chunk_scores(encoder, pairs, CPU, False)
+    ours = chunk_scores(encoder, pairs, choose_hardware("cpu", "fp32"))
     of_ours = gradient(model, ours)
     torch.manual_seed(5)
     theirs = model(**of_pairs.collate(pairs)).logits[:, 0]

@@ -11,9 +11,10 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
+from rankgen.generator.api.train_options import TrainOptions
 from rankgen.generator.cli import app
-from rankgen.generator.commands.train_student import train_settings
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.validation import validated
 from rankgen.students.choices import DEFAULT_BACKBONE
 from rankgen.students.model.cross_encoder import load_backbone
 from rankgen.students.training.lists import sample_positions
@@ -79,20 +80,25 @@ EXPECTED: dict[str, dict[str, object]] = {
 
 @pytest.mark.parametrize("name", list(PRESETS))
 def test_a_preset_is_what_was_published_and_gives_way_to_what_is_given(name: str) -> None:
-    settings = train_settings({**EVERYTHING, "preset": name}, "here")
+    settings = validated(TrainOptions, {**EVERYTHING, "preset": name}, "here").training()
     expected = {**COMMON, **EXPECTED[name]}
     shown = settings.model_dump()
     assert {key: shown[key] for key in expected} == expected
     assert PRESETS[name].keys() - {"backbone"} <= expected.keys()
     assert settings.backbone == "first-stage-student"
-    changed = train_settings({**EVERYTHING, "preset": name, "learning_rate": 2e-5}, "here")
+    changed = validated(
+        TrainOptions, {**EVERYTHING, "preset": name, "learning_rate": 2e-5}, "here"
+    ).training()
     assert changed == settings.model_copy(update={"learning_rate": 2e-5})
 
 
 def test_presets_from_scratch_begin_with_the_default_backbone() -> None:
     given = {key: value for key, value in EVERYTHING.items() if key != "backbone"}
     for name in ("paper-labels", "paper-single"):
-        assert train_settings({**given, "preset": name}, "here").backbone == DEFAULT_BACKBONE
+        assert (
+            validated(TrainOptions, {**given, "preset": name}, "here").training().backbone
+            == DEFAULT_BACKBONE
+        )
     assert DEFAULT_BACKBONE == "google/electra-base-discriminator"
 
 

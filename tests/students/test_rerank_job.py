@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -23,7 +24,10 @@ from rankgen.manifests.run.candidate_rows import candidate_table
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.trec import read_run, trec_eval_order
 from rankgen.students.model.cross_encoder import load_backbone
-from rankgen.students.reranking.strict_order import descending_from, strictly_ordered
+from rankgen.students.model.hardware import choose_hardware
+from rankgen.students.reranking.candidates import CandidateTexts
+from rankgen.students.reranking.reranker import StudentReranker
+from rankgen.students.reranking.strict_order import strictly_ordered, with_the_rest
 
 ROW = Candidates("q", ("b", "c", "a", "d"), (4.0, 3.0, 2.0, 1.0))
 WORDS = ["moon", "water", "salt", "pepper", "iron", "cloud", "river", "stone"]
@@ -66,8 +70,21 @@ def test_scores_strictly_decrease_in_32_bits(scores: list[float], rest: int, tie
 
 
 def test_a_score_that_is_no_number_is_named() -> None:
-    with pytest.raises(IntegrityProblem, match="query q are no finite numbers"):
+    with pytest.raises(IntegrityProblem, match="query q are not finite numbers"):
         strictly_ordered(ROW, [1.0, math.nan], "first-stage")
+
+
+def test_a_student_that_gives_no_numbers_is_told(tiny_backbone: str) -> None:
+    encoder = load_backbone(tiny_backbone, seed=1, query_tokens=8, passage_tokens=16, dropout=0.0)
+    torch.nn.init.constant_(encoder.model.get_submodule("classifier").bias, math.nan)
+    student = StudentReranker(encoder, choose_hardware("cpu", "fp32"), depth=2)
+    queries, documents = {"q": "which is salt"}, {"b": "salt", "c": "iron"}
+    scored: list[int] = []
+    ordered, failed = student.rerank([ROW], queries, documents, scored.append)
+    reason = "the student's scores for query q are not finite numbers"
+    assert (ordered, failed, sum(scored)) == ([], {"q": reason}, 2)
+    with pytest.raises(IntegrityProblem, match=reason):
+        student.scores(CandidateTexts((ROW,), queries, documents))
 
 
 def test_tied_scores_are_refused_when_a_shard_is_checked() -> None:
@@ -181,6 +198,6 @@ def test_rerank_of_nothing_says_so(student: Path, tmp_path: Path) -> None:
 
 def test_scores_below_a_large_one_still_decrease() -> None:
     for score in (0.0, 3e8, -3e8, 1e30):
-        strict = [score, *descending_from(score, 5)]
+        strict = with_the_rest([score], 6)
         assert (np.diff(np.asarray(strict, dtype=np.float32)) < 0).all()
-    assert descending_from(1.0, 3) == [0.0, -1.0, -2.0]
+    assert with_the_rest([3.0, 1.0], 5) == [3.0, 1.0, 0.0, -1.0, -2.0]

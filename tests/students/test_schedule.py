@@ -52,7 +52,7 @@ def test_a_warm_up_without_an_end_is_refused(recipe: dict[str, object], warmup: 
         UsageError, match=f"warmup_steps is {warmup} and the training has 3 steps"
     ) as error:
         train_student(settings_of(recipe, max_steps=3, warmup_steps=warmup))
-    assert "--set warmup_steps=N" in str(error.value.hint)
+    assert "--warmup-steps N" in str(error.value.hint)
     # Twelve lists, four a step: three steps an epoch.
     with pytest.raises(UsageError, match="has 3 steps"):
         train_student(settings_of(recipe, epochs=1.0, warmup_steps=warmup))

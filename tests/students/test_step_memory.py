@@ -14,7 +14,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.students.model import scoring
 from rankgen.students.model.cross_encoder import CrossEncoder, load_backbone
-from rankgen.students.model.hardware import choose_hardware
+from rankgen.students.model.hardware import Hardware, choose_hardware
 from rankgen.students.model.pair_template import Pair
 from rankgen.students.training import chunked_backward as score_cache
 from rankgen.students.training import step as step_module
@@ -138,16 +138,16 @@ def scarce(monkeypatch: pytest.MonkeyPatch, limit: int) -> list[int]:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     def scarce_whole(
-        encoder: CrossEncoder, pairs: Sequence[Pair], **options: object
+        encoder: CrossEncoder, pairs: Sequence[Pair], hardware: Hardware
     ) -> torch.Tensor:
         held(encoder, pairs)
-        return whole(encoder, pairs, **options)  # type: ignore[arg-type]
+        return whole(encoder, pairs, hardware)
 
     def scarce_chunk(
-        encoder: CrossEncoder, pairs: Sequence[Pair], device: torch.device, is_bf16: bool
+        encoder: CrossEncoder, pairs: Sequence[Pair], hardware: Hardware
     ) -> torch.Tensor:
         held(encoder, pairs)
-        return chunk(encoder, pairs, device, is_bf16)
+        return chunk(encoder, pairs, hardware)
 
     monkeypatch.setattr(step_module, "forward_sorted", scarce_whole)
     monkeypatch.setattr(score_cache, "chunk_scores", scarce_chunk)

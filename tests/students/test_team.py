@@ -84,9 +84,8 @@ def words(write_rankings: Callable[..., Path], tiny_backbone: str) -> list[str]:
     words = ["train-student", "--rankings", str(rankings), "--backbone", tiny_backbone]
     words += ["--learning-rate", "1e-3", "--queries-per-step", "3"]
     words += ["--device", "cpu", "--precision", "fp32"]
-    for value in ("query_tokens=8", "passage_tokens=16", "dropout=0.0", "checkpoint_every=2"):
-        words += ["--set", value]
-    return words
+    words += ["--query-tokens", "8", "--passage-tokens", "16", "--dropout", "0"]
+    return [*words, "--checkpoint-every", "2"]
 
 
 def trained(words: list[str], out: Path, *more: str) -> dict[str, torch.Tensor]:
@@ -199,7 +198,8 @@ import json, sys
 import numpy as np
 import torch
 import torch.distributed as dist
-from rankgen.students import score_cache, scoring, step as step_module
+from rankgen.students.model import scoring
+from rankgen.students.training import step as step_module
 from rankgen.students.training.batches import TokenList
 from rankgen.students.model.cross_encoder import load_backbone
 from rankgen.students.model.hardware import choose_hardware
@@ -214,11 +214,11 @@ if size > 1:
     )
 whole = scoring.forward_sorted
 failures = []
-def scarce(encoder, pairs, **options):
+def scarce(encoder, pairs, hardware):
     if rank == 1 and len(pairs) > 3:
         failures.append(len(pairs))
         raise torch.OutOfMemoryError("CUDA out of memory")
-    return whole(encoder, pairs, **options)
+    return whole(encoder, pairs, hardware)
 step_module.forward_sorted = scarce
 encoder = load_backbone(backbone, seed=1, query_tokens=8, passage_tokens=16, dropout=0.0)
 draw = np.random.default_rng(1)

@@ -148,9 +148,9 @@ def test_nan_stops_with_the_queries_and_keeps_the_checkpoint(
     original = step_module.forward_sorted
     calls = []
 
-    def failing(*arguments: object, **options: object) -> torch.Tensor:
+    def failing(*arguments: object) -> torch.Tensor:
         calls.append(1)
-        scores: torch.Tensor = original(*arguments, **options)  # type: ignore[arg-type]
+        scores: torch.Tensor = original(*arguments)  # type: ignore[arg-type]
         return scores * math.nan if len(calls) > 2 else scores
 
     monkeypatch.setattr(step_module, "forward_sorted", failing)
@@ -205,7 +205,7 @@ def test_validation_keeps_the_best_weights_and_stops_early(
     measured = iter([0.3, 0.6, 0.5, 0.4])
     kept: dict[str, torch.Tensor] = {}
 
-    def measure(self: object, encoder: object, **_: object) -> float:
+    def measure(self: object, encoder: object, _hardware: object) -> float:
         value = next(measured)
         if value == 0.6:
             model = encoder.model  # type: ignore[attr-defined]

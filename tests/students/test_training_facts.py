@@ -12,7 +12,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 from toy_training import settings_of
 
-from rankgen.generator.commands.train_in_team import train_in_team
+from rankgen.generator.api.train_in_team import train_in_team
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.models.model_source import folder_digest
 from rankgen.students.training import train

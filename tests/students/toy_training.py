@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from rankgen.students.training.loop import metrics_path
+from rankgen.students.training.metrics_log import metrics_path
 from rankgen.students.training.settings import TrainSettings
 
 Texts = tuple[dict[str, list[str]], dict[str, str], dict[str, str]]

@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import get_args
 
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.storage.atomic import write_whole
 from rankgen.manifests.storage.digest import sha256_of_file, sha256_of_lines
-from rankgen.students.choices import Precision
 
 Facts = Mapping[str, object]
 
 
 def tables_digest(run: RunDirectory, tables: tuple[str, ...]) -> str:
-    """Returns one digest of the published shards of some tables: their names and their bytes."""
+    """Returns a digest of the published shards of some tables: their names and their bytes."""
     lines: list[str] = []
     for table in tables:
         for path in run.shard_paths(table):
@@ -28,22 +26,22 @@ def tables_digest(run: RunDirectory, tables: tuple[str, ...]) -> str:
 def check_recipe(
     path: Path, facts: Facts, modernised: Callable[[Facts], Facts] = lambda held: held
 ) -> None:
-    """Compares the facts that work was begun with to those of now.
+    """Compares the facts that work in a folder began with to the current ones.
 
     Args:
-        path: Where `write_recipe` put them, below the output's .rankgen folder.
-        facts: JSON values: the recipe and the digests of the data.
-        modernised: Turns the facts that an earlier version wrote into those of this one.
+        path: The file that `write_recipe` wrote, in the .rankgen folder of the output.
+        facts: The current recipe and digests of the data, as JSON values.
+        modernised: Converts facts that an earlier version wrote into those of this version.
 
     Raises:
-        UsageError: They differ; the message shows in what.
+        UsageError: They differ; the message shows how.
         IntegrityProblem: The file is missing or cannot be read.
     """
     try:
         held = modernised(dict(json.loads(path.read_text(encoding="utf-8"))))
     except (OSError, ValueError, TypeError):
         raise IntegrityProblem(
-            f"{path} cannot be read, so nobody knows what made {path.parent.parent}",
+            f"cannot read {path}, so the recipe of {path.parent.parent} is unknown",
             "choose another --out",
         ) from None
     differing = differences(held, facts)
@@ -54,24 +52,15 @@ def check_recipe(
         )
 
 
-def held_precision(path: Path) -> Precision | None:
-    """Returns the precision that work was begun with, or None where it is not written down."""
-    try:
-        held = json.loads(path.read_text(encoding="utf-8")).get("precision")
-    except (OSError, ValueError, AttributeError):
-        return None
-    return held if held in get_args(Precision) else None
-
-
 def write_recipe(path: Path, facts: Facts) -> None:
-    """Writes down what the work in this folder is begun with."""
+    """Writes the facts that the work in a folder begins with."""
     write_whole(path, (json.dumps(facts, indent=2, sort_keys=True) + "\n").encode())
 
 
 def differences(held: Facts, given: Facts) -> list[str]:
-    """Returns one phrase for every fact that differs, such as "seed: 1 there, 2 now".
+    """Returns one phrase per fact that differs, such as "seed: 1 there, 2 now".
 
-    A setting that an earlier version did not have is one that was not given.
+    A fact that one side lacks, as an earlier version may, counts as nothing.
     """
     return [
         f"{name}: {_shown(held.get(name))} there, {_shown(given.get(name))} now"

@@ -1,0 +1,64 @@
+"""Every command: its line in `rankgen --help`, and whether a recipe may have it as a step.
+
+A command NAME is the function of that name (with `_` for `-`) in the module of that name beside
+this one. Its parameters are settings, and their fields its options; see `from_models`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    Attributes:
+        about: What it does, in a line.
+        is_step: Whether it can be a step of a recipe.
+    """
+
+    about: str
+    is_step: bool = False
+
+
+COMMANDS = {
+    "retrieve": Command("Find candidates for every query of a collection.", is_step=True),
+    "label": Command("Have a teacher order every query's candidates.", is_step=True),
+    "negatives": Command(
+        "Draw hard negatives for judged queries: lists to train on with --loss lce.", is_step=True
+    ),
+    "train-student": Command("Train a small re-ranker on a teacher's rankings.", is_step=True),
+    "rerank": Command("Have a student order every query's candidates.", is_step=True),
+    "evaluate": Command(
+        "Score first stage, teachers and students as trec_eval does.", is_step=True
+    ),
+    "reproduce": Command("Print the paper's figures beside your own, and what is missing."),
+    "run": Command("Run a recipe; repeat the command to resume it."),
+    "quickstart": Command(
+        "Retrieve, label, train and evaluate on Python's own documentation, in some minutes."
+    ),
+    "python-docs": Command(
+        "Write a collection made of this Python's own documentation.", is_step=True
+    ),
+    "doctor": Command(
+        "Check this machine: what rankgen needs, what is missing, and how to mend it."
+    ),
+    "status": Command(
+        "Show how far a run is and who works on it, from any machine that sees its folder."
+    ),
+    "verify": Command(
+        "Check that a run holds exactly what was committed; exit code 5 if it does not."
+    ),
+}
+STEPS = tuple(name for name, entry in COMMANDS.items() if entry.is_step)
+
+
+def function_of(name: str) -> Callable[..., None]:
+    """Imports a command's function; its parameters are the command's settings."""
+    word = name.replace("-", "_")
+    module = importlib.import_module(f"rankgen.generator.commands.{word}")
+    return cast(Callable[..., None], getattr(module, word))
