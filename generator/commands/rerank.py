@@ -91,6 +91,7 @@ def _rerank(settings: RerankSettings, printing: Printing) -> None:
             },
             settings=settings.model_dump(mode="json"),
             tag=folder.name or settings.student,
+            stall_seconds=settings.stall_seconds,
             is_on_gpu=settings.device != "cpu",
             shards=settings.shards,
             workers=settings.workers,

@@ -6,8 +6,8 @@ import asyncio
 import importlib.metadata
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from rankgen.generator.answers.outcomes import NO_TOKENS, TeacherFailure
 from rankgen.generator.engines.answered_model import AnsweredModel
@@ -19,6 +19,7 @@ from rankgen.generator.engines.server_answer import InvalidResponse, read_answer
 from rankgen.generator.engines.server_pace import ServerPace
 from rankgen.generator.engines.server_probe import ServerFacts, probe_server, wants_merged_system
 from rankgen.generator.engines.server_refusal import refused_request
+from rankgen.generator.engines.settings import Api, EndpointSettings
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem, reason_of
 
@@ -27,33 +28,26 @@ if TYPE_CHECKING:
     from openai.types import Completion
     from openai.types.chat import ChatCompletion
 
-Api = Literal["chat", "completions"]
-
 _RETRIED_STATUS = frozenset({408, 409, 425})
 
 
-@dataclass(frozen=True)
-class ServerSettings:
+class ServerSettings(EndpointSettings):
     """How to send requests to a server.
 
     Attributes:
-        base_url: The server's URL, with or without /v1.
         model: The server's name for the model.
-        api: "chat" sends messages, "completions" sends token ids.
         seed: Sent with every request; greedy decoding does not use it.
         force_length: Ask for exactly `max_tokens` tokens (vLLM's `min_tokens`).
         add_special_tokens: Ask a chat server to add the beginning token, which Zephyr's chat format
             leaves to the tokenizer (supported by vLLM).
-        timeout_s: Time limit of one call in seconds.
     """
 
     base_url: str
-    model: str
     api: Api = "chat"
+    model: str
     seed: int = 0
     force_length: bool = False
     add_special_tokens: bool = False
-    timeout_s: float = 600.0
 
 
 class OpenAIServer:
@@ -100,7 +94,7 @@ class OpenAIServer:
             default_query=self._address.query,
             api_key=self._key,
             max_retries=0,
-            timeout=settings.timeout_s,
+            timeout=settings.request_timeout_s,
         )
 
     def wants_merged_system(self, messages: Sequence[ChatMessage]) -> bool:
@@ -140,7 +134,7 @@ class OpenAIServer:
                 failure = f"status {error.status_code}"
                 wait_at_least = retry_after_s(error.response.headers.get("retry-after"))
             except openai.APITimeoutError:
-                failure = f"no answer within {self._settings.timeout_s:g} s"
+                failure = f"no answer within {self._settings.request_timeout_s:g} s"
             except openai.APIConnectionError as error:
                 failure = f"connection failed ({type(error.__cause__).__name__})"
             except (openai.APIError, InvalidResponse, ValueError) as error:

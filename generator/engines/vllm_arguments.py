@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from pydantic import JsonValue
 
 from rankgen.generator.engines.engine_args import check_engine_args
+from rankgen.generator.engines.settings import CONTEXT_SIZE, EngineSettings
 from rankgen.generator.engines.vllm_dtype import Dtype, dtype_and_warning, own_dtype
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.model_source import split_revision
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from vllm.engine.arg_utils import AsyncEngineArgs
 
 
-@dataclass(frozen=True)
-class VllmSettings:
+class VllmSettings(EngineSettings):
     """How vLLM is started.
 
     Attributes:
@@ -29,28 +28,16 @@ class VllmSettings:
         tokenizer: A tokenizer other than the model's own, to decode the answer: a folder, an id,
             or "ID@COMMIT".
         context_size: Tokens of prompt and answer together (vLLM's max_model_len).
-        dtype: "auto", "bfloat16", "float16" or "float32"; see `vllm_dtype.fast_dtype`.
         seed: vLLM's seed; greedy decoding does not use it.
         force_length: Generate exactly `max_tokens` tokens, as rank_llm does for RankZephyr.
-        gpu_memory_utilization: Fraction of each GPU's memory for vLLM, 0 to 1.
-        tensor_parallel: GPUs that share one copy of the model.
-        cpu_kv_cache_gib: Size of the KV cache without a GPU, in GiB.
-        lora: Folder of a LoRA adapter to use for every prompt.
-        engine_args: More arguments, under vLLM's names; see `engine_args`.
     """
 
     model: str
     revision: str | None = None
     tokenizer: str | None = None
-    context_size: int = 4096
-    dtype: str = "auto"
+    context_size: int = CONTEXT_SIZE
     seed: int = 0
     force_length: bool = False
-    gpu_memory_utilization: float = 0.9
-    tensor_parallel: int = 1
-    cpu_kv_cache_gib: int = 2
-    lora: str | None = None
-    engine_args: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 def checked_dtype(
@@ -87,7 +74,7 @@ def engine_arguments(settings: VllmSettings) -> AsyncEngineArgs:
         "tokenizer": tokenizer,
         "tokenizer_revision": tokenizer_revision,
         "max_model_len": settings.context_size,
-        "dtype": dtype_and_warning(own, settings.dtype)[0],
+        "dtype": dtype_and_warning(own, settings.dtype or "auto")[0],
         "seed": settings.seed,
         "tensor_parallel_size": settings.tensor_parallel,
         # The worker holds the GPUs, even if its driver runs in a placement group of Ray.

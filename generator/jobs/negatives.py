@@ -87,7 +87,8 @@ def negatives(settings: NegativesSettings) -> NegativesSummary:
         factory=NegativesFactory(source.root.absolute(), positives, *drawn, left_out),
         validate=validate_lists,
         finish=lambda: _publish_texts(source, run, plan, queries, collection),
-        pool=PoolSettings,
+        pool=lambda: PoolSettings(stall_seconds=settings.stall_seconds),
+        max_failed=settings.max_failed,
         ray_address=settings.ray_address,
     )
     return NegativesSummary(

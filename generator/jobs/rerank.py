@@ -53,12 +53,12 @@ class RerankRun:
     recipe: Mapping[str, JsonValue]
     settings: Mapping[str, JsonValue]
     tag: str
+    stall_seconds: float
     is_on_gpu: bool = True
     shards: int | None = None
     workers: int | None = None
     max_failed: int = 0
     ray_address: str | None = None
-    stall_seconds: float = 1800.0
 
 
 def rerank(wanted: RerankRun) -> JobSummary:

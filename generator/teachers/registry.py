@@ -98,39 +98,19 @@ def _server(settings: LabelSettings, answered_model: Path | None) -> Engine:
     from rankgen.generator.engines.openai_server import OpenAIServer, ServerSettings
 
     preset = settings.preset
-    return OpenAIServer(
-        ServerSettings(
-            base_url=settings.base_url or "",
-            model=settings.model or "",
-            api=settings.api or "chat",
-            seed=settings.seed,
-            force_length=preset.exact_output,
-            add_special_tokens=preset.chat_format == ZEPHYR_FORMAT,
-            timeout_s=settings.request_timeout_s,
-        ),
-        answered=AnsweredModel(answered_model),
+    asked = settings.part(
+        ServerSettings,
+        force_length=preset.exact_output,
+        add_special_tokens=preset.chat_format == ZEPHYR_FORMAT,
     )
+    return OpenAIServer(asked, answered=AnsweredModel(answered_model))
 
 
 def _vllm(settings: LabelSettings) -> Engine:
     from rankgen.generator.engines.vllm_arguments import VllmSettings
     from rankgen.generator.engines.vllm_engine import VllmEngine
 
-    return VllmEngine(
-        VllmSettings(
-            model=settings.model or "",
-            revision=settings.revision,
-            tokenizer=None
-            if settings.tokenizer in (settings.model, BUNDLED)
-            else settings.tokenizer,
-            context_size=settings.context_size or 4096,
-            dtype=settings.dtype or "auto",
-            seed=settings.seed,
-            force_length=settings.preset.exact_output,
-            gpu_memory_utilization=settings.gpu_memory_utilization,
-            tensor_parallel=settings.tensor_parallel,
-            cpu_kv_cache_gib=settings.cpu_kv_cache_gib,
-            lora=settings.lora,
-            engine_args=settings.engine_args,
-        )
-    )
+    is_own = settings.tokenizer in (settings.model, BUNDLED)
+    tokenizer = None if is_own else settings.tokenizer
+    exact = settings.preset.exact_output
+    return VllmEngine(settings.part(VllmSettings, tokenizer=tokenizer, force_length=exact))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rankgen.generator.answers.permutation import LEAST_NAMED
 from rankgen.generator.engines.engine_args import refuse_taken_arguments
+from rankgen.generator.engines.settings import CONTEXT_SIZE
 from rankgen.generator.prompts.profiles import prompt_profile
 from rankgen.generator.strategies.windows import check_window
 from rankgen.generator.teachers.presets import TeacherPreset
@@ -71,7 +72,7 @@ def _listwise(asked: LabelSettings, preset: TeacherPreset) -> dict[str, object]:
         "engine": engine,
         "api": api,
         "prompt_profile": profile.name,
-        "context_size": asked.context_size or 4096,
+        "context_size": asked.context_size or CONTEXT_SIZE,
         "dtype": asked.dtype or ("auto" if engine == "vllm" else None),
         "concurrency": asked.concurrency or (256 if engine == "vllm" else 32),
         "on_malformed": asked.on_malformed or "repair",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, field_validator
+from pydantic import Field, PositiveInt
 
-from rankgen.generator.answers.permutation import ANSWER_RULES
-from rankgen.generator.engines.engine_args import parse_engine_args
+from rankgen.generator.answers.permutation import ANSWER_RULES, LEAST_NAMED
+from rankgen.generator.engines.settings import CONTEXT_SIZE, EndpointSettings, EngineSettings
 from rankgen.generator.teachers.presets import TeacherPreset, split_teacher, teachers_in_words
 from rankgen.manifests.options import Option, Settings
 from rankgen.manifests.storage.digest import canonical_json
@@ -50,7 +50,7 @@ class AnswerSettings(Settings):
         str | None, Option("rank_llm-0.25 or rank_llm-0.12.", "the teacher's", metavar="NAME")
     ] = None
     context_size: Annotated[
-        int | None, Field(ge=64), Option("Tokens of prompt and answer together.", "4096")
+        int | None, Field(ge=64), Option("Tokens of prompt and answer together.", str(CONTEXT_SIZE))
     ] = None
     max_output_tokens: Annotated[
         PositiveInt | None,
@@ -62,7 +62,7 @@ class AnswerSettings(Settings):
     min_named: Annotated[
         float | None,
         Field(ge=0, le=1),
-        Option("Least share of the passages that an answer must name.", "0.5"),
+        Option("Least share of the passages that an answer must name.", str(LEAST_NAMED)),
     ] = None
     tokenizer: Annotated[
         str | None,
@@ -73,60 +73,6 @@ class AnswerSettings(Settings):
         ),
     ] = None
     seed: Annotated[int, Option("Random seed for the engine; greedy decoding draws nothing.")] = 0
-
-
-class EndpointSettings(Settings):
-    """How a server is asked."""
-
-    panel = "Server"
-    base_url: Annotated[
-        str | None,
-        Option("URL of an OpenAI-compatible server, such as http://host:8000/v1.", metavar="URL"),
-    ] = None
-    api: Annotated[
-        Literal["chat", "completions"] | None,
-        Option("chat sends messages, completions sends token ids.", "chat"),
-    ] = None
-    request_timeout_s: Annotated[
-        PositiveFloat,
-        Option(
-            "Seconds that one call to a server may take.",
-            flags=("--request-timeout", "--request-timeout-s"),
-        ),
-    ] = 600.0
-
-
-class EngineSettings(Settings):
-    """How vLLM runs."""
-
-    panel = "vLLM and GPUs"
-    dtype: Annotated[
-        Literal["auto", "bfloat16", "float16", "float32"] | None,
-        Option("Number format; auto is the model's own where that is fast.", "auto"),
-    ] = None
-    gpu_memory_utilization: Annotated[
-        float, Field(gt=0, le=1), Option("Share of each GPU's memory for vLLM.")
-    ] = 0.9
-    tensor_parallel: Annotated[PositiveInt, Option("GPUs of one node that share the model.")] = 1
-    cpu_kv_cache_gib: Annotated[
-        PositiveInt, Option("GiB for vLLM's keys and values on a machine without a GPU.")
-    ] = 2
-    lora: Annotated[str | None, Option("LoRA adapter for the model.", metavar="FOLDER")] = None
-    engine_args: Annotated[
-        dict[str, JsonValue],
-        Option(
-            "An engine argument of vLLM by its own name, such as quantization=fp8, "
-            "kv_cache_dtype=fp8 or max_num_seqs=512; repeatable, and part of the run's recipe.",
-            metavar="NAME=VALUE",
-            flags=("--engine-arg", "--engine-args"),
-        ),
-    ] = Field(default_factory=dict)
-
-    @field_validator("engine_args", mode="before")
-    @classmethod
-    def _read_assignments(cls, given: object) -> object:
-        """Reads the command line's list of NAME=VALUE; a recipe has a table."""
-        return parse_engine_args(given) if isinstance(given, list | tuple) else given
 
 
 class LabelSettings(WindowSettings, AnswerSettings, EndpointSettings, EngineSettings):

@@ -54,7 +54,7 @@ class KnownItem(NamedTuple):
 
 
 def write_python_docs(
-    folder: Path, *, passages: int = 3000, seed: int = 0, library: Path | None = None
+    folder: Path, *, passages: int, seed: int = 0, library: Path | None = None
 ) -> PythonDocsSummary:
     """Writes the collection as a BEIR folder, with the same bytes every time on one interpreter.
 

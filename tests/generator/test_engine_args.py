@@ -173,8 +173,8 @@ def test_an_adapter_is_its_content_and_vllms_alone(tmp_path: Path) -> None:
     pytest.importorskip("vllm")
     from rankgen.generator.engines.vllm_arguments import VllmSettings, engine_arguments
 
-    arguments = engine_arguments(VllmSettings(str(MODEL), lora=str(adapter)))
+    arguments = engine_arguments(VllmSettings(model=str(MODEL), lora=str(adapter)))
     assert (arguments.enable_lora, arguments.max_lora_rank) == (True, 16)
     (adapter / "adapter_config.json").write_text("{}")
     with pytest.raises(UsageError, match="has no LoRA rank"):
-        engine_arguments(VllmSettings(str(MODEL), lora=str(adapter)))
+        engine_arguments(VllmSettings(model=str(MODEL), lora=str(adapter)))

@@ -120,7 +120,7 @@ def test_a_stalled_call_is_given_up_and_repeated() -> None:
 
     with serving(behave) as server:
         began = time.monotonic()
-        assert ask(server, timeout_s=0.3).text == "[1] > [2]"  # type: ignore[attr-defined]
+        assert ask(server, request_timeout_s=0.3).text == "[1] > [2]"  # type: ignore[attr-defined]
     assert time.monotonic() - began < 1.4 + 1.5
 
 

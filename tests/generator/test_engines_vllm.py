@@ -28,8 +28,8 @@ async def main(folder):
     tokenizer = load_tokenizer(folder, None, "zephyr")
     texts = ["a b c", "[1] > [2]", "some other prompt " * 30]
     prompts = [EnginePrompt((), tuple(tokenizer.encode(text))) for text in texts]
-    engine = VllmEngine(VllmSettings(folder, context_size=256, dtype="float32", force_length=True,
-                                     engine_args={"max_num_seqs": 3}))
+    settings = dict(model=folder, context_size=256, dtype="float32", force_length=True)
+    engine = VllmEngine(VllmSettings(**settings, engine_args={"max_num_seqs": 3}))
     asked = asyncio.gather(*(engine.generate(prompt, 19) for prompt in prompts))
     gauges = []
     while not asked.done():
@@ -137,7 +137,7 @@ from rankgen.generator.engines.vllm_engine import VllmEngine
 
 
 async def main(folder, adapter):
-    engine = VllmEngine(VllmSettings(folder, context_size=256, dtype="float32", lora=adapter))
+    engine = VllmEngine(VllmSettings(model=folder, context_size=256, dtype="float32", lora=adapter))
     answer = await engine.generate(EnginePrompt((), tuple(range(5, 40))), 12)
     json.dump(answer.output_ids, open(sys.argv[3], "w"))
 

@@ -34,7 +34,7 @@ def listwise(
     settings = LabelSettings.model_validate(
         {"teacher": teacher, "model": "m", "base_url": server.url, **more}
     ).resolved()
-    spoken = ServerSettings(base_url=server.url, model="m", timeout_s=timeout_s)
+    spoken = ServerSettings(base_url=server.url, model="m", request_timeout_s=timeout_s)
     engine = OpenAIServer(spoken, retry)
     return ListwiseTeacher(settings, make_prompter(settings), engine)
 

@@ -22,7 +22,7 @@ BODY = "Eight words and more explain what it does at length."
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> PythonDocsSummary:
-    return write_python_docs(tmp_path_factory.mktemp("docs") / "python-docs")
+    return write_python_docs(tmp_path_factory.mktemp("docs") / "python-docs", passages=3000)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -37,7 +37,7 @@ def test_it_has_the_size_of_the_quickstart(written: PythonDocsSummary) -> None:
 
 
 def test_it_is_the_same_each_time(written: PythonDocsSummary, tmp_path: Path) -> None:
-    again = write_python_docs(tmp_path)
+    again = write_python_docs(tmp_path, passages=3000)
     assert files(tmp_path) == files(written.folder)
     assert again.queries == written.queries
 
@@ -125,5 +125,5 @@ def test_what_is_ambiguous_or_trivial_is_left_out() -> None:
 
 def test_a_library_without_docstrings(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentProblem, match="has 0 usable documentation strings"):
-        write_python_docs(tmp_path / "out", library=tmp_path)
+        write_python_docs(tmp_path / "out", passages=3000, library=tmp_path)
     assert not (tmp_path / "out").exists()
