@@ -210,7 +210,6 @@ class LabelWork:
     def _failed_window(
         self, passages: int, ranked: int, calls: tuple[FailedCall, ...]
     ) -> FailedWindow:
-        """Returns the window that follows the ranked ones."""
         settings = self._settings
         asked_for = places(passages, settings.window, settings.stride, settings.passes)
         pass_index, start, end = asked_for[ranked]

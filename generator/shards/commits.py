@@ -57,7 +57,6 @@ class Commits:
         self._begun: dict[Future[bool], tuple[ShardTask, Attempt, int]] = {}
 
     def __enter__(self) -> Commits:
-        """Does nothing: the threads start with the first commit."""
         return self
 
     def __exit__(self, *error: object) -> None:

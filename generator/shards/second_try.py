@@ -11,8 +11,6 @@ from rankgen.manifests.run.commit_record import Attempt
 
 
 class _Failed(NamedTuple):
-    """The queries that a shard lacks, and the next revision."""
-
     revision: int
     query_ids: frozenset[str]
     given_up: Mapping[str, str]

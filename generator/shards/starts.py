@@ -184,7 +184,6 @@ def _first_calls(
 
 
 def _news(slot: Slot) -> str | None:
-    """Returns the message of a starting worker, if it has answered, and asks it again."""
     import ray
 
     asked = slot.said

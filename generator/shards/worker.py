@@ -142,7 +142,6 @@ class ShardWorker:
     def _write(
         self, task: ShardTask, name: str, filled: FilledShard, done: set[str]
     ) -> dict[str, pa.Table]:
-        """Writes the attempt's files and returns the rows in them."""
         tables = {
             table: self._merge_published(task, table, rows, done)
             for table, rows in filled.tables.items()

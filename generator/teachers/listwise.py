@@ -100,7 +100,6 @@ class ListwiseTeacher:
         return replace(best.result, failed=tuple(call for call in calls if call is not best.call))
 
     def _read(self, generation: Generation, k: int, cut: int) -> _Tried:
-        """Reads an answer, and notes what is wrong with it in case it is not used."""
         parsed = parse_permutation(
             generation.text,
             k,
