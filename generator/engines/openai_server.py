@@ -60,11 +60,6 @@ class ServerSettings:
 class OpenAIServer:
     """A client of one server.
 
-    Args:
-        settings: How to send requests.
-        retry: When to repeat a request.
-        answered: Compares the models that the answers name.
-
     Raises:
         UsageError: The address is not a server URL.
         EnvironmentProblem: The server does not answer, wants a key, or `openai` is not installed.

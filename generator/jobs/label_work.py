@@ -86,14 +86,7 @@ class LabelFactory:
 
 
 class LabelWork:
-    """Fills shards with a teacher's rankings.
-
-    Args:
-        source: The run with candidates and texts.
-        settings: Resolved settings of the teacher.
-        documents_sha256: See `LabelFactory`.
-        answered_model: See `LabelFactory`.
-    """
+    """Fills shards with a teacher's rankings."""
 
     def __init__(
         self,

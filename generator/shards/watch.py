@@ -39,11 +39,7 @@ LAST_WRITE_SECONDS = 5.0
 
 
 class WatchedEvents(EventLog):
-    """An event log that remembers the last troubles and counts the finished queries.
-
-    Args:
-        run: The run's folder.
-    """
+    """An event log that remembers the last troubles and counts the finished queries."""
 
     def __init__(self, run: RunDirectory) -> None:
         super().__init__(run)
@@ -65,13 +61,7 @@ class WatchedEvents(EventLog):
                 self.count(shard, queries, failed)
 
     def count(self, shard: int, queries: int, failed: int) -> None:
-        """Counts a committed shard, or counts it again after a later commit.
-
-        Args:
-            shard: The shard's number.
-            queries: Number of its planned queries.
-            failed: Number of its quarantined queries.
-        """
+        """Counts a committed shard, or counts it again after a later commit."""
         before, before_failed = self._failing.pop(shard, (0, 0))
         self.done += queries - failed - (before - before_failed)
         self.failed += failed - before_failed

@@ -36,15 +36,7 @@ from rankgen.manifests.storage.storage_faults import named_storage_faults
 
 
 class ShardWorker:
-    """Runs one `ShardWork` in its own process, as a Ray actor (see `make_actor`).
-
-    Args:
-        root: The run's folder, shared with the driver.
-        fingerprint: The plan's fingerprint.
-        shards: The number of planned shards.
-        factory: Creates the work.
-        token: The token that the driver put into the run's store.
-    """
+    """Runs one `ShardWork` in its own process, as a Ray actor (see `make_actor`)."""
 
     def __init__(
         self, root: Path, fingerprint: str, shards: int, factory: WorkFactory, token: StoreToken

@@ -50,13 +50,7 @@ class _Tried(NamedTuple):
 
 
 class ListwiseTeacher:
-    """Ranks windows with an LLM.
-
-    Args:
-        settings: Resolved settings.
-        prompter: Builds the prompts.
-        engine: Answers the prompts.
-    """
+    """Ranks windows with an LLM; takes resolved settings."""
 
     def __init__(self, settings: LabelSettings, prompter: ListwisePrompter, engine: Engine) -> None:
         self._settings = settings
