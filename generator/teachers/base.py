@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, cast
+
+from pydantic import JsonValue
 
 from rankgen.generator.answers.outcomes import WindowResult
+from rankgen.generator.teachers.presets import TeacherPreset
 from rankgen.manifests.records import Document, Query
+
+if TYPE_CHECKING:
+    from rankgen.generator.teachers.settings import LabelSettings
 
 
 class Teacher(Protocol):
@@ -41,3 +48,26 @@ class Teacher(Protocol):
 
     def facts(self) -> Mapping[str, str]:
         """Returns provenance that may change on resume: versions, devices."""
+
+
+class PlainTeacher(Protocol):
+    """The functions of a module whose teacher needs no model, only what follows its colon."""
+
+    def open_teacher(self, argument: str, settings: LabelSettings, /) -> Teacher:
+        """Returns the teacher, ready to rank.
+
+        Raises:
+            UsageError: What follows the colon is wrong.
+        """
+
+    def recipe(self, argument: str, /) -> Mapping[str, JsonValue]:
+        """Returns what identifies it in a run's recipe, with "teacher"; files as their digests."""
+
+    def anchored(self, argument: str, /) -> str:
+        """Returns the argument for a process that may run in another folder."""
+
+
+def plain_teacher(preset: TeacherPreset) -> PlainTeacher:
+    """Imports the module of a plain teacher, which has its name."""
+    module = importlib.import_module(f"rankgen.generator.teachers.{preset.name}")
+    return cast(PlainTeacher, module)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from rankgen.manifests.errors import UsageError, did_you_mean
 
-TeacherKind = Literal["listwise", "embedding", "recorded", "scripted"]
+TeacherKind = Literal["listwise", "embedding", "plain"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class TeacherPreset:
 
     Attributes:
         name: The value of `--teacher`, without the argument after a colon.
-        kind: The implementation.
+        kind: "listwise" asks an LLM, "embedding" a sentence encoder; a "plain" teacher needs no
+            model, and the module of its name has the functions of `base.PlainTeacher`.
         argument: What to write after the colon; None if nothing may follow.
         model: Default model.
         window: Default window; None for the whole list.
@@ -25,6 +26,7 @@ class TeacherPreset:
         chat_format: "zephyr", or "own" for the model's chat template.
         exact_output: Whether answers have exactly the tokens of a permutation, as in rank_llm.
         reads_texts: Whether it needs the passages' texts, or only their ids.
+        takes_order: Whether `--order` says by which of its columns it orders.
         what: One line for `--help`.
     """
 
@@ -39,6 +41,7 @@ class TeacherPreset:
     chat_format: str = "own"
     exact_output: bool = False
     reads_texts: bool = True
+    takes_order: bool = False
 
 
 PRESETS: dict[str, TeacherPreset] = {
@@ -71,20 +74,37 @@ PRESETS: dict[str, TeacherPreset] = {
         ),
         TeacherPreset(
             "recorded",
-            "recorded",
+            "plain",
             "the order of a TREC run file",
             argument="RUN",
+            takes_order=True,
+            reads_texts=False,
+        ),
+        TeacherPreset(
+            "judged",
+            "plain",
+            "the order of judgements, an upper bound for teachers",
+            argument="QRELS",
             reads_texts=False,
         ),
         TeacherPreset(
             "scripted",
-            "scripted",
+            "plain",
             "a made-up order, for tests",
             argument="SCRIPT",
             reads_texts=False,
         ),
     )
 }
+
+
+def teachers_in_words() -> str:
+    """Returns the sentence of `--help` about every teacher."""
+    names = (
+        f"{preset.name}{f':{preset.argument}' if preset.argument else ''} ({preset.what})"
+        for preset in PRESETS.values()
+    )
+    return f"{', '.join(names)}."
 
 
 def split_teacher(name: str) -> tuple[TeacherPreset, str | None]:

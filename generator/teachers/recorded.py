@@ -5,11 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from rankgen.generator.answers.outcomes import TeacherFailure, WindowOutcome, WindowResult
+from rankgen.generator.teachers.settings import LabelSettings
+from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.storage.digest import sha256_of_file
 from rankgen.manifests.trec import read_run
 from rankgen.retrieval.runs.run_order import Order, Tally, ordered
+
+
+def open_teacher(argument: str, settings: LabelSettings) -> RecordedTeacher:
+    """Reads the run; see `PlainTeacher`, as for the next two."""
+    return RecordedTeacher(Path(argument), settings.order or "score")
+
+
+def recipe(argument: str) -> dict[str, JsonValue]:
+    """Returns the digest of the run, wherever it is."""
+    if not Path(argument).is_file():
+        raise UsageError(
+            f"there is no run file {argument}", "use --teacher recorded:FILE with a TREC run"
+        )
+    return {"teacher": "recorded", "run_sha256": sha256_of_file(Path(argument))}
+
+
+def anchored(argument: str) -> str:
+    """Returns the absolute path of the run."""
+    return str(Path(argument).absolute())
 
 
 class RecordedTeacher:

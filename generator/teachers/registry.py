@@ -10,7 +10,7 @@ from rankgen.generator.prompts.budget import PromptBuilder
 from rankgen.generator.prompts.chat_format import ZEPHYR_FORMAT
 from rankgen.generator.prompts.profiles import prompt_profile
 from rankgen.generator.prompts.tokenizer import BUNDLED, load_tokenizer
-from rankgen.generator.teachers.base import Teacher
+from rankgen.generator.teachers.base import Teacher, plain_teacher
 from rankgen.generator.teachers.listwise import ListwiseTeacher
 from rankgen.generator.teachers.presets import split_teacher
 from rankgen.generator.teachers.prompter import Decoding, ListwisePrompter
@@ -44,13 +44,7 @@ def make_teacher(settings: LabelSettings, answered_model: Path | None = None) ->
         from rankgen.generator.teachers.embedding import EmbeddingTeacher
 
         return EmbeddingTeacher(settings.teacher, settings.model or "")
-    if preset.kind == "recorded":
-        from rankgen.generator.teachers.recorded import RecordedTeacher
-
-        return RecordedTeacher(Path(argument or ""), settings.order or "score")
-    from rankgen.generator.teachers.scripted import ScriptedTeacher, parse_script
-
-    return ScriptedTeacher(parse_script(argument or ""))
+    return plain_teacher(preset).open_teacher(argument or "", settings)
 
 
 def _with_dtype(settings: LabelSettings) -> LabelSettings:

@@ -24,7 +24,7 @@ def resolved(asked: LabelSettings) -> LabelSettings:
     window, stride = _window_and_stride(asked, preset)
     check_window(window, stride, asked.passes)
     filled: dict[str, object] = {"window": window, "stride": stride}
-    if preset.kind == "recorded":
+    if preset.takes_order:
         filled["order"] = asked.order or "score"
     elif asked.order is not None:
         raise UsageError(f"the teacher '{preset.name}' has no use for --order", "leave it out")

@@ -19,7 +19,10 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pydantic import JsonValue
+
 from rankgen.generator.answers.outcomes import EngineDead, TeacherFailure, WindowResult
+from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.records import Document, Query
 
@@ -45,6 +48,22 @@ class Script:
     deadly: frozenset[str] = frozenset()
     stalling: frozenset[str] = frozenset()
     raising: frozenset[str] = frozenset()
+
+
+def open_teacher(argument: str, settings: LabelSettings) -> ScriptedTeacher:
+    """Reads the script; see `PlainTeacher`, as for the next two."""
+    del settings
+    return ScriptedTeacher(parse_script(argument))
+
+
+def recipe(argument: str) -> dict[str, JsonValue]:
+    """Returns the order: latency and faults do not change answers."""
+    return {"teacher": f"scripted:{argument.split(',')[0]}"}
+
+
+def anchored(argument: str) -> str:
+    """Returns the script as it is."""
+    return argument
 
 
 def _hash_key(query: Query, document: Document, position: int) -> bytes:

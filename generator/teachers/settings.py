@@ -8,7 +8,7 @@ from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, field_validat
 
 from rankgen.generator.answers.permutation import ANSWER_RULES
 from rankgen.generator.engines.engine_args import parse_engine_args
-from rankgen.generator.teachers.presets import TeacherPreset, split_teacher
+from rankgen.generator.teachers.presets import TeacherPreset, split_teacher, teachers_in_words
 from rankgen.manifests.options import Option, Settings
 from rankgen.manifests.storage.digest import canonical_json
 
@@ -28,11 +28,7 @@ _NOT_IDENTITY = frozenset(
 
 TeacherName = Annotated[
     str,
-    Option(
-        "rankzephyr, listwise (any LLM, with --model), minilm, recorded:RUN (a TREC run), or "
-        "scripted:SCRIPT (made-up answers, to try things out).",
-        metavar="NAME",
-    ),
+    Option(teachers_in_words(), metavar="NAME"),
 ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rankgen.generator.prompts.tokenizer import BUNDLED as PACKAGED_TOKENIZER
+from rankgen.generator.teachers.base import plain_teacher
 from rankgen.generator.teachers.embedding import BUNDLED as PACKAGED_EMBEDDER
 from rankgen.generator.teachers.embedding import embedder_folder
 from rankgen.generator.teachers.presets import split_teacher
@@ -52,8 +53,8 @@ def anchored(teacher: LabelSettings) -> LabelSettings:
     """Returns the settings with absolute paths, for another process."""
     changes: dict[str, str] = {}
     preset, argument = split_teacher(teacher.teacher)
-    if preset.kind == "recorded":
-        changes["teacher"] = f"{preset.name}:{Path(argument or '').absolute()}"
+    if preset.kind == "plain":
+        changes["teacher"] = f"{preset.name}:{plain_teacher(preset).anchored(argument or '')}"
     model, tokenizer = model_source(teacher), tokenizer_source(teacher)
     if model is not None and teacher.model != PACKAGED_EMBEDDER:
         changes["model"] = model.anchored()

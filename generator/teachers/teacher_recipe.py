@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
-from pathlib import Path
 
 from pydantic import JsonValue
 
 from rankgen.generator.prompts.profiles import prompt_profile
+from rankgen.generator.teachers.base import plain_teacher
 from rankgen.generator.teachers.presets import split_teacher
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.sources import adapter_source, model_source, tokenizer_source
 from rankgen.generator.teachers.versions import version_keys, versions
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
 from rankgen.manifests.run.plan import VERSION_PREFIX
-from rankgen.manifests.storage.digest import sha256_of_file
 
 
 def teacher_recipe(teacher: LabelSettings) -> dict[str, JsonValue]:
@@ -43,17 +42,8 @@ def teacher_recipe(teacher: LabelSettings) -> dict[str, JsonValue]:
             # A folder is identified by its content: it may move but must not change.
             recipe[key] = source.identity()
     preset, argument = split_teacher(teacher.teacher)
-    if preset.kind == "recorded":
-        path = Path(argument or "")
-        if not path.is_file():
-            raise UsageError(
-                f"there is no run file {path}", "use --teacher recorded:FILE with a TREC run"
-            )
-        recipe["teacher"] = preset.name
-        recipe["run_sha256"] = sha256_of_file(path)
-    if preset.kind == "scripted":
-        # Latency and faults do not change answers.
-        recipe["teacher"] = f"{preset.name}:{(argument or '').split(',')[0]}"
+    if preset.kind == "plain":
+        recipe |= plain_teacher(preset).recipe(argument or "")
     if teacher.prompt_profile is not None:
         recipe["prompt_profile_sha256"] = prompt_profile(teacher.prompt_profile).sha256
     return recipe | version_keys(versions(teacher))

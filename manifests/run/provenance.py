@@ -61,7 +61,7 @@ def is_told(run: RunDirectory, records: Mapping[int, CommitRecord]) -> bool:
     # Manifests of earlier versions do not say which commits they cover.
     if "commits_sha256" in predicate:
         return bool(predicate["commits_sha256"] == commits_digest(records))
-    return bool(predicate.get("quarantined") == _quarantined(records))
+    return bool(predicate.get("quarantined") == all_quarantined(records))
 
 
 def read_predicate(run: RunDirectory) -> dict[str, JsonValue] | None:
@@ -88,6 +88,11 @@ def total_counts(records: Mapping[int, CommitRecord]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
+def all_quarantined(records: Mapping[int, CommitRecord]) -> dict[str, str]:
+    """Returns query_id -> reason for the failed queries of all shards."""
+    return {q: why for r in records.values() for q, why in sorted(r.quarantined.items())}
+
+
 def write_manifest(
     run: RunDirectory,
     plan: Plan,
@@ -104,7 +109,7 @@ def write_manifest(
     """
     records = {record.shard: record for record in history}
     counts = total_counts(records)
-    quarantined = _quarantined(records)
+    quarantined = all_quarantined(records)
     predicate: dict[str, JsonValue] = {
         "kind": plan.kind,
         "fingerprint": plan.fingerprint,
@@ -130,10 +135,6 @@ def write_manifest(
     text = json.dumps(statement, indent=2, ensure_ascii=False) + "\n"
     write_whole(run.root / "README.md", _card(run, plan, counts, quarantined).encode())
     write_whole(run.manifest, text.encode())
-
-
-def _quarantined(records: Mapping[int, CommitRecord]) -> dict[str, str]:
-    return {q: why for r in records.values() for q, why in sorted(r.quarantined.items())}
 
 
 def _environments(history: Sequence[CommitRecord]) -> list[JsonValue]:

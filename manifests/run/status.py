@@ -10,7 +10,7 @@ from rankgen.manifests.run.driver_report import SeenDriver, read_reports
 from rankgen.manifests.run.event_logs import driver_logs
 from rankgen.manifests.run.ledger import Ledger
 from rankgen.manifests.run.plan import read_plan
-from rankgen.manifests.run.provenance import is_told, total_counts
+from rankgen.manifests.run.provenance import all_quarantined, is_told, total_counts
 from rankgen.manifests.run.query_table import shard_size
 from rankgen.manifests.run.run_directory import RunDirectory
 
@@ -63,7 +63,7 @@ def run_status(run: RunDirectory) -> RunStatus:
     plan = read_plan(run)
     records = Ledger(run, plan.fingerprint, plan.shards, plan.tables).records()
     sizes = {shard: shard_size(plan.queries, shard, plan.shards) for shard in records}
-    quarantined = {q: why for r in records.values() for q, why in r.quarantined.items()}
+    quarantined = all_quarantined(records)
     published = sum(sizes.values()) - len(quarantined)
     rate = _rate(records, sizes)
     left = plan.queries - published - len(quarantined)

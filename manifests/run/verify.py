@@ -15,7 +15,7 @@ from rankgen.manifests.progress import progress
 from rankgen.manifests.run.commit_record import CommitRecord
 from rankgen.manifests.run.ledger import Ledger, Validate
 from rankgen.manifests.run.plan import Plan, planned_queries, read_plan
-from rankgen.manifests.run.provenance import is_told, total_counts
+from rankgen.manifests.run.provenance import all_quarantined, is_told, total_counts
 from rankgen.manifests.run.query_table import shard_size
 from rankgen.manifests.run.run_directory import RunDirectory, read_shard
 from rankgen.manifests.schema import TABLES
@@ -82,7 +82,7 @@ def verify_run(run: RunDirectory, validate: Validate | None) -> Verification:
     if manifest is not None:
         problems += _changed_subjects(run, plan, records, manifest)
     problems += _foreign_files(run, plan, records, manifest)
-    quarantined = {q: why for r in records.values() for q, why in r.quarantined.items()}
+    quarantined = all_quarantined(records)
     sizes = (shard_size(plan.queries, shard, plan.shards) for shard in records)
     held = sum(sizes) - len(quarantined)
     return Verification(plan, len(records), held, quarantined, is_finished, tuple(problems))

@@ -91,23 +91,21 @@ def check_index(folder: Path, collection: Collection) -> None:
 
     summary = collection.summary()
     searcher = LuceneSearcher(str(folder))
+    hint = "name the index of this collection, or omit --index to build it"
     # Anserini leaves out documents without any text.
     if searcher.num_docs != summary.documents - summary.empty_documents:
         raise UsageError(
             f"the index {folder} belongs to another corpus: it has {searcher.num_docs:,} "
             f"documents, but {collection.name} has {summary.documents:,}",
-            "name the index of this collection, or omit --index to build it",
+            hint,
         )
-    chosen = set(random.Random(0).sample(range(summary.documents), _sampled(summary.documents)))
+    sampled = min(_LOOKED_FOR, summary.documents)
+    chosen = set(random.Random(0).sample(range(summary.documents), sampled))
     for number, document in enumerate(collection.documents()):
         is_looked_for = number in chosen and document.contents.strip()
         if is_looked_for and searcher.doc(document.doc_id) is None:
             raise UsageError(
                 f"the index {folder} belongs to another corpus: it lacks document "
                 f"{document.doc_id} of {collection.name}",
-                "name the index of this collection, or omit --index to build it",
+                hint,
             )
-
-
-def _sampled(documents: int) -> int:
-    return min(_LOOKED_FOR, documents)

@@ -75,17 +75,9 @@ class ColbertSearcher:
         # Without a reset the defaults for an earlier search's depth would stay.
         self._searcher.configure(ncells=None, centroid_score_threshold=None, ndocs=None)
         encoded = self._searcher.encode([query.text for query in queries])
-        return [
-            self._candidates(query.query_id, *self._searcher.dense_search(vectors[None], k=depth))
-            for query, vectors in zip(queries, encoded, strict=True)
-        ]
-
-    def _candidates(
-        self, query_id: str, passages: list[int], ranks: list[int], scores: list[float]
-    ) -> Candidates:
-        del ranks
-        return Candidates(
-            query_id,
-            tuple(self._doc_ids[passage].as_py() for passage in passages),
-            tuple(scores),
-        )
+        found = []
+        for query, vectors in zip(queries, encoded, strict=True):
+            passages, _, scores = self._searcher.dense_search(vectors[None], k=depth)
+            doc_ids = tuple(self._doc_ids[passage].as_py() for passage in passages)
+            found.append(Candidates(query.query_id, doc_ids, tuple(scores)))
+        return found

@@ -111,19 +111,21 @@ class Collection:
             UsageError: See `documents`.
         """
         if self._summary is None:
-            count = _Count()
+            documents = empty = 0
             with progress(f"read {self.name}", None) as shown:
 
                 def lines() -> Iterator[str]:
+                    nonlocal documents, empty
                     for document in self.documents():
-                        count.add(document)
+                        documents += 1
+                        empty += not document.contents.strip()
                         if look is not None:
                             look(document)
                         shown.advance()
                         yield from document
 
                 digest = sha256_of_lines(lines())
-            self._summary = CorpusSummary(digest, count.documents, count.empty)
+            self._summary = CorpusSummary(digest, documents, empty)
         return self._summary
 
     def digest(self) -> str:
@@ -182,15 +184,6 @@ class Collection:
                     f"{where}: query {query.query_id} has no text", "write a text or remove it"
                 )
             yield where, query.query_id, query
-
-
-class _Count:
-    def __init__(self) -> None:
-        self.documents = self.empty = 0
-
-    def add(self, document: Document) -> None:
-        self.documents += 1
-        self.empty += not document.contents.strip()
 
 
 def _check_id(where: str, kind: str, value: str) -> None:

@@ -1,7 +1,7 @@
 """`torch.compile` for the parts of a student between its matrix products and its attention.
 
-What can be fused lies there: biases, activations, dropout, residual sums, layer norms. Both forward
-passes, padded and packed, call these modules, so both are served; lengths stay dynamic.
+These parts can be fused: biases, activations, dropout, residual sums, layer norms. The padded and
+the packed forward pass both call them; lengths stay dynamic.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from rankgen.manifests.errors import EnvironmentProblem
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-# The modules of a BERT-like layer; other architectures have whole layers compiled.
+# The modules of a BERT-like layer; of other architectures whole layers are compiled.
 _PARTS = re.compile(r"\.layer\.\d+\.(?:attention\.output|intermediate|output)$")
 _LAYERS = re.compile(r"\.(?:layer|layers)\.\d+$")
 
 
 def compile_layers(model: PreTrainedModel) -> None:
-    """Has the model's layers compiled when they are first called; weights and names stay.
+    """Marks the model's layers to be compiled on their first call; weights and names stay.
 
     Raises:
-        EnvironmentProblem: There is no compiler here, or the model has no layers that are known.
+        EnvironmentProblem: The layers of the model's class are unknown.
     """
     parts = list(_named(model, _PARTS)) or list(_named(model, _LAYERS))
     if not parts:
         raise EnvironmentProblem(
-            f"no layers to compile are known in a {type(model).__name__}", "train without --compile"
+            f"the layers of a {type(model).__name__} cannot be compiled", "train without --compile"
         )
     for part in parts:
         part.compile(dynamic=True)

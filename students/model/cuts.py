@@ -1,6 +1,6 @@
-"""After how many tokens a student cuts its texts; kept in config.json, which goes wherever it goes.
+"""The number of tokens after which a student cuts its texts.
 
-Students of earlier versions have them in rankgen.json alone.
+It is recorded in config.json, which every loader gets; earlier versions used only rankgen.json.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ CUTS_ENTRY = "rankgen"
 
 
 class Cuts(NamedTuple):
-    """Where texts end.
+    """Maximum lengths of texts.
 
     Attributes:
-        query_tokens: A query is cut after so many tokens.
-        passage_tokens: A passage is cut after so many tokens.
+        query_tokens: Queries are cut after this many tokens.
+        passage_tokens: Passages are cut after this many tokens.
     """
 
     query_tokens: int
@@ -30,17 +30,17 @@ class Cuts(NamedTuple):
 
 
 def cuts_of_config(student: str, config: Mapping[str, object]) -> Cuts | None:
-    """Returns what a config.json says, or None where it says nothing.
+    """Returns the cuts in a config.json, or None if there are none.
 
     Raises:
-        UsageError: What it says are no two numbers of tokens.
+        UsageError: The entry is not two numbers of tokens.
     """
     entry = config.get(CUTS_ENTRY)
     return None if entry is None else _cuts(f"config.json of {student}", entry)
 
 
 def cuts_of_record(student: str) -> Cuts | None:
-    """Returns what rankgen.json says, or None where there is none.
+    """Returns the cuts in the model's rankgen.json, or None if there is no such file.
 
     Args:
         student: A folder, a model id, or "ID@COMMIT".
@@ -69,7 +69,7 @@ def _record(student: str) -> Path | None:
 
     try:
         return Path(hf_hub_download(name, RECORD_FILE, revision=revision))
-    # Also the error of a machine without a network that never fetched one.
+    # Also raised without a network, if the file was never downloaded.
     except EntryNotFoundError:
         return None
 
@@ -86,6 +86,6 @@ def _cuts(where: str, found: object) -> Cuts:
 
 def _damaged(where: str) -> UsageError:
     return UsageError(
-        f"{where} does not say after how many tokens texts are cut",
+        f"{where} does not record after how many tokens texts are cut",
         "restore the file from a copy of the student",
     )

@@ -1,8 +1,8 @@
 """The forward pass of BERT-like cross-encoders over packed pairs.
 
-It calls the model's own modules, so weights, dropout and gradients are the model's. Two things are
-left out because they change no score: padding, and in the last layer everything but the first
-token of each pair, which is all that the head reads.
+It calls the model's own modules, so that weights, dropout and gradients are the model's. Two things
+are left out because they do not affect scores: padding, and in the last layer all tokens but the
+first of each pair, the only one that the head reads.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from rankgen.students.model.packing import PackedPairs
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-# They share the names of their modules; others (DeBERTa, ModernBERT) are padded.
+# These share the names of their modules; pairs of others (DeBERTa, ModernBERT) are padded.
 PACKABLE = frozenset({"bert", "electra", "roberta", "xlm-roberta"})
-
 
 Pure = Callable[[Tensor], Tensor]
 
@@ -72,28 +71,28 @@ def is_packable(model: PreTrainedModel, device: torch.device, is_bf16: bool) -> 
 def why_padded(
     model: PreTrainedModel, device: torch.device, is_bf16: bool, *, in_training: bool
 ) -> str | None:
-    """Returns why pairs of this model are padded here, or None where they are packed.
+    """Returns why pairs of this model are padded here, or None if they are packed.
 
-    On a GPU the kernel for lengths that vary is flash attention's (Ampere or newer), which has 16
-    bits and, as PyTorch offers it, no dropout.
+    On a GPU the kernel for varying lengths is flash attention (Ampere or newer), which works in 16
+    bits and, in PyTorch's version, without dropout.
     """
     config = model.config
     if config.model_type not in PACKABLE or getattr(config, "is_decoder", False):
-        return f"models of the type {config.model_type} are not packed"
+        return f"models of type {config.model_type} cannot be packed"
     positions = getattr(config, "position_embedding_type", "absolute")
     if positions != "absolute":
-        return f"models with {positions} positions are not packed"
+        return f"models with {positions} positions cannot be packed"
     if device.type == "cpu":
         return None
     if not is_bf16:
-        return "on a GPU only bf16 is packed (--precision bf16)"
+        return "on a GPU only bf16 can be packed (--precision bf16)"
     if not _has_flash_attention(device):
-        return "only GPUs from Ampere on (A100, RTX 30) compute packed pairs"
+        return "only GPUs from Ampere on (A100, RTX 30) can compute packed pairs"
     dropout = config.attention_probs_dropout_prob
     if in_training and dropout > 0:
         return (
-            f"packed attention has no dropout on a GPU, and the backbone's is {dropout:g} "
-            "(--attention-dropout 0 has them packed, which is another recipe)"
+            f"on a GPU packed attention has no dropout, but the backbone's is {dropout:g} "
+            "(--attention-dropout 0 packs them, but is another recipe)"
         )
     return None
 
@@ -127,7 +126,7 @@ def packed_logits(model: PreTrainedModel, packed: PackedPairs) -> Tensor:
 def _layer(
     layer: _Layer, hidden: Tensor, packed: PackedPairs, *, only_firsts: bool = False
 ) -> Tensor:
-    """Returns the layer's output, (tokens, width), or that of first tokens, (pairs, width)."""
+    """Returns the layer's output, shape (tokens, width), or (pairs, width) for first tokens."""
     attention = layer.attention
     own = attention.self
     asking = hidden[packed.starts[:-1].long()] if only_firsts else hidden
@@ -153,7 +152,7 @@ def _by_groups(
     dropout: float,
     only_firsts: bool,
 ) -> Tensor:
-    """Attends within pairs; neighbours of one length are a batch without any padding."""
+    """Attends within pairs; neighbours of equal length form a batch without padding."""
     mixed: list[Tensor] = []
     pair = token = 0
     for count, length in packed.groups:

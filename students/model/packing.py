@@ -1,4 +1,4 @@
-"""Pairs of different lengths end to end in one row: no token of padding is computed."""
+"""Packs pairs of different lengths end to end into one row, without padding."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from rankgen.students.model.pair_template import Pair, PairTemplate
 
 @dataclass(frozen=True)
 class PackedPairs:
-    """Some pairs, the tokens of each after those of the one before.
+    """Pairs whose tokens are concatenated.
 
     Attributes:
         ids: Token ids, shape (tokens,).
-        types: Token types, shape (tokens,); None where the model has none.
+        types: Token types, shape (tokens,); None if the model has none.
         places: Place of each token in its pair, from 0, shape (tokens,).
-        starts: Where each pair begins, and the number of all tokens, shape (pairs + 1,), int32.
-        groups: (pairs, tokens of each) of neighbours of one length, in order.
+        starts: The start of each pair, then the number of tokens, shape (pairs + 1,), int32.
+        groups: (number of pairs, tokens per pair) of each run of equal lengths, in order.
     """
 
     ids: Tensor
@@ -34,11 +34,11 @@ class PackedPairs:
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest pair."""
+        """Number of tokens of the longest pair."""
         return max(length for _, length in self.groups)
 
     def to(self, device: torch.device) -> PackedPairs:
-        """Returns the same on a device."""
+        """Returns the pairs on a device."""
         types = None if self.types is None else moved(self.types, device)
         ids, places = moved(self.ids, device), moved(self.places, device)
         return PackedPairs(ids, types, places, moved(self.starts, device), self.groups)
@@ -48,8 +48,8 @@ def pack(template: PairTemplate, pairs: Sequence[Pair]) -> PackedPairs:
     """Assembles pairs as the tokenizer would and puts them end to end.
 
     Args:
-        template: Joins a pair.
-        pairs: At least one; attention is fastest where equal lengths are neighbours.
+        template: The template of a pair.
+        pairs: At least one pair; attention is fastest if equal lengths are neighbours.
     """
     parts = [
         part

@@ -1,4 +1,4 @@
-"""Pairs assembled from ready token ids, exactly as the tokenizer's own pair encoding would."""
+"""Assembles pairs from token ids exactly as the tokenizer's own pair encoding would."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ Pair = tuple[Ids, Ids]
 
 @dataclass(frozen=True)
 class PairTemplate:
-    """The special tokens round a query and a passage, such as [CLS] query [SEP] passage [SEP].
+    """The special tokens around a query and a passage, such as [CLS] query [SEP] passage [SEP].
 
     Attributes:
         prefix: Ids before the query.
         middle: Ids between query and passage; RoBERTa has two.
         suffix: Ids after the passage.
-        types: Token type of prefix, query, middle, passage and suffix; None when the model has
-            no token types. A middle or suffix of mixed types is not supported.
-        pad_id: The id that fills a short row.
+        types: Token type of prefix, query, middle, passage and suffix, each of a single type; None
+            if the model has no token types.
+        pad_id: The id of padding.
     """
 
     prefix: Ids
@@ -53,7 +53,7 @@ class PairTemplate:
         """Assembles pairs into model inputs, each padded to the longest.
 
         Returns:
-            `input_ids`, `attention_mask` and, where the model has them, `token_type_ids`: int64
+            `input_ids`, `attention_mask` and, if the model has them, `token_type_ids`: int64
             tensors of shape (pairs, longest).
         """
         longest = max(self.length(query, passage) for query, passage in pairs)
@@ -75,22 +75,22 @@ class PairTemplate:
 
 
 def pair_template(tokenizer: PreTrainedTokenizerBase) -> PairTemplate:
-    """Reads the template off the tokenizer by encoding one short pair.
+    """Derives the template from the tokenizer's encoding of a short pair.
 
     Raises:
-        UsageError: The tokenizer has no pair encoding that this project can assemble.
+        UsageError: The tokenizer has no pair encoding that can be assembled here.
     """
     encoded = tokenizer("first words", "second text")
     if not hasattr(encoded, "sequence_ids") or not encoded.is_fast:
         raise UsageError(
-            f"the tokenizer {type(tokenizer).__name__} does not tell query from passage",
+            f"the tokenizer {type(tokenizer).__name__} does not tell queries from passages",
             "choose a backbone with a fast tokenizer (tokenizer.json)",
         )
     owner = list(encoded.sequence_ids(0))
     if 0 not in owner or 1 not in owner or tokenizer.pad_token_id is None:
         raise UsageError(
-            f"the tokenizer {type(tokenizer).__name__} has no encoding of pairs with padding",
-            "choose a backbone that was made for text pairs, such as BERT or ELECTRA",
+            f"the tokenizer {type(tokenizer).__name__} cannot encode pairs with padding",
+            "choose a backbone made for text pairs, such as BERT or ELECTRA",
         )
     ids = np.asarray(encoded["input_ids"], dtype=np.int32)
     query_start, passage_start = owner.index(0), owner.index(1)

@@ -1,4 +1,4 @@
-"""Each unique text tokenised once, into one flat array of token ids."""
+"""Tokenises each text once, into one flat array of token ids."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 BATCH_TEXTS = 1024
-# Fewer texts than this take no time worth a progress bar.
+# With fewer texts than this a progress bar is not worthwhile.
 MANY_TEXTS = 20_000
 
 
@@ -25,9 +25,9 @@ class TokenStore:
     """Token ids of many texts, without special tokens.
 
     Attributes:
-        ids: All token ids one after the other, shape (tokens,).
-        offsets: Text number t owns ids[offsets[t]:offsets[t + 1]], shape (texts + 1,).
-        position: The number of each text by its key.
+        ids: The token ids of all texts, concatenated, shape (tokens,).
+        offsets: Text number t is ids[offsets[t]:offsets[t + 1]], shape (texts + 1,).
+        position: Key -> number of its text.
     """
 
     ids: NDArray[np.int32]
@@ -46,7 +46,7 @@ class TokenStore:
 def without_presets(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     """Removes the truncation and padding that a tokenizer.json may preset.
 
-    all-MiniLM-L6-v2 cuts at 128 tokens and pads to 128; both would silently apply to every pair.
+    That of all-MiniLM-L6-v2, for example, would silently cut and pad every pair to 128 tokens.
     """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
@@ -61,9 +61,9 @@ def tokenise(
     """Tokenises every text once and cuts it after `max_tokens` tokens.
 
     Args:
-        tokenizer: A tokenizer without presets, see `without_presets`.
-        texts: Key (such as a document id) to text.
-        max_tokens: The most tokens that are kept of a text, at least 1.
+        tokenizer: A tokenizer without presets; see `without_presets`.
+        texts: Key, such as a document id, -> text.
+        max_tokens: Maximum number of tokens per text, at least 1.
     """
     keys, values = list(texts), list(texts.values())
     pieces: list[NDArray[np.int32]] = []

@@ -1,5 +1,5 @@
-"""The paper's figures beside one's own.
+"""The paper's figures beside yours.
 
-`reproduce` prints them, `tables` has the paper's, `tirex` and `means` average over collections as
-the paper does.
+`reproduce` measures your runs and prints both, `tables` holds the paper's figures, `tirex` its
+tasks, and `means` averages over them as the paper does.
 """

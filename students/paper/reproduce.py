@@ -1,4 +1,4 @@
-"""The paper's figures beside one's own, and what every empty cell still needs."""
+"""The paper's figures beside yours, and what is missing for the empty cells."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ Means = dict[str, float]
 
 
 class Reproduction(BaseModel):
-    """A table of the paper with one's own figures.
+    """A table of the paper with your figures.
 
     Attributes:
         name: table1, table2 or figure1.
         about: What it shows.
-        columns: Heads, from left to right.
+        columns: Column heads from left to right.
         paper: System -> the paper's figures.
         paper_means: System -> means over the columns, printed and recomputed.
-        ours: System -> own figures; None where something is missing.
-        our_means: The same over the columns that own figures fill.
-        missing: What the empty cells need, one sentence a task.
-        notes: What a reader has to know.
+        ours: System -> your figures; None where something is missing.
+        our_means: System -> means over the columns that your figures fill.
+        missing: What the empty cells need, one sentence per task.
+        notes: Notes that a reader needs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,7 +59,7 @@ class Reproduction(BaseModel):
     notes: tuple[str, ...]
 
     def as_json(self) -> dict[str, JsonValue]:
-        """Returns it as JSON values."""
+        """Returns the table as JSON values."""
         values: dict[str, JsonValue] = self.model_dump(mode="json")
         return values
 
@@ -71,20 +71,21 @@ def reproduce(
     *,
     fetches: bool = False,
 ) -> Reproduction:
-    """Measures runs and lays them beside the paper's figures.
+    """Measures runs and puts them beside the paper's figures.
 
     Args:
         name: table1, table2 or figure1.
-        qrels: Judgements by task, files or `irds:ID`.
-        runs: TREC runs by system, by task.
-        fetches: Take the judgements that `qrels` lacks, of tasks with a run, from ir_datasets.
+        qrels: Task -> judgements, a file or `irds:ID`.
+        runs: System -> task -> TREC run.
+        fetches: Whether to get judgements that `qrels` lacks, for tasks with a run, from
+            ir_datasets.
 
     Raises:
         UsageError: There is no such table or task, or a file is unusable.
         EnvironmentProblem: ir_datasets is missing or cannot obtain judgements.
     """
     if name not in TABLES:
-        raise UsageError(f"the paper has no '{name}' here", did_you_mean(name, TABLES))
+        raise UsageError(f"there is no table or figure '{name}'", did_you_mean(name, TABLES))
     table = TABLES[name]
     known = [task for column in table.columns for task in column.tasks]
     for task in [*qrels, *(task for of_system in runs.values() for task in of_system)]:
@@ -119,7 +120,7 @@ def reproduce(
 
 
 class _Measured(NamedTuple):
-    """One system's values by task, and what is to be said of runs that lack judged queries."""
+    """One system's values by task, and sentences on runs that lack judged queries."""
 
     values: dict[str, dict[str, float]]
     foreign: list[str]
@@ -132,7 +133,7 @@ def _measured(system: str, files: Mapping[str, Path], judged: Mapping[str, Qrels
         scores, path = run_system(files[task]).scores, files[task]
         lost = judged_without(sorted(judged[task]), scores, str(path))
         if not judged[task].keys() & scores.keys():
-            # A figure of 0 would say that the system is bad.
+            # A figure of 0 would suggest that the system is bad.
             found.foreign.append(f"{task}: a run of {system} on this task's queries; {lost}")
             continue
         if lost is not None:
@@ -142,7 +143,7 @@ def _measured(system: str, files: Mapping[str, Path], judged: Mapping[str, Qrels
 
 
 def means_of(row: tuple[float | None, ...]) -> Means:
-    """Returns the three means over the cells that are filled, and how many those are."""
+    """Returns three means over the filled cells, and the number of these."""
     filled = [value for value in row if value is not None]
     return {
         "arithmetic mean": arithmetic_mean(filled),

@@ -1,4 +1,4 @@
-"""The figures that arXiv 2405.07920 prints, to be laid beside one's own (all nDCG@10)."""
+"""The figures printed in arXiv 2405.07920, all of them nDCG@10."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Column(NamedTuple):
 
     Attributes:
         name: Its head.
-        tasks: What a cell is measured on.
-        is_micro: Whether the cell is the mean over all queries of the tasks, or that of the
-            tasks' means.
+        tasks: The tasks that a cell is measured on.
+        is_micro: Whether the cell is the mean over all queries of the tasks; otherwise it is the
+            mean of the tasks' means.
     """
 
     name: str
@@ -27,10 +27,10 @@ class PaperTable(NamedTuple):
 
     Attributes:
         about: What it shows.
-        columns: From left to right.
-        rows: System -> one figure a column.
+        columns: The columns from left to right.
+        rows: System -> one figure per column.
         printed_means: System -> the printed "A. Mean" and "G. Mean"; empty without such columns.
-        notes: What a reader of the figures has to know.
+        notes: Notes that a reader of the figures needs.
     """
 
     about: str
@@ -114,8 +114,8 @@ TABLE_2 = PaperTable(
         'the paper\'s "G. Mean" is the root mean square of the row, not its geometric mean',
         "Cranfield near .01 comes from query ids that did not match its judgements "
         "(ir_datasets before November 2024); a correct run is far above it",
-        "own figures count a query once per task; in the authors' later notebook (ECIR 2025) the "
-        "colliding query ids of Disks4+5, GOV and MEDLINE give other figures for those columns",
+        "your figures count a query once per task; the authors' later notebook (ECIR 2025) has "
+        "other figures for Disks4+5, GOV and MEDLINE, because query ids of their tasks collide",
     ),
 )
 
@@ -134,8 +134,8 @@ FIGURE_1 = PaperTable(
     },
     printed_means={},
     notes=(
-        "the paper prints Figure 1 as a plot; these figures are those of its authors' notebook "
-        "(webis-de/rank-distillm), where the second depth is 20 and not the text's 25",
+        "the paper prints Figure 1 as a plot; these figures are from its authors' notebook "
+        "(webis-de/rank-distillm), where the second depth is 20, not 25 as in the text",
     ),
 )
 

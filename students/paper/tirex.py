@@ -1,4 +1,4 @@
-"""The 31 tasks over 14 corpora of TIREx (Fröbe et al., SIGIR 2023), by ir_datasets id."""
+"""The 31 tasks on 14 corpora of TIREx (Fröbe et al., SIGIR 2023), by ir_datasets id."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ class TirexTask(NamedTuple):
     """One task.
 
     Attributes:
-        corpus: Its name in arXiv 2405.07920, Table 2.
-        dataset_id: Of ir_datasets.
-        queries: Judged queries.
-        has_free_documents: Whether the documents can be had without a contract; judgements and
-            queries of all tasks can.
+        corpus: Name of the corpus in arXiv 2405.07920, Table 2.
+        dataset_id: Id in ir_datasets.
+        queries: Number of judged queries.
+        has_free_documents: Whether the documents are available without a contract; the judgements
+            and queries of all tasks are.
     """
 
     corpus: str
@@ -70,10 +70,10 @@ def tasks_of(corpus: str) -> tuple[TirexTask, ...]:
 
 
 def dataset_of(task: str) -> str:
-    """Returns the ir_datasets id of a task, which names it in Table 2 but not in Table 1.
+    """Returns the ir_datasets id of a task of any table.
 
     Args:
-        task: An id of `TASKS`, or a first stage and a track such as "bm25/dl19".
+        task: An id in `TASKS`, or a first stage and a track such as "bm25/dl19".
     """
     track = task.rpartition("/")[2]
     return _TRACKS.get(track, task)

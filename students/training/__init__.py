@@ -1,8 +1,8 @@
-"""Makes a student of rankings.
+"""Trains a student on rankings.
 
-`train` prepares a training by its `settings` (`presets` name some), `loop` runs it, and `step`
-takes one step, alone or in a `team`. `lists`, `evidence` and `batches` say what a step sees,
-`optimizer` and `schedule` how it moves, `step_memory` and `chunked_backward` how it fits;
-`validation`, `metrics_log` and `summary` say how it goes; `checkpoint`, `student_folder`,
-`student_card` and `push` are what it leaves.
+`train` prepares a training from its `settings` (`presets` are published ones), `loop` runs it, and
+`step` takes one step, alone or in a `team`. `lists`, `evidence` and `batches` decide what a step
+sees, `optimizer` and `schedule` how it moves, `step_memory` and `chunked_backward` how it fits into
+memory; `validation`, `metrics_log` and `summary` report on it; `checkpoint`, `student_folder`,
+`student_card` and `push` store the result.
 """

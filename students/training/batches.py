@@ -1,4 +1,4 @@
-"""What each optimizer step sees: a pure function of seed and step, so resuming needs no state."""
+"""The lists of each step, a pure function of seed and step, so that resuming needs no state."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class TokenList(NamedTuple):
     """One list of a step, in teacher order: rank = position + 1.
 
     Attributes:
-        query_id: Whose list it is, for messages.
-        pairs: (query ids, passage ids) of each passage.
-        tokens: Tokens of all its pairs, special tokens included.
-        positions: Where the passages stand in the teacher's whole list, from 0, increasing.
+        query_id: The query, for messages.
+        pairs: (query token ids, passage token ids) of each passage.
+        tokens: Number of tokens of all pairs, special tokens included.
+        positions: Places of the passages in the teacher's whole list, from 0, increasing.
     """
 
     query_id: str
@@ -35,13 +35,13 @@ class StepLists:
 
     Args:
         lists: All training lists.
-        queries: Their tokenised queries.
-        passages: Their tokenised passages.
-        template: Joins a pair; needed for its number of special tokens.
-        queries_per_step: Lists in one step; a step may run over the end of an epoch.
-        sample_size: Passages drawn from each list; None takes all.
+        queries: The tokenised queries.
+        passages: The tokenised passages.
+        template: The pair template, for its number of special tokens.
+        queries_per_step: Lists per step; a step may run over the end of an epoch.
+        sample_size: Number of passages drawn from each list; None takes all.
         sample_mode: See `sample_positions`.
-        seed: Seed of the order and the samples.
+        seed: Random seed for the order and the samples.
     """
 
     def __init__(
@@ -86,11 +86,12 @@ class StepLists:
 
 
 def split_by_tokens(lists: Sequence[TokenList], step_tokens: int) -> Iterator[list[TokenList]]:
-    """Splits a step into parts whose activations fit; a list is never split.
+    """Splits a step into parts whose activations fit into memory, without splitting lists.
 
     Args:
         lists: The lists of one step.
-        step_tokens: The most tokens of a part; a longer list stands alone (see score_cache.py).
+        step_tokens: Maximum tokens of a part; a longer list is a part of its own, which is
+            computed by `chunked_backward`.
     """
     part: list[TokenList] = []
     held = 0

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: one file, whole or absent, from which the same steps follow."""
+"""Checkpoints of a training: one file, whole or absent, to resume exactly from."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class TrainState:
-    """What a training has reached; everything else is a function of settings and step.
+    """The progress of a training; everything else is a function of settings and step.
 
     Attributes:
         step: Optimizer steps done.
         pairs: Pairs seen.
         seconds: Seconds spent, over all sessions.
-        best_step: The step with the best validation, or the last step without validation.
+        best_step: The step with the best validation; the last step without validation.
         validated_step: The step of the last validation.
         best_measure: nDCG@10 at `best_step`; None before the first validation.
         best_weights: The trained weights at `best_step`; None while they are the model's own.
@@ -50,7 +50,7 @@ def weights_of(model: PreTrainedModel) -> dict[str, Tensor]:
 def save_checkpoint(
     path: Path, state: TrainState, model: PreTrainedModel, optimizer: torch.optim.Optimizer
 ) -> None:
-    """Writes the checkpoint; a kill at any moment leaves the old one or the new one."""
+    """Writes the checkpoint; a kill leaves either the old one or the new one."""
     content = io.BytesIO()
     torch.save(
         {"state": vars(state), "model": model.state_dict(), "optimizer": optimizer.state_dict()},
@@ -62,7 +62,7 @@ def save_checkpoint(
 def load_checkpoint(
     path: Path, model: PreTrainedModel, optimizer: torch.optim.Optimizer
 ) -> TrainState | None:
-    """Restores model and optimizer and returns the state, or None where there is no checkpoint.
+    """Restores model and optimizer and returns the state, or None without a checkpoint.
 
     Raises:
         IntegrityProblem: The file cannot be read.
@@ -71,11 +71,11 @@ def load_checkpoint(
         return None
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
-    # Damaged files raise errors of pickle, zipfile and PyTorch, some of them without a text.
+    # Damaged files raise errors from pickle, zipfile and PyTorch, some of them without a message.
     except Exception as error:
         raise IntegrityProblem(
             f"the checkpoint {path} cannot be read: {reason_of(error)}",
-            f"delete it to start this training anew: rm {path}",
+            f"delete it to restart this training: rm {path}",
         ) from None
     model.load_state_dict(stored["model"])
     optimizer.load_state_dict(stored["optimizer"])

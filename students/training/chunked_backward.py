@@ -1,8 +1,8 @@
-"""Gradients of lists whose activations do not fit: scores first, then one chunk at a time.
+"""Gradients of lists whose activations do not fit into memory, computed chunk by chunk.
 
-The loss needs the scores of a whole list, but its gradient with respect to a chunk's weights needs
-only the gradients of the chunk's scores. So every chunk is computed twice, and the activations of
-one are held at a time. Source: gradient caching, arXiv 2101.06983, section 3.
+The loss needs the scores of a whole list, but a chunk's share of the gradient needs only the
+gradients of the chunk's scores. So every chunk is computed twice, and only one chunk's activations
+are held at a time. Source: gradient caching, arXiv 2101.06983, section 3.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def backward_by_chunks(
 ) -> Tensor:
     """Adds the gradients of `loss_of(scores)` to the weights and returns the loss, on the device.
 
-    Gradients and dropout noise are those of one graph over the same chunks.
+    Gradients and dropout noise are those of a single graph over the same chunks.
 
     Args:
         encoder: The model, in training mode.
-        pairs: The pairs that are scored.
-        loss_of: The loss of their scores, shape (pairs,), in the order of `pairs`.
+        pairs: The pairs to score.
+        loss_of: Returns the loss from the scores, shape (pairs,), in the order of `pairs`.
         hardware: Where and how to compute.
     """
     device = hardware.device

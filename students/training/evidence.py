@@ -1,7 +1,7 @@
-"""Which pairs of a ranking the teacher really compared: read off the windows it ordered.
+"""Which pairs of a ranking the teacher really compared, according to the windows it ordered.
 
-A sliding window never shows the teacher most pairs of a list; their order follows from
-comparisons with third passages, or from nothing but the order in which the list arrived.
+A sliding window never shows the teacher most pairs of a list; their order follows from comparisons
+with third passages, or only from the order in which the list arrived.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from numpy.typing import NDArray
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.run.run_directory import RunDirectory
 
-# What is known of a pair, as the values of `pair_levels`.
+# The values of `pair_levels`.
 SEEN, IMPLIED, UNSEEN = 0, 1, 2
 
-# A list of 100 takes 10 kB; later epochs need not read the windows of so many lists again.
+# Levels of this many lists are kept for later epochs; a list of 100 takes 10 kB.
 KEPT_LISTS = 20_000
 
 WINDOW_COLUMNS = ["query_id", "pass_index", "window_index", "start", "end", "permutation"]
 
 
 class Window(NamedTuple):
-    """One call to the teacher that ordered something, as the table `windows` holds it.
+    """A successful call to the teacher, as in the table `windows`.
 
     Attributes:
-        start: The span [start, end) of the current list that it ordered.
+        start: The call ordered the span [start, end) of the current list.
         end: See `start`.
         permutation: permutation[i] is the place within the span, before the call, of what is now
             at i.
-        named: The teacher wrote the first so many of them; the rest were appended in their old
-            order, which says nothing of each other.
+        named: The number of passages that the teacher wrote; the others follow in their old order,
+            which says nothing about them.
     """
 
     start: int
@@ -43,16 +43,16 @@ class Window(NamedTuple):
 
 
 def pair_levels(size: int, windows: Sequence[Window]) -> NDArray[np.uint8]:
-    """Returns what is known of every pair of a list, in the teacher's final order.
+    """Returns the evidence for every pair of a list, in the teacher's final order.
 
-    Seen: the latest window that held both named at least one of them (of two that it named, both
-    in its order; one that it named stands above one that it left out). Implied: a chain of seen
-    pairs leads from the higher to the lower. Unseen: neither. The final order always agrees with
-    the latest common window, because a span that holds only one of two passages cannot carry it
-    past the other.
+    A pair is seen if the teacher named at least one of its passages in the latest window that held
+    both: it orders those it named, and puts them above those it left out. A pair is implied if a
+    chain of seen pairs leads from the higher to the lower passage, else unseen. The final order
+    always agrees with the latest common window, because a span that holds only one of two passages
+    cannot move it past the other.
 
     Args:
-        size: Passages in the list.
+        size: Number of passages in the list.
         windows: All calls for the query, in the order they were made.
 
     Returns:
@@ -85,10 +85,10 @@ def pair_levels(size: int, windows: Sequence[Window]) -> NDArray[np.uint8]:
 
 
 def _closure(above: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Returns reachability along edges; every round doubles the length of the chains it knows."""
+    """Returns reachability along edges; every round doubles the length of the known chains."""
     reached = above
     while True:
-        # Counts of ways are sums of at most n ones, exact in 32-bit floats, and fast.
+        # The product counts at most n paths per pair, which 32-bit floats hold exactly.
         steps = reached.astype(np.float32)
         longer: NDArray[np.bool_] = reached | (steps @ steps > 0)
         if np.array_equal(longer, reached):
@@ -101,8 +101,8 @@ class PairEvidence:
 
     Args:
         windows: The calls of each query, in order.
-        sizes: Passages of each query's whole list.
-        weights: Of a seen, an implied and an unseen pair, from 0.
+        sizes: The number of passages in each query's whole list.
+        weights: Weights of a seen, an implied and an unseen pair, at least 0.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class PairEvidence:
         """Returns the weight of every pair of a sample of a list.
 
         Args:
-            query_id: Whose list.
+            query_id: The list's query.
             positions: The sample's places in the teacher's order, from 0, shape (n,).
 
         Returns:
@@ -139,7 +139,7 @@ def read_evidence(run: RunDirectory, weights: tuple[float, float, float]) -> Pai
 
     Args:
         run: A folder that `rankgen label` wrote.
-        weights: Of a seen, an implied and an unseen pair.
+        weights: Weights of a seen, an implied and an unseen pair.
 
     Raises:
         UsageError: The run has no windows.
@@ -147,7 +147,7 @@ def read_evidence(run: RunDirectory, weights: tuple[float, float, float]) -> Pai
     """
     if not run.has_table("windows"):
         raise UsageError(
-            f"{run.root} has no windows, so nobody knows which pairs its teacher compared",
+            f"{run.root} has no windows, so the pairs that its teacher compared are unknown",
             "label with rankgen, or use --evidence all",
         )
     sizes: dict[str, int] = {}
@@ -155,24 +155,29 @@ def read_evidence(run: RunDirectory, weights: tuple[float, float, float]) -> Pai
         names = shard["query_id"].to_pylist()
         lengths = (len(doc_ids) for doc_ids in shard["doc_ids"].to_pylist())
         sizes |= dict(zip(names, lengths, strict=True))
-    calls: dict[str, list[tuple[int, int, Window]]] = {query_id: [] for query_id in sizes}
+    windows = _windows_by_query(run)
+    for query_id in sizes:
+        if query_id not in windows:
+            raise IntegrityProblem(
+                f"{run.root} ranks query {query_id} but has no window of it",
+                f"rankgen verify {run.root}",
+            )
+    return PairEvidence(windows, sizes, weights)
+
+
+def _windows_by_query(run: RunDirectory) -> dict[str, tuple[Window, ...]]:
+    """Returns the windows of each query in the order they were made, without failed calls."""
+    calls: dict[str, list[tuple[int, int, Window]]] = {}
     for shard in run.shards("windows", [*WINDOW_COLUMNS, "missing"]):
         for row in shard.to_pylist():
-            if row["permutation"] is None:  # A failed call, which ordered nothing.
+            if row["permutation"] is None:
                 continue
             permutation = np.array(row["permutation"], dtype=np.int16)
             named = len(permutation) - row["missing"]
             window = Window(row["start"], row["end"], permutation, named)
             own = calls.setdefault(row["query_id"], [])
             own.append((row["pass_index"], row["window_index"], window))
-    for query_id in sizes:
-        if not calls[query_id]:
-            raise IntegrityProblem(
-                f"{run.root} ranks query {query_id} but has no window of it",
-                f"rankgen verify {run.root}",
-            )
-    ordered = {
+    return {
         query_id: tuple(window for *_, window in sorted(own, key=lambda call: call[:2]))
         for query_id, own in calls.items()
     }
-    return PairEvidence(ordered, sizes, weights)

@@ -1,4 +1,4 @@
-"""The files of a student as others get them: named as on the Hub, and without local paths."""
+"""The files of a student for the Hub: named after their repository, and without local paths."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ CONFIG = "config.json"
 
 
 def hub_files(out: Path, name: str) -> dict[str, Path | bytes]:
-    """Returns path in the repository -> file, or the bytes of those that are changed.
+    """Returns path in the repository -> file, or the bytes of a changed file.
 
-    Hidden files and folders, among them the training's state, stay behind.
+    Hidden files and folders, such as the training's state, are left out.
 
     Args:
         out: The folder of a finished student, of any version.
@@ -47,7 +47,7 @@ def hub_files(out: Path, name: str) -> dict[str, Path | bytes]:
 
 
 def _with_cuts(out: Path, path: Path) -> bytes:
-    """Adds the cuts, which students of earlier versions have in rankgen.json alone."""
+    """Adds the cuts, which students of earlier versions record only in rankgen.json."""
     config = _json(path)
     cuts = cuts_of_record(str(out))
     if CUTS_ENTRY in config or cuts is None:
@@ -56,7 +56,7 @@ def _with_cuts(out: Path, path: Path) -> bytes:
 
 
 def _card(card: str, folder: str, name: str, local_paths: list[str]) -> str:
-    """Names the student as it is loaded from the Hub, and folders by their names."""
+    """Replaces the student's name by that on the Hub, and local paths by their last parts."""
     title = re.search(r"^# (.+)$", card, re.MULTILINE)
     own_names = {folder, title[1].strip()} if title else {folder}
     for own in own_names:
@@ -69,11 +69,11 @@ def _card(card: str, folder: str, name: str, local_paths: list[str]) -> str:
 
 
 def _local_paths(record: Mapping[str, object]) -> list[str]:
-    """Returns the local paths that the record of a student of an earlier version holds."""
+    """Returns the local paths in the record of a student of an earlier version."""
     parts = [record.get("settings"), record.get("facts")]
     values = [value for part in parts if isinstance(part, dict) for value in part.values()]
     found = {value for value in values if isinstance(value, str) and is_local_path(value)}
-    # A path may begin with another.
+    # Longest first, since one path may be the beginning of another.
     return sorted(found, key=len, reverse=True)
 
 

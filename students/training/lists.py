@@ -1,4 +1,4 @@
-"""Training lists: what a rankings run says, cut to a depth, without lists that order nothing."""
+"""Training lists: the rankings of a run, cut to a depth, without those of a single passage."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class TrainingLists:
     """The lists of a rankings run with their texts.
 
     Attributes:
-        lists: Sorted by query id; every list has at least two passages.
+        lists: The lists, sorted by query id, with at least two passages each.
         queries: Text by query id.
         documents: "title text" by document id.
-        skipped: Lists with fewer than two passages, which order nothing.
+        skipped: The number of lists with fewer than two passages, which order nothing.
     """
 
     lists: tuple[RankedList, ...]
@@ -40,11 +40,11 @@ class TrainingLists:
 
 
 def read_training_lists(run: RunDirectory, depth: int | None) -> TrainingLists:
-    """Reads the published rankings of a run and the texts that they name.
+    """Reads the published rankings of a run and the texts of their queries and documents.
 
     Args:
         run: A folder that `rankgen label` wrote.
-        depth: Only the teacher's best `depth` passages of each list; None keeps all.
+        depth: Keep the teacher's top `depth` passages of each list; None keeps all.
 
     Raises:
         UsageError: The run has no rankings, or none with two passages.
@@ -102,12 +102,12 @@ def sample_positions(
     """Draws positions of a list, in increasing order, so that the sample keeps the ranking.
 
     Args:
-        length: Passages in the list.
-        size: How many to draw; None, or a size of at least `length`, takes all.
-        mode: `random` draws uniformly; `best` takes the best passage and draws the rest uniformly;
-            `spread` takes the best passage and draws one from each of size - 1 equal strata of the
-            rest, so that far ranks are always compared.
-        generator: The source of randomness.
+        length: Number of passages in the list.
+        size: Number of positions to draw; None, or at least `length`, takes all.
+        mode: `random` draws uniformly; `best` takes the top passage and draws the others uniformly;
+            `spread` takes the top passage and draws one from each of size - 1 equal strata of the
+            rest, so that distant ranks are always compared.
+        generator: The random generator.
     """
     if size is None or size >= length:
         return np.arange(length)

@@ -1,4 +1,4 @@
-"""The loop of a training: steps, validations, checkpoints, and what ends it."""
+"""The training loop: steps, validations, checkpoints and its end."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from rankgen.students.training.summary import TrainSummary
 from rankgen.students.training.team import Team
 from rankgen.students.training.validation import Validation
 
-# The moving average of the loss remembers about so many steps.
+# The moving average of the loss covers about this many steps.
 LOSS_MEMORY = 50
 
 
 def checkpoint_path(out: Path) -> Path:
-    """Returns where the checkpoint of an unfinished training stands."""
+    """Returns the path of an unfinished training's checkpoint."""
     return out / ".rankgen" / "checkpoint.pt"
 
 
@@ -41,9 +41,9 @@ class TrainingRun:
         settings: The recipe.
         encoder: The student, on the hardware's device.
         trainer: Takes the steps.
-        lists: What it learns from.
+        lists: The training lists.
         steps: The last step's number, counted from 1.
-        team: Who else trains it; only the first member validates and writes.
+        team: The processes that train it; only the first one validates and writes.
 
     Raises:
         UsageError: The validation is unusable.
@@ -65,18 +65,18 @@ class TrainingRun:
         self._validation = self._open_validation()
         held = load_checkpoint(self._checkpoint_path, encoder.model, trainer.optimizer)
         self._state = held or TrainState()
-        # Since when `_state.seconds` has not been added to, and what it was at the last checkpoint.
+        # The time up to which `_state.seconds` counts, and its value at the last checkpoint.
         self._counted_until, self._saved_seconds = time.monotonic(), self._state.seconds
-        # Nobody may write a new checkpoint before all have read the old one.
+        # All members must have read the old checkpoint before a new one is written.
         team.wait()
-        # A validation before the first step is repeated where nothing was saved after it.
+        # Without a checkpoint the validation before the first step is repeated.
         kept_until = -1 if held is None else held.step
         self._metrics = (
             MetricsLog(metrics_path(settings.out), kept_until) if team.is_first else None
         )
 
     def to_the_end(self) -> TrainSummary:
-        """Takes the steps that are left and leaves the best weights in the model."""
+        """Takes the remaining steps and loads the best weights into the model."""
         state, settings = self._state, self._settings
         draws = StepLists(
             self._lists.lists,
@@ -149,7 +149,7 @@ class TrainingRun:
             self._metrics.add(self._state.step, values)
 
     def _count_seconds(self) -> None:
-        """Adds the seconds that went by; where they decide, those of the first member count."""
+        """Adds the elapsed seconds; under a time limit all members use those of the first."""
         state, now = self._state, time.monotonic()
         state.seconds += now - self._counted_until
         self._counted_until = now
@@ -166,7 +166,7 @@ class TrainingRun:
         if self._state.step % self._settings.checkpoint_every == 0:
             return True
         minutes = self._settings.max_minutes
-        # Else a kill would give a slow machine, which takes few steps, its time once more.
+        # Otherwise a slow machine, which takes few steps, would get its time again after a kill.
         return minutes is not None and self._state.seconds - self._saved_seconds >= 6 * minutes
 
     def _save_checkpoint(self) -> None:
@@ -176,13 +176,13 @@ class TrainingRun:
             save_checkpoint(self._checkpoint_path, self._state, model, optimizer)
 
     def _ending(self) -> Ending | None:
-        """Returns why no further step is taken, or None."""
+        """Returns why the training ends now, or None if it continues."""
         state, patience = self._state, self._settings.patience_steps
         if state.step >= self._steps:
             return "max steps"
         if self._share_spent() >= 1:
             return "time budget"
-        # The steps since the last validation may be better ones; nobody knows yet.
+        # The steps since the last validation may be better, which is not known yet.
         if patience is not None and state.validated_step - state.best_step >= patience:
             return "patience"
         return None

@@ -1,4 +1,4 @@
-"""The metrics of a training as JSON lines, one a step and one a validation, and for TensorBoard."""
+"""Metrics of a training as JSON lines, one per step and validation, and for TensorBoard."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def metrics_path(out: Path) -> Path:
 
 
 class MetricsLog:
-    """Appends to a file, and to the folder `tensorboard` beside it where that is installed.
+    """Appends to a file and, if TensorBoard is installed, to the folder `tensorboard` beside it.
 
     Args:
         path: The file.
-        resumed_step: Lines of later steps are dropped: they will be written again.
+        resumed_step: Lines of later steps are dropped, since these are repeated.
     """
 
     def __init__(self, path: Path, resumed_step: int) -> None:
@@ -47,7 +47,7 @@ class MetricsLog:
                 self._board.add_scalar(name, value, step)
 
     def close(self) -> None:
-        """Writes what TensorBoard's writer still holds."""
+        """Writes what is left in TensorBoard's buffer."""
         if self._board is not None:
             self._board.close()
 
@@ -68,7 +68,7 @@ def _lines_until(path: Path, step: int) -> str:
             if json.loads(line)["step"] <= step:
                 kept.append(line + "\n")
         except ValueError:
-            # The line that a kill cut short.
+            # A kill cut this line short.
             continue
     return "".join(kept)
 

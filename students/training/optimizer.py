@@ -1,4 +1,4 @@
-"""What of a model is trained, and by which optimizer."""
+"""Chooses the weights that are trained, and makes their optimizer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def make_optimizer(encoder: CrossEncoder, settings: TrainSettings) -> torch.opti
 
 
 def freeze_lowest(encoder: CrossEncoder, layers: int) -> None:
-    """Keeps the embeddings and the lowest `layers` layers as they are; 0 freezes nothing."""
+    """Freezes the embeddings and the lowest `layers` layers; 0 freezes nothing."""
     if layers == 0:
         return
     for name, parameter in encoder.model.named_parameters():

@@ -1,7 +1,7 @@
-"""Published training recipes by name; a setting given beside a preset takes its place.
+"""Published training recipes by name; settings that the user gives override a preset's.
 
-Source: arXiv 2405.07920, appendix C, and its authors' released configurations. Appendix C takes 7
-negatives in the first stage, where the body of the text says up to 99.
+Source: arXiv 2405.07920, appendix C, and its authors' released configurations. Appendix C uses 7
+negatives in the first stage, where the body of the paper says up to 99.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _COMMON: Values = {
     "seed": 42,
 }
 _FROM_SCRATCH: Values = {"backbone": DEFAULT_BACKBONE}
-# Stop when nDCG@10 has not risen for 100 steps; the epochs are a bound that is never reached. How
-# often to validate the paper does not say.
+# Stop when nDCG@10 has not risen for 100 steps; the limit on epochs is never reached. The paper
+# does not say how often to validate.
 _UNTIL_NO_BETTER: Values = {
     "loss": "ranknet",
     "depth": 100,
@@ -60,7 +60,7 @@ PRESETS: dict[str, Values] = {
     },
 }
 
-# What a preset cannot know, and what to type.
+# Settings that a preset cannot provide -> the hint for them.
 NEEDED: dict[str, dict[str, str]] = {
     "paper-labels": {},
     "paper-single": {"validation": "add --validation and --validation-qrels (DL21 and DL22 there)"},
@@ -75,7 +75,7 @@ NEEDED: dict[str, dict[str, str]] = {
 
 
 def with_preset(name: str, given: Values) -> dict[str, object]:
-    """Returns the settings of a preset with those given in their places.
+    """Returns the settings of a preset, overridden by the given ones.
 
     Args:
         name: One of `PRESETS`.

@@ -1,4 +1,4 @@
-"""Settings as others may read them: a folder by its name, and not where it lies on this machine."""
+"""Settings as others may see them: folders by name, without their path on this machine."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _PATHS = ("rankings", "validation", "validation_qrels", "out")
 
 
 def public_settings(values: Mapping[str, object]) -> dict[str, object]:
-    """Returns the settings of a training, as JSON values, with every local path cut to its name.
+    """Returns a training's settings as JSON values, with every local path cut to its last part.
 
     Args:
-        values: Of `TrainSettings`, or of a student's record of any version.
+        values: Settings from `TrainSettings`, or from a student's record of any version.
     """
     return {name: _public(name, value) for name, value in values.items()}
 
@@ -27,7 +27,7 @@ def _public(name: str, value: object) -> object:
 
 
 def is_local_path(value: str) -> bool:
-    """Says whether a text is a path that cannot be a model id."""
+    """Tells whether a text is a path and cannot be a model id."""
     return (
         PurePosixPath(value).is_absolute()
         or PureWindowsPath(value).is_absolute()
@@ -36,6 +36,6 @@ def is_local_path(value: str) -> bool:
 
 
 def file_name(path: str) -> str:
-    """Returns the last part of a path of any system."""
+    """Returns the last part of a path of any operating system."""
     kind = PureWindowsPath if PureWindowsPath(path).is_absolute() else PurePosixPath
     return kind(path).name or path

@@ -1,4 +1,4 @@
-"""Shares a finished student on the Hugging Face Hub."""
+"""Uploads a finished student to the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from rankgen.students.training.hub_files import hub_files
 def push_student(out: Path, name: str, *, is_private: bool = True) -> str:
     """Uploads the student's files, without the state of its training, in one commit.
 
-    The card that is uploaded names the repository, and no file names a path of this machine.
+    The uploaded card names the repository, and no file contains a path on this machine.
 
     Args:
         out: The folder of a finished student.
-        name: The repository, such as "somebody/monoelectra"; it is made where it is missing.
+        name: The repository, such as "somebody/monoelectra"; created if missing.
         is_private: Whether a new repository is private.
 
     Returns:
-        The address of the commit.
+        The URL of the commit.
 
     Raises:
-        UsageError: The name cannot be a repository's.
-        EnvironmentProblem: The Hub cannot be reached or refuses.
+        UsageError: The name is not a valid repository name.
+        EnvironmentProblem: The Hub cannot be reached or refuses the upload.
         IntegrityProblem: A file of the student is damaged.
     """
     from huggingface_hub import CommitOperationAdd, HfApi
@@ -42,7 +42,9 @@ def push_student(out: Path, name: str, *, is_private: bool = True) -> str:
             commit_message="A student trained by rankgen",
         )
     except HFValidationError as error:
-        raise UsageError(f"'{name}' is no repository's name: {error}", "type USER/NAME") from None
+        raise UsageError(
+            f"'{name}' is not a repository name: {reason_of(error)}", "write it as USER/NAME"
+        ) from None
     except (HfHubHTTPError, OSError) as error:
         raise EnvironmentProblem(
             f"the student {out} cannot be pushed to {name}: {reason_of(error)}",

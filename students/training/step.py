@@ -31,12 +31,12 @@ ALONE = Team()
 
 @dataclass(frozen=True)
 class StepReport:
-    """What one step saw.
+    """The figures of one step.
 
     Attributes:
         loss: The reduced loss before the step.
-        pairs: Pairs scored.
-        learning_rate: Of the body of the model.
+        pairs: Number of pairs scored.
+        learning_rate: Learning rate of the model's body.
     """
 
     loss: float
@@ -49,15 +49,15 @@ class Trainer:
 
     Args:
         encoder: The student, on the hardware's device.
-        loss: The loss of a list, as parts that are reduced by themselves and added up.
+        loss: The loss, as parts that are reduced one by one and added up.
         settings: The recipe.
-        hardware: Where it computes.
-        total_steps: Steps of the whole training, for the schedule.
-        evidence: Weighs the pairs of a list; None weighs every pair 1.
-        team: Who else trains this model.
+        hardware: The device and the sizes of parts and chunks.
+        total_steps: Number of steps of the whole training, for the schedule.
+        evidence: Weights for the pairs of a list; None gives every pair weight 1.
+        team: The processes that train this model.
 
     Attributes:
-        hardware: Where it computes; in smaller parts once the memory ran out.
+        hardware: The device, with smaller parts once memory ran out.
     """
 
     def __init__(
@@ -79,24 +79,23 @@ class Trainer:
     def run(self, step: int, lists: Sequence[TokenList], spent: float = 0.0) -> StepReport:
         """Takes step number `step`, counted from 0, on its lists.
 
-        The gradient is that of the reduced loss over all lists, in however many parts and by
-        however many members of the team they are computed; when the memory runs out, they are
-        computed again in smaller parts. The dropout noise depends on seed and step, on the parts
-        and on the place in the team.
+        The gradient is that of the reduced loss over all lists, whatever the number of parts and
+        team members that compute it; when memory runs out, it is computed again in smaller parts.
+        The dropout noise depends on seed, step, parts and the place in the team.
 
         Args:
             step: The step's number, from 0.
-            lists: Its lists, the same for every member of the team.
-            spent: Share of the training's time that is spent, from 0; for the learning rate.
+            lists: The step's lists, the same for every team member.
+            spent: Share of the training's time limit that is spent, from 0.
 
         Raises:
-            IncompleteRun: The loss is not a finite number; the model is as it was.
-            EnvironmentProblem: The memory does not even hold one pair.
+            IncompleteRun: The loss is not a finite number; the model is unchanged.
+            EnvironmentProblem: Not even one pair fits into memory.
         """
         settings, model, team = self._settings, self._encoder.model, self._team
         rate = self._set_learning_rate(place_of(step, self._total_steps, spent))
         model.train()
-        # Members need not agree who repeats: they meet at the sums, with their whole gradients.
+        # A member may repeat its share alone: members only wait for each other at the sums.
         own_loss = self._own_gradients(step, lists)
         while own_loss is None:
             self._take_smaller_parts(step, lists)
@@ -116,10 +115,10 @@ class Trainer:
         return StepReport(loss, sum(len(ranked.pairs) for ranked in lists), rate)
 
     def _own_gradients(self, step: int, lists: Sequence[TokenList]) -> float | None:
-        """Leaves the gradients of this member's lists and returns their share of the loss.
+        """Computes the gradients of this member's lists and returns their share of the loss.
 
         Returns:
-            None where the memory ran out; the gradients are then of no use.
+            None if memory ran out; the gradients are then useless.
         """
         team = self._team
         torch.manual_seed((self._settings.seed * 1_000_003 + step) * team.size + team.rank)
@@ -134,8 +133,8 @@ class Trainer:
                 rows = own[start : start + len(part)]
                 losses.append(self._backward(part, targets_of(targets, rows), weights[:, rows]))
                 start += len(part)
-            # Read here only, so that a GPU need not wait for us between the parts. From Python 3.12
-            # on sum() would round otherwise.
+            # Read only here, so that a GPU does not wait between the parts. sum() would round
+            # differently from Python 3.12 on.
             for share in torch.stack(losses).tolist() if losses else []:
                 loss += share
         except (RuntimeError, MemoryError) as error:
@@ -153,8 +152,8 @@ class Trainer:
         self.hardware = hardware = in_smaller_parts(self.hardware, held, longest)
         tokens = max(longest, min(hardware.step_tokens, hardware.chunk_tokens))
         print(
-            f"out of memory in step {step + 1}: repeating it in parts of {tokens:,} tokens, which "
-            "later steps take too",
+            f"out of memory in step {step + 1}: repeating it in parts of {tokens:,} tokens, also "
+            "for later steps",
             file=sys.stderr,
             flush=True,
         )
@@ -192,7 +191,7 @@ class Trainer:
             return (sums * moved(weights.to(sums.dtype), sums.device)).sum()
 
         pairs = [pair for ranked in part for pair in ranked.pairs]
-        # A part above the limit is one list, for lists are not split.
+        # Lists are not split, so a part above the limit is a single list.
         fits = sum(ranked.tokens for ranked in part) <= hardware.step_tokens
         if not fits:
             return backward_by_chunks(self._encoder, pairs, loss_of, hardware)
@@ -226,7 +225,7 @@ def targets_of(targets: Targets, rows: Sequence[int]) -> Targets:
 
 
 def on_device(targets: Targets, device: torch.device) -> Targets:
-    """Returns the targets of a step where its scores are."""
+    """Returns the targets on the device of the scores."""
     weights = targets.pair_weights
     return Targets(
         moved(targets.ranks, device),

@@ -1,4 +1,4 @@
-"""How many tokens' activations a device holds, and what to do when they are too many after all."""
+"""How many tokens' activations a device can hold, and what to do when memory runs out anyway."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.model.hardware import Hardware
 
-# Shares of the free memory that are left alone: for temporaries of the backward pass, the
-# allocator's gaps and, on a CPU, other programs.
+# Shares of the free memory that are left unused, for temporaries of the backward pass, gaps of the
+# allocator and, on a CPU, other programs.
 MARGIN = {"cpu": 0.5, "cuda": 0.15}
-# What the allocators of the CPU and of CUDA's libraries say; torch.OutOfMemoryError has its type.
+# Errors of the allocators of the CPU and of CUDA's libraries, which have no type of their own.
 OUT_OF_MEMORY = re.compile(
     r"DefaultCPUAllocator: (can't allocate|not enough) memory|CUBLAS_STATUS_ALLOC_FAILED"
     r"|CUDA error: out of memory"
@@ -24,14 +24,14 @@ OUT_OF_MEMORY = re.compile(
 
 @dataclass(frozen=True)
 class ModelSize:
-    """The sizes of a Transformer that its memory follows from.
+    """The sizes of a Transformer that determine its memory.
 
     Attributes:
         hidden: Width of its layers.
-        layers: Number of its layers.
-        heads: Attention heads of a layer.
+        layers: Number of layers.
+        heads: Attention heads per layer.
         intermediate: Width between the two matrices of a layer's feed-forward part.
-        trained_weights: Weights that are trained.
+        trained_weights: Number of weights that are trained.
     """
 
     hidden: int
@@ -42,12 +42,12 @@ class ModelSize:
 
 
 def bytes_per_token(size: ModelSize, is_bf16: bool) -> int:
-    """Returns the bytes that the backward pass needs of one token, dropout included.
+    """Returns the bytes that the backward pass needs for one token, including dropout.
 
-    Counted from the tensors that BERT's layer saves, its attention fused. In 32 bits: some ten
-    vectors of the layer's width and two of the intermediate width. Under autocast the products'
-    own are in bfloat16, but every cast of an input is saved too. For ELECTRA-base in bfloat16 on a
-    GPU 420 to 440 KiB a token were counted; this says 431.
+    The number is counted from the tensors that a BERT layer with fused attention saves: in 32 bits
+    about ten vectors of the layer's width and two of the intermediate width. Under autocast the
+    matrix products save bfloat16, but every cast of an input is saved too. For ELECTRA-base in
+    bfloat16 on a GPU, 420 to 440 KiB per token were measured; this function returns 431.
     """
     if is_bf16:
         layer = 31 * size.hidden + 4 * size.intermediate
@@ -59,21 +59,21 @@ def bytes_per_token(size: ModelSize, is_bf16: bool) -> int:
 def fitting_tokens(
     free: int, size: ModelSize, *, is_bf16: bool, margin: float, most: int, least: int
 ) -> int:
-    """Returns how many tokens' activations to hold at once: `most`, or its half, its quarter, ...
+    """Returns how many tokens' activations to hold at once: `most`, or a half, a quarter ... of it.
 
-    Only halves, so that a resumed training on the same device finds the same number although
-    its free memory is not the same to the byte.
+    Only halving lets a training that resumes on the same device find the same number, although its
+    free memory is not exactly the same.
 
     Args:
-        free: Bytes that are free on the device, the weights already there.
-        size: The model.
+        free: Bytes that are free on the device once the weights are there.
+        size: The model's sizes.
         is_bf16: Whether products are computed in bfloat16.
-        margin: Share of `free` to leave alone.
-        most: What a device with enough memory takes.
-        least: Tokens of the longest pair, which cannot be divided.
+        margin: Share of `free` to leave unused.
+        most: The number for a device with enough memory.
+        least: Tokens of the longest pair, which cannot be split.
     """
-    # Gradients, AdamW's two moments, a flat copy of the gradients for a team, and under autocast
-    # the weights once more.
+    # Gradients, AdamW's two moments, a flat copy of the gradients for a team, and, under autocast,
+    # a copy of the weights.
     weights = size.trained_weights * (18 if is_bf16 else 16)
     fitting = (free * (1 - margin) - weights) / bytes_per_token(size, is_bf16)
     tokens = most
@@ -83,12 +83,12 @@ def fitting_tokens(
 
 
 def fitted(hardware: Hardware, encoder: CrossEncoder, sharing: int) -> Hardware:
-    """Returns the hardware with parts of a step that fit its free memory, never larger ones.
+    """Returns the hardware with parts of a step reduced to fit into its free memory.
 
     Args:
-        hardware: Where the encoder stands.
+        hardware: The device that the encoder is on.
         encoder: The student before its first step.
-        sharing: Processes that share the memory of this machine's CPU.
+        sharing: Number of processes that share this machine's memory.
     """
     size = size_of(encoder)
     free = free_memory(hardware.device)
@@ -106,7 +106,7 @@ def fitted(hardware: Hardware, encoder: CrossEncoder, sharing: int) -> Hardware:
 
 
 def size_of(encoder: CrossEncoder) -> ModelSize | None:
-    """Returns the model's sizes, or None where its configuration does not name them."""
+    """Returns the model's sizes, or None if its configuration does not give them."""
     config = encoder.model.config
     named = [
         getattr(config, name, None)
@@ -115,14 +115,14 @@ def size_of(encoder: CrossEncoder) -> ModelSize | None:
     if not all(isinstance(value, int) for value in named):
         return None
     hidden, layers, heads = (int(value) for value in named if value is not None)
-    # DistilBERT calls it hidden_dim; four times the width is the custom.
+    # DistilBERT calls it hidden_dim; four times the width is common.
     between = getattr(config, "intermediate_size", getattr(config, "hidden_dim", None))
     trained = sum(p.numel() for p in encoder.model.parameters() if p.requires_grad)
     return ModelSize(hidden, layers, heads, int(between or 4 * hidden), trained)
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Returns the bytes that are free on a device, or None where it does not say."""
+    """Returns the free memory of a device in bytes, or None if it is unknown."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     told = Path("/proc/meminfo")
@@ -133,29 +133,29 @@ def free_memory(device: torch.device) -> int | None:
 
 
 def with_parts(hardware: Hardware, step_tokens: int) -> Hardware:
-    """Returns the hardware with parts of so many tokens, in chunks that are not larger."""
+    """Returns the hardware with parts of `step_tokens` tokens, and chunks that are not larger."""
     chunk_tokens = min(hardware.chunk_tokens, step_tokens)
     return replace(hardware, step_tokens=step_tokens, chunk_tokens=chunk_tokens)
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Says whether an allocator could not give what was asked for."""
+    """Tells whether an error means that memory could not be allocated."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and OUT_OF_MEMORY.search(str(error)) is not None
 
 
 def in_smaller_parts(hardware: Hardware, held: int, longest: int) -> Hardware:
-    """Returns the hardware with half the tokens a part, and below that a chunk.
+    """Returns the hardware with half the tokens per part or, once parts are minimal, per chunk.
 
     Args:
-        hardware: With which the memory ran out.
-        held: Tokens of all lists that this process computes in the step; halving more than those
+        hardware: The hardware whose memory ran out.
+        held: Tokens of all lists that this process computes in the step; halving a larger part
             would change nothing.
-        longest: Tokens of their longest pair.
+        longest: Tokens of the longest pair.
 
     Raises:
-        EnvironmentProblem: One pair alone is too large.
+        EnvironmentProblem: A single pair is too large.
     """
     if hardware.device.type == "cuda":
         torch.cuda.empty_cache()
@@ -166,7 +166,7 @@ def in_smaller_parts(hardware: Hardware, held: int, longest: int) -> Hardware:
     if chunk > longest:
         return replace(hardware, chunk_tokens=max(longest, chunk // 2))
     raise EnvironmentProblem(
-        f"the memory of {hardware.device} does not hold a training step on one pair of {longest} "
-        "tokens",
+        f"a training step on one pair of {longest} tokens does not fit into the memory of "
+        f"{hardware.device}",
         "free memory there, lower --passage-tokens N, or choose a smaller --backbone",
     )

@@ -6,7 +6,7 @@ from rankgen.students.training.public_settings import public_settings
 from rankgen.students.training.settings import TrainSettings
 from rankgen.students.training.summary import TrainSummary
 
-# Rows of the card's recipe table, in reading order.
+# Rows of the card's recipe table, in order.
 SHOWN = (
     "backbone",
     "loss",
@@ -34,7 +34,7 @@ SHOWN = (
 
 
 def student_card(settings: TrainSettings, summary: TrainSummary) -> str:
-    """Returns the card as Markdown with the front matter that the Hugging Face Hub reads."""
+    """Returns the card as Markdown, with the front matter that the Hugging Face Hub reads."""
     values = public_settings(settings.model_dump(mode="json"))
     recipe = "\n".join(f"| {name} | {values[name]} |" for name in SHOWN if values[name] is not None)
     longest = settings.query_tokens + settings.passage_tokens
@@ -51,7 +51,7 @@ tags:
 # {settings.out.name}
 
 A cross-encoder that re-ranks passages, distilled with rankgen from the {summary.lists:,} rankings
-of `{settings.rankings.name}`. It gives one logit a (query, passage) pair; higher is better.
+in `{settings.rankings.name}`. It returns one logit per (query, passage) pair; higher is better.
 
 ```python
 from sentence_transformers import CrossEncoder
@@ -60,12 +60,12 @@ model = CrossEncoder("{settings.out.name}")
 model.rank("how do plants eat", ["Photosynthesis turns light into sugar.", "Rome was founded."])
 ```
 
-In training a query was cut at {settings.query_tokens} tokens and a passage at
-{settings.passage_tokens}, as `config.json` says and as `rankgen rerank` and `rankgen evaluate` cut
-them. transformers and sentence-transformers cut the pair instead, the longer text first, until both
-together have {longest} tokens. So for queries of more than {settings.query_tokens} tokens, or
-passages of more than {settings.passage_tokens}, their scores differ from rankgen's; cut such texts
-first where that matters.
+In training, queries were cut after {settings.query_tokens} tokens and passages after
+{settings.passage_tokens}; `config.json` records this, and `rankgen rerank` and `rankgen evaluate`
+do the same. transformers and sentence-transformers instead cut the longer text of a pair until both
+together have {longest} tokens. Their scores therefore differ from rankgen's for queries of more
+than {settings.query_tokens} tokens and passages of more than {settings.passage_tokens}; cut such
+texts yourself if this matters.
 
 ## Figures
 

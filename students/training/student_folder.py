@@ -1,4 +1,4 @@
-"""The finished student: a plain Hugging Face folder that appears whole, with its card."""
+"""The finished student: a plain Hugging Face folder, published as a whole with its card."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from rankgen.students.training.settings import TrainSettings
 from rankgen.students.training.student_card import student_card
 from rankgen.students.training.summary import TrainSummary
 
-# No loader opens a folder without it, so it is moved last: it says that the student is whole.
+# Moved last, since no loader opens a folder without it: its presence means the student is whole.
 LAST_FILE = "config.json"
 
 
 def finished_summary(out: Path) -> TrainSummary | None:
-    """Returns the summary of the student in `out`, or None where none is finished."""
+    """Returns the summary of the finished student in `out`, or None if there is none."""
     path = out / RECORD_FILE
     if not (out / LAST_FILE).is_file() or not path.is_file():
         return None
     figures = json.loads(path.read_text(encoding="utf-8"))["figures"]
-    # Students of earlier versions say only this much of what ended them.
+    # Students of earlier versions record only this about their end.
     if figures.pop("is_stopped_early", False):
         figures["ended_by"] = "patience"
     figures.setdefault("ended_by", "max steps")
@@ -41,13 +41,13 @@ def publish_student(
     facts: Mapping[str, object],
     summary: TrainSummary,
 ) -> None:
-    """Writes the student beside its place and moves it there, file by file, config.json last.
+    """Writes the student to a draft folder and moves it file by file, config.json last.
 
     Args:
         encoder: The student with the weights to publish.
-        settings: How it was trained.
-        facts: Recipe and digests of the data, as held for the output folder.
-        summary: What it reached.
+        settings: The settings of its training.
+        facts: The training's recipe and digests of its data.
+        summary: The training's results.
     """
     draft = settings.out / ".rankgen" / "artefact"
     shutil.rmtree(draft, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What a training reached, in numbers."""
+"""The results of a training in numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rankgen.students.choices import Ending
 
 
 class TrainSummary(BaseModel):
-    """What a training reached.
+    """The results of a training.
 
     Attributes:
         out: The folder of the student.
@@ -18,13 +18,14 @@ class TrainSummary(BaseModel):
         best_step: The step whose weights were kept.
         loss: Moving average of the loss at the last step.
         validation: nDCG@10 at the best step; None without validation.
-        first_stage: nDCG@10 of the validation candidates as they came.
-        lists: Training lists.
-        skipped_lists: Lists with fewer than two passages.
-        pairs: Pairs seen.
+        first_stage: nDCG@10 of the validation candidates in first-stage order; None without
+            validation.
+        lists: Number of training lists.
+        skipped_lists: Number of lists with fewer than two passages.
+        pairs: Number of pairs seen.
         seconds: Training time over all sessions.
-        ended_by: What ended it: its `max steps` (or epochs), its `patience` or its `time budget`.
-        was_finished: Whether the student was there already, so that nothing was done.
+        ended_by: Why it ended: `max steps` (or epochs), `patience` or `time budget`.
+        was_finished: Whether the student existed already, so that nothing was done.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,7 +1,7 @@
 """The processes that train one student together: each takes a share of every step's lists.
 
-The gradient of a step is a sum over its lists, so the sum of the members' gradients is the
-gradient that one process would have, and every member takes the same optimizer step.
+The gradient of a step is a sum over its lists, so that the sum of the members' gradients is the
+gradient a single process would have, and every member takes the same optimizer step.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Team:
-    """Which of how many processes this is.
+    """This process's place among those that train together.
 
     Attributes:
-        rank: This process, from 0.
-        size: All of them.
+        rank: Number of this process, from 0.
+        size: Number of processes.
     """
 
     rank: int = 0
@@ -31,11 +31,11 @@ class Team:
         return self.rank == 0
 
     def own(self, lists: int) -> list[int]:
-        """Returns the places of this member's lists among those of a step."""
+        """Returns the indices of this member's lists among those of a step."""
         return list(range(self.rank, lists, self.size))
 
     def sum_gradients(self, parameters: list[Tensor]) -> None:
-        """Replaces every gradient by the sum of all members'; those that nobody has stay None."""
+        """Replaces every gradient by the sum over all members; None if no member has one."""
         if self.size == 1 or not parameters:
             return
         device = parameters[0].device
@@ -52,7 +52,7 @@ class Team:
             start += parameter.numel()
 
     def sum(self, value: float, device: torch.device) -> float:
-        """Returns the sum of all members' values."""
+        """Returns the sum over all members."""
         if self.size == 1:
             return value
         total = torch.tensor([value], dtype=torch.float64, device=device)
@@ -60,7 +60,7 @@ class Team:
         return float(total)
 
     def of_first(self, value: float, device: torch.device) -> float:
-        """Returns the first member's value; what the others give is not looked at."""
+        """Returns the first member's value; the values of the others are ignored."""
         if self.size == 1:
             return value
         told = torch.tensor([value], dtype=torch.float64, device=device)
@@ -68,13 +68,13 @@ class Team:
         return float(told)
 
     def wait(self) -> None:
-        """Returns when every member is here."""
+        """Waits until every member has called this."""
         if self.size > 1:
             dist.barrier()
 
 
 def current_team() -> Team:
-    """Returns the team that torch.distributed was set up for; one process without it."""
+    """Returns the team of torch.distributed, or a team of one if it is not in use."""
     if not (dist.is_available() and dist.is_initialized()):
         return Team()
     return Team(dist.get_rank(), dist.get_world_size())

@@ -17,21 +17,23 @@ from rankgen.manifests.storage.digest import sha256_of_lines
 WriteRun = Callable[..., Path]
 
 
-def _write(run: RunDirectory, table: str, rows: list[dict[str, object]]) -> None:
-    path = run.shard_path(table, 0, 1)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows, schema=TABLES[table]), path)
-
-
-def _write_texts(
-    run: RunDirectory, queries: Mapping[str, str], documents: Mapping[str, str]
-) -> None:
-    _write(run, "queries", [{"query_id": q, "text": t} for q, t in sorted(queries.items())])
-    _write(
-        run,
-        "documents",
-        [{"doc_id": d, "title": "", "text": t} for d, t in sorted(documents.items())],
-    )
+def _written(
+    root: Path,
+    table: str,
+    rows: list[dict[str, object]],
+    queries: Mapping[str, str],
+    documents: Mapping[str, str],
+) -> Path:
+    tables: dict[str, list[dict[str, object]]] = {
+        table: rows,
+        "queries": [{"query_id": q, "text": t} for q, t in sorted(queries.items())],
+        "documents": [{"doc_id": d, "title": "", "text": t} for d, t in sorted(documents.items())],
+    }
+    for name, content in tables.items():
+        path = RunDirectory(root).shard_path(name, 0, 1)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.Table.from_pylist(content, schema=TABLES[name]), path)
+    return root
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +57,6 @@ def write_candidates(tmp_path: Path) -> WriteRun:
         queries: Mapping[str, str],
         documents: Mapping[str, str],
     ) -> Path:
-        run = RunDirectory(tmp_path / name)
         rows: list[dict[str, object]] = [
             {
                 "query_id": query_id,
@@ -65,9 +66,7 @@ def write_candidates(tmp_path: Path) -> WriteRun:
             }
             for query_id, pairs in sorted(lists.items())
         ]
-        _write(run, "candidates", rows)
-        _write_texts(run, queries, documents)
-        return run.root
+        return _written(tmp_path / name, "candidates", rows, queries, documents)
 
     return write
 
@@ -82,7 +81,6 @@ def write_rankings(tmp_path: Path) -> WriteRun:
         queries: Mapping[str, str],
         documents: Mapping[str, str],
     ) -> Path:
-        run = RunDirectory(tmp_path / name)
         rows: list[dict[str, object]] = [
             {
                 "query_id": query_id,
@@ -98,9 +96,7 @@ def write_rankings(tmp_path: Path) -> WriteRun:
             }
             for query_id, doc_ids in sorted(orders.items())
         ]
-        _write(run, "rankings", rows)
-        _write_texts(run, queries, documents)
-        return run.root
+        return _written(tmp_path / name, "rankings", rows, queries, documents)
 
     return write
 

@@ -158,7 +158,7 @@ def test_dropout_is_set_everywhere(tiny_backbone: str) -> None:
 
 
 def test_an_encoder_without_a_head_is_no_student(tiny_backbone: str) -> None:
-    with pytest.raises(UsageError, match="is no cross-encoder"):
+    with pytest.raises(UsageError, match="is not a cross-encoder"):
         load_cross_encoder(tiny_backbone)
 
 
@@ -169,7 +169,7 @@ def test_a_folder_without_a_model_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_pairs_longer_than_the_model_are_refused(tiny_backbone: str) -> None:
-    with pytest.raises(UsageError, match="reads 320 tokens, fewer than a pair of 515"):
+    with pytest.raises(UsageError, match="reads 320 tokens, but a pair has up to 515"):
         load_backbone(tiny_backbone, seed=1, query_tokens=256, passage_tokens=256, dropout=None)
 
 
@@ -180,5 +180,5 @@ def test_a_head_of_another_width_is_replaced(tiny_backbone: str, tmp_path: Path)
     three.save_pretrained(tmp_path)
     AutoTokenizer.from_pretrained(tiny_backbone).save_pretrained(tmp_path)
     assert backbone(str(tmp_path)).model.classifier.weight.shape == (1, 32)
-    with pytest.raises(UsageError, match="is no cross-encoder"):
+    with pytest.raises(UsageError, match="is not a cross-encoder"):
         load_cross_encoder(str(tmp_path))

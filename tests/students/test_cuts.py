@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from offline_hub import fetch, without_network
 
 from rankgen.manifests.errors import UsageError
 from rankgen.students.model.cross_encoder import load_backbone, load_cross_encoder
@@ -31,15 +32,8 @@ def student(tiny_backbone: str, tmp_path: Path) -> Path:
 @pytest.fixture
 def hub(student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The cache of a machine without a network that has fetched some/student at OLD."""
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    cached = tmp_path / "hub" / "models--some--student"
-    shutil.copytree(student, cached / "snapshots" / OLD)
-    (cached / "refs").mkdir()
-    (cached / "refs" / "main").write_text(OLD)
-    return cached
+    without_network(monkeypatch, tmp_path / "hub")
+    return fetch(tmp_path / "hub", "some/student", OLD, student)
 
 
 def as_in_earlier_versions(student: Path) -> None:
@@ -85,14 +79,18 @@ def test_another_cross_encoder_has_the_defaults(student: Path) -> None:
 def test_a_damaged_record_is_one_sentence(student: Path, content: str) -> None:
     as_in_earlier_versions(student)
     (student / "rankgen.json").write_text(content)
-    with pytest.raises(UsageError, match=r"rankgen.json of .* does not say after how many tokens"):
+    with pytest.raises(
+        UsageError, match=r"rankgen.json of .* does not record after how many tokens"
+    ):
         load_cross_encoder(str(student))
 
 
 def test_cuts_that_are_no_numbers_are_one_sentence(student: Path) -> None:
     config = json.loads((student / "config.json").read_text())
     (student / "config.json").write_text(json.dumps(config | {"rankgen": {"query_tokens": 0}}))
-    with pytest.raises(UsageError, match=r"config.json of .* does not say after how many tokens"):
+    with pytest.raises(
+        UsageError, match=r"config.json of .* does not record after how many tokens"
+    ):
         load_cross_encoder(str(student))
 
 
@@ -116,8 +114,7 @@ def test_a_student_is_its_content_and_its_cuts(student: Path, tmp_path: Path) ->
 
 def test_a_model_id_is_its_commit(hub: Path) -> None:
     assert student_identity("some/student") == f"some/student@{OLD}"
-    shutil.copytree(hub / "snapshots" / OLD, hub / "snapshots" / NEW)
-    (hub / "refs" / "main").write_text(NEW)
+    fetch(hub.parent, "some/student", NEW, hub / "snapshots" / OLD)
     assert student_identity("some/student") == f"some/student@{NEW}"
     assert student_identity(f"some/student@{OLD}") == f"some/student@{OLD}"
 

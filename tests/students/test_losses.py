@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from given_scores import Scorer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -201,24 +202,6 @@ def test_unknown_loss_suggests_the_near_one() -> None:
     with pytest.raises(UsageError, match="no loss 'rank_nett'") as error:
         make_loss("rank_nett")
     assert error.value.hint == "did you mean 'ranknet'?"
-
-
-class Scorer(torch.nn.Module):
-    """Stands for a CrossEncoder in sentence-transformers' losses: its scores are given."""
-
-    num_labels = 1
-    device = torch.device("cpu")
-
-    def __init__(self, scores: list[float]) -> None:
-        super().__init__()
-        self._scores, self._taken = torch.tensor(scores), 0
-
-    def preprocess(self, pairs: list[object], **_: object) -> dict[str, Tensor]:
-        start, self._taken = self._taken, self._taken + len(pairs)
-        return {"scores": self._scores[start : self._taken]}
-
-    def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        return features
 
 
 def peer_loss(name: str, scores: list[list[float]], ranks: list[list[float]]) -> float:

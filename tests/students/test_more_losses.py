@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from given_scores import Scorer
 from torch import Tensor
 
 from rankgen.manifests.errors import UsageError
@@ -122,24 +123,6 @@ def test_tied_scores_stand_in_the_worst_order_whatever_the_batch() -> None:
     assert (weights[0][~torch.eye(3, dtype=torch.bool)] > 0).all()
 
 
-class Scorer(torch.nn.Module):
-    """Stands for a CrossEncoder in sentence-transformers' losses: its scores are given."""
-
-    num_labels = 1
-    device = torch.device("cpu")
-
-    def __init__(self, scores: list[float]) -> None:
-        super().__init__()
-        self._scores, self._taken = torch.tensor(scores), 0
-
-    def preprocess(self, pairs: list[object], **_: object) -> dict[str, Tensor]:
-        start, self._taken = self._taken, self._taken + len(pairs)
-        return {"scores": self._scores[start : self._taken]}
-
-    def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        return features
-
-
 def theirs(name: str, label: Callable[[float], float], **options: object) -> float:
     losses = pytest.importorskip("sentence_transformers.cross_encoder.losses")
     loss = getattr(losses, name)(
@@ -227,16 +210,20 @@ def test_combinations_are_read() -> None:
     ("text", "message", "hint"),
     [
         ("ranknt:1,lce:0.5", "no loss 'ranknt'", "did you mean 'ranknet'?"),
-        ("ranknet:1,lce:x", "'lce:x' in 'ranknet:1,lce:x' holds no number", "write for example"),
-        ("ranknet:nan", "holds no number", "write for example"),
-        ("ranknet:0", "not above 0", "write for example"),
-        ("ranknet:1:2", "is no loss", "write for example"),
-        ("ranknet,,lce", "'' in 'ranknet,,lce' is no loss", "write for example"),
+        (
+            "ranknet:1,lce:x",
+            "the value of 'lce:x' in 'ranknet:1,lce:x' is not a number",
+            "write for example",
+        ),
+        ("ranknet:nan", "is not a number", "write for example"),
+        ("ranknet:0", "is not greater than 0", "write for example"),
+        ("ranknet:1:2", "is not a loss", "write for example"),
+        ("ranknet,,lce", "'' in 'ranknet,,lce' is not a loss", "write for example"),
         ("ranknet,lce,ranknet", "names the loss 'ranknet' twice", "add up the weights"),
         ("listnet(temprature=2)", "no constant 'temprature'", "did you mean 'temperature'?"),
         ("lce(alpha=2)", "the loss 'lce' has no constant 'alpha'", "write 'lce' alone"),
-        ("listnet(temperature=0)", "temperature must be above 0", "choose another value"),
-        ("adr-mse(alpha=-1)", "alpha must be above 0", "choose another value"),
+        ("listnet(temperature=0)", "temperature must be greater than 0", "choose another value"),
+        ("adr-mse(alpha=-1)", "alpha must be greater than 0", "choose another value"),
     ],
 )
 def test_a_wrong_combination_is_one_sentence(text: str, message: str, hint: str) -> None:

@@ -151,6 +151,6 @@ def test_others_get_its_name_on_the_hub_and_no_local_path(hub: type[Hub], tmp_pa
 def test_what_goes_wrong_is_one_sentence(hub: type[Hub], student: Path) -> None:
     with pytest.raises(EnvironmentProblem, match="cannot be pushed to stranger/small"):
         push_student(student, "stranger/small")
-    with pytest.raises(UsageError, match="no repository's name"):
+    with pytest.raises(UsageError, match="is not a repository name"):
         push_student(student, "a/b/c")
     assert not hub.files

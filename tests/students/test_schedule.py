@@ -49,7 +49,7 @@ def test_time_moves_it_on_where_steps_are_slow(recipe: dict[str, object]) -> Non
 @pytest.mark.parametrize("warmup", [3, 10])
 def test_a_warm_up_without_an_end_is_refused(recipe: dict[str, object], warmup: int) -> None:
     with pytest.raises(
-        UsageError, match=f"warmup_steps is {warmup} and the training has 3 steps"
+        UsageError, match=f"warmup_steps is {warmup} but the training has 3 steps"
     ) as error:
         train_student(settings_of(recipe, max_steps=3, warmup_steps=warmup))
     assert "--warmup-steps N" in str(error.value.hint)

@@ -154,7 +154,7 @@ def window_row(query_id: str, start: int, end: int) -> dict[str, object]:
 def test_evidence_needs_windows_and_a_loss_over_pairs(recipe: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="has no windows"):
         train_student(settings_of(recipe, evidence="seen"))
-    with pytest.raises(UsageError, match="the loss 'lce' has no pairs") as error:
+    with pytest.raises(UsageError, match="the loss 'lce' does not use the pairs") as error:
         train_student(settings_of(recipe, evidence="seen", loss="lce"))
     assert error.value.hint is not None
     assert "adr-mse, lambda, margin-mse, ranknet" in error.value.hint

@@ -196,7 +196,7 @@ def test_one_pair_that_does_not_fit_is_one_sentence(
 ) -> None:
     scarce(monkeypatch, 5)
     with pytest.raises(
-        EnvironmentProblem, match=r"cpu does not hold .* one pair of \d+ tokens"
+        EnvironmentProblem, match=r"one pair of \d+ tokens does not fit into .* cpu"
     ) as e:
         train_student(settings_of(recipe, max_steps=2))
     assert e.value.exit_code == 3

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from offline_hub import fetch, without_network
 from safetensors.torch import load_file, save_file
 from toy_training import settings_of
 
@@ -131,20 +132,14 @@ def test_the_packaged_backbone_is_its_content(recipe: dict[str, object], minilm:
 def test_a_training_goes_on_with_the_commit_it_began_with(
     recipe: dict[str, object], backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    cached = tmp_path / "hub" / "models--some--encoder"
-    shutil.copytree(backbone, cached / "snapshots" / COMMIT)
-    (cached / "refs").mkdir()
-    (cached / "refs" / "main").write_text(COMMIT)
+    cache = tmp_path / "hub"
+    without_network(monkeypatch, cache)
+    fetch(cache, "some/encoder", COMMIT, backbone)
     settings = settings_of(recipe, backbone="some/encoder", max_steps=1)
     train_student(settings)
     record = json.loads((settings.out / "rankgen.json").read_text())
     assert record["facts"]["backbone"] == f"some/encoder@{COMMIT}"
-    shutil.copytree(backbone, cached / "snapshots" / LATER)
-    (cached / "refs" / "main").write_text(LATER)
+    fetch(cache, "some/encoder", LATER, backbone)
     assert train_student(settings).was_finished
     elsewhere = settings.model_copy(update={"out": tmp_path / "other"})
     assert with_pinned_backbone(elsewhere).backbone == f"some/encoder@{LATER}"
