@@ -72,6 +72,7 @@ class WatchedEvents(EventLog):
 @dataclass(frozen=True)
 class _Seen:
     workers: tuple[WorkerReport, ...] = ()
+    # The progress and the counters of workers that are gone.
     past_done: int = 0
     past: Mapping[str, float] = field(default_factory=dict)
 
