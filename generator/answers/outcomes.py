@@ -114,7 +114,6 @@ class TeacherFailure(Exception):
         )
 
     def __reduce__(self) -> tuple[type[TeacherFailure], tuple[object, ...]]:
-        """Keeps every field when the failure crosses a process boundary."""
         fields = (self.reason, self.attempts, self.outcome, self.output_text)
         return type(self), (*fields, self.usage, self.cut, self.earlier)
 

@@ -144,7 +144,6 @@ def _read(answer: str, k: int, cut_by_length: bool, rules: ReadingRules) -> Pars
 
 
 def _ids(answer: str, k: int, cut_by_length: bool, rules: ReadingRules) -> _Ids:
-    """Returns the ids of a trustworthy ranking, in order of mention."""
     found = list(_ID.finditer(answer))
     if not found:
         raise _NoRanking("it names no passage in brackets")

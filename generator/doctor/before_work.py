@@ -33,9 +33,6 @@ def has_idle_gpus() -> bool:
 def refuse_small_machine(out: str) -> None:
     """Refuses a machine without the memory, disk space or Java that retrieval needs.
 
-    Args:
-        out: The run's folder.
-
     Raises:
         EnvironmentProblem: One of them is missing.
     """

@@ -125,7 +125,6 @@ def gpu_findings() -> list[Finding]:
 
 
 def _unusable(driver: Driver, torch: TorchBuild, seen: str) -> Finding | None:
-    """Returns why torch cannot use any of the driver's GPUs; None if it can."""
     if torch.cuda is None:
         value = f"{seen}, but torch {torch.version} is a build for CPUs"
         return Finding(
@@ -181,7 +180,6 @@ def _runs_on(capability: tuple[int, int], architectures: tuple[str, ...]) -> boo
 
 
 def _driver() -> Driver | None:
-    """Asks NVIDIA's management library; returns None without it."""
     try:
         ctypes.CDLL("libnvidia-ml.so.1")
     except OSError:

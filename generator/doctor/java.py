@@ -23,7 +23,6 @@ def java_findings() -> list[Finding]:
 
 
 def _release(home: Path) -> str:
-    """Returns the version in the `release` file of a Java home."""
     try:
         described = (home / "release").read_text(encoding="utf-8")
     except OSError:

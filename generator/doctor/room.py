@@ -120,7 +120,6 @@ def _existing(path: Path) -> Path:
 
 
 def _memory() -> tuple[int | None, int | None]:
-    """Returns available and total bytes of the machine or of this container."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         sizes = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}
@@ -138,7 +137,6 @@ def _memory() -> tuple[int | None, int | None]:
 
 
 def _number(name: str) -> int | None:
-    """Returns a number from this container's control group (version 2)."""
     try:
         return int(Path("/sys/fs/cgroup", name).read_text(encoding="ascii"))
     except (OSError, ValueError):

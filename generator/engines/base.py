@@ -85,11 +85,6 @@ class Engine(Protocol):
 def finish_reason(name: str, text: str, usage: TokenUsage) -> FinishReason:
     """Maps a server's or vLLM's finish reason to "stop" or "length".
 
-    Args:
-        name: The finish reason.
-        text: The text written so far.
-        usage: Its tokens.
-
     Raises:
         TeacherFailure: It is any other reason, such as "content_filter".
     """

@@ -144,7 +144,6 @@ def _is_near(name: str, known: list[str]) -> bool:
 
 
 def _is_plain(kind: object) -> bool:
-    """Says whether a type consists only of literals, numbers and strings."""
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
     if origin is Literal:
         return True

@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rankgen.generator.answers.outcomes import NO_TOKENS, TeacherFailure
@@ -21,10 +22,10 @@ from rankgen.generator.engines.server_probe import ServerFacts, probe_server, wa
 from rankgen.generator.engines.server_refusal import refused_request
 from rankgen.generator.engines.settings import Api, EndpointSettings
 from rankgen.generator.prompts.profiles import ChatMessage
-from rankgen.manifests.errors import EnvironmentProblem, reason_of
+from rankgen.manifests.errors import EnvironmentProblem, RankgenError, reason_of
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI, RateLimitError
+    from openai import APIStatusError, AsyncOpenAI, RateLimitError
     from openai.types import Completion
     from openai.types.chat import ChatCompletion
 
@@ -52,11 +53,6 @@ class ServerSettings(EndpointSettings):
 
 class OpenAIServer:
     """A client of one server.
-
-    Args:
-        settings: How to send requests.
-        retry: When to repeat a request.
-        answered: Compares the models that the answers name.
 
     Raises:
         UsageError: The address is not a server URL.
@@ -123,14 +119,7 @@ class OpenAIServer:
                 if self._fields.learn(error.status_code, error.response.text, fields):
                     continue
                 if error.status_code < 500 and error.status_code not in _RETRIED_STATUS:
-                    raise refused_request(
-                        self._shown,
-                        self._settings.model,
-                        error,
-                        attempt,
-                        listed=self._server.models,
-                        has_answered=self._has_answered,
-                    ) from error
+                    raise self._refused(error, attempt) from error
                 failure = f"status {error.status_code}"
                 wait_at_least = retry_after_s(error.response.headers.get("retry-after"))
             except openai.APITimeoutError:
@@ -153,6 +142,10 @@ class OpenAIServer:
             attempts=self._retry.attempts,
             usage=spent,
         )
+
+    def _refused(self, error: APIStatusError, attempt: int) -> RankgenError | TeacherFailure:
+        refused = partial(refused_request, self._shown, self._settings.model, error, attempt)
+        return refused(listed=self._server.models, has_answered=self._has_answered)
 
     def _slow_down(self, error: RateLimitError, times: int) -> None:
         """Delays every request of this worker for as long as the server wants.

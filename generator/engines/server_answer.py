@@ -65,7 +65,6 @@ def read_answer(answer: ChatCompletion | Completion) -> Generation:
 
 
 def _usage(answer: ChatCompletion | Completion) -> TokenUsage:
-    """Returns the tokens that the server counted; 0 if it did not count them."""
     told = (getattr(answer.usage, name, 0) for name in ("prompt_tokens", "completion_tokens"))
     prompt, output = (count if isinstance(count, int) else 0 for count in told)
     return TokenUsage(prompt, output)

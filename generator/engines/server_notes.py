@@ -11,11 +11,7 @@ from rankgen.generator.engines.request_fields import NOT_SENT_FACT
 
 
 def server_notes(environments: Iterable[JsonValue]) -> list[str]:
-    """Returns a sentence for each thing that influenced the labels but is not in the recipe.
-
-    Args:
-        environments: The field of this name in the run's manifest.
-    """
+    """Returns a sentence for each thing that influenced the labels but is not in the recipe."""
     facts = [found for found in environments if isinstance(found, dict)]
     notes = []
     fingerprints = _named(facts, FINGERPRINT_FACT)

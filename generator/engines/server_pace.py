@@ -20,9 +20,6 @@ class ServerPace:
 
     As in TCP, the limit halves when the server answers "too many requests" and grows by one for
     every full round of answers. There is no limit before the first refusal.
-
-    Args:
-        now: The clock, in seconds.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:

@@ -121,7 +121,6 @@ def _refusal(
     messages: Sequence[ChatMessage],
     fields: RequestFields,
 ) -> str | None:
-    """Returns why a server refuses the conversation; None if it does not."""
     turns = [{"role": message.role, "content": message.content} for message in messages]
     while True:
         sent = fields.fields(max_tokens=1)

@@ -93,11 +93,6 @@ def engine_arguments(settings: VllmSettings) -> AsyncEngineArgs:
 
 
 def _lora_rank(adapter: str) -> int:
-    """Returns the smallest rank supported by vLLM that is enough for the adapter.
-
-    Raises:
-        UsageError: The adapter's configuration has no rank, or one that is too large.
-    """
     from vllm.config.lora import MaxLoRARanks
 
     path = Path(adapter) / "adapter_config.json"

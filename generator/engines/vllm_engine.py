@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 class VllmEngine:
     """Runs vLLM's `AsyncLLM`; construction loads the model (a minute on a CPU).
 
-    Args:
-        settings: How vLLM is started.
-
     Raises:
         EnvironmentProblem: vLLM is not installed, or cannot start with this model here.
     """

@@ -83,7 +83,6 @@ def _run(settings: LabelRunSettings, plan: Plan, queries: QueryTable) -> JobSumm
 
 
 def _tell_of_servers(run: RunDirectory) -> None:
-    """Warns if the servers of a run changed their setup or did not decode greedily."""
     predicate = read_predicate(run) or {}
     environments = predicate.get("environments")
     for sentence in server_notes(environments if isinstance(environments, list) else []):
@@ -93,14 +92,6 @@ def _tell_of_servers(run: RunDirectory) -> None:
 def _job(
     settings: LabelRunSettings, plan: Plan, wanted: dict[str, JsonValue], queries: QueryTable
 ) -> ShardJob:
-    """Returns the job.
-
-    Args:
-        settings: The command's settings.
-        plan: The run's plan.
-        wanted: The recipe with the driver's versions, which the workers must have.
-        queries: The planned queries.
-    """
     source, run = RunDirectory(settings.candidates), RunDirectory(settings.out)
     teacher = settings.teacher
     in_flight = teacher.concurrency or 1

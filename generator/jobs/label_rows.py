@@ -146,7 +146,6 @@ def replayed(calls: Sequence[Call], candidates: int) -> list[int] | None:
 
 
 def _windows_by_query(windows: pa.Table) -> dict[str, list[Call]]:
-    """Returns the calls that ordered each query's windows, in the order of the calls."""
     evidence: dict[str, list[Call]] = {}
     ordered = _without_failed(windows.select(list(Call.__annotations__)))
     rows: list[Call] = ordered.sort_by("window_index").to_pylist()
@@ -156,7 +155,6 @@ def _windows_by_query(windows: pa.Table) -> dict[str, list[Call]]:
 
 
 def _tokens_by_query(calls: pa.Table) -> dict[str, tuple[int, int]]:
-    """Returns each query's prompt and output tokens over all its calls."""
     columns = ("prompt_tokens", "output_tokens")
     sums = calls.group_by("query_id").aggregate([(name, "sum") for name in columns]).to_pylist()
     return {row["query_id"]: (row["prompt_tokens_sum"], row["output_tokens_sum"]) for row in sums}

@@ -86,14 +86,7 @@ class LabelFactory:
 
 
 class LabelWork:
-    """Fills shards with a teacher's rankings.
-
-    Args:
-        source: The run with candidates and texts.
-        settings: Resolved settings of the teacher.
-        documents_sha256: See `LabelFactory`.
-        answered_model: See `LabelFactory`.
-    """
+    """Fills shards with a teacher's rankings."""
 
     def __init__(
         self,
@@ -210,7 +203,6 @@ class LabelWork:
     def _failed_window(
         self, passages: int, ranked: int, calls: tuple[FailedCall, ...]
     ) -> FailedWindow:
-        """Returns the window that follows the ranked ones."""
         settings = self._settings
         asked_for = places(passages, settings.window, settings.stride, settings.passes)
         pass_index, start, end = asked_for[ranked]

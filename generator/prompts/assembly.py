@@ -26,11 +26,7 @@ _PROBES = (
 
 
 class LineAssembler:
-    """Encodes prompts line by line, equal to `TeacherTokenizer.encode`.
-
-    Args:
-        tokenizer: The teacher's tokenizer.
-    """
+    """Encodes prompts line by line, equal to `TeacherTokenizer.encode`."""
 
     def __init__(self, tokenizer: TeacherTokenizer) -> None:
         self._tokenizer = tokenizer

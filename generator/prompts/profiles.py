@@ -81,12 +81,7 @@ class PromptProfile:
         return ChatMessage("system", self.system), ChatMessage("user", tidy_lines(user))
 
     def render(self, query: Query, documents: Sequence[Document]) -> tuple[ChatMessage, ...]:
-        """Returns the messages for one window, without any token limit.
-
-        Args:
-            query: The query.
-            documents: The window, best first; they are numbered from 1.
-        """
+        """Returns the messages for one window, best first, without any token limit."""
         return self.messages(self.query_text(query), self.passages(documents))
 
 

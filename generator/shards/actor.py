@@ -25,16 +25,7 @@ def make_actor(
     settings: PoolSettings,
     avoided: Sequence[str],
 ) -> ActorHandle[ShardWorker]:
-    """Returns a new, unnamed `ShardWorker` actor; the pool restarts it, not Ray.
-
-    Args:
-        root: The run's folder, as every node sees it.
-        plan: The run's plan.
-        factory: Creates the work; pickled.
-        token: The token that the driver put into the run's store.
-        settings: The resources of the actor.
-        avoided: Ray's ids of the nodes to avoid.
-    """
+    """Returns a new, unnamed `ShardWorker` actor; the pool restarts it, not Ray."""
     import ray
 
     # No placement group: Ray gives an actor all its GPUs at once, on one node. Inside a group, vLLM

@@ -30,11 +30,7 @@ class Claim(Enum):
 
 
 class Claims:
-    """The claims of this driver on one run.
-
-    Args:
-        run: The run's folder.
-    """
+    """The claims of this driver on one run."""
 
     def __init__(self, run: RunDirectory) -> None:
         self._run = run

@@ -20,13 +20,7 @@ _LAST_LINES_SECONDS = 1.5
 
 @dataclass
 class _Connection:
-    """The Ray session that this process has opened.
-
-    Attributes:
-        address: The address that was asked for; None for this machine.
-        end: Ends the session.
-        users: Number of blocks that use it now.
-    """
+    """The Ray session that this process has opened, and the number of blocks that use it."""
 
     address: str | None
     end: contextlib.ExitStack

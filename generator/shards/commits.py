@@ -57,7 +57,6 @@ class Commits:
         self._begun: dict[Future[bool], tuple[ShardTask, Attempt, int]] = {}
 
     def __enter__(self) -> Commits:
-        """Does nothing: the threads start with the first commit."""
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -65,13 +64,7 @@ class Commits:
         self._threads.shutdown(cancel_futures=True)
 
     def begin(self, task: ShardTask, attempt: Attempt, planned: Sequence[str]) -> None:
-        """Starts to commit an attempt.
-
-        Args:
-            task: The task that was filled.
-            attempt: The worker's report.
-            planned: The shard's query ids.
-        """
+        """Starts to commit an attempt at a shard with the planned query ids."""
         begun = self._threads.submit(self._ledger.commit, attempt, planned, self._validate)
         self._begun[begun] = task, attempt, len(planned)
 
@@ -92,15 +85,7 @@ class Commits:
 
 @dataclass(frozen=True)
 class Filling:
-    """Fills tasks in a pool and commits the attempts.
-
-    Attributes:
-        pool: The workers.
-        commits: Commits the attempts.
-        of_shard: Returns the planned queries of a shard.
-        run: The folder that holds the attempts.
-        events: The log for commits.
-    """
+    """Fills tasks in a pool and commits the attempts."""
 
     pool: Pool
     commits: Commits

@@ -14,13 +14,7 @@ LOOK_SECONDS = 5.0
 
 
 class Elsewhere:
-    """Claims tasks for this driver, and keeps those that belong to others.
-
-    Args:
-        claims: The claims of the run.
-        events: The driver's log.
-        tell: Shows a sentence to the user.
-    """
+    """Claims tasks for this driver, and keeps those that belong to others."""
 
     def __init__(self, claims: Claims, events: EventLog, tell: Callable[[str], None]) -> None:
         self._claims = claims

@@ -21,11 +21,7 @@ SEGMENT_SECONDS = 30.0
 
 
 class EventLog:
-    """The events of this process.
-
-    Args:
-        run: The run's folder.
-    """
+    """The events of this process."""
 
     def __init__(self, run: RunDirectory) -> None:
         self._path = run.events / f"{driver_name()}.jsonl"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rankgen.generator.engines.gauges import GAUGES, is_counter
+from rankgen.generator.shards.repeated import repeated
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
 from rankgen.manifests.run.driver_report import DriverReport, WorkerReport, WorkerState
 
@@ -89,27 +89,17 @@ def _in_file(path: Path) -> Iterator[None]:
             f"the metrics file {path} {problem}",
             "give --metrics-file a path such as metrics.prom in node_exporter's folder",
         )
-    ended = threading.Event()
-    writer = threading.Thread(target=_keep_writing, args=(path, ended), daemon=True)
-    writer.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        writer.join()
-
-
-def _keep_writing(path: Path, ended: threading.Event) -> None:
     from prometheus_client import write_to_textfile
 
-    registry, is_last = _registry(), False
-    while True:
+    registry = _registry()
+
+    def write() -> None:
         # A full disk must not end the run.
         with contextlib.suppress(OSError):
             write_to_textfile(str(path), registry)
-        if is_last:
-            return
-        is_last = ended.wait(FILE_SECONDS)
+
+    with repeated(write, FILE_SECONDS):
+        yield
 
 
 def _registry() -> CollectorRegistry:

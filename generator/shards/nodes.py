@@ -94,11 +94,7 @@ def amounts(cpus: float, gpus: float) -> str:
 
 
 class NodesAside:
-    """Nodes where a worker could not start; each is avoided for longer every time.
-
-    Args:
-        now: The clock, in seconds.
-    """
+    """Nodes where a worker could not start; each is avoided for longer every time."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now

@@ -215,7 +215,6 @@ class Pool:
             raise surprise(f"the last {LONGEST_STREAK} tasks failed for the same reason", error)
 
     def _replace(self, slot: Slot, reason: str) -> None:
-        """Drops a dead worker and queues its tasks again."""
         self._drop(slot)
         # The loss of a node is not the fault of the tasks on it.
         is_suspect = bool(slot.tasks) and not is_lost(slot.node)

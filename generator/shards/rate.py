@@ -8,11 +8,7 @@ RATE_SECONDS = 60.0
 
 
 class Rate:
-    """The growth rate of a count that is sampled now and then.
-
-    Args:
-        seconds: The length of the period.
-    """
+    """The growth rate of a count that is sampled now and then."""
 
     def __init__(self, seconds: float = RATE_SECONDS) -> None:
         self._seconds = seconds

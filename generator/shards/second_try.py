@@ -11,8 +11,6 @@ from rankgen.manifests.run.commit_record import Attempt
 
 
 class _Failed(NamedTuple):
-    """The queries that a shard lacks, and the next revision."""
-
     revision: int
     query_ids: frozenset[str]
     given_up: Mapping[str, str]
@@ -45,11 +43,7 @@ class SecondTry:
         self._failed[task.shard] = _Failed(task.revision + 1, failed, task.given_up)
 
     def tasks(self, of_shard: Callable[[int], Sequence[Query]]) -> list[ShardTask]:
-        """Returns a task for every shard with failed queries.
-
-        Args:
-            of_shard: Returns the planned queries of a shard, sorted by id.
-        """
+        """Returns a task for every shard with failed queries."""
         return [
             ShardTask(
                 shard,

@@ -38,14 +38,7 @@ MakeActor = Callable[[Sequence[str]], "ActorHandle[ShardWorker]"]
 
 
 class Starts:
-    """The workers of one pool that are being started.
-
-    Args:
-        make_actor: See `MakeActor`.
-        settings: The pool's settings.
-        events: The log for failures.
-        tell: Shows a sentence to the user.
-    """
+    """The workers of one pool that are being started."""
 
     def __init__(
         self,
@@ -64,11 +57,7 @@ class Starts:
         self.starting: dict[ObjectRef[object], Slot] = {}
 
     def open(self, slots: Sequence[Slot]) -> Slot | None:
-        """Requests one more worker; returns None if it is too early for one.
-
-        Args:
-            slots: All workers.
-        """
+        """Requests one more worker; returns None if it is too early for one."""
         avoided, most = self._aside.ids(), self._settings.most_on_a_node
         if most is not None:
             if not all(_has_place(slot) for slot in slots):
@@ -184,7 +173,6 @@ def _first_calls(
 
 
 def _news(slot: Slot) -> str | None:
-    """Returns the message of a starting worker, if it has answered, and asks it again."""
     import ray
 
     asked = slot.said

@@ -13,12 +13,7 @@ from rankgen.generator.shards.work import ShardTask
 
 
 class TaskQueue:
-    """The waiting tasks, without those that another driver of the run works on.
-
-    Args:
-        settings: The pool's settings.
-        elsewhere: Keeps the tasks of other drivers.
-    """
+    """The waiting tasks, without those that another driver of the run works on."""
 
     def __init__(self, settings: PoolSettings, elsewhere: Elsewhere) -> None:
         self._settings = settings

@@ -98,7 +98,6 @@ def _one_try(
 
 
 def _first_failure(error: Exception) -> Exception:
-    """Returns the failure of the lowest rank."""
     failures: dict[int, Exception] = getattr(error, "worker_failures", {})
     return failures[min(failures)] if failures else error
 

@@ -6,16 +6,17 @@ A thread writes it, so that a slow, full or missing store delays nothing.
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 
 from rankgen.generator.engines.gauges import is_counter
 from rankgen.generator.shards.events import EventLog
 from rankgen.generator.shards.metrics import show_as_metrics
 from rankgen.generator.shards.nodes import living_nodes
+from rankgen.generator.shards.repeated import repeated
 from rankgen.generator.shards.slot import Slot
 from rankgen.manifests.run.driver_names import driver_name
 from rankgen.manifests.run.driver_report import (
@@ -38,11 +39,7 @@ LAST_WRITE_SECONDS = 5.0
 
 
 class WatchedEvents(EventLog):
-    """An event log that remembers the last troubles and counts the finished queries.
-
-    Args:
-        run: The run's folder.
-    """
+    """An event log that remembers the last troubles and counts the finished queries."""
 
     def __init__(self, run: RunDirectory) -> None:
         super().__init__(run)
@@ -64,13 +61,7 @@ class WatchedEvents(EventLog):
                 self.count(shard, queries, failed)
 
     def count(self, shard: int, queries: int, failed: int) -> None:
-        """Counts a committed shard, or counts it again after a later commit.
-
-        Args:
-            shard: The shard's number.
-            queries: Number of its planned queries.
-            failed: Number of its quarantined queries.
-        """
+        """Counts a committed shard, or counts it again after a later commit."""
         before, before_failed = self._failing.pop(shard, (0, 0))
         self.done += queries - failed - (before - before_failed)
         self.failed += failed - before_failed
@@ -80,15 +71,8 @@ class WatchedEvents(EventLog):
 
 @dataclass(frozen=True)
 class _Seen:
-    """The result of one look at the workers.
-
-    Attributes:
-        workers: The current workers.
-        past_done: The progress of workers that are gone.
-        past: The counters of workers that are gone.
-    """
-
     workers: tuple[WorkerReport, ...] = ()
+    # The progress and the counters of workers that are gone.
     past_done: int = 0
     past: Mapping[str, float] = field(default_factory=dict)
 
@@ -186,28 +170,20 @@ def watched(run: RunDirectory, plan: Plan, unit: str, events: WatchedEvents) -> 
     every = seconds_between_reports(run)
     watch = Watch(plan, unit, events, every)
     show_as_metrics(str(run.root), watch.report)
-    ended = threading.Event()
-    writer = threading.Thread(target=_keep_writing, args=(run, watch, every, ended), daemon=True)
-    writer.start()
-    try:
-        yield watch
-    finally:
-        watch.end("left")
-        ended.set()
-        writer.join(LAST_WRITE_SECONDS)
+    remove_once = cache(partial(remove_old_reports, run, but=driver_name()))
 
-
-def _keep_writing(run: RunDirectory, watch: Watch, every: float, ended: threading.Event) -> None:
-    # Errors here do not matter, or the run's data meets them too.
-    with contextlib.suppress(Exception):
-        remove_old_reports(run, but=driver_name())
-    is_last = False
-    while True:
+    def write() -> None:
+        # Errors here do not matter, or the run's data meets them too.
+        with contextlib.suppress(Exception):
+            remove_once()
         with contextlib.suppress(Exception):
             write_report(run, watch.report())
-        if is_last:
-            return
-        is_last = ended.wait(every)
+
+    with repeated(write, every, LAST_WRITE_SECONDS):
+        try:
+            yield watch
+        finally:
+            watch.end("left")
 
 
 def _trouble(event: str, values: Mapping[str, str | int | float | None]) -> Trouble:
@@ -228,7 +204,6 @@ def _state_of(slot: Slot) -> WorkerState:
 
 
 def _sums(*gauges: Mapping[str, float]) -> dict[str, float]:
-    """Adds up the counters among the gauges."""
     names = sorted({name for values in gauges for name in values if is_counter(name)})
     return {name: sum(values.get(name, 0.0) for values in gauges) for name in names}
 

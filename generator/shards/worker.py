@@ -36,15 +36,7 @@ from rankgen.manifests.storage.storage_faults import named_storage_faults
 
 
 class ShardWorker:
-    """Runs one `ShardWork` in its own process, as a Ray actor (see `make_actor`).
-
-    Args:
-        root: The run's folder, shared with the driver.
-        fingerprint: The plan's fingerprint.
-        shards: The number of planned shards.
-        factory: Creates the work.
-        token: The token that the driver put into the run's store.
-    """
+    """Runs one `ShardWork` in its own process, as a Ray actor (see `make_actor`)."""
 
     def __init__(
         self, root: Path, fingerprint: str, shards: int, factory: WorkFactory, token: StoreToken
@@ -142,7 +134,6 @@ class ShardWorker:
     def _write(
         self, task: ShardTask, name: str, filled: FilledShard, done: set[str]
     ) -> dict[str, pa.Table]:
-        """Writes the attempt's files and returns the rows in them."""
         tables = {
             table: self._merge_published(task, table, rows, done)
             for table, rows in filled.tables.items()

@@ -89,7 +89,6 @@ class EmbeddingTeacher:
         return [float((passage * vector).sum()) for passage in known]
 
     def _vectors(self, texts: Sequence[str]) -> list[torch.Tensor]:
-        """Returns the texts' unit vectors; embeds those that are not cached."""
         fresh = [text for text in dict.fromkeys(texts) if text not in self._remembered]
         ids = [
             self._tokenizer(text, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")

@@ -146,7 +146,6 @@ def _download(wanted: HubFiles, names: Iterable[str]) -> None:
 
 @contextlib.contextmanager
 def _turn(model: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Holds the cache's lock for one model; the lock file names its holder."""
     from huggingface_hub import constants
 
     folder = Path(constants.HF_HUB_CACHE, ".locks", f"models--{model.replace('/', '--')}")

@@ -101,8 +101,6 @@ class _Lines(Protocol):
 
 
 class _AppendedFile:
-    """A local file, synced at most every half second."""
-
     def __init__(self, path: Path) -> None:
         make_folder(path.parent)
         # Unbuffered, so that lines survive this process even before fsync.

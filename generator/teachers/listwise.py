@@ -50,13 +50,7 @@ class _Tried(NamedTuple):
 
 
 class ListwiseTeacher:
-    """Ranks windows with an LLM.
-
-    Args:
-        settings: Resolved settings.
-        prompter: Builds the prompts.
-        engine: Answers the prompts.
-    """
+    """Ranks windows with an LLM; takes resolved settings."""
 
     def __init__(self, settings: LabelSettings, prompter: ListwisePrompter, engine: Engine) -> None:
         self._settings = settings
@@ -100,7 +94,6 @@ class ListwiseTeacher:
         return replace(best.result, failed=tuple(call for call in calls if call is not best.call))
 
     def _read(self, generation: Generation, k: int, cut: int) -> _Tried:
-        """Reads an answer, and notes what is wrong with it in case it is not used."""
         parsed = parse_permutation(
             generation.text,
             k,

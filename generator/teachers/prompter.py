@@ -40,12 +40,7 @@ class Decoding:
 
 
 class ListwisePrompter:
-    """Builds prompts and limits their answers; `--dry-run` counts tokens with it.
-
-    Args:
-        builder: Builds prompts of a given length.
-        decoding: How answers are requested.
-    """
+    """Builds prompts and limits their answers; `--dry-run` counts tokens with it."""
 
     def __init__(self, builder: PromptBuilder, decoding: Decoding) -> None:
         self._builder = builder

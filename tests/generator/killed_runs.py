@@ -13,17 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from made_up_candidates import write_overlapping
 from processes import PATIENCE_S
 
-from rankgen.manifests.records import Candidates, Document, Query
-from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.records import Query
 from rankgen.manifests.run.commit_record import CommitRecord
 from rankgen.manifests.run.ledger import Ledger
 from rankgen.manifests.run.plan import read_plan
 from rankgen.manifests.run.run_directory import RunDirectory
-from rankgen.manifests.run.texts import write_documents, write_queries
 from rankgen.manifests.schema import TABLES
-from rankgen.manifests.storage.shard import write_shard
 
 KILLABLE = Path(__file__).with_name("killable")
 RANKGEN = Path(sys.executable).with_name("rankgen")
@@ -32,20 +30,7 @@ LATENCY_S = 0.03
 
 
 def make_candidates(root: Path) -> Path:
-    """Writes 24 queries with 20 candidates each: with windows of 8 by 4, chains of four windows."""
-    run = RunDirectory(root)
-    queries = [Query(f"q{n:02}", f"query {n}") for n in range(24)]
-    found = [
-        Candidates(
-            query.query_id,
-            tuple(f"d{(7 * number + 3 * i) % 60}" for i in range(20)),
-            tuple(float(20 - i) for i in range(20)),
-        )
-        for number, query in enumerate(queries)
-    ]
-    write_shard(run.shard_path("candidates", 0, 1), "candidates", candidate_table(found), "f")
-    write_queries(run, queries, "f")
-    write_documents(run, [Document(f"d{n}", "", f"passage {n}") for n in range(60)], "f")
+    write_overlapping(RunDirectory(root), [Query(f"q{n:02}", f"query {n}") for n in range(24)])
     return root
 
 

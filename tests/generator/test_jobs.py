@@ -5,19 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from unpublished_windows import (
-    committed_shards,
-    replayed_windows,
-    unpublished_windows,
-    wait_for_the_end_of_all_workers,
-)
+from made_up_candidates import write_overlapping
+from unpublished_windows import kill_between_commits, replayed_windows, unpublished_windows
 
 from rankgen.generator.jobs.label import LabelRunSettings, label
 from rankgen.generator.jobs.label_rows import validate_rankings
@@ -25,14 +19,11 @@ from rankgen.generator.jobs.relabel import agreement, relabel
 from rankgen.generator.shards.cluster import kept_session
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import IncompleteRun, IntegrityProblem, UsageError
-from rankgen.manifests.records import Candidates, Document, Query
-from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.records import Query
 from rankgen.manifests.run.query_table import QueryTable
 from rankgen.manifests.run.run_directory import RunDirectory
-from rankgen.manifests.run.texts import write_documents, write_queries
 from rankgen.manifests.run.verify import verify_run
 from rankgen.manifests.schema import TABLES
-from rankgen.manifests.storage.shard import write_shard
 
 QUERIES = [Query(f"q{n:02}", f"query {n}") for n in range(24)]
 DEPTH = 25
@@ -47,19 +38,7 @@ def _one_ray() -> object:
 @pytest.fixture(scope="module")
 def candidates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = RunDirectory(tmp_path_factory.mktemp("candidates"))
-    documents = [Document(f"d{n}", "", f"passage {n}") for n in range(60)]
-    found = [
-        Candidates(
-            query.query_id,
-            tuple(f"d{(7 * number + 3 * i) % 60}" for i in range(20)),
-            tuple(float(20 - i) for i in range(20)),
-        )
-        for number, query in enumerate(QUERIES)
-    ]
-    path = run.shard_path("candidates", 0, 1)
-    write_shard(path, "candidates", candidate_table(found), "f")
-    write_queries(run, QUERIES, "f")
-    write_documents(run, documents, "f")
+    write_overlapping(run, QUERIES)
     return run.root
 
 
@@ -258,15 +237,7 @@ def test_a_killed_driver_resumes_to_the_same_bytes(
         stderr=subprocess.DEVNULL,
     )
     run = RunDirectory(out)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        if len(committed_shards(run)) >= 2 and unpublished_windows(run):
-            break
-        time.sleep(0.02)
-    os.killpg(driver.pid, signal.SIGKILL)
-    driver.wait()
-    wait_for_the_end_of_all_workers(run)
-    committed = committed_shards(run)
+    committed = kill_between_commits(driver, run, committed=2)
     assert 2 <= len(committed) < 6
     done = unpublished_windows(run)
     resumed = label(slow)

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from made_up_candidates import write_one
 
 from rankgen.generator.jobs.label import plan_labels
 from rankgen.generator.jobs.label_settings import LabelRunSettings
@@ -14,12 +15,8 @@ from rankgen.generator.teachers.revision import with_pinned_revision
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
 from rankgen.manifests.models.model_source import folder_digest
-from rankgen.manifests.records import Candidates, Document, Query
-from rankgen.manifests.run.candidate_rows import candidate_table
 from rankgen.manifests.run.plan import open_plan
 from rankgen.manifests.run.run_directory import RunDirectory
-from rankgen.manifests.run.texts import write_documents, write_queries
-from rankgen.manifests.storage.shard import write_shard
 
 MODEL = Path(__file__).parents[1] / "fixtures" / "tiny_ranker" / "model"
 OLD, NEW = "a" * 40, "b" * 40
@@ -47,12 +44,7 @@ def point_main_to(folder: Path, commit: str) -> None:
 
 @pytest.fixture
 def candidates(tmp_path: Path) -> Path:
-    run = RunDirectory(tmp_path / "candidates")
-    found = [Candidates("q", ("d",), (1.0,))]
-    write_shard(run.shard_path("candidates", 0, 1), "candidates", candidate_table(found), "f")
-    write_queries(run, [Query("q", "text")], "f")
-    write_documents(run, [Document("d", "", "text")], "f")
-    return run.root
+    return write_one(tmp_path / "candidates")
 
 
 def test_a_run_goes_on_with_the_commit_it_began_with(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -12,13 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from made_up_candidates import write_overlapping
 from typer.testing import CliRunner
-from unpublished_windows import (
-    committed_shards,
-    replayed_windows,
-    unpublished_windows,
-    wait_for_the_end_of_all_workers,
-)
+from unpublished_windows import kill_between_commits, replayed_windows, unpublished_windows
 
 from rankgen.generator.answers.outcomes import TokenUsage, WindowResult
 from rankgen.generator.cli import app
@@ -28,15 +22,12 @@ from rankgen.generator.shards.cluster import kept_session
 from rankgen.generator.teachers import journal as journal_module
 from rankgen.generator.teachers.journal import WindowJournal, journalled_windows
 from rankgen.generator.teachers.settings import LabelSettings
-from rankgen.manifests.records import Candidates, Document, Query
-from rankgen.manifests.run.candidate_rows import candidate_table
+from rankgen.manifests.records import Query
 from rankgen.manifests.run.event_logs import driver_logs
 from rankgen.manifests.run.run_directory import RunDirectory
-from rankgen.manifests.run.texts import write_documents, write_queries
 from rankgen.manifests.schema import TABLES
-from rankgen.manifests.storage.atomic import whole_file, write_whole
+from rankgen.manifests.storage.atomic import write_whole
 from rankgen.manifests.storage.object_store import open_root
-from rankgen.manifests.storage.shard import write_shard
 
 QUERIES = [Query(f"q{n:02}", f"query {n}") for n in range(12)]
 
@@ -48,25 +39,10 @@ def _one_ray(s3_bucket: str) -> Iterator[None]:
         yield
 
 
-def write_candidates(run: RunDirectory) -> RunDirectory:
-    found = [
-        Candidates(
-            query.query_id,
-            tuple(f"d{(7 * number + 3 * i) % 60}" for i in range(20)),
-            tuple(float(20 - i) for i in range(20)),
-        )
-        for number, query in enumerate(QUERIES)
-    ]
-    with whole_file(run.shard_path("candidates", 0, 1)) as draft:
-        write_shard(draft, "candidates", candidate_table(found), "f")
-    write_queries(run, QUERIES, "f")
-    write_documents(run, [Document(f"d{n}", "", f"passage {n}") for n in range(60)], "f")
-    return run
-
-
 @pytest.fixture(scope="module")
 def candidates(s3_bucket: str) -> str:
-    return str(write_candidates(RunDirectory(f"{s3_bucket}/candidates")).root)
+    write_overlapping(RunDirectory(f"{s3_bucket}/candidates"), QUERIES)
+    return f"{s3_bucket}/candidates"
 
 
 def settings(candidates: Path | str, out: Path | str, script: str) -> LabelRunSettings:
@@ -89,7 +65,7 @@ def published(out: Path | str) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("local")
-    write_candidates(RunDirectory(folder / "candidates"))
+    write_overlapping(RunDirectory(folder / "candidates"), QUERIES)
     label(settings(folder / "candidates", folder / "run", "hash"))
     return published(folder / "run")
 
@@ -190,15 +166,7 @@ def test_a_killed_driver_resumes_to_the_same_bytes(
     run = RunDirectory(f"{s3_bucket}/killed")
     slow = settings(candidates, run.root, "hash,latency=0.5")
     driver = started(slow, tmp_path / "settings.json")
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        if committed_shards(run) and unpublished_windows(run):
-            break
-        time.sleep(0.05)
-    os.killpg(driver.pid, signal.SIGKILL)
-    driver.wait()
-    wait_for_the_end_of_all_workers(run)
-    committed = committed_shards(run)
+    committed = kill_between_commits(driver, run, committed=1)
     assert 1 <= len(committed) < 4
     done = unpublished_windows(run)
     assert done > 0

@@ -164,7 +164,7 @@ def test_a_driver_is_seen_at_once_and_seen_to_leave(tmp_path: Path) -> None:
         assert (seen.is_alive, seen.report.state) == (True, "working")
     (seen,) = read_reports(run)
     assert (seen.is_alive, seen.report.state) == (False, "left")
-    assert not [t for t in threading.enumerate() if "_keep_writing" in t.name]
+    assert not [t for t in threading.enumerate() if "_keep_calling" in t.name]
 
 
 REPORT = DriverReport(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import subprocess
 
 import psutil
 from processes import alive, wait_until
@@ -20,7 +22,25 @@ def committed_shards(run: RunDirectory) -> set[int]:
     return {int(path.name.split(".")[0]) for path in run.commits.glob("0*.json")}
 
 
-def wait_for_the_end_of_all_workers(run: RunDirectory) -> None:
+def kill_between_commits(
+    driver: subprocess.Popen[str] | subprocess.Popen[bytes], run: RunDirectory, committed: int
+) -> set[int]:
+    """Kills a driver and its group once so many shards are committed and others have windows.
+
+    Returns:
+        The committed shards, when all workers are dead.
+    """
+    wait_until(
+        lambda: len(committed_shards(run)) >= committed and unpublished_windows(run) > 0,
+        "the run does not get so far",
+    )
+    os.killpg(driver.pid, signal.SIGKILL)
+    driver.wait()
+    _wait_for_the_end_of_all_workers(run)
+    return committed_shards(run)
+
+
+def _wait_for_the_end_of_all_workers(run: RunDirectory) -> None:
     """Waits until every worker of a killed driver is dead: then no journal grows any more."""
     if is_remote(run.root):
         # The last half minute of the driver's log has not reached the store.
