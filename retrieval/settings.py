@@ -43,6 +43,7 @@ class Bm25Settings(Settings):
     ] = 0.9
     b: Annotated[float, Field(ge=0, le=1), Option("Length normalisation (b).")] = 0.4
     rm3: Annotated[bool, Option("Expand the queries with RM3.")] = False
+    rm3_documents: Annotated[PositiveInt, Option("Documents that RM3 takes terms from.")] = 10
     language: Annotated[Language, Option("Language of the texts, for Lucene's analyzer.")] = "en"
     index: Annotated[
         str | None,

@@ -29,13 +29,12 @@ FOREIGN = {
     "retrieval/bm25/index_documents.py": {"--storeRaw"},
     "generator/shards/cluster_token.py": {"--head"},
     "generator/shards/ray_start.py": {"--head"},
-    "generator/commands/documentation.py": {"--check"},
     "generator/doctor/compilers.py": {"--version"},
     "generator/doctor/gpus.py": {"--gpus"},
     "generator/doctor/packages.py": {"--no-deps", "--no-build-isolation"},
     "generator/doctor/ray_cluster.py": {"--address", "--num-cpus"},
     "generator/doctor/room.py": {"--shm-size"},
-    "CONTRIBUTING.md": {"--strict"},
+    "CONTRIBUTING.md": {"--strict", "--grep"},
     "README.md": {"--no-deps"},
 }
 # Custom properties of the report's style sheet.

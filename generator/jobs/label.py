@@ -29,7 +29,6 @@ from rankgen.generator.teachers.revision import with_pinned_revision
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.sources import anchored
 from rankgen.generator.teachers.teacher_recipe import teacher_recipe
-from rankgen.manifests.errors import UsageError
 from rankgen.manifests.notices import warn
 from rankgen.manifests.run.candidate_lists import CandidateLists
 from rankgen.manifests.run.plan import Plan, default_shards
@@ -135,12 +134,7 @@ def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
     """
     teacher = settings.teacher.resolved()
     source = RunDirectory(settings.candidates)
-    lists = CandidateLists(source)
-    if not source.has_table("documents"):
-        raise UsageError(
-            f"{source.root} is not a finished run: it has no documents yet",
-            "repeat its `rankgen retrieve` command to resume it",
-        )
+    lists = CandidateLists.finished(source)
     losses = _recorded_losses(source, teacher, settings.only)
     only = settings.only
     queries = queries_of_run(source, lists.query_ids() if only is None else sorted(set(only)))

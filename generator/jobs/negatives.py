@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from rankgen.generator.jobs.kinds import KINDS
 from rankgen.generator.jobs.negatives_settings import NegativesSettings
-from rankgen.generator.jobs.negatives_work import NegativesFactory, validate_lists
+from rankgen.generator.jobs.negatives_work import LeftOut, NegativesFactory, validate_lists
 from rankgen.generator.shards.job import JobSummary, ShardJob, run_job
 from rankgen.generator.shards.pool_settings import PoolSettings
 from rankgen.manifests.errors import UsageError
@@ -55,12 +55,7 @@ def negatives(settings: NegativesSettings) -> NegativesSummary:
         RankgenError: See `run_job`.
     """
     source, run = RunDirectory(settings.candidates), RunDirectory(settings.out)
-    lists = CandidateLists(source)
-    if not source.has_table("documents"):
-        raise UsageError(
-            f"{source.root} is not finished (it has no documents yet)",
-            "repeat its `rankgen retrieve` command, which resumes",
-        )
+    lists = CandidateLists.finished(source)
     collection = None if settings.collection is None else open_collection(settings.collection)
     qrels = read_judgements(settings.qrels)
     notice = judged_without(sorted(qrels), frozenset(lists.query_ids()), str(source.root))
@@ -76,14 +71,38 @@ def negatives(settings: NegativesSettings) -> NegativesSummary:
             + (f"; {notice}" if notice else ""),
         )
     queries = queries_of_run(source, positives)
-    copies = _in_lists(
-        lists, copies_of_positives(positives, relevant, retrieved.all()), settings.depth
+    kinds: tuple[Mapping[str, AbstractSet[str]], ...] = (
+        copies_of_positives(positives, relevant, retrieved.all()),
+        {query_id: set(asked[query_id]) - set(positives[query_id]) for query_id in positives},
+        _own(settings.own_document, queries, retrieved),
     )
-    without_text = _in_lists(
-        lists, {q: set(asked[q]) - set(positives[q]) for q in positives}, settings.depth
+    left_out = LeftOut(*(_in_lists(lists, found, settings.depth) for found in kinds))
+    plan = _plan(settings, lists, queries, positives, left_out)
+    drawn = settings.depth, settings.count, settings.seed
+    job = ShardJob(
+        run=run,
+        plan=plan,
+        unit=KINDS["negatives"].unit,
+        queries=queries,
+        factory=NegativesFactory(source.root.absolute(), positives, *drawn, left_out),
+        validate=validate_lists,
+        finish=lambda: _publish_texts(source, run, plan, queries, collection),
+        pool=PoolSettings,
+        ray_address=settings.ray_address,
     )
-    own = _in_lists(lists, _own(settings.own_document, queries, retrieved), settings.depth).keys()
-    plan = Plan(
+    return NegativesSummary(
+        run_job(job), len(lists) - len(asked), len(asked) - len(positives), notice
+    )
+
+
+def _plan(
+    settings: NegativesSettings,
+    lists: CandidateLists,
+    queries: QueryTable,
+    positives: Mapping[str, Sequence[str]],
+    left_out: LeftOut,
+) -> Plan:
+    return Plan(
         kind="negatives",
         tables=KINDS["negatives"].tables,
         recipe={
@@ -92,36 +111,12 @@ def negatives(settings: NegativesSettings) -> NegativesSummary:
                 part for query_id in positives for part in (query_id, *positives[query_id])
             ),
             **{key: getattr(settings, key) for key in ("depth", "count", "grade", "seed")},
-            **_left_out_recipe(copies, without_text, own),
+            **_left_out_recipe(left_out),
         },
         settings=settings.model_dump(mode="json"),
         shards=settings.shards or default_shards(len(queries)),
         queries=len(queries),
         queries_sha256=queries.digest(),
-    )
-    factory = NegativesFactory(
-        source.root.absolute(),
-        positives,
-        settings.depth,
-        settings.count,
-        settings.seed,
-        copies,
-        without_text,
-        frozenset(own),
-    )
-    job = ShardJob(
-        run=run,
-        plan=plan,
-        unit=KINDS["negatives"].unit,
-        queries=queries,
-        factory=factory,
-        validate=validate_lists,
-        finish=lambda: _publish_texts(source, run, plan, queries, collection),
-        pool=PoolSettings,
-        ray_address=settings.ray_address,
-    )
-    return NegativesSummary(
-        run_job(job), len(lists) - len(asked), len(asked) - len(positives), notice
     )
 
 
@@ -170,21 +165,18 @@ def _own(
     }
 
 
-def _left_out_recipe(
-    copies: Mapping[str, AbstractSet[str]],
-    without_text: Mapping[str, AbstractSet[str]],
-    own: AbstractSet[str],
-) -> dict[str, JsonValue]:
+def _left_out_recipe(left_out: LeftOut) -> dict[str, JsonValue]:
     """Returns the recipe's entries about candidates that must not be negatives.
 
     There is no entry without such candidates, so that older runs keep their fingerprints.
     """
     recipe: dict[str, JsonValue] = {}
-    for name, found in (("copies_sha256", copies), ("without_text_sha256", without_text)):
+    named = {"copies_sha256": left_out.copies, "without_text_sha256": left_out.without_text}
+    for name, found in named.items():
         if found:
             recipe[name] = sha256_of_value({q: sorted(found[q]) for q in found})
-    if own:
-        recipe["own_documents_sha256"] = sha256_of_lines(sorted(own))
+    if left_out.own:
+        recipe["own_documents_sha256"] = sha256_of_lines(sorted(left_out.own))
     return recipe
 
 

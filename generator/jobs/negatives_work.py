@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 from pydantic import JsonValue
@@ -19,6 +20,24 @@ from rankgen.manifests.schema import NOT_RETRIEVED, RANKINGS
 from rankgen.retrieval.negatives import list_with_negatives
 
 
+class LeftOut(NamedTuple):
+    """Query id -> candidates that must not be its negatives, by their kind.
+
+    Attributes:
+        copies: Copies of its relevant passages.
+        without_text: Relevant passages that have no text.
+        own: The query itself.
+    """
+
+    copies: Mapping[str, AbstractSet[str]]
+    without_text: Mapping[str, AbstractSet[str]]
+    own: Mapping[str, AbstractSet[str]]
+
+    def of(self, query_id: str) -> set[str]:
+        """Returns the candidates of all kinds."""
+        return {doc_id for kind in self for doc_id in kind.get(query_id, ())}
+
+
 @dataclass(frozen=True)
 class NegativesFactory:
     """Opens the candidates in a worker process.
@@ -29,9 +48,7 @@ class NegativesFactory:
         depth: See `list_with_negatives`.
         count: See `list_with_negatives`.
         seed: See `list_with_negatives`.
-        copies: Query id -> candidates that are copies of its relevant passages.
-        without_text: Query id -> candidates that are relevant but have no text.
-        own: Queries whose candidate of the same id is the query itself.
+        left_out: Candidates that must not be negatives.
     """
 
     candidates: Path
@@ -39,9 +56,7 @@ class NegativesFactory:
     depth: int
     count: int
     seed: int
-    copies: Mapping[str, AbstractSet[str]]
-    without_text: Mapping[str, AbstractSet[str]]
-    own: AbstractSet[str]
+    left_out: LeftOut
 
     def __call__(self) -> NegativesWork:
         """Opens the candidates."""
@@ -73,12 +88,12 @@ class NegativesWork:
         """Counts passages, what was left out of the lists, and lists with too few negatives."""
         positions: list[list[int]] = tables["rankings"]["retrieval_positions"].to_pylist()
         held: list[str] = tables["rankings"]["query_id"].to_pylist()
-        copies = self._wanted.copies
+        copies, _, own = self._wanted.left_out
         return {
             "passages": sum(map(len, positions)),
             "relevant_not_retrieved": sum(row[0] == NOT_RETRIEVED for row in positions),
             "copies_of_relevant_left_out": sum(len(copies.get(query_id, ())) for query_id in held),
-            "own_documents_left_out": len(self._wanted.own & set(held)),
+            "own_documents_left_out": len(own.keys() & set(held)),
             "lists_with_fewer_negatives": sum(len(row) <= self._wanted.count for row in positions),
         }
 
@@ -94,10 +109,6 @@ class NegativesWork:
         return {}
 
     def _list_of(self, found: Candidates) -> list[str]:
-        query_id = found.query_id
-        left_out = {query_id} if query_id in self._wanted.own else set()
-        for doc_ids in (self._wanted.copies, self._wanted.without_text):
-            left_out |= doc_ids.get(query_id, frozenset())
         return list_with_negatives(
             found.query_id,
             found.doc_ids,
@@ -105,7 +116,7 @@ class NegativesWork:
             depth=self._wanted.depth,
             count=self._wanted.count,
             seed=self._wanted.seed,
-            left_out=left_out,
+            left_out=self._wanted.left_out.of(found.query_id),
         )
 
 

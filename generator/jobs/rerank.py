@@ -15,7 +15,6 @@ from rankgen.generator.shards.cluster import cpus_of_nodes, total_gpus
 from rankgen.generator.shards.job import JobSummary, ShardJob, run_job
 from rankgen.generator.shards.pool_settings import PoolSettings
 from rankgen.generator.shards.settled import Settle, settled
-from rankgen.manifests.errors import UsageError
 from rankgen.manifests.run.candidate_lists import CandidateLists
 from rankgen.manifests.run.plan import Plan, default_shards
 from rankgen.manifests.run.query_table import queries_of_run
@@ -74,12 +73,7 @@ def rerank(wanted: RerankRun) -> JobSummary:
         RankgenError: See `run_job`.
     """
     source, run = RunDirectory(wanted.candidates), RunDirectory(wanted.out)
-    lists = CandidateLists(source)
-    if not source.has_table("documents"):
-        raise UsageError(
-            f"{source.root} is not finished (it has no documents yet)",
-            "repeat its `rankgen retrieve` command, which resumes",
-        )
+    lists = CandidateLists.finished(source)
     queries = queries_of_run(source, lists.query_ids())
     digest, texts_digest = lists.digest(), digest_of_documents(source)
     with settled(

@@ -59,7 +59,7 @@ class ShardWork(Protocol):
         """
 
     def progress(self) -> int:
-        """Returns a number that grows with the work done; if it stands still, the worker hangs."""
+        """Returns a number that grows with the work done; a standstill means a hang."""
 
     async def close(self) -> None:
         """Ends engines, threads and connections."""

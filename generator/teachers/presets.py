@@ -81,6 +81,13 @@ PRESETS: dict[str, TeacherPreset] = {
             reads_texts=False,
         ),
         TeacherPreset(
+            "judged",
+            "plain",
+            "the order of judgements, an upper bound for teachers",
+            argument="QRELS",
+            reads_texts=False,
+        ),
+        TeacherPreset(
             "scripted",
             "plain",
             "a made-up order, for tests",

@@ -33,6 +33,21 @@ class CandidateLists:
             raise run.lacks("candidates")
         self._run = run
 
+    @classmethod
+    def finished(cls, run: RunDirectory) -> CandidateLists:
+        """Opens the candidates of a run that has its texts too.
+
+        Raises:
+            UsageError: The run has no candidates, or is not finished.
+        """
+        lists = cls(run)
+        if not run.has_table("documents"):
+            raise UsageError(
+                f"{run.root} is not finished (it has no documents yet)",
+                "repeat its `rankgen retrieve` command to resume it",
+            )
+        return lists
+
     def query_ids(self) -> Iterator[str]:
         """Yields all query ids, sorted."""
         return self._digests.keys()

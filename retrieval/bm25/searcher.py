@@ -45,7 +45,9 @@ class Bm25Searcher:
             self._searcher.set_language(settings.language)
         if settings.rm3:
             # The filter keeps only English terms.
-            self._searcher.set_rm3(filter_terms=settings.language == "en")
+            self._searcher.set_rm3(
+                fb_docs=settings.rm3_documents, filter_terms=settings.language == "en"
+            )
         self._threads = settings.threads
 
     def search(self, queries: Sequence[Query], depth: int) -> list[Candidates]:

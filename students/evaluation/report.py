@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
+from rankgen.students.evaluation.columns import shown_columns
 from rankgen.students.evaluation.report_plot import bar_chart
 from rankgen.students.evaluation.report_style import STYLE
 from rankgen.students.evaluation.result import Evaluation, Kind, SystemResult
@@ -84,10 +85,8 @@ def _legend(evaluation: Evaluation) -> str:
 def _systems_table(evaluation: Evaluation, measures: list[str]) -> str:
     head = "".join(f'<th class="number">{escape(measure)}</th>' for measure in measures)
     best = {m: max(system.measures[m] for system in evaluation.systems) for m in measures}
-    has_missing = any(system.missing_queries for system in evaluation.systems)
-    missing = '<th class="number">queries missing</th>' if has_missing else ""
-    has_cost = any(system.cost for system in evaluation.systems)
-    cost = '<th class="number">parameters</th><th class="number">ms/query</th>' if has_cost else ""
+    columns = shown_columns(evaluation)
+    more = "".join(f'<th class="number">{escape(column.head)}</th>' for column in columns)
     rows = "".join(
         _row(
             [
@@ -95,8 +94,7 @@ def _systems_table(evaluation: Evaluation, measures: list[str]) -> str:
                 KIND_NAMES[system.kind],
                 *(_measure_cell(evaluation, system, measure, best) for measure in measures),
                 _change(evaluation, system, measures[0]),
-                *([str(system.missing_queries)] if has_missing else []),
-                *(_cost_cells(system) if has_cost else []),
+                *(column.cell(system) for column in columns),
             ],
             numbers_from=2,
         )
@@ -104,15 +102,9 @@ def _systems_table(evaluation: Evaluation, measures: list[str]) -> str:
     )
     return (
         f"<table><thead><tr><th>system</th><th>kind</th>{head}"
-        f'<th class="number">difference</th>{missing}{cost}</tr></thead>'
+        f'<th class="number">difference</th>{more}</tr></thead>'
         f"<tbody>{rows}</tbody></table>"
     )
-
-
-def _cost_cells(system: SystemResult) -> list[str]:
-    if system.cost is None:
-        return ["", ""]
-    return [f"{system.cost.parameters:,}", f"{system.cost.ms_per_query:,.1f}"]
 
 
 def _measure_cell(

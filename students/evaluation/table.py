@@ -8,6 +8,7 @@ from rich import box
 from rich.console import Console, Group
 from rich.table import Table
 
+from rankgen.students.evaluation.columns import shown_columns
 from rankgen.students.evaluation.result import Evaluation
 from rankgen.students.evaluation.significance import PairedTest
 
@@ -25,9 +26,9 @@ def evaluation_table(evaluation: Evaluation) -> Group:
     table.add_column("kind")
     for measure in measures:
         table.add_column(measure, justify="right")
-    has_cost = any(system.cost for system in evaluation.systems)
-    for head in ("parameters", "ms/query") if has_cost else ():
-        table.add_column(head, justify="right")
+    columns = shown_columns(evaluation)
+    for column in columns:
+        table.add_column(column.head, justify="right")
     best = {m: max(system.measures[m] for system in evaluation.systems) for m in measures}
     for system in evaluation.systems:
         cells = []
@@ -36,9 +37,7 @@ def evaluation_table(evaluation: Evaluation) -> Group:
             mark = "†" if differs_from_first(evaluation, system.name, measure) else " "
             text = f"{value:.4f}{mark}"
             cells.append(f"[bold]{text}[/bold]" if value == best[measure] else text)
-        if has_cost:
-            cost = system.cost
-            cells += [f"{cost.parameters:,}", f"{cost.ms_per_query:.1f}"] if cost else ["", ""]
+        cells += [column.cell(system) for column in columns]
         table.add_row(_escaped(system.name), system.kind, *cells)
     return Group(table, _caption(evaluation))
 

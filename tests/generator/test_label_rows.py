@@ -99,7 +99,7 @@ def test_a_list_of_other_candidates_is_found(
     tables: dict[str, pa.Table], fault: dict[str, Any]
 ) -> None:
     tables["rankings"] = changed(tables["rankings"], "rankings", 0, **fault)
-    with pytest.raises(IntegrityProblem, match="no permutation of its candidates"):
+    with pytest.raises(IntegrityProblem, match="not a permutation of its candidates"):
         validate_rankings(tables, ["q"], {})
 
 
@@ -107,7 +107,7 @@ def test_positions_that_do_not_begin_at_1_are_found(tables: dict[str, pa.Table])
     positions = tables["rankings"].to_pylist()[0]["retrieval_positions"]
     shifted = {"retrieval_positions": [position + 1 for position in positions]}
     tables["rankings"] = changed(tables["rankings"], "rankings", 0, **shifted)
-    with pytest.raises(IntegrityProblem, match="no permutation of its candidates"):
+    with pytest.raises(IntegrityProblem, match="not a permutation of its candidates"):
         validate_rankings(tables, ["q"], {})
 
 
@@ -139,7 +139,9 @@ def test_a_cost_that_is_not_that_of_the_calls_is_found(
     tables: dict[str, pa.Table], column: str
 ) -> None:
     tables["rankings"] = changed(tables["rankings"], "rankings", 0, **{column: 1})
-    with pytest.raises(IntegrityProblem, match="the tokens of query q are not those of its calls"):
+    with pytest.raises(
+        IntegrityProblem, match="the tokens of query q are not the sum over its calls"
+    ):
         validate_rankings(tables, ["q"], {})
 
 

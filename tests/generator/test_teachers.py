@@ -22,6 +22,7 @@ from rankgen.generator.teachers.base import Teacher
 from rankgen.generator.teachers.recorded import recorded_losses
 from rankgen.generator.teachers.registry import make_teacher
 from rankgen.generator.teachers.settings import LabelSettings
+from rankgen.generator.teachers.teacher_recipe import teacher_recipe
 from rankgen.manifests.errors import RankgenError, UsageError
 from rankgen.manifests.records import Candidates, Document, Query
 
@@ -78,6 +79,24 @@ def test_recorded_counts_what_the_run_lacks(run_file: Path) -> None:
     )
     with pytest.raises(TeacherFailure, match="no query q9"):
         rank(teacher, "q9", "ab")
+
+
+def test_judgements_give_the_best_order_there_is(tmp_path: Path) -> None:
+    qrels = tmp_path / "qrels.txt"
+    qrels.write_text("q1 0 a 1\nq1 0 c 3\nq1 0 d 1\nq1 0 e 0\n")
+    settings = LabelSettings(teacher=f"judged:{qrels}")
+    teacher = make_teacher(settings)
+    # b is not judged and e not relevant: both keep their places, as do a and d of one grade.
+    assert rank(teacher, "q1", "baecd") == WindowResult((3, 1, 4, 0, 2))
+    with pytest.raises(TeacherFailure, match="judges nothing for query q9"):
+        rank(teacher, "q9", "ab")
+    moved = tmp_path / "elsewhere.txt"
+    shutil.copy(qrels, moved)
+    assert teacher_recipe(LabelSettings(teacher=f"judged:{moved}")) == teacher_recipe(settings)
+    moved.write_text("q1 0 a 2\n")
+    assert teacher_recipe(LabelSettings(teacher=f"judged:{moved}")) != teacher_recipe(settings)
+    with pytest.raises(UsageError, match="absent"):
+        teacher_recipe(LabelSettings(teacher=f"judged:{tmp_path / 'absent'}"))
 
 
 def test_recorded_is_its_content_not_its_name(run_file: Path, tmp_path: Path) -> None:

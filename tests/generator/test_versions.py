@@ -122,7 +122,7 @@ def test_a_run_goes_on_with_other_versions_only_on_purpose(
     assert "--allow-other-versions" in str(caught.value.hint)
 
     assert label(settings(candidates, out, allow_other_versions=True)).queries == 4
-    assert "goes on with other versions" in capsys.readouterr().err
+    assert "continues with other versions" in capsys.readouterr().err
     assert read_plan(RunDirectory(out)) == begun
     revisions = [facts["rankgen"] for _, facts in sorted(made_with(out).items())]
     # Two shards, the second try of the failed query in the first run, and its third.

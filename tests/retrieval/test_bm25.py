@@ -79,7 +79,7 @@ for index, language, rm3, queries in json.loads(sys.argv[2]):
     searcher = LuceneSearcher(index)
     searcher.set_language(language)
     if rm3:
-        searcher.set_rm3(filter_terms=language == "en")
+        searcher.set_rm3(fb_docs=rm3, filter_terms=language == "en")
     found.append([[(hit.docid, hit.score) for hit in searcher.search(q, 100)] for q in queries])
 open(sys.argv[3], "w").write(json.dumps(found))
 """
@@ -208,8 +208,9 @@ def test_rm3_and_another_language_are_pyserini_s(tmp_path: Path) -> None:
     queries = {"q0": "Haus", "q1": "Fluss"}
     folder = beir_of(tmp_path / "german", texts, queries)
     asked, peer = [], []
-    for language, rm3 in (("en", False), ("en", True), ("de", False), ("de", True)):
-        settings = parse_retriever("bm25", language=language, rm3=rm3)
+    for language, rm3 in (("en", 0), ("en", 10), ("de", 0), ("de", 10), ("en", 1)):
+        # Where it is not used, the number of documents changes nothing.
+        settings = parse_retriever("bm25", language=language, rm3=rm3 > 0, rm3_documents=rm3 or 3)
         handle = prepare(settings, open_collection(str(folder)), tmp_path / "cache").handle
         asked.append((handle, folder / "queries.jsonl", tmp_path / f"{language}{rm3}.json"))
         peer.append((str(handle.index), language, rm3, list(queries.values())))
@@ -217,7 +218,7 @@ def test_rm3_and_another_language_are_pyserini_s(tmp_path: Path) -> None:
     theirs = json.loads((tmp_path / "peer.json").read_text())
     ours = [[list(map(list, hits)) for hits in lists.values()] for lists in our_lists(asked)]
     assert ours == theirs
-    english, expanded, german, _ = ([doc_id for doc_id, _ in lists[0]] for lists in theirs)
+    english, expanded, german, *_ = ([doc_id for doc_id, _ in lists[0]] for lists in theirs)
     assert english == ["d1"]
     assert sorted(german) == ["d0", "d1"], "the German analyzer knows the plural"
     assert theirs[0] != theirs[1], "RM3 changes something"

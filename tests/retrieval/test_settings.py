@@ -41,6 +41,9 @@ def test_threads_and_paths_are_no_part_of_the_identity(tmp_path: Path) -> None:
 def test_defaults_of_later_settings_are_no_part_of_the_identity() -> None:
     later = identity(parse_retriever("bm25", rm3=True, language="de"))
     assert later == identity(parse_retriever("bm25")) | {"rm3": True, "language": "de"}
+    of_five = parse_retriever("bm25", rm3=True, rm3_documents=5)
+    assert identity(of_five)["rm3_documents"] == 5
+    assert "rm3_documents" not in identity(parse_retriever("bm25", rm3=True, rm3_documents=10))
 
 
 def test_an_unknown_name_has_a_suggestion() -> None:

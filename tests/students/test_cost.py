@@ -14,6 +14,7 @@ from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.students.evaluation import cost as cost_module
 from rankgen.students.evaluation.cost import MOST_QUERIES, Cost, measure_cost
 from rankgen.students.evaluation.evaluate import evaluate
+from rankgen.students.evaluation.report import report_html
 from rankgen.students.evaluation.settings import EvaluationSettings
 from rankgen.students.evaluation.table import format_table
 from rankgen.students.model.cross_encoder import CrossEncoder, load_backbone
@@ -136,3 +137,31 @@ def test_an_evaluation_shows_the_cost_of_its_students(
     for shown in (format_table(evaluation), page):
         assert f"{parameters:,}" in shown
         assert "200.0" in shown
+
+
+def test_memory_of_a_gpu_is_a_column_where_it_was_measured(
+    write_candidates: Callable[..., Path], tmp_path: Path
+) -> None:
+    candidates = run_with(write_candidates, 1, 2)
+    (tmp_path / "qrels").write_text("q0 0 d0 1\n")
+    settings = EvaluationSettings(
+        qrels=tmp_path / "qrels", candidates=candidates, out=tmp_path / "out"
+    )
+    plain = evaluate(settings)
+    (system,) = plain.systems
+    cost = Cost(
+        parameters=7,
+        ms_per_query=1.0,
+        passages=100,
+        queries=1,
+        device="cuda",
+        is_bf16=True,
+        threads=1,
+        peak_gpu_bytes=3 * 2**29,
+    )
+    timed = system.model_copy(update={"cost": cost})
+    measured = plain.model_copy(update={"systems": (system, timed)})
+    assert "GPU GiB" not in format_table(plain) + report_html(plain)
+    for shown in (format_table(measured), report_html(measured)):
+        assert "GPU GiB" in shown
+        assert "1.5" in shown
