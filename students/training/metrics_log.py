@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def metrics_path(out: Path) -> Path:
-    """Returns where a training writes its metrics."""
+    """Returns the path of a training's metrics."""
     return out / ".rankgen" / "metrics.jsonl"
 
 

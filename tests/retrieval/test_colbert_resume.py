@@ -1,4 +1,4 @@
-"""What of a half-built PLAID index is gone on with; files only, no colbert-ai."""
+"""What of a half-built PLAID index is kept for resuming; files only, without colbert-ai."""
 
 from __future__ import annotations
 

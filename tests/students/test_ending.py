@@ -8,16 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy_training import lines, settings_of, toy_lists, weights
+from toy_training import Killed, lines, settings_of, toy_lists, weights
 
 from rankgen.students.training import loop as training_run
 from rankgen.students.training.loop import checkpoint_path
 from rankgen.students.training.step import StepReport, Trainer
 from rankgen.students.training.train import train_student
-
-
-class Killed(Exception):
-    """Stands for kill -9: nothing between the steps sees it coming."""
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy_training import settings_of
+from toy_training import Killed, settings_of
 
 from rankgen.manifests import notices
 from rankgen.manifests.errors import UsageError
@@ -140,10 +140,6 @@ def test_kept_scores_belong_to_the_precision_they_were_made_in(
     for explicit in ("fp32", "bf16"):
         evaluate(evaluation.model_copy(update={"precision": explicit}))
     assert files() == of_both
-
-
-class Killed(Exception):
-    """Stands for kill -9."""
 
 
 def test_a_training_goes_on_in_the_precision_it_was_begun_in(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy_training import settings_of, toy_lists, weights
+from toy_training import Killed, settings_of, toy_lists, weights
 
 from rankgen.manifests.errors import IncompleteRun, UsageError
 from rankgen.students.model.cross_encoder import load_backbone
@@ -92,10 +92,6 @@ def test_another_recipe_may_not_take_over_a_checkpoint(
     monkeypatch.undo()
     summary = train_student(settings_of(recipe, max_steps=1))
     assert (summary.steps, summary.was_finished) == (1, False)
-
-
-class Killed(Exception):
-    """Stands for kill -9: nothing between the steps sees it coming."""
 
 
 @pytest.mark.parametrize("killed_after", [3, 5])
@@ -191,17 +187,22 @@ def test_only_lists_of_one_is_one_sentence(
     assert not Path(str(recipe["out"])).exists()
 
 
+def upside_down(write_candidates: Callable[..., Path], folder: Path) -> dict[str, object]:
+    """Returns the settings of a validation whose first stage has the lists upside down."""
+    orders, queries, documents = toy_lists(queries=4, passages=6)
+    lists = {q: [(d, 1.0 - n) for n, d in enumerate(ids[::-1])] for q, ids in orders.items()}
+    qrels = folder / "qrels.trec"
+    qrels.write_text("".join(f"{q} 0 {ids[0]} 1\n" for q, ids in orders.items()))
+    candidates = write_candidates("validation", lists, queries, documents)
+    return {"validation": candidates, "validation_qrels": qrels}
+
+
 def test_validation_keeps_the_best_weights_and_stops_early(
     recipe: dict[str, object],
     write_candidates: Callable[..., Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    orders, queries, documents = toy_lists(queries=4, passages=6)
-    lists = {q: [(d, float(-n)) for n, d in enumerate(reversed(ids))] for q, ids in orders.items()}
-    folder = write_candidates("validation", lists, queries, documents)
-    qrels = tmp_path / "qrels.trec"
-    qrels.write_text("".join(f"{q} 0 {ids[0]} 1\n" for q, ids in orders.items()))
     measured = iter([0.3, 0.6, 0.5, 0.4])
     kept: dict[str, torch.Tensor] = {}
 
@@ -216,8 +217,7 @@ def test_validation_keeps_the_best_weights_and_stops_early(
     settings = settings_of(
         recipe,
         max_steps=50,
-        validation=folder,
-        validation_qrels=qrels,
+        **upside_down(write_candidates, tmp_path),
         validate_every=2,
         patience_steps=4,
     )
@@ -232,15 +232,8 @@ def test_validation_keeps_the_best_weights_and_stops_early(
 def test_validation_measures_the_student(
     recipe: dict[str, object], write_candidates: Callable[..., Path], tmp_path: Path
 ) -> None:
-    orders, queries, documents = toy_lists(queries=4, passages=6)
-    # The first stage has the lists upside down.
-    lists = {q: [(d, 1.0 - n) for n, d in enumerate(ids[::-1])] for q, ids in orders.items()}
-    folder = write_candidates("validation", lists, queries, documents)
-    qrels = tmp_path / "qrels.trec"
-    qrels.write_text("".join(f"{q} 0 {ids[0]} 1\n" for q, ids in orders.items()))
-    summary = train_student(
-        settings_of(recipe, max_steps=40, validation=folder, validation_qrels=qrels)
-    )
+    validation = upside_down(write_candidates, tmp_path)
+    summary = train_student(settings_of(recipe, max_steps=40, **validation))
     assert summary.first_stage is not None
     assert summary.validation is not None
     assert summary.validation > summary.first_stage + 0.3

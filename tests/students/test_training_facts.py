@@ -1,4 +1,4 @@
-"""A training is its recipe and the content of what that names, wherever it lies."""
+"""A training is identified by its recipe and the content that it names, wherever that is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from offline_hub import fetch, without_network
 from safetensors.torch import load_file, save_file
-from toy_training import settings_of
+from toy_training import Killed, settings_of
 
 from rankgen.generator.api.train_in_team import train_in_team
 from rankgen.manifests.errors import IntegrityProblem, UsageError
@@ -22,10 +22,6 @@ from rankgen.students.training.train import train_student
 from rankgen.students.training.training_facts import training_facts, with_pinned_backbone
 
 COMMIT, LATER = "a" * 40, "b" * 40
-
-
-class Killed(Exception):
-    """Stands for kill -9 after the last step."""
 
 
 @pytest.fixture
