@@ -36,7 +36,6 @@ class Reproduction(BaseModel):
 
     Attributes:
         name: table1, table2 or figure1.
-        about: What it shows.
         columns: Column heads from left to right.
         paper: System -> the paper's figures.
         paper_means: System -> means over the columns, printed and recomputed.

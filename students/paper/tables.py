@@ -11,7 +11,6 @@ class Column(NamedTuple):
     """One column of a table.
 
     Attributes:
-        name: Its head.
         tasks: The tasks that a cell is measured on.
         is_micro: Whether the cell is the mean over all queries of the tasks; otherwise it is the
             mean of the tasks' means.
@@ -26,7 +25,6 @@ class PaperTable(NamedTuple):
     """A table or figure of the paper.
 
     Attributes:
-        about: What it shows.
         columns: The columns from left to right.
         rows: System -> one figure per column.
         printed_means: System -> the printed "A. Mean" and "G. Mean"; empty without such columns.
