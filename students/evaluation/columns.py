@@ -10,12 +10,7 @@ from rankgen.students.evaluation.result import Evaluation, SystemResult
 
 
 class Column(NamedTuple):
-    """One column.
-
-    Attributes:
-        head: Its heading.
-        cell: Returns the text for a system; "" for one that has nothing to show.
-    """
+    """A heading, and what returns a system's text below it: "" where there is nothing to show."""
 
     head: str
     cell: Callable[[SystemResult], str]

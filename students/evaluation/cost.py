@@ -20,14 +20,10 @@ class Cost(BaseModel):
     """What one student costs on one machine.
 
     Attributes:
-        parameters: Number of the model's weights.
         ms_per_query: Median milliseconds to tokenise and score all 100 passages of one query, one
             query after the other.
-        passages: Passages of a query.
         queries: Queries that were timed.
-        device: The torch device.
         is_bf16: Whether matrix products were computed in bfloat16.
-        threads: CPU threads.
         peak_gpu_bytes: Most memory that torch held on the GPU; None on a CPU.
     """
 
@@ -47,7 +43,7 @@ def measure_cost(student: StudentReranker, texts: CandidateTexts) -> Cost:
     """Times a student on real candidates, after one query that warms it up.
 
     Args:
-        student: The loaded student.
+        student: The student.
         texts: At least one list; up to ten are timed, each cut to 100 passages or repeated up to
             100; a passage that is repeated is tokenised and scored every time.
     """

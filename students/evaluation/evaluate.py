@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import JsonValue
 
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.judged_queries import judged_without
@@ -53,7 +52,11 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
     if settings.candidates is not None:
         first_stage = FirstStage(RunDirectory(settings.candidates))
         if settings.queries == "candidates":
-            qrels = _judged_candidates(qrels, first_stage, settings)
+            kept = {q: grades for q, grades in qrels.items() if q in first_stage.lists}
+            if not kept:
+                source = str(first_stage.run.root)
+                raise _nothing_judged(qrels, first_stage.lists, source, settings)
+            qrels = kept
     if settings.students:
         settings = _with_resolved_precision(settings)
     systems = unique_names(_systems(settings, first_stage, qrels))
@@ -67,7 +70,11 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
             name: {measure: tuple(of_query.values()) for measure, of_query in by_measure.items()}
             for name, by_measure in values.items()
         },
-        settings=_settings_as_json(settings),
+        settings={
+            **settings.model_dump(mode="json"),
+            "qrels_sha256": judgements_sha256(settings.qrels),
+            "measured_by": "ir_measures (trec_eval: ties by document id descending, unjudged 0)",
+        },
         software=software(),
         notices=notices_of(systems, qrels),
     )
@@ -82,15 +89,6 @@ def _with_resolved_precision(settings: EvaluationSettings) -> EvaluationSettings
 
     precision = resolve_precision(settings.precision, choose_device(settings.device).type)
     return settings.model_copy(update={"precision": precision})
-
-
-def _judged_candidates(
-    qrels: Qrels, first_stage: FirstStage, settings: EvaluationSettings
-) -> Qrels:
-    kept = {q: grades for q, grades in qrels.items() if q in first_stage.lists}
-    if not kept:
-        raise _nothing_judged(qrels, first_stage.lists, str(first_stage.run.root), settings)
-    return kept
 
 
 def _nothing_judged(
@@ -140,11 +138,9 @@ def _result(
 def _tests(
     values: Mapping[str, PerQuery], measures: Sequence[str], settings: EvaluationSettings
 ) -> list[PairedTest]:
-    count = len(values)
+    pairs = list(itertools.combinations(range(len(values)), 2))
     if settings.compare == "first":
-        pairs = [(0, other) for other in range(1, count)]
-    else:
-        pairs = list(itertools.combinations(range(count), 2))
+        pairs = [pair for pair in pairs if pair[0] == 0]
     tests: list[PairedTest] = []
     for measure in measures:
         vectors = [(name, _vector(by_measure[measure])) for name, by_measure in values.items()]
@@ -156,14 +152,6 @@ def _tests(
 
 def _vector(of_query: Mapping[str, float]) -> NDArray[np.float64]:
     return np.fromiter(of_query.values(), dtype=np.float64, count=len(of_query))
-
-
-def _settings_as_json(settings: EvaluationSettings) -> dict[str, JsonValue]:
-    return {
-        **settings.model_dump(mode="json"),
-        "qrels_sha256": judgements_sha256(settings.qrels),
-        "measured_by": "ir_measures (trec_eval: ties by document id descending, unjudged 0)",
-    }
 
 
 def _write(evaluation: Evaluation, out: Path) -> None:

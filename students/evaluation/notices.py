@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rankgen.manifests.judged_queries import judged_without
 from rankgen.manifests.score_order import tied_scores
@@ -19,7 +19,7 @@ def notices_of(systems: Sequence[System], qrels: Qrels) -> tuple[str, ...]:
     """
     found = _without_lists(systems, qrels)
     for system in systems:
-        found += [*_ranks(system, qrels), *_ties(system, qrels)]
+        found += _of_one(system, qrels)
     return tuple(found)
 
 
@@ -37,31 +37,23 @@ def _without_lists(systems: Sequence[System], qrels: Qrels) -> list[str]:
     return [sentence for sentence in found if sentence]
 
 
-def _ranks(system: System, qrels: Qrels) -> list[str]:
+def _of_one(system: System, qrels: Qrels) -> Iterator[str]:
     against = sum(query_id in qrels for query_id in system.ranked_otherwise)
-    if not against:
-        return []
-    judged = len(qrels.keys() & system.scores.keys())
-    return [
-        f"{system.source}: the rank column disagrees with the scores in {against:,} of {judged:,} "
-        "judged lists; the scores decide, as in trec_eval"
-    ]
-
-
-def _ties(system: System, qrels: Qrels) -> list[str]:
-    """Counts ties in runs and students; first stages and teachers are measured by their order."""
-    if system.kind not in ("run", "student"):
-        return []
-    tied = [
-        tied_scores(list(scores.values()))
-        for query_id, scores in system.scores.items()
-        if query_id in qrels
-    ]
-    lists = sum(count > 0 for count in tied)
-    if not lists:
-        return []
-    plural = "y" if lists == 1 else "ies"
-    return [
-        f"{system.name}: {sum(tied):,} tied scores in {lists:,} quer{plural}; the larger document "
-        "id comes first, as in trec_eval"
-    ]
+    if against:
+        judged = len(qrels.keys() & system.scores.keys())
+        yield (
+            f"{system.source}: the rank column disagrees with the scores in {against:,} of "
+            f"{judged:,} judged lists; the scores decide, as in trec_eval"
+        )
+    # First stages and teachers are measured by their order.
+    if system.kind in ("run", "student"):
+        judged_scores = [
+            system.scores[query_id] for query_id in qrels.keys() & system.scores.keys()
+        ]
+        tied = [tied_scores(list(scores.values())) for scores in judged_scores]
+        if lists := sum(count > 0 for count in tied):
+            yield (
+                f"{system.name}: {sum(tied):,} tied scores in {lists:,} "
+                f"quer{'y' if lists == 1 else 'ies'}; the larger document id comes first, as in "
+                "trec_eval"
+            )

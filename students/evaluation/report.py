@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -23,12 +23,14 @@ KIND_NAMES: dict[Kind, str] = {
 
 def report_html(evaluation: Evaluation) -> str:
     """Returns the page as HTML."""
-    measures = list(evaluation.systems[0].measures)
     charts = "".join(
         f"<figure><figcaption>{escape(measure)}</figcaption>"
         f"{bar_chart(evaluation, measure)}</figure>"
-        for measure in measures
+        for measure in evaluation.best
     )
+    notices = "".join(f'<p class="note">{escape(notice)}.</p>' for notice in evaluation.notices)
+    kinds = dict.fromkeys(system.kind for system in evaluation.systems)
+    legend = "".join(f'<span><i class="{kind}"></i>{KIND_NAMES[kind]}</span>' for kind in kinds)
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -39,16 +41,15 @@ def report_html(evaluation: Evaluation) -> str:
 </head>
 <body>
 <main>
-<header><p class="eyebrow">rankgen evaluate</p><h1>{_headline(evaluation, measures[0])}</h1>
-<p class="lead">{_lead(evaluation)}</p></header>
+{_header(evaluation)}
 <section><h2>Effectiveness</h2>
-<p class="legend">{_legend(evaluation)}</p>
+<p class="legend">{legend}</p>
 {charts}
-{_systems_table(evaluation, measures)}
+{_systems_table(evaluation)}
 <p class="note">† differs from {escape(evaluation.systems[0].name)}: paired two-sided t-test,
 Holm-corrected p &lt; {SIGNIFICANT}. Whiskers and brackets are 95 % bootstrap intervals over
 queries.</p>
-{_notices(evaluation)}</section>
+{notices}</section>
 {_tests_section(evaluation.tests)}
 {_settings_section(evaluation)}
 </main>
@@ -57,62 +58,41 @@ queries.</p>
 """
 
 
-def _headline(evaluation: Evaluation, measure: str) -> str:
-    best = max(evaluation.systems, key=lambda system: system.measures[measure])
-    if len(evaluation.systems) == 1:
-        return f"{escape(best.name)} reaches {best.measures[measure]:.4f} {escape(measure)}"
-    return f"{escape(best.name)} is best with {best.measures[measure]:.4f} {escape(measure)}"
-
-
-def _lead(evaluation: Evaluation) -> str:
+def _header(evaluation: Evaluation) -> str:
+    measure, best = next(iter(evaluation.best.items()))
+    winner = next(s.name for s in evaluation.systems if s.measures[measure] == best)
+    verb = "reaches" if len(evaluation.systems) == 1 else "is best with"
     qrels = Path(str(evaluation.settings["qrels"])).name
     plural = "query" if evaluation.queries == 1 else "queries"
     return (
-        f"{len(evaluation.systems)} systems on {evaluation.queries:,} judged {plural} "
-        f"of <code>{escape(qrels)}</code>, measured as trec_eval does."
+        '<header><p class="eyebrow">rankgen evaluate</p>'
+        f"<h1>{escape(winner)} {verb} {best:.4f} {escape(measure)}</h1>\n"
+        f'<p class="lead">{len(evaluation.systems)} systems on {evaluation.queries:,} judged '
+        f"{plural} of <code>{escape(qrels)}</code>, measured as trec_eval does.</p></header>"
     )
 
 
-def _notices(evaluation: Evaluation) -> str:
-    return "".join(f'<p class="note">{escape(notice)}.</p>' for notice in evaluation.notices)
-
-
-def _legend(evaluation: Evaluation) -> str:
-    kinds = dict.fromkeys(system.kind for system in evaluation.systems)
-    return "".join(f'<span><i class="{kind}"></i>{KIND_NAMES[kind]}</span>' for kind in kinds)
-
-
-def _systems_table(evaluation: Evaluation, measures: list[str]) -> str:
-    head = "".join(f'<th class="number">{escape(measure)}</th>' for measure in measures)
-    best = {m: max(system.measures[m] for system in evaluation.systems) for m in measures}
+def _systems_table(evaluation: Evaluation) -> str:
     columns = shown_columns(evaluation)
-    more = "".join(f'<th class="number">{escape(column.head)}</th>' for column in columns)
-    rows = "".join(
-        _row(
-            [
-                escape(system.name),
-                KIND_NAMES[system.kind],
-                *(_measure_cell(evaluation, system, measure, best) for measure in measures),
-                _change(evaluation, system, measures[0]),
-                *(column.cell(system) for column in columns),
-            ],
-            numbers_from=2,
-        )
+    measures = [escape(measure) for measure in evaluation.best]
+    more = [escape(column.head) for column in columns]
+    rows = [
+        [
+            escape(system.name),
+            KIND_NAMES[system.kind],
+            *(_measure_cell(evaluation, system, measure) for measure in evaluation.best),
+            _change(evaluation, system),
+            *(column.cell(system) for column in columns),
+        ]
         for system in evaluation.systems
-    )
-    return (
-        f"<table><thead><tr><th>system</th><th>kind</th>{head}"
-        f'<th class="number">difference</th>{more}</tr></thead>'
-        f"<tbody>{rows}</tbody></table>"
-    )
+    ]
+    return _table(["system", "kind", *measures, "difference", *more], rows)
 
 
-def _measure_cell(
-    evaluation: Evaluation, system: SystemResult, measure: str, best: dict[str, float]
-) -> str:
+def _measure_cell(evaluation: Evaluation, system: SystemResult, measure: str) -> str:
     value = system.measures[measure]
     text = f"{value:.4f}"
-    if value == best[measure]:
+    if value == evaluation.best[measure]:
         text = f"<strong>{text}</strong>"
     mark = "†" if differs_from_first(evaluation, system.name, measure) else ""
     interval = system.intervals[measure]
@@ -121,40 +101,31 @@ def _measure_cell(
     return f"{text}{mark} <small>[{interval[0]:.3f}, {interval[1]:.3f}]</small>"
 
 
-def _change(evaluation: Evaluation, system: SystemResult, measure: str) -> str:
-    test = test_against_first(evaluation, system.name, measure)
+def _change(evaluation: Evaluation, system: SystemResult) -> str:
+    test = test_against_first(evaluation, system.name, next(iter(evaluation.best)))
     return "" if test is None else f"{test.mean_difference:+.4f}"
 
 
-def _tests_section(tests: Iterable[PairedTest]) -> str:
-    shown = list(tests)
-    if not shown:
+def _tests_section(tests: Sequence[PairedTest]) -> str:
+    if not tests:
         return ""
-    rows = "".join(
-        _row(
-            [
-                escape(test.measure),
-                f"<span class='pair'>{escape(test.b)} <span class='dim'>against</span> "
-                f"{escape(test.a)}</span>",
-                f"{test.mean_difference:+.4f}",
-                "" if test.t is None else f"{test.t:.2f}",
-                _p(test.p),
-                _p(test.p_bonferroni),
-                _p(test.p_holm),
-                _p(test.p_randomisation),
-            ],
-            numbers_from=2,
-        )
-        for test in shown
-    )
+    heads = ["measure", "systems", "difference", "t", "p", "Bonferroni", "Holm", "randomisation"]
+    rows = [
+        [
+            escape(test.measure),
+            f"<span class='pair'>{escape(test.b)} <span class='dim'>against</span> "
+            f"{escape(test.a)}</span>",
+            f"{test.mean_difference:+.4f}",
+            "" if test.t is None else f"{test.t:.2f}",
+            *map(_p, (test.p, test.p_bonferroni, test.p_holm, test.p_randomisation)),
+        ]
+        for test in tests
+    ]
     return f"""<section><h2>Paired tests</h2>
-<p class="note">Two-sided t-tests over {shown[0].queries:,} queries, corrected for the
-m = {shown[0].m} tests of each measure, and the p value of the randomisation test, uncorrected. A
+<p class="note">Two-sided t-tests over {tests[0].queries:,} queries, corrected for the
+m = {tests[0].m} tests of each measure, and the p value of the randomisation test, uncorrected. A
 t-test needs two queries and differences that vary.</p>
-<table><thead><tr><th>measure</th><th>systems</th><th class="number">difference</th>
-<th class="number">t</th><th class="number">p</th><th class="number">Bonferroni</th>
-<th class="number">Holm</th><th class="number">randomisation</th></tr></thead>
-<tbody>{rows}</tbody></table></section>"""
+{_table(heads, rows)}</section>"""
 
 
 def _p(value: float | None) -> str:
@@ -167,7 +138,7 @@ def _p(value: float | None) -> str:
 def _settings_section(evaluation: Evaluation) -> str:
     facts = {**evaluation.settings, **evaluation.software}
     rows = "".join(
-        _row([escape(name), f"<code>{escape(_plain(value))}</code>"], numbers_from=2)
+        _row("td", [escape(name), f"<code>{escape(_plain(value))}</code>"])
         for name, value in facts.items()
         if value not in (None, [], "")
     )
@@ -180,9 +151,13 @@ def _plain(value: object) -> str:
     return ", ".join(str(part) for part in value) if isinstance(value, list) else str(value)
 
 
-def _row(cells: list[str], *, numbers_from: int) -> str:
-    marked = (
-        f'<td class="number">{cell}</td>' if place >= numbers_from else f"<td>{cell}</td>"
-        for place, cell in enumerate(cells)
-    )
-    return f"<tr>{''.join(marked)}</tr>"
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    body = "".join(_row("td", cells) for cells in rows)
+    return f"<table><thead>{_row('th', heads)}</thead><tbody>{body}</tbody></table>"
+
+
+def _row(tag: str, cells: Sequence[str]) -> str:
+    """Returns a row of a table; all columns but the first two are numbers."""
+    texts = "".join(f"<{tag}>{cell}</{tag}>" for cell in cells[:2])
+    numbers = "".join(f'<{tag} class="number">{cell}</{tag}>' for cell in cells[2:])
+    return f"<tr>{texts}{numbers}</tr>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 
 from rankgen.students.evaluation.result import Evaluation, SystemResult
@@ -11,16 +12,24 @@ WIDTH, LABEL_WIDTH, VALUE_WIDTH = 900, 262, 70
 LONGEST_NAME = 30
 ROW_HEIGHT, TOP, BOTTOM = 34, 8, 30
 
+# Returns the horizontal position in pixels of a value of the measure.
+Scale = Callable[[float], float]
+
 
 def bar_chart(evaluation: Evaluation, measure: str) -> str:
     """Returns one <svg> element with one bar for each system.
 
     The axis begins at zero unless a value is negative, so that the lengths of the bars compare.
     """
-    highest = max(_high(system, measure) for system in evaluation.systems)
-    lowest = min(0.0, min(_low(system, measure) for system in evaluation.systems))
-    ticks = _ticks(lowest, highest)
-    scale = _Scale(ticks[0], ticks[-1])
+    shown = [system.measures[measure] for system in evaluation.systems]
+    for system in evaluation.systems:
+        shown += system.intervals[measure] or ()
+    ticks = _ticks(min(0.0, *shown), max(shown))
+    room, span = WIDTH - LABEL_WIDTH - VALUE_WIDTH, (ticks[-1] - ticks[0]) or 1.0
+
+    def scale(value: float) -> float:
+        return LABEL_WIDTH + room * (value - ticks[0]) / span
+
     height = TOP + ROW_HEIGHT * len(evaluation.systems) + BOTTOM
     rows = [
         _row(system, measure, scale, TOP + ROW_HEIGHT * place)
@@ -34,18 +43,7 @@ def bar_chart(evaluation: Evaluation, measure: str) -> str:
     )
 
 
-class _Scale:
-    """Maps a value of the measure to a horizontal position in pixels."""
-
-    def __init__(self, low: float, high: float) -> None:
-        self._low, self._span = low, (high - low) or 1.0
-
-    def __call__(self, value: float) -> float:
-        room = WIDTH - LABEL_WIDTH - VALUE_WIDTH
-        return LABEL_WIDTH + room * (value - self._low) / self._span
-
-
-def _row(system: SystemResult, measure: str, scale: _Scale, top: float) -> str:
+def _row(system: SystemResult, measure: str, scale: Scale, top: float) -> str:
     value = system.measures[measure]
     interval = system.intervals[measure]
     start, end = sorted((scale(0.0), scale(value)))
@@ -76,7 +74,7 @@ def _short(name: str) -> str:
     return f"{name[:half]}…{name[-half:]}"
 
 
-def _tick(value: float, scale: _Scale, height: float) -> str:
+def _tick(value: float, scale: Scale, height: float) -> str:
     x = scale(value)
     return (
         f'<path class="grid" d="M{x:.1f} {TOP}V{height - BOTTOM}"/>'
@@ -94,14 +92,3 @@ def _ticks(low: float, high: float) -> list[float]:
     while (first + count) * step < high - 1e-12:
         count += 1
     return [round((first + place) * step, 10) for place in range(count + 1)]
-
-
-def _low(system: SystemResult, measure: str) -> float:
-    interval = system.intervals[measure]
-    return system.measures[measure] if interval is None else interval[0]
-
-
-def _high(system: SystemResult, measure: str) -> float:
-    interval = system.intervals[measure]
-    value = system.measures[measure]
-    return value if interval is None else max(interval[1], value)

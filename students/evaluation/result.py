@@ -17,7 +17,6 @@ class SystemResult(BaseModel):
 
     Attributes:
         name: Unique in the evaluation.
-        kind: What gave the order.
         measures: Mean over the queries by measure.
         intervals: 95 % bootstrap interval of each mean; None where there is a single query.
         missing_queries: Judged queries for which the system has no list; they count 0.
@@ -60,6 +59,11 @@ class Evaluation(BaseModel):
     settings: dict[str, JsonValue]
     software: dict[str, str]
     notices: tuple[str, ...] = ()
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The highest mean of each measure, in the order of the measures."""
+        return {m: max(s.measures[m] for s in self.systems) for m in self.systems[0].measures}
 
     def as_json(self) -> dict[str, JsonValue]:
         """Returns the published form: everything but the values per query, which are in a CSV."""

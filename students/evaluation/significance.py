@@ -17,9 +17,6 @@ class PairedTest(BaseModel):
     """The test of one pair of systems on one measure.
 
     Attributes:
-        measure: Name of the measure.
-        a: Name of the first system.
-        b: Name of the second system.
         mean_difference: Mean of b minus mean of a, over queries.
         t: The statistic; None where it is undefined (one query, or no variance).
         p: Two-sided p value; 1 for equal systems; None where the test is undefined.

@@ -41,7 +41,14 @@ def student_system(
     unscored = [row for row in lists if row.query_id not in scores]
     cost = None
     if unscored or settings.cost:
-        reranker = _loaded(student, settings)
+        reranker = StudentReranker.load(
+            student,
+            settings.precision,
+            depth=settings.depth,
+            device=settings.device,
+            chunk_tokens=settings.chunk_tokens,
+            threads=settings.threads,
+        )
         if unscored:
             texts = first_stage.texts(unscored, settings.depth)
             what = f"re-rank with {Path(student).name}"
@@ -56,22 +63,6 @@ def student_system(
 
 def _key(student: str, settings: EvaluationSettings, first_stage: FirstStage) -> str:
     """Returns the digest of everything that the scores depend on."""
-    return sha256_of_value(
-        {
-            "student": student_identity(student),
-            "candidates": first_stage.digest,
-            "depth": settings.depth,
-            "precision": settings.precision,
-        }
-    )
-
-
-def _loaded(student: str, settings: EvaluationSettings) -> StudentReranker:
-    return StudentReranker.load(
-        student,
-        settings.precision,
-        depth=settings.depth,
-        device=settings.device,
-        chunk_tokens=settings.chunk_tokens,
-        threads=settings.threads,
-    )
+    facts = {"student": student_identity(student), "candidates": first_stage.digest}
+    chosen = {"depth": settings.depth, "precision": settings.precision}
+    return sha256_of_value({**facts, **chosen})

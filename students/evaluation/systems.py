@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from rankgen.manifests.run.run_directory import RunDirectory
-from rankgen.manifests.trec import RunLine, read_run, trec_eval_order
+from rankgen.manifests.trec import read_run, trec_eval_order
 from rankgen.students.evaluation.cost import Cost
 from rankgen.students.evaluation.measures import ScoredRun
 from rankgen.students.evaluation.result import Kind
@@ -20,8 +19,6 @@ class System(NamedTuple):
     """Something that orders documents.
 
     Attributes:
-        name: Its name in the table.
-        kind: What gave the order.
         source: The file, folder or model id.
         scores: document id -> score by query id; higher is better.
         cost: What a student costs, where it was timed.
@@ -40,13 +37,9 @@ def run_system(path: Path) -> System:
     """Reads a TREC run; its scores count, its rank column does not (as in trec_eval)."""
     run = read_run(path)
     scores = {q: {line.doc_id: line.score for line in lines} for q, lines in run.items()}
-    otherwise = frozenset(q for q, lines in run.items() if _is_ranked_otherwise(lines))
+    ranks = {q: [line.rank for line in trec_eval_order(lines)] for q, lines in run.items()}
+    otherwise = frozenset(q for q, in_order in ranks.items() if in_order != sorted(in_order))
     return System(path.stem, "run", str(path), scores, ranked_otherwise=otherwise)
-
-
-def _is_ranked_otherwise(lines: list[RunLine]) -> bool:
-    ranks = [line.rank for line in trec_eval_order(lines)]
-    return any(later < earlier for earlier, later in itertools.pairwise(ranks))
 
 
 def first_stage_system(first_stage: FirstStage) -> System:

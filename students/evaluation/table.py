@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 
 from rankgen.students.evaluation.columns import shown_columns
@@ -20,37 +21,36 @@ def evaluation_table(evaluation: Evaluation) -> Group:
 
     A dagger marks a system that differs from the first one (Holm, p < 0.05).
     """
-    measures = list(evaluation.systems[0].measures)
+    columns = shown_columns(evaluation)
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("system", overflow="fold")
     table.add_column("kind")
-    for measure in measures:
-        table.add_column(measure, justify="right")
-    columns = shown_columns(evaluation)
-    for column in columns:
-        table.add_column(column.head, justify="right")
-    best = {m: max(system.measures[m] for system in evaluation.systems) for m in measures}
+    for head in [*evaluation.best, *(column.head for column in columns)]:
+        table.add_column(head, justify="right")
     for system in evaluation.systems:
         cells = []
-        for measure in measures:
+        for measure, best in evaluation.best.items():
             value = system.measures[measure]
             mark = "†" if differs_from_first(evaluation, system.name, measure) else " "
             text = f"{value:.4f}{mark}"
-            cells.append(f"[bold]{text}[/bold]" if value == best[measure] else text)
+            cells.append(f"[bold]{text}[/bold]" if value == best else text)
         cells += [column.cell(system) for column in columns]
-        table.add_row(_escaped(system.name), system.kind, *cells)
+        table.add_row(escape(system.name), system.kind, *cells)
     return Group(table, _caption(evaluation))
 
 
 def format_table(evaluation: Evaluation, width: int = 100) -> str:
     """Returns the table as plain text without colour, and the notices below it."""
-    text = io.StringIO()
-    Console(file=text, width=width, no_color=True, highlight=False).print(
-        evaluation_table(evaluation)
-    )
-    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    lines = plain_lines(evaluation_table(evaluation), width)
     lines += [f"note: {notice}" for notice in evaluation.notices]
     return "\n".join(lines) + "\n"
+
+
+def plain_lines(shown: RenderableType, width: int) -> list[str]:
+    """Returns what rich shows as lines of plain text, at most `width` characters each."""
+    text = io.StringIO()
+    Console(file=text, width=width, no_color=True, highlight=False).print(shown)
+    return [line.rstrip() for line in text.getvalue().splitlines()]
 
 
 def differs_from_first(evaluation: Evaluation, name: str, measure: str) -> bool:
@@ -76,11 +76,7 @@ def _caption(evaluation: Evaluation) -> str:
         m = evaluation.tests[0].m
         first = evaluation.systems[0].name
         text += (
-            f"; † differs from {_escaped(first)} "
+            f"; † differs from {escape(first)} "
             f"(paired t-test, Holm over m = {m} test{'s' * (m > 1)}, p < {SIGNIFICANT})"
         )
     return text
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")

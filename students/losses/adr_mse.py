@@ -8,8 +8,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from rankgen.students.losses.listnet import check_positive
-from rankgen.students.losses.terms import Targets, Terms, average_ranks, safe_scores
+from rankgen.students.losses.terms import (
+    Targets,
+    Terms,
+    average_ranks,
+    check_positive,
+    safe_scores,
+)
 
 
 def approximate_ranks(
@@ -32,11 +37,7 @@ def approximate_ranks(
 def evidenced_ranks(targets: Targets, like: Tensor) -> Tensor:
     """Returns 1 + the weight of the pairs that a document loses, ties counting half.
 
-    If every weight is 1, these are the ranks 1 to n with ties averaged.
-
-    Args:
-        targets: The teacher's ranks and pair weights.
-        like: A tensor with the type of the result.
+    If every weight is 1, these are the ranks 1 to n with ties averaged, in the type of `like`.
     """
     ranks = targets.ranks
     lost = (ranks.unsqueeze(1) < ranks.unsqueeze(2)).to(like.dtype)

@@ -9,10 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from rankgen.students.losses.gains import reciprocal_gains
-from rankgen.students.losses.listnet import check_positive
 from rankgen.students.losses.pairs import differences, ordered_pairs
-from rankgen.students.losses.terms import Targets, Terms, safe_scores
+from rankgen.students.losses.terms import (
+    Targets,
+    Terms,
+    check_positive,
+    reciprocal_gains,
+    safe_scores,
+)
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,7 @@ class LambdaLoss:
 
 
 def ndcg_weights(scores: Tensor, targets: Targets, mu: float) -> Tensor:
-    """Returns (rho_ij + mu delta_ij) |G_i - G_j|, shape (batch, n, n).
-
-    Args:
-        scores: The student's scores without a gradient, shape (batch, n).
-        targets: The teacher's ranks.
-        mu: Share of delta.
-    """
+    """Returns (rho_ij + mu delta_ij) |G_i - G_j|, shape (batch, n, n); see `LambdaLoss`."""
     places = places_by_score(scores, targets).to(scores.dtype)
     discounts = 1 / torch.log2(1 + places)
     rho = differences(discounts).abs()

@@ -50,12 +50,7 @@ class PositionListMle:
 
 
 def draw_losses(scores: Tensor, targets: Targets) -> Tensor:
-    """Returns -log of the probability of every draw, 0 for padding, shape (batch, n).
-
-    Args:
-        scores: The student's scores, shape (batch, n).
-        targets: The teacher's ranks.
-    """
+    """Returns -log of the probability of every draw, 0 for padding, shape (batch, n)."""
     mask = targets.mask
     wide = safe_scores(scores, mask)
     ranks = torch.where(mask, targets.ranks.to(wide.dtype), torch.inf)

@@ -1,4 +1,4 @@
-"""Losses between two distributions over a list: softmax cross entropy, ListNet and KL."""
+"""Softmax cross entropies between two distributions over a list: LCE, ListNet, KL and others."""
 
 from __future__ import annotations
 
@@ -8,8 +8,35 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from rankgen.students.losses.gains import pseudo_scores, reciprocal_gains
-from rankgen.students.losses.terms import Targets, Terms, masked_log_softmax, safe_scores
+from rankgen.students.losses.terms import (
+    Targets,
+    Terms,
+    check_positive,
+    masked_log_softmax,
+    pseudo_scores,
+    reciprocal_gains,
+    safe_scores,
+)
+
+
+@dataclass(frozen=True)
+class Lce:
+    """-log softmax(s) of the top-ranked passage; passages tied at the top share the target.
+
+    Source: localized contrastive estimation, Gao et al. 2021.
+    """
+
+    name: ClassVar[str] = "lce"
+    weighs_pairs: ClassVar[bool] = False
+
+    def terms(self, scores: Tensor, targets: Targets) -> Terms:
+        """Returns each query's cross entropy and the count 1, or 0 for a single passage."""
+        mask = targets.mask
+        wide = safe_scores(scores, mask)
+        ranks = torch.where(mask, targets.ranks.to(wide.dtype), torch.inf)
+        best = ((ranks == ranks.amin(dim=1, keepdim=True)) & mask).to(wide.dtype)
+        target = best / best.sum(dim=1, keepdim=True).clamp(min=1)
+        return _cross_entropy(target, wide, mask)
 
 
 @dataclass(frozen=True)
@@ -46,8 +73,11 @@ class ListNet:
     def terms(self, scores: Tensor, targets: Targets) -> Terms:
         """Returns each query's cross entropy and the count 1, or 0 for a single passage."""
         wide = safe_scores(scores, targets.mask)
-        log_share = _teacher_log_softmax(targets, wide, self.temperature)
-        return _cross_entropy(log_share.exp() * targets.mask, wide, targets.mask)
+        share = self._log_share(targets, wide).exp() * targets.mask
+        return _cross_entropy(share, wide, targets.mask)
+
+    def _log_share(self, targets: Targets, like: Tensor) -> Tensor:
+        return masked_log_softmax(pseudo_scores(targets, like) / self.temperature, targets.mask)
 
 
 @dataclass(frozen=True)
@@ -58,26 +88,10 @@ class KullbackLeibler(ListNet):
 
     def terms(self, scores: Tensor, targets: Targets) -> Terms:
         """Returns each query's divergence and the count 1, or 0 for a single passage."""
-        wide = safe_scores(scores, targets.mask)
-        log_share = _teacher_log_softmax(targets, wide, self.temperature)
-        share = log_share.exp() * targets.mask
-        cross = _cross_entropy(share, wide, targets.mask)
-        entropy = -(share * log_share).sum(dim=1)
+        cross = super().terms(scores, targets)
+        log_share = self._log_share(targets, cross.sums)
+        entropy = -(log_share.exp() * targets.mask * log_share).sum(dim=1)
         return Terms(cross.sums - entropy * cross.counts, cross.counts)
-
-
-def check_positive(name: str, value: float) -> None:
-    """Checks a constant of a loss.
-
-    Raises:
-        ValueError: The value is not greater than 0.
-    """
-    if not value > 0:
-        raise ValueError(f"{name} must be greater than 0, not {value}")
-
-
-def _teacher_log_softmax(targets: Targets, like: Tensor, temperature: float) -> Tensor:
-    return masked_log_softmax(pseudo_scores(targets, like) / temperature, targets.mask)
 
 
 def _cross_entropy(share: Tensor, scores: Tensor, mask: Tensor) -> Terms:

@@ -1,21 +1,60 @@
-"""The pairs of a list that the teacher orders, and their weights."""
+"""Losses over the pairs that the teacher orders: RankNet and MarginMSE."""
 
 from __future__ import annotations
 
-from torch import Tensor
+from dataclasses import dataclass
+from typing import ClassVar
 
-from rankgen.students.losses.terms import Targets
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from rankgen.students.losses.terms import Targets, Terms, pseudo_scores, safe_scores
+
+
+@dataclass(frozen=True)
+class RankNet:
+    """softplus(s_j - s_i) = log(1 + exp(s_j - s_i)) for every i that is ranked above j.
+
+    Source: Burges et al. 2005. The formula printed in arXiv 2405.07920 has the opposite sign, which
+    would push the better passage down. Pair weights multiply the losses.
+    """
+
+    name: ClassVar[str] = "ranknet"
+    weighs_pairs: ClassVar[bool] = True
+
+    def terms(self, scores: Tensor, targets: Targets) -> Terms:
+        """Returns each query's sum of pair losses and weight of ordered pairs."""
+        wide = safe_scores(scores, targets.mask)
+        pairs = ordered_pairs(targets, wide)
+        losses = softplus(-differences(wide)) * pairs
+        return Terms(losses.sum(dim=(1, 2)), pairs.sum(dim=(1, 2)))
+
+
+@dataclass(frozen=True)
+class MarginMse:
+    """((s_i - s_j) - (t_i - t_j))^2 for every i that is ranked above j.
+
+    Source: Hofstätter et al. 2020, arXiv 2010.02666. Without teacher scores t = -ln(rank), so that
+    the margin of two passages is ln(r_j / r_i): at most 4.6 in a list of 100, and widest at the
+    top.
+    """
+
+    name: ClassVar[str] = "margin-mse"
+    weighs_pairs: ClassVar[bool] = True
+
+    def terms(self, scores: Tensor, targets: Targets) -> Terms:
+        """Returns the sum of the squared errors and the weight of the ordered pairs."""
+        wide = safe_scores(scores, targets.mask)
+        pairs = ordered_pairs(targets, wide)
+        error = differences(wide) - differences(pseudo_scores(targets, wide))
+        return Terms((error**2 * pairs).sum(dim=(1, 2)), pairs.sum(dim=(1, 2)))
 
 
 def ordered_pairs(targets: Targets, like: Tensor) -> Tensor:
     """Returns the weight of every pair (i, j) with i ranked strictly above j, and 0 elsewhere.
 
-    Args:
-        targets: The teacher's ranks and, if given, pair weights.
-        like: A tensor with the type of the result.
-
     Returns:
-        Shape (batch, n, n).
+        Shape (batch, n, n), with the type of `like`.
     """
     ranks, mask = targets.ranks, targets.mask
     both = mask.unsqueeze(2) & mask.unsqueeze(1)

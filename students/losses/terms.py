@@ -1,4 +1,4 @@
-"""The input and output of every loss, and the reductions that turn counts into weights."""
+"""What every loss is given and returns, and the reductions that turn counts into weights."""
 
 from __future__ import annotations
 
@@ -42,10 +42,9 @@ class Terms(NamedTuple):
 
 
 class ListLoss(Protocol):
-    """A loss over ranked lists.
+    """A loss over ranked lists, with its name on the command line.
 
     Attributes:
-        name: Its name on the command line.
         weighs_pairs: Whether it uses `Targets.pair_weights`.
     """
 
@@ -61,17 +60,24 @@ class ListLoss(Protocol):
         """
 
 
+def check_positive(name: str, value: float) -> None:
+    """Checks a constant of a loss.
+
+    Raises:
+        ValueError: The value is not greater than 0.
+    """
+    if not value > 0:
+        raise ValueError(f"{name} must be greater than 0, not {value}")
+
+
 def reduction_weights(counts: Tensor, reduction: Reduction) -> Tensor:
-    """Returns the weight of each query's sum: the loss is `(weights * sums).sum()`.
+    """Returns the weight of each query's sum, shape (batch,): the loss is `(weights * sums).sum()`.
 
     Args:
         counts: The count of every query in the step, shape (batch,).
         reduction: `per_query_mean` averages within each query and then over the queries that have
             terms, so that every query has the same weight; `batch_pairs` averages over all terms
             of the step (as lightning-ir does); `sum` adds them up (the paper's formula).
-
-    Returns:
-        Weights, shape (batch,).
     """
     counts = counts.to(torch.float64)
     if reduction == "sum":
@@ -111,6 +117,33 @@ def average_ranks(ranks: Tensor, mask: Tensor) -> Tensor:
     better = ((ranks.unsqueeze(1) < ranks.unsqueeze(2)) & real).sum(dim=2)
     equal = ((ranks.unsqueeze(1) == ranks.unsqueeze(2)) & real).sum(dim=2)
     return better + (equal + 1) / 2
+
+
+def reciprocal_gains(targets: Targets, like: Tensor) -> Tensor:
+    """Returns 1/rank of every document, from 1/n to 1, with ties averaged; 0 for padding.
+
+    Labels that grow with the list, such as n - rank, make 2^label overflow and give almost all
+    weight to the first rank.
+
+    Returns:
+        Shape (batch, n), with the type of `like`.
+    """
+    ranks = average_ranks(targets.ranks, targets.mask).to(like.dtype)
+    return torch.where(targets.mask, 1 / ranks.clamp(min=1), torch.zeros_like(ranks))
+
+
+def pseudo_scores(targets: Targets, like: Tensor) -> Tensor:
+    """Returns the teacher's scores, or -ln(rank) if it gave only an order; 0 for padding.
+
+    The softmax of -ln(rank) at temperature T is proportional to rank^(-1/T): Zipf's law.
+
+    Returns:
+        Shape (batch, n), with the type of `like`.
+    """
+    if targets.teacher_scores is not None:
+        return safe_scores(targets.teacher_scores, targets.mask).to(like.dtype)
+    ranks = average_ranks(targets.ranks, targets.mask).to(like.dtype)
+    return torch.where(targets.mask, -torch.log(ranks.clamp(min=1)), torch.zeros_like(ranks))
 
 
 def masked_log_softmax(logits: Tensor, mask: Tensor) -> Tensor:

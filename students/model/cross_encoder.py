@@ -37,9 +37,7 @@ class CrossEncoder:
     Attributes:
         model: An `AutoModelForSequenceClassification` with one output.
         tokenizer: Its tokenizer, without preset truncation and padding.
-        template: How the tokenizer joins a pair.
-        query_tokens: Queries are cut after this many tokens.
-        passage_tokens: Passages are cut after this many tokens.
+        query_tokens: Queries are cut after this many tokens, passages after `passage_tokens`.
         has_trained_head: Whether all weights, the head's included, came from the checkpoint.
     """
 
@@ -73,10 +71,12 @@ class CrossEncoder:
         with quiet_transformers():
             self.model.save_pretrained(folder)
         without_presets(self.tokenizer)
-        self.tokenizer.model_max_length = self._longest_pair()
+        self.tokenizer.model_max_length = self.longest_pair
         self.tokenizer.save_pretrained(folder)
 
-    def _longest_pair(self) -> int:
+    @property
+    def longest_pair(self) -> int:
+        """The number of tokens of the longest pair that it reads."""
         return self.query_tokens + self.passage_tokens + self.template.special_tokens
 
 
@@ -167,10 +167,9 @@ def _load(source: str, config: PretrainedConfig, cuts: Cuts) -> tuple[CrossEncod
     model, lacking = load_weights(
         "AutoModelForSequenceClassification", source, config=config, dtype=torch.float32
     )
-    template = pair_template(tokenizer)
-    _check_room(source, config, sum(cuts) + template.special_tokens)
-    is_whole = not lacking
-    return CrossEncoder(model, tokenizer, template, *cuts, has_trained_head=is_whole), lacking
+    encoder = CrossEncoder(model, tokenizer, pair_template(tokenizer), *cuts, not lacking)
+    _check_room(source, config, encoder.longest_pair)
+    return encoder, lacking
 
 
 def _check_one_output(source: str, config: PretrainedConfig) -> None:

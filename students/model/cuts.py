@@ -18,12 +18,7 @@ CUTS_ENTRY = "rankgen"
 
 
 class Cuts(NamedTuple):
-    """Maximum lengths of texts.
-
-    Attributes:
-        query_tokens: Queries are cut after this many tokens.
-        passage_tokens: Passages are cut after this many tokens.
-    """
+    """The numbers of tokens after which queries and passages are cut."""
 
     query_tokens: int
     passage_tokens: int
@@ -40,10 +35,7 @@ def cuts_of_config(student: str, config: Mapping[str, object]) -> Cuts | None:
 
 
 def cuts_of_record(student: str) -> Cuts | None:
-    """Returns the cuts in the model's rankgen.json, or None if there is no such file.
-
-    Args:
-        student: A folder, a model id, or "ID@COMMIT".
+    """Returns the cuts in the rankgen.json of a folder, model id or "ID@COMMIT"; None without one.
 
     Raises:
         UsageError: The file is damaged.

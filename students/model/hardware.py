@@ -27,7 +27,6 @@ class Hardware:
     """Where and how a model computes.
 
     Attributes:
-        device: The torch device.
         is_bf16: Whether matrix products are computed in bfloat16; losses never are.
         chunk_tokens: Tokens of one forward pass, padding included.
         step_tokens: Tokens whose activations are held at once in training.
@@ -72,10 +71,9 @@ def choose_device(device: str = "auto") -> torch.device:
         UsageError: `device` is unknown.
         EnvironmentProblem: A GPU is asked for and torch sees none.
     """
+    fastest = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        chosen = torch.device(
-            ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        )
+        chosen = torch.device(fastest if device == "auto" else device)
     except RuntimeError:
         raise UsageError(f"'{device}' is not a device", DEVICE_HINT) from None
     if chosen.type == "cuda" and not torch.cuda.is_available():

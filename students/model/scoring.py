@@ -113,19 +113,14 @@ def score_each_pair(
     hardware: Hardware,
     advance: Advance | None = None,
 ) -> NDArray[np.float32]:
-    """Scores every pair by itself, without gradients or dropout; see `forward_sorted`.
-
-    Returns:
-        One logit a pair, higher is better, shape (pairs,).
-    """
+    """Scores every pair by itself, without gradients or dropout, as `forward_sorted` does."""
     was_training = encoder.model.training
     encoder.model.train(False)
     try:
-        scored: NDArray[np.float32] = (
-            forward_sorted(encoder, pairs, hardware, advance).cpu().numpy()
-        )
+        scores = forward_sorted(encoder, pairs, hardware, advance)
     finally:
         encoder.model.train(was_training)
+    scored: NDArray[np.float32] = scores.cpu().numpy()
     return scored
 
 
@@ -139,9 +134,6 @@ def score_pairs(
 
     Computed twice, at other places of a matrix product, the scores of equal pairs could differ in
     the last bits, and chance would break their tie.
-
-    Returns:
-        One logit a pair, higher is better, shape (pairs,).
     """
     if not pairs:
         return np.zeros(0, dtype=np.float32)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rankgen.manifests.progress import Progress, progress
+from rankgen.manifests.progress import progress
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -67,7 +67,8 @@ def tokenise(
     """
     keys, values = list(texts), list(texts.values())
     pieces: list[NDArray[np.int32]] = []
-    with _progress_over(len(values)) as shown:
+    is_long = len(values) >= MANY_TEXTS
+    with progress("tokenise", len(values)) if is_long else nullcontext() as shown:
         for start in range(0, len(values), BATCH_TEXTS):
             encoded = tokenizer(
                 values[start : start + BATCH_TEXTS],
@@ -79,11 +80,6 @@ def tokenise(
             pieces.extend(np.asarray(ids[:max_tokens], dtype=np.int32) for ids in encoded)
             if shown is not None:
                 shown.advance(len(encoded))
-    lengths = np.fromiter((len(piece) for piece in pieces), dtype=np.int64, count=len(pieces))
-    offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
+    offsets = np.cumsum([0, *map(len, pieces)], dtype=np.int64)
     ids = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int32)
     return TokenStore(ids, offsets, {key: number for number, key in enumerate(keys)})
-
-
-def _progress_over(texts: int) -> AbstractContextManager[Progress | None]:
-    return progress("tokenise", texts) if texts >= MANY_TEXTS else nullcontext()

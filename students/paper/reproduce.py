@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 from rich import box
-from rich.console import Console
+from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
 
 from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.judged_queries import judged_without
 from rankgen.manifests.trec import Qrels
 from rankgen.retrieval.collections.judgements import read_judgements
-from rankgen.students.evaluation.measures import mean, per_query
+from rankgen.students.evaluation.measures import PerQuery, mean, per_query
 from rankgen.students.evaluation.systems import run_system
+from rankgen.students.evaluation.table import plain_lines
 from rankgen.students.paper.means import (
     arithmetic_mean,
     geometric_mean,
@@ -36,7 +36,6 @@ class Reproduction(BaseModel):
 
     Attributes:
         name: table1, table2 or figure1.
-        about: What it shows.
         columns: Column heads from left to right.
         paper: System -> the paper's figures.
         paper_means: System -> means over the columns, printed and recomputed.
@@ -99,11 +98,11 @@ def reproduce(
     foreign: list[str] = []
     short: list[str] = []
     for system, files in runs.items():
-        measured = _measured(system, files, judged)
-        ours[system] = tuple(_cell(column, measured.values) for column in table.columns)
-        foreign += measured.foreign
-        short += measured.short
-    has_means = bool(table.printed_means)
+        values, *lost = _measured(system, files, judged)
+        ours[system] = tuple(_cell(column, values) for column in table.columns)
+        foreign += lost[0]
+        short += lost[1]
+    filled = {system: row for system, row in ours.items() if row.count(None) < len(row)}
     return Reproduction(
         name=name,
         about=table.about,
@@ -111,35 +110,30 @@ def reproduce(
         paper=table.rows,
         paper_means={system: _paper_means(table, system) for system in table.printed_means},
         ours=ours,
-        our_means={s: means_of(row) for s, row in ours.items() if row.count(None) < len(row)}
-        if has_means
-        else {},
+        our_means={s: means_of(row) for s, row in filled.items()} if table.printed_means else {},
         missing=(*foreign, *_missing(known, qrels, runs)),
         notes=(*table.notes, *short),
     )
 
 
-class _Measured(NamedTuple):
-    """One system's values by task, and sentences on runs that lack judged queries."""
-
-    values: dict[str, dict[str, float]]
-    foreign: list[str]
-    short: list[str]
-
-
-def _measured(system: str, files: Mapping[str, Path], judged: Mapping[str, Qrels]) -> _Measured:
-    found = _Measured({}, [], [])
+def _measured(
+    system: str, files: Mapping[str, Path], judged: Mapping[str, Qrels]
+) -> tuple[PerQuery, list[str], list[str]]:
+    """Returns a system's values by task, and sentences on foreign runs and on incomplete ones."""
+    values: PerQuery = {}
+    foreign: list[str] = []
+    short: list[str] = []
     for task in (task for task in files if task in judged):
         scores, path = run_system(files[task]).scores, files[task]
         lost = judged_without(sorted(judged[task]), scores, str(path))
         if not judged[task].keys() & scores.keys():
             # A figure of 0 would suggest that the system is bad.
-            found.foreign.append(f"{task}: a run of {system} on this task's queries; {lost}")
+            foreign.append(f"{task}: a run of {system} on this task's queries; {lost}")
             continue
         if lost is not None:
-            found.short.append(f"{task}, where a query without a list counts 0: {lost}")
-        found.values[task] = per_query(judged[task], scores, [MEASURE])[MEASURE]
-    return found
+            short.append(f"{task}, where a query without a list counts 0: {lost}")
+        values[task] = per_query(judged[task], scores, [MEASURE])[MEASURE]
+    return values, foreign, short
 
 
 def means_of(row: tuple[float | None, ...]) -> Means:
@@ -191,41 +185,33 @@ def _missing(
 
 def format_reproduction(found: Reproduction, width: int = 220) -> str:
     """Returns the tables and lists as plain text."""
-    table = Table(box=box.SIMPLE_HEAD, title=f"{found.name}: {found.about} ({MEASURE})")
-    table.add_column("system")
-    for column in found.columns:
-        table.add_column(column, justify="right")
-    for system, row in found.paper.items():
-        table.add_row(f"paper: {system}", *(f"{value:.3f}" for value in row))
+    rows = {f"paper: {s}": [f"{value:.3f}" for value in row] for s, row in found.paper.items()}
     for system, own in found.ours.items():
-        table.add_row(f"ours:  {system}", *("-" if v is None else f"{v:.4f}" for v in own))
-    text = io.StringIO()
-    console = Console(file=text, width=width, no_color=True, highlight=False, markup=False)
-    console.print(table)
+        rows[f"ours:  {system}"] = ["-" if value is None else f"{value:.4f}" for value in own]
+    tables = [_table(f"{found.name}: {found.about} ({MEASURE})", found.columns, rows)]
     if found.paper_means:
-        console.print(_means_table(found))
-    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+        heads = list(next(iter(found.paper_means.values())))
+        named = {f"paper: {s}": means for s, means in found.paper_means.items()}
+        named |= {f"ours:  {s}": means for s, means in found.our_means.items()}
+        rows = {name: [_mean_cell(means, head) for head in heads] for name, means in named.items()}
+        tables.append(_table("means over the columns", heads, rows))
+    lines = plain_lines(Group(*tables), width)
     lines += [f"note: {note}" for note in found.notes]
     lines += [f"missing: {sentence}" for sentence in found.missing]
     return "\n".join(lines)
 
 
-def _means_table(found: Reproduction) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title="means over the columns")
+def _table(title: str, heads: Sequence[str], rows: Mapping[str, list[str]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title=title)
     table.add_column("system")
-    heads = list(next(iter(found.paper_means.values())))
     for head in heads:
         table.add_column(head, justify="right")
-    named = {f"paper: {s}": means for s, means in found.paper_means.items()}
-    named |= {f"ours:  {s}": means for s, means in found.our_means.items()}
-    for system, means in named.items():
-        cells = [
-            "-"
-            if head not in means
-            else f"{means[head]:.0f}"
-            if head == "columns"
-            else f"{means[head]:.3f}"
-            for head in heads
-        ]
-        table.add_row(system, *cells)
+    for system, cells in rows.items():
+        table.add_row(escape(system), *cells)
     return table
+
+
+def _mean_cell(means: Means, head: str) -> str:
+    if head not in means:
+        return "-"
+    return f"{means[head]:.{0 if head == 'columns' else 3}f}"

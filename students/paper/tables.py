@@ -11,7 +11,6 @@ class Column(NamedTuple):
     """One column of a table.
 
     Attributes:
-        name: Its head.
         tasks: The tasks that a cell is measured on.
         is_micro: Whether the cell is the mean over all queries of the tasks; otherwise it is the
             mean of the tasks' means.
@@ -26,7 +25,6 @@ class PaperTable(NamedTuple):
     """A table or figure of the paper.
 
     Attributes:
-        about: What it shows.
         columns: The columns from left to right.
         rows: System -> one figure per column.
         printed_means: System -> the printed "A. Mean" and "G. Mean"; empty without such columns.
@@ -40,26 +38,32 @@ class PaperTable(NamedTuple):
     notes: tuple[str, ...]
 
 
+def _figures(printed: str) -> dict[str, tuple[float, ...]]:
+    """Returns system -> figures of lines in which two spaces end the system's name."""
+    rows = (line.split("  ", maxsplit=1) for line in printed.strip().splitlines())
+    return {system: tuple(float(figure) for figure in row.split()) for system, row in rows}
+
+
 _DL = ("BM25 DL19", "BM25 DL20", "ColBERTv2 DL19", "ColBERTv2 DL20")
 _DL_TASKS = ("bm25/dl19", "bm25/dl20", "colbertv2/dl19", "colbertv2/dl20")
 
 TABLE_1 = PaperTable(
     about="monoELECTRA by distillation set; the top 100 of two first stages re-ranked",
     columns=tuple(Column(name, (task,)) for name, task in zip(_DL, _DL_TASKS, strict=True)),
-    rows={
-        "first stage": (0.480, 0.494, 0.732, 0.724),
-        "RankGPT-4": (0.713, 0.713, 0.766, 0.793),
-        "RankZephyr": (0.719, 0.720, 0.749, 0.798),
-        "monoELECTRA on labels": (0.687, 0.698, 0.739, 0.760),
-        "single-stage RankGPT": (0.696, 0.666, 0.690, 0.662),
-        "single-stage TWOLAR": (0.693, 0.669, 0.754, 0.730),
-        "single-stage RankZephyr BM25": (0.644, 0.622, 0.674, 0.654),
-        "single-stage RankZephyr ColBERTv2": (0.709, 0.704, 0.774, 0.754),
-        "two-stage RankGPT": (0.664, 0.634, 0.477, 0.472),
-        "two-stage TWOLAR": (0.715, 0.706, 0.763, 0.760),
-        "two-stage RankZephyr BM25": (0.672, 0.638, 0.714, 0.683),
-        "two-stage RankZephyr ColBERTv2": (0.720, 0.711, 0.768, 0.770),
-    },
+    rows=_figures("""
+first stage                        .480 .494 .732 .724
+RankGPT-4                          .713 .713 .766 .793
+RankZephyr                         .719 .720 .749 .798
+monoELECTRA on labels              .687 .698 .739 .760
+single-stage RankGPT               .696 .666 .690 .662
+single-stage TWOLAR                .693 .669 .754 .730
+single-stage RankZephyr BM25       .644 .622 .674 .654
+single-stage RankZephyr ColBERTv2  .709 .704 .774 .754
+two-stage RankGPT                  .664 .634 .477 .472
+two-stage TWOLAR                   .715 .706 .763 .760
+two-stage RankZephyr BM25          .672 .638 .714 .683
+two-stage RankZephyr ColBERTv2     .720 .711 .768 .770
+"""),
     printed_means={},
     notes=(),
 )
@@ -71,36 +75,15 @@ TABLE_2 = PaperTable(
     columns=tuple(
         Column(corpus, tuple(task.dataset_id for task in tasks_of(corpus))) for corpus in CORPORA
     ),
-    rows={
-        "first stage": (
-            *(0.516, 0.404, 0.177, 0.364, 0.586, 0.012, 0.436),
-            *(0.235, 0.466, 0.358, 0.487, 0.281, 0.447, 0.364),
-        ),
-        "RankZephyr": (
-            *(0.534, 0.363, 0.213, 0.303, 0.767, 0.009, 0.556),
-            *(0.294, 0.560, 0.457, 0.720, 0.314, 0.512, 0.508),
-        ),
-        "monoT5-base": (
-            *(0.510, 0.304, 0.185, 0.260, 0.688, 0.009, 0.535),
-            *(0.264, 0.486, 0.253, 0.705, 0.310, 0.306, 0.451),
-        ),
-        "monoT5-large": (
-            *(0.532, 0.337, 0.181, 0.266, 0.636, 0.010, 0.566),
-            *(0.265, 0.512, 0.313, 0.717, 0.311, 0.414, 0.492),
-        ),
-        "monoT5-3b": (
-            *(0.543, 0.391, 0.199, 0.279, 0.603, 0.011, 0.569),
-            *(0.289, 0.513, 0.348, 0.736, 0.324, 0.458, 0.476),
-        ),
-        "monoELECTRA-base": (
-            *(0.593, 0.375, 0.209, 0.295, 0.692, 0.010, 0.521),
-            *(0.264, 0.541, 0.326, 0.715, 0.306, 0.522, 0.458),
-        ),
-        "monoELECTRA-large": (
-            *(0.575, 0.368, 0.221, 0.313, 0.716, 0.008, 0.559),
-            *(0.288, 0.572, 0.376, 0.730, 0.316, 0.526, 0.504),
-        ),
-    },
+    rows=_figures("""
+first stage        .516 .404 .177 .364 .586 .012 .436 .235 .466 .358 .487 .281 .447 .364
+RankZephyr         .534 .363 .213 .303 .767 .009 .556 .294 .560 .457 .720 .314 .512 .508
+monoT5-base        .510 .304 .185 .260 .688 .009 .535 .264 .486 .253 .705 .310 .306 .451
+monoT5-large       .532 .337 .181 .266 .636 .010 .566 .265 .512 .313 .717 .311 .414 .492
+monoT5-3b          .543 .391 .199 .279 .603 .011 .569 .289 .513 .348 .736 .324 .458 .476
+monoELECTRA-base   .593 .375 .209 .295 .692 .010 .521 .264 .541 .326 .715 .306 .522 .458
+monoELECTRA-large  .575 .368 .221 .313 .716 .008 .559 .288 .572 .376 .730 .316 .526 .504
+"""),
     printed_means={
         "first stage": (0.367, 0.394),
         "RankZephyr": (0.437, 0.478),

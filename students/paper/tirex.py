@@ -6,11 +6,10 @@ from typing import NamedTuple
 
 
 class TirexTask(NamedTuple):
-    """One task.
+    """One task, by its id in ir_datasets.
 
     Attributes:
         corpus: Name of the corpus in arXiv 2405.07920, Table 2.
-        dataset_id: Id in ir_datasets.
         queries: Number of judged queries.
         has_free_documents: Whether the documents are available without a contract; the judgements
             and queries of all tasks are.

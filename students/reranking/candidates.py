@@ -18,13 +18,7 @@ Scores = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class CandidateTexts:
-    """Candidate lists and their texts.
-
-    Attributes:
-        candidates: The lists, in first-stage order.
-        queries: Text by query id.
-        documents: "title text" by document id.
-    """
+    """Candidate lists in first-stage order, with text by query id, "title text" by document id."""
 
     candidates: tuple[Candidates, ...]
     queries: Mapping[str, str]
@@ -38,11 +32,8 @@ class CandidateTexts:
 class FirstStage:
     """The candidate lists of a run; texts are read when they are first asked for, and kept.
 
-    Args:
-        run: A folder that `rankgen retrieve` or `rankgen rerank` wrote.
-
     Attributes:
-        run: The same folder.
+        run: A folder that `rankgen retrieve` or `rankgen rerank` wrote.
         lists: Candidates by query id, sorted by query id.
 
     Raises:

@@ -52,16 +52,7 @@ class StudentReranker:
         chunk_tokens: int | None = None,
         threads: int | None = None,
     ) -> StudentReranker:
-        """Loads a student onto this machine.
-
-        Args:
-            student: A folder or a model id.
-            precision: `fp32`, `bf16`, or `auto` for what suits this machine.
-            depth: Candidates of a list that are scored; None scores all.
-            ties: Which of two equal scores comes first in `rerank`.
-            device: `auto`, `cpu`, `cuda` or `cuda:N`.
-            chunk_tokens: Tokens of one forward pass, padding included; None chooses by device.
-            threads: CPU threads; None leaves it to torch.
+        """Loads a student, a folder or a model id, onto this machine as `choose_hardware` says.
 
         Raises:
             UsageError: There is no such student.

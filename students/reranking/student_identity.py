@@ -11,10 +11,7 @@ from rankgen.students.model.cuts import cuts_of_config, cuts_of_record
 
 
 def student_identity(student: str) -> str:
-    """Returns "sha256:..." of a folder's content, or "ID@COMMIT" of a model id.
-
-    Args:
-        student: A folder, a model id, or "ID@REVISION".
+    """Returns "sha256:..." of a folder's content, or "ID@COMMIT" of a model id or "ID@REVISION".
 
     Raises:
         UsageError: There is no such model, or its files are damaged.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,6 @@ class TokenList(NamedTuple):
     """One list of a step, in teacher order: rank = position + 1.
 
     Attributes:
-        query_id: The query, for messages.
         pairs: (query token ids, passage token ids) of each passage.
         tokens: Number of tokens of all pairs, special tokens included.
         positions: Places of the passages in the teacher's whole list, from 0, increasing.
@@ -30,13 +30,11 @@ class TokenList(NamedTuple):
     positions: NDArray[np.int64]
 
 
+@dataclass
 class StepLists:
-    """Draws the lists of a step.
+    """Draws the lists of a step from all training lists.
 
-    Args:
-        lists: All training lists.
-        queries: The tokenised queries.
-        passages: The tokenised passages.
+    Attributes:
         template: The pair template, for its number of special tokens.
         queries_per_step: Lists per step; a step may run over the end of an epoch.
         sample_size: Number of passages drawn from each list; None takes all.
@@ -44,44 +42,36 @@ class StepLists:
         seed: Random seed for the order and the samples.
     """
 
-    def __init__(
-        self,
-        lists: Sequence[RankedList],
-        queries: TokenStore,
-        passages: TokenStore,
-        template: PairTemplate,
-        *,
-        queries_per_step: int,
-        sample_size: int | None,
-        sample_mode: SampleMode,
-        seed: int,
-    ) -> None:
-        self._lists, self._queries, self._passages = lists, queries, passages
-        self._template, self._per_step = template, queries_per_step
-        self._sample_size, self._sample_mode, self._seed = sample_size, sample_mode, seed
+    lists: Sequence[RankedList]
+    queries: TokenStore
+    passages: TokenStore
+    template: PairTemplate
+    _: KW_ONLY
+    queries_per_step: int
+    sample_size: int | None
+    sample_mode: SampleMode
+    seed: int
+
+    def __post_init__(self) -> None:
         self._epoch, self._order = -1, np.zeros(0, dtype=np.int64)
 
     def of_step(self, step: int) -> list[TokenList]:
         """Returns the lists of step number `step`, counted from 0."""
-        first = step * self._per_step
-        return [self._draw(place) for place in range(first, first + self._per_step)]
+        first = step * self.queries_per_step
+        return [self._draw(place) for place in range(first, first + self.queries_per_step)]
 
     def _draw(self, place: int) -> TokenList:
-        epoch, within = divmod(place, len(self._lists))
+        epoch, within = divmod(place, len(self.lists))
         if epoch != self._epoch:
-            generator = np.random.default_rng([self._seed, epoch])
-            self._epoch, self._order = epoch, generator.permutation(len(self._lists))
+            generator = np.random.default_rng([self.seed, epoch])
+            self._epoch, self._order = epoch, generator.permutation(len(self.lists))
         number = int(self._order[within])
-        ranked = self._lists[number]
-        positions = sample_positions(
-            len(ranked.doc_ids),
-            self._sample_size,
-            self._sample_mode,
-            np.random.default_rng([self._seed, epoch, number]),
-        )
-        query = self._queries[ranked.query_id]
-        pairs = [(query, self._passages[ranked.doc_ids[position]]) for position in positions]
-        tokens = sum(self._template.length(*pair) for pair in pairs)
+        ranked, generator = self.lists[number], np.random.default_rng([self.seed, epoch, number])
+        length = len(ranked.doc_ids)
+        positions = sample_positions(length, self.sample_size, self.sample_mode, generator)
+        query = self.queries[ranked.query_id]
+        pairs = [(query, self.passages[ranked.doc_ids[position]]) for position in positions]
+        tokens = sum(self.template.length(*pair) for pair in pairs)
         return TokenList(ranked.query_id, pairs, tokens, positions)
 
 

@@ -23,7 +23,6 @@ class TrainState:
 
     Attributes:
         step: Optimizer steps done.
-        pairs: Pairs seen.
         seconds: Seconds spent, over all sessions.
         best_step: The step with the best validation; the last step without validation.
         validated_step: The step of the last validation.

@@ -28,8 +28,7 @@ class Window(NamedTuple):
     """A successful call to the teacher, as in the table `windows`.
 
     Attributes:
-        start: The call ordered the span [start, end) of the current list.
-        end: See `start`.
+        start, end: The call ordered the span [start, end) of the current list.
         permutation: permutation[i] is the place within the span, before the call, of what is now
             at i.
         named: The number of passages that the teacher wrote; the others follow in their old order,
@@ -116,14 +115,11 @@ class PairEvidence:
         self._levels: dict[str, NDArray[np.uint8]] = {}
 
     def weights(self, query_id: str, positions: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Returns the weight of every pair of a sample of a list.
+        """Returns the weight of every pair of a sample of a list, symmetric, shape (n, n).
 
         Args:
             query_id: The list's query.
             positions: The sample's places in the teacher's order, from 0, shape (n,).
-
-        Returns:
-            Symmetric, shape (n, n).
         """
         levels = self._levels.get(query_id)
         if levels is None:

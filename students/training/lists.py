@@ -83,17 +83,14 @@ def _check_texts(
     documents: dict[str, str],
 ) -> None:
     for ranked in lists:
+        lacking = [f"document {doc_id}" for doc_id in ranked.doc_ids if doc_id not in documents]
         if ranked.query_id not in queries:
+            lacking = [f"query {ranked.query_id}"]
+        if lacking:
             raise IntegrityProblem(
-                f"{run.root} ranks query {ranked.query_id} but has no text for it",
+                f"{run.root} ranks {lacking[0]} but has no text for it",
                 f"rankgen verify {run.root}",
             )
-        for doc_id in ranked.doc_ids:
-            if doc_id not in documents:
-                raise IntegrityProblem(
-                    f"{run.root} ranks document {doc_id} but has no text for it",
-                    f"rankgen verify {run.root}",
-                )
 
 
 def sample_positions(

@@ -9,7 +9,6 @@ from pathlib import Path
 from rankgen.manifests.notices import warn
 from rankgen.manifests.progress import Progress, progress
 from rankgen.students.choices import Ending
-from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.training.batches import StepLists
 from rankgen.students.training.checkpoint import (
     TrainState,
@@ -19,10 +18,8 @@ from rankgen.students.training.checkpoint import (
 )
 from rankgen.students.training.lists import TrainingLists
 from rankgen.students.training.metrics_log import MetricsLog, metrics_path
-from rankgen.students.training.settings import TrainSettings
 from rankgen.students.training.step import Trainer
 from rankgen.students.training.summary import TrainSummary
-from rankgen.students.training.team import Team
 from rankgen.students.training.validation import Validation
 
 # The moving average of the loss covers about this many steps.
@@ -37,43 +34,28 @@ def checkpoint_path(out: Path) -> Path:
 class TrainingRun:
     """One training from its checkpoint to its last step.
 
-    Args:
-        settings: The recipe.
-        encoder: The student, on the hardware's device.
-        trainer: Takes the steps.
-        lists: The training lists.
-        steps: The last step's number, counted from 1.
-        team: The processes that train it; only the first one validates and writes.
+    Only the first member of the trainer's team validates and writes.
 
     Raises:
         UsageError: The validation is unusable.
         IntegrityProblem: The checkpoint is damaged.
     """
 
-    def __init__(
-        self,
-        settings: TrainSettings,
-        encoder: CrossEncoder,
-        trainer: Trainer,
-        lists: TrainingLists,
-        steps: int,
-        team: Team,
-    ) -> None:
-        self._settings, self._encoder, self._trainer = settings, encoder, trainer
-        self._lists, self._steps, self._team = lists, steps, team
-        self._checkpoint_path = checkpoint_path(settings.out)
+    def __init__(self, trainer: Trainer, lists: TrainingLists) -> None:
+        self._trainer, self._lists = trainer, lists
+        self._settings, self._encoder, self._team = trainer.settings, trainer.encoder, trainer.team
+        out = trainer.settings.out
+        self._checkpoint_path = checkpoint_path(out)
         self._validation = self._open_validation()
-        held = load_checkpoint(self._checkpoint_path, encoder.model, trainer.optimizer)
+        held = load_checkpoint(self._checkpoint_path, trainer.encoder.model, trainer.optimizer)
         self._state = held or TrainState()
         # The time up to which `_state.seconds` counts, and its value at the last checkpoint.
         self._counted_until, self._saved_seconds = time.monotonic(), self._state.seconds
         # All members must have read the old checkpoint before a new one is written.
-        team.wait()
+        self._team.wait()
         # Without a checkpoint the validation before the first step is repeated.
         kept_until = -1 if held is None else held.step
-        self._metrics = (
-            MetricsLog(metrics_path(settings.out), kept_until) if team.is_first else None
-        )
+        self._metrics = MetricsLog(metrics_path(out), kept_until) if self._team.is_first else None
 
     def to_the_end(self) -> TrainSummary:
         """Takes the remaining steps and loads the best weights into the model."""
@@ -89,7 +71,7 @@ class TrainingRun:
             seed=settings.seed,
         )
         self._counted_until = time.monotonic()
-        with progress("train student", self._steps, state.step) as shown:
+        with progress("train student", self._trainer.total_steps, state.step) as shown:
             if state.step == 0 and self._validation is not None and self._encoder.has_trained_head:
                 shown.note("validating")
                 self._validate()
@@ -112,31 +94,26 @@ class TrainingRun:
         state.pairs += report.pairs
         state.recent_loss = _moving(state.recent_loss, report.loss, state.step)
         self._count_seconds()
-        self._log(
-            {
-                "loss": report.loss,
-                "learning_rate": report.learning_rate,
-                "pairs_per_second": round(report.pairs / seconds, 2),
-            }
-        )
+        pace = round(report.pairs / seconds, 2)
+        rate = report.learning_rate
+        self._log({"loss": report.loss, "learning_rate": rate, "pairs_per_second": pace})
         if self._ending() is not None or state.step % self._settings.validate_every == 0:
             shown.note("validating")
             self._validate()
         if self._is_checkpoint_due():
             self._save_checkpoint()
         shown.advance()
-        shown.note(self._note())
+        best = state.best_measure
+        text = "" if best is None else f", best nDCG@10 {best:.4f}"
+        shown.note(f"loss {state.recent_loss:.4f}{text}")
 
     def _validate(self) -> None:
         if self._validation is None:
             self._state.best_step = self._state.step
             return
-        hardware = self._trainer.hardware
-        measure = 0.0
-        if self._team.is_first:
-            measure = self._validation(self._encoder, hardware)
+        state, hardware = self._state, self._trainer.hardware
+        measure = self._validation(self._encoder, hardware) if self._team.is_first else 0.0
         measure = self._team.of_first(measure, hardware.device)
-        state = self._state
         state.validated_step = state.step
         self._count_seconds()
         if state.best_measure is None or measure > state.best_measure:
@@ -178,7 +155,7 @@ class TrainingRun:
     def _ending(self) -> Ending | None:
         """Returns why the training ends now, or None if it continues."""
         state, patience = self._state, self._settings.patience_steps
-        if state.step >= self._steps:
+        if state.step >= self._trainer.total_steps:
             return "max steps"
         if self._share_spent() >= 1:
             return "time budget"
@@ -200,12 +177,6 @@ class TrainingRun:
         if validation.notice is not None and self._team.is_first:
             warn(f"{validation.notice}; the validation leaves them out")
         return validation
-
-    def _note(self) -> str:
-        text = f"loss {self._state.recent_loss:.4f}"
-        if self._state.best_measure is not None:
-            text += f", best nDCG@10 {self._state.best_measure:.4f}"
-        return text
 
     def _summary(self, ended_by: Ending) -> TrainSummary:
         state = self._state

@@ -29,10 +29,7 @@ def rate_factor(place: float, total_steps: int, settings: TrainSettings) -> floa
 def place_of(step: int, total_steps: int, spent: float) -> float:
     """Returns a training's place in its schedule, in steps: the later of those by step and by time.
 
-    Args:
-        step: The step's number, from 0.
-        total_steps: Number of steps of the whole training.
-        spent: Share of the training's time limit that is spent; 0 without a limit.
+    `spent` is the share of the training's time limit that is spent; 0 without a limit.
     """
     return max(float(step), spent * total_steps)
 

@@ -31,53 +31,41 @@ ALONE = Team()
 
 @dataclass(frozen=True)
 class StepReport:
-    """The figures of one step.
-
-    Attributes:
-        loss: The reduced loss before the step.
-        pairs: Number of pairs scored.
-        learning_rate: Learning rate of the model's body.
-    """
+    """One step: the reduced loss before it, the pairs scored, and the rate of the model's body."""
 
     loss: float
     pairs: int
     learning_rate: float
 
 
+@dataclass
 class Trainer:
-    """Owns the optimizer of one model.
+    """A training from the point of view of its steps; owns the optimizer of the model.
 
-    Args:
+    Attributes:
         encoder: The student, on the hardware's device.
         loss: The loss, as parts that are reduced one by one and added up.
         settings: The recipe.
-        hardware: The device and the sizes of parts and chunks.
-        total_steps: Number of steps of the whole training, for the schedule.
+        hardware: The device and the sizes of parts and chunks, smaller once memory ran out.
+        total_steps: Number of steps of the whole training.
         evidence: Weights for the pairs of a list; None gives every pair weight 1.
         team: The processes that train this model.
-
-    Attributes:
-        hardware: The device, with smaller parts once memory ran out.
     """
 
-    def __init__(
-        self,
-        encoder: CrossEncoder,
-        loss: Sequence[LossPart],
-        settings: TrainSettings,
-        hardware: Hardware,
-        total_steps: int,
-        evidence: PairEvidence | None = None,
-        team: Team = ALONE,
-    ) -> None:
-        self._encoder, self._loss, self._evidence = encoder, tuple(loss), evidence
-        self._team = team
-        self._settings, self.hardware, self._total_steps = settings, hardware, total_steps
-        freeze_lowest(encoder, settings.frozen_layers)
-        self.optimizer = make_optimizer(encoder, settings)
+    encoder: CrossEncoder
+    loss: Sequence[LossPart]
+    settings: TrainSettings
+    hardware: Hardware
+    total_steps: int
+    evidence: PairEvidence | None = None
+    team: Team = ALONE
+
+    def __post_init__(self) -> None:
+        freeze_lowest(self.encoder, self.settings.frozen_layers)
+        self.optimizer = make_optimizer(self.encoder, self.settings)
 
     def run(self, step: int, lists: Sequence[TokenList], spent: float = 0.0) -> StepReport:
-        """Takes step number `step`, counted from 0, on its lists.
+        """Takes a step on its lists.
 
         The gradient is that of the reduced loss over all lists, whatever the number of parts and
         team members that compute it; when memory runs out, it is computed again in smaller parts.
@@ -92,8 +80,8 @@ class Trainer:
             IncompleteRun: The loss is not a finite number; the model is unchanged.
             EnvironmentProblem: Not even one pair fits into memory.
         """
-        settings, model, team = self._settings, self._encoder.model, self._team
-        rate = self._set_learning_rate(place_of(step, self._total_steps, spent))
+        settings, model, team = self.settings, self.encoder.model, self.team
+        rate = self._set_learning_rate(place_of(step, self.total_steps, spent))
         model.train()
         # A member may repeat its share alone: members only wait for each other at the sums.
         own_loss = self._own_gradients(step, lists)
@@ -117,11 +105,10 @@ class Trainer:
     def _own_gradients(self, step: int, lists: Sequence[TokenList]) -> float | None:
         """Computes the gradients of this member's lists and returns their share of the loss.
 
-        Returns:
-            None if memory ran out; the gradients are then useless.
+        None if memory ran out; the gradients are then useless.
         """
-        team = self._team
-        torch.manual_seed((self._settings.seed * 1_000_003 + step) * team.size + team.rank)
+        team = self.team
+        torch.manual_seed((self.settings.seed * 1_000_003 + step) * team.size + team.rank)
         self.optimizer.zero_grad(set_to_none=True)
         targets = self._targets(lists)
         weights = self._list_weights(targets)
@@ -144,8 +131,8 @@ class Trainer:
         return loss
 
     def _take_smaller_parts(self, step: int, lists: Sequence[TokenList]) -> None:
-        own = [lists[row] for row in self._team.own(len(lists))]
-        length = self._encoder.template.length
+        own = [lists[row] for row in self.team.own(len(lists))]
+        length = self.encoder.template.length
         longest = max(length(*pair) for ranked in own for pair in ranked.pairs)
         self.optimizer.zero_grad(set_to_none=True)
         held = sum(ranked.tokens for ranked in own)
@@ -160,22 +147,22 @@ class Trainer:
 
     def _targets(self, lists: Sequence[TokenList]) -> Targets:
         ranks, mask = ranks_and_mask([len(ranked.pairs) for ranked in lists])
-        if self._evidence is None:
+        if self.evidence is None:
             return Targets(ranks, mask)
         weights = torch.zeros(*ranks.shape, ranks.shape[1])
         for row, ranked in enumerate(lists):
-            own = self._evidence.weights(ranked.query_id, ranked.positions)
+            own = self.evidence.weights(ranked.query_id, ranked.positions)
             weights[row, : len(own), : len(own)] = torch.from_numpy(own)
         return Targets(ranks, mask, pair_weights=weights)
 
     def _list_weights(self, targets: Targets) -> Tensor:
         """Returns the weight of every list under every part of the loss, (parts, lists)."""
         nothing = torch.zeros(targets.ranks.shape)
-        reduction = self._settings.reduction
+        reduction = self.settings.reduction
         return torch.stack(
             [
                 part.weight * reduction_weights(part.loss.terms(nothing, targets).counts, reduction)
-                for part in self._loss
+                for part in self.loss
             ]
         )
 
@@ -187,20 +174,19 @@ class Trainer:
         def loss_of(scores: Tensor) -> Tensor:
             padded = pad_sequence(list(torch.split(scores, sizes)), batch_first=True)
             there = on_device(targets, scores.device)
-            sums = torch.stack([of.loss.terms(padded, there).sums for of in self._loss])
+            sums = torch.stack([of.loss.terms(padded, there).sums for of in self.loss])
             return (sums * moved(weights.to(sums.dtype), sums.device)).sum()
 
         pairs = [pair for ranked in part for pair in ranked.pairs]
         # Lists are not split, so a part above the limit is a single list.
-        fits = sum(ranked.tokens for ranked in part) <= hardware.step_tokens
-        if not fits:
-            return backward_by_chunks(self._encoder, pairs, loss_of, hardware)
-        loss = loss_of(forward_sorted(self._encoder, pairs, hardware))
+        if sum(ranked.tokens for ranked in part) > hardware.step_tokens:
+            return backward_by_chunks(self.encoder, pairs, loss_of, hardware)
+        loss = loss_of(forward_sorted(self.encoder, pairs, hardware))
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
     def _set_learning_rate(self, place: float) -> float:
-        factor = rate_factor(place, self._total_steps, self._settings)
+        factor = rate_factor(place, self.total_steps, self.settings)
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
         return float(self.optimizer.param_groups[0]["lr"])

@@ -28,8 +28,6 @@ class ModelSize:
 
     Attributes:
         hidden: Width of its layers.
-        layers: Number of layers.
-        heads: Attention heads per layer.
         intermediate: Width between the two matrices of a layer's feed-forward part.
         trained_weights: Number of weights that are trained.
     """
@@ -49,10 +47,8 @@ def bytes_per_token(size: ModelSize, is_bf16: bool) -> int:
     matrix products save bfloat16, but every cast of an input is saved too. For ELECTRA-base in
     bfloat16 on a GPU, 420 to 440 KiB per token were measured; this function returns 431.
     """
-    if is_bf16:
-        layer = 31 * size.hidden + 4 * size.intermediate
-    else:
-        layer = 42 * size.hidden + 8 * size.intermediate
+    own, between = (31, 4) if is_bf16 else (42, 8)
+    layer = own * size.hidden + between * size.intermediate
     return size.layers * (layer + 4 * size.heads) + 10 * size.hidden
 
 
@@ -100,7 +96,7 @@ def fitted(hardware: Hardware, encoder: CrossEncoder, sharing: int) -> Hardware:
         is_bf16=hardware.is_bf16,
         margin=MARGIN[hardware.device.type],
         most=hardware.step_tokens,
-        least=encoder.query_tokens + encoder.passage_tokens + encoder.template.special_tokens,
+        least=encoder.longest_pair,
     )
     return with_parts(hardware, tokens)
 
@@ -108,13 +104,10 @@ def fitted(hardware: Hardware, encoder: CrossEncoder, sharing: int) -> Hardware:
 def size_of(encoder: CrossEncoder) -> ModelSize | None:
     """Returns the model's sizes, or None if its configuration does not give them."""
     config = encoder.model.config
-    named = [
-        getattr(config, name, None)
-        for name in ("hidden_size", "num_hidden_layers", "num_attention_heads")
-    ]
-    if not all(isinstance(value, int) for value in named):
+    named = ("hidden_size", "num_hidden_layers", "num_attention_heads")
+    if not all(isinstance(getattr(config, name, None), int) for name in named):
         return None
-    hidden, layers, heads = (int(value) for value in named if value is not None)
+    hidden, layers, heads = (int(getattr(config, name)) for name in named)
     # DistilBERT calls it hidden_dim; four times the width is common.
     between = getattr(config, "intermediate_size", getattr(config, "hidden_dim", None))
     trained = sum(p.numel() for p in encoder.model.parameters() if p.requires_grad)

@@ -41,14 +41,7 @@ def publish_student(
     facts: Mapping[str, object],
     summary: TrainSummary,
 ) -> None:
-    """Writes the student to a draft folder and moves it file by file, config.json last.
-
-    Args:
-        encoder: The student with the weights to publish.
-        settings: The settings of its training.
-        facts: The training's recipe and digests of its data.
-        summary: The training's results.
-    """
+    """Writes the student to a draft folder and moves it file by file, config.json last."""
     draft = settings.out / ".rankgen" / "artefact"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)

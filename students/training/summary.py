@@ -13,16 +13,13 @@ class TrainSummary(BaseModel):
     """The results of a training.
 
     Attributes:
-        out: The folder of the student.
         steps: Optimizer steps taken.
         best_step: The step whose weights were kept.
         loss: Moving average of the loss at the last step.
         validation: nDCG@10 at the best step; None without validation.
         first_stage: nDCG@10 of the validation candidates in first-stage order; None without
             validation.
-        lists: Number of training lists.
         skipped_lists: Number of lists with fewer than two passages.
-        pairs: Number of pairs seen.
         seconds: Training time over all sessions.
         ended_by: Why it ended: `max steps` (or epochs), `patience` or `time budget`.
         was_finished: Whether the student existed already, so that nothing was done.

@@ -15,12 +15,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Team:
-    """This process's place among those that train together.
-
-    Attributes:
-        rank: Number of this process, from 0.
-        size: Number of processes.
-    """
+    """This process's number, from 0, among those that train together, and how many these are."""
 
     rank: int = 0
     size: int = 1

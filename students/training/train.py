@@ -65,11 +65,12 @@ def train_student(settings: TrainSettings) -> TrainSummary:
         check_training(settings.out, facts)
     if finished is not None:
         return finished
-    steps = _total_steps(settings, len(lists.lists))
+    epochs_steps = math.ceil(settings.epochs * len(lists.lists) / settings.queries_per_step)
+    steps = settings.max_steps or epochs_steps
     check_warmup(settings, steps)
     encoder, hardware = _prepared_encoder(settings, team)
     trainer = Trainer(encoder, loss, settings, hardware, steps, evidence, team)
-    run = TrainingRun(settings, encoder, trainer, lists, steps, team)
+    run = TrainingRun(trainer, lists)
     if team.is_first:
         write_recipe(recipe_path(settings.out), facts)
     summary = run.to_the_end()
@@ -141,9 +142,3 @@ def _evidence(settings: TrainSettings, loss: Sequence[LossPart]) -> PairEvidence
             f"use --evidence all, or one of {', '.join(able)}",
         )
     return read_evidence(RunDirectory(settings.rankings), settings.pair_weights)
-
-
-def _total_steps(settings: TrainSettings, lists: int) -> int:
-    if settings.max_steps is not None:
-        return settings.max_steps
-    return math.ceil(settings.epochs * lists / settings.queries_per_step)

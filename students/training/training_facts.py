@@ -51,7 +51,7 @@ def training_facts(settings: TrainSettings) -> dict[str, object]:
     tables: tuple[str, ...] = ("rankings", "queries", "documents")
     if settings.pair_weights != EVIDENCE_WEIGHTS["all"]:
         tables = ("rankings", "windows", "queries", "documents")
-    facts: dict[str, object] = dict(settings.recipe())
+    facts = settings.recipe()
     facts["backbone"] = backbone_identity(settings.backbone)
     facts["rankings_sha256"] = tables_digest(RunDirectory(settings.rankings), tables)
     if settings.validation is not None and settings.validation_qrels is not None:
@@ -88,8 +88,7 @@ def _with_identity(held: Facts) -> Facts:
 def held_precision(out: Path) -> Precision | None:
     """Returns the precision that the training in `out` began with; None if it is unknown."""
     known: tuple[Precision, ...] = get_args(Precision)
-    held = _held(out, "precision")
-    return next((precision for precision in known if precision == held), None)
+    return next((word for word in known if word == _held(out, "precision")), None)
 
 
 def _held(out: Path, name: str) -> object:
