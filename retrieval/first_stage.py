@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from rankgen.manifests.records import Candidates, Query
 from rankgen.manifests.run.query_table import QueryTable
@@ -44,7 +44,7 @@ class Wanted(NamedTuple):
     own: frozenset[str]
 
 
-class RetrieverHandle(BaseModel):
+class RetrieverHandle(BaseModel, frozen=True, extra="forbid"):
     """A prepared first stage: plain data that travels to worker processes.
 
     Attributes:
@@ -54,8 +54,6 @@ class RetrieverHandle(BaseModel):
         lists: The cut lists of "recorded" and "fuse".
         own: See `Wanted`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     settings: RetrieverSettings
     index: Path | None = None

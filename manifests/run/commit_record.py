@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, JsonValue, StringConstraints
+from pydantic import BaseModel, JsonValue, StringConstraints
 
 # Records come along when a run is shared: no path in them may lead out of the run's folder.
 TableName = Annotated[str, StringConstraints(pattern=r"^[a-z_]+$")]
@@ -16,7 +16,7 @@ AttemptFile = Annotated[
 ]
 
 
-class Subject(BaseModel):
+class Subject(BaseModel, frozen=True, extra="forbid"):
     """One committed file.
 
     Attributes:
@@ -27,8 +27,6 @@ class Subject(BaseModel):
         sha256: Digest of the file.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     table: TableName
     attempt: AttemptFile
     rows: int
@@ -36,7 +34,7 @@ class Subject(BaseModel):
     sha256: str
 
 
-class CommitRecord(BaseModel):
+class CommitRecord(BaseModel, frozen=True, extra="forbid"):
     """The record that commits one revision of a shard.
 
     Attributes:
@@ -44,8 +42,6 @@ class CommitRecord(BaseModel):
         counts: Counts such as windows by outcome and tokens.
         facts: How the shard was made: worker, engine, versions, times.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     shard: int
     revision: int
@@ -56,10 +52,8 @@ class CommitRecord(BaseModel):
     facts: dict[str, JsonValue]
 
 
-class Attempt(BaseModel):
+class Attempt(BaseModel, frozen=True, extra="forbid"):
     """A worker's report on the files it wrote under `.rankgen/attempts/<name>/`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     shard: int
     revision: int

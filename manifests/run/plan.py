@@ -9,7 +9,7 @@ from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, JsonValue
 
 from rankgen.manifests.errors import IntegrityProblem, UsageError, reason_of
 from rankgen.manifests.records import Query
@@ -25,7 +25,7 @@ Kind = Literal["retrieve", "label", "rerank", "negatives"]
 VERSION_PREFIX = "versions."
 
 
-class Plan(BaseModel):
+class Plan(BaseModel, frozen=True, extra="forbid"):
     """What a run promises to publish.
 
     Attributes:
@@ -37,8 +37,6 @@ class Plan(BaseModel):
         queries: The number of planned queries.
         queries_sha256: Digest of the planned query ids and texts.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Kind
     tables: tuple[str, ...]

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from rankgen.manifests.errors import EnvironmentProblem, IntegrityProblem
 from rankgen.manifests.progress import progress
@@ -29,14 +29,12 @@ _SO_FAR = re.compile(r" ([\d,]+) documents indexed")
 _COUNTER = re.compile(r" - (indexed|unindexable|empty|skipped|errors): +([\d,]+)$")
 
 
-class IndexSettings(BaseModel):
+class IndexSettings(BaseModel, frozen=True, extra="forbid"):
     """The settings that the index's content depends on, besides the documents.
 
     Positions and document vectors are stored, as in Pyserini's guides, so that the index also
     serves other models such as RM3. Texts are not stored: the collection has them.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     anserini: str = Field(description="The name of the Anserini jar.")
     stemmer: str = "porter"

@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 ENCODED = "passages encoded: "
 
 
-class BuildRequest(BaseModel):
+class BuildRequest(BaseModel, frozen=True, extra="forbid"):
     """A request to build an index.
 
     Attributes:
@@ -31,8 +31,6 @@ class BuildRequest(BaseModel):
         chunk_passages: Passages to encode and save at once; colbert-ai's own number is 25,000.
         threads: Number of CPU threads.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     checkpoint: Path
     passages: Path

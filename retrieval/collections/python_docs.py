@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.manifests.records import Document, Query
@@ -30,7 +30,7 @@ MOST_BODY_WORDS = 100
 LEAST_PASSAGES = 100
 
 
-class PythonDocsSummary(BaseModel):
+class PythonDocsSummary(BaseModel, frozen=True, extra="forbid"):
     """The size of a written collection.
 
     Attributes:
@@ -38,8 +38,6 @@ class PythonDocsSummary(BaseModel):
         passages: Documents in corpus.jsonl.
         queries: Split -> the number of its queries.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     folder: Path
     passages: int

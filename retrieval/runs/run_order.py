@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from rankgen.manifests.score_order import in_32_bits
 from rankgen.manifests.trec import RunLine, trec_eval_order
@@ -14,7 +14,7 @@ from rankgen.manifests.trec import RunLine, trec_eval_order
 Order = Literal["score", "rank"]
 
 
-class RunLosses(BaseModel):
+class RunLosses(BaseModel, frozen=True, extra="forbid"):
     """What a recorded run lacks or leaves undecided, counted over the queries that are asked.
 
     Attributes:
@@ -29,8 +29,6 @@ class RunLosses(BaseModel):
         top10_differences: Positions 1 to 10 where the orders by score and by rank differ.
         rows_without_document: Lines within the depth whose document the collection lacks.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     queries: int = 0
     queries_without_lines: int = 0
