@@ -26,8 +26,7 @@ class Step(BaseModel, frozen=True, extra="forbid"):
     """One command with its options.
 
     Attributes:
-        name: The step's name and the folder it publishes into.
-        command: The command, such as "retrieve".
+        name: Also that of the folder it publishes into.
         options: Option -> value; option names as on the command line, with `_` for `-`.
     """
 
@@ -37,14 +36,7 @@ class Step(BaseModel, frozen=True, extra="forbid"):
 
 
 class Recipe(BaseModel, frozen=True, extra="forbid"):
-    """An experiment.
-
-    Attributes:
-        name: Its name.
-        about: What it does, in a sentence or two.
-        out: The folder that holds the folders of all steps.
-        steps: The steps in order.
-    """
+    """An experiment: its steps in order, whose folders are in `out`."""
 
     name: str
     about: str = ""

@@ -17,15 +17,7 @@ AttemptFile = Annotated[
 
 
 class Subject(BaseModel, frozen=True, extra="forbid"):
-    """One committed file.
-
-    Attributes:
-        table: The table that the file is a shard of.
-        attempt: Path of the attempt's file, relative to the run's folder.
-        rows: Number of rows.
-        bytes: Size of the file.
-        sha256: Digest of the file.
-    """
+    """One committed file: a shard of `table`; `attempt` is relative to the run's folder."""
 
     table: TableName
     attempt: AttemptFile
@@ -34,8 +26,8 @@ class Subject(BaseModel, frozen=True, extra="forbid"):
     sha256: str
 
 
-class CommitRecord(BaseModel, frozen=True, extra="forbid"):
-    """The record that commits one revision of a shard.
+class ShardResult(BaseModel, frozen=True, extra="forbid"):
+    """What is known of one revision of a shard besides its files.
 
     Attributes:
         quarantined: query_id -> reason, for planned queries that are not in the shard.
@@ -45,19 +37,19 @@ class CommitRecord(BaseModel, frozen=True, extra="forbid"):
 
     shard: int
     revision: int
+    quarantined: dict[str, str]
+    counts: dict[str, int]
+    facts: dict[str, JsonValue]
+
+
+class CommitRecord(ShardResult):
+    """The record that commits one revision of a shard."""
+
     fingerprint: str
     subjects: tuple[Subject, ...]
-    quarantined: dict[str, str]
-    counts: dict[str, int]
-    facts: dict[str, JsonValue]
 
 
-class Attempt(BaseModel, frozen=True, extra="forbid"):
+class Attempt(ShardResult):
     """A worker's report on the files it wrote under `.rankgen/attempts/<name>/`."""
 
-    shard: int
-    revision: int
     name: str
-    quarantined: dict[str, str]
-    counts: dict[str, int]
-    facts: dict[str, JsonValue]

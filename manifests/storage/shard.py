@@ -16,17 +16,12 @@ from rankgen.manifests.schema import (
 from rankgen.manifests.storage.atomic import fsync_directory, fsync_file
 from rankgen.manifests.storage.object_store import is_remote, read_object
 
-SORT_KEYS: dict[str, list[tuple[str, str]]] = {
-    "candidates": [("query_id", "ascending")],
-    "rankings": [("query_id", "ascending")],
-    "windows": [
-        ("query_id", "ascending"),
-        ("pass_index", "ascending"),
-        ("window_index", "ascending"),
-        ("attempt", "ascending"),
-    ],
-    "queries": [("query_id", "ascending")],
-    "documents": [("doc_id", "ascending")],
+SORT_KEYS: dict[str, list[str]] = {
+    "candidates": ["query_id"],
+    "rankings": ["query_id"],
+    "windows": ["query_id", "pass_index", "window_index", "attempt"],
+    "queries": ["query_id"],
+    "documents": ["doc_id"],
 }
 
 
@@ -39,17 +34,16 @@ def write_shard(path: Path, table: str, rows: pa.Table, fingerprint: str) -> Non
         rows: Rows with the table's schema.
         fingerprint: The plan's fingerprint, stored in the footer with the schema version.
     """
-    schema = TABLES[table].with_metadata(
-        {
-            "rankgen.table": table,
-            "rankgen.schema_version": f"{SCHEMA_VERSION}.{SCHEMA_MINOR_VERSION}",
-            "rankgen.fingerprint": fingerprint,
-        }
-    )
-    ordered = rows.cast(TABLES[table]).sort_by(SORT_KEYS[table]).combine_chunks()
+    footer = {
+        "rankgen.table": table,
+        "rankgen.schema_version": f"{SCHEMA_VERSION}.{SCHEMA_MINOR_VERSION}",
+        "rankgen.fingerprint": fingerprint,
+    }
+    keys = [(key, "ascending") for key in SORT_KEYS[table]]
+    ordered = rows.cast(TABLES[table]).sort_by(keys).combine_chunks()
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(
-        ordered.replace_schema_metadata(schema.metadata),
+        ordered.replace_schema_metadata(footer),
         path,
         compression="zstd",
         row_group_size=ROW_GROUP_ROWS[table],

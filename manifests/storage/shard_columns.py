@@ -13,18 +13,21 @@ class OtherColumns(Exception):
     """The columns match no readable version of the table; the message says what is wrong."""
 
 
-def completed(read: pa.Table, table: str) -> pa.Table:
-    """Returns all columns of a shard, as the current schema defines them.
+def completed(read: pa.Table, table: str, columns: Collection[str] | None) -> pa.Table:
+    """Returns a shard with nulls for the columns that were added later.
 
     Args:
-        read: The shard as stored.
+        read: The shard as stored, or those of `columns` that it has.
         table: A name in `TABLES`.
+        columns: Names of the wanted columns; None for all, as the current schema defines them.
 
     Raises:
-        OtherColumns: The shard lacks a required column, or has an unknown one or one of another
-            type.
+        OtherColumns: The shard lacks a required column; for all columns also where it has an
+            unknown one or one of another type.
     """
     expected = TABLES[table]
+    if columns is not None:
+        return _with_nulls(read, pa.schema([field for field in expected if field.name in columns]))
     if read.schema.equals(expected, check_metadata=False):
         return read
     names = read.schema.names
@@ -38,21 +41,6 @@ def completed(read: pa.Table, table: str) -> pa.Table:
     if not fits:
         raise OtherColumns(f"has the columns {names}")
     return _with_nulls(read, expected).select(expected.names).cast(expected)
-
-
-def completed_columns(read: pa.Table, table: str, columns: Collection[str]) -> pa.Table:
-    """Returns some columns of a shard, with nulls for those that were added later.
-
-    Args:
-        read: Those of the columns that the shard has.
-        table: A name in `TABLES`.
-        columns: Names of the wanted columns.
-
-    Raises:
-        OtherColumns: The shard lacks a required column.
-    """
-    wanted = pa.schema([field for field in TABLES[table] if field.name in columns])
-    return _with_nulls(read, wanted)
 
 
 def _with_nulls(read: pa.Table, expected: pa.Schema) -> pa.Table:

@@ -18,7 +18,7 @@ from rankgen.manifests.records import Document
 from rankgen.manifests.storage.digest import sha256_of_value
 from rankgen.retrieval.bm25.java import Java, find_java
 from rankgen.retrieval.cache import cached_folder, check_stamp, write_stamp
-from rankgen.retrieval.collections.collection import Collection, CorpusSummary
+from rankgen.retrieval.collections.collection import Collection
 
 # Anserini gives each thread one file at a time.
 DOCUMENTS_PER_FILE = 50_000
@@ -55,8 +55,8 @@ def lucene_index(collection: Collection, cache: Path, threads: int, language: st
 
     Args:
         collection: The documents.
-        cache: The root folder of the cache.
-        threads: Number of indexing threads.
+        cache: The cache's root folder.
+        threads: How many index at a time.
         language: Language of the analyzer that splits and stems the text, such as "de".
 
     Raises:
@@ -75,7 +75,7 @@ def lucene_index(collection: Collection, cache: Path, threads: int, language: st
         with progress(f"write {collection.name}", summary.documents) as shown:
             for written in _write_corpus(collection.documents(), corpus):
                 shown.advance(written)
-        _run_anserini(java, settings, corpus, draft / "lucene", threads, summary, collection.name)
+        _run_anserini(java, settings, corpus, draft / "lucene", threads, collection)
         shutil.rmtree(corpus)
         write_stamp(draft, stamp)
 
@@ -88,11 +88,10 @@ def _write_corpus(documents: Iterator[Document], folder: Path) -> Iterator[int]:
     """Writes files that Anserini can read and yields the number of documents in each."""
     folder.mkdir()
     for number in itertools.count():
-        batch = itertools.islice(documents, DOCUMENTS_PER_FILE)
         written = 0
         path = folder / f"documents-{number:05d}.jsonl"
         with path.open("w", encoding="utf-8", newline="\n") as file:
-            for document in batch:
+            for document in itertools.islice(documents, DOCUMENTS_PER_FILE):
                 record = {"id": document.doc_id, "contents": document.contents}
                 file.write(json.dumps(record) + "\n")
                 written += 1
@@ -103,13 +102,7 @@ def _write_corpus(documents: Iterator[Document], folder: Path) -> Iterator[int]:
 
 
 def _run_anserini(
-    java: Java,
-    settings: IndexSettings,
-    corpus: Path,
-    index: Path,
-    threads: int,
-    summary: CorpusSummary,
-    name: str,
+    java: Java, settings: IndexSettings, corpus: Path, index: Path, threads: int, of: Collection
 ) -> None:
     """Runs IndexCollection in a separate process, so that the caller needs no JVM."""
     command = [str(java.program), *_HEAP, "-cp", str(java.anserini)]
@@ -117,8 +110,9 @@ def _run_anserini(
     command += ["-input", str(corpus), "-index", str(index), "-threads", str(threads)]
     counters: dict[str, int] = {}
     last, done = "", 0
+    name, documents = of.name, of.summary().documents
     with (
-        progress(f"index {name}", summary.documents) as shown,
+        progress(f"index {name}", documents) as shown,
         subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
         ) as process,
@@ -141,18 +135,15 @@ def _run_anserini(
             f"Anserini could not index {name} (exit status {status}): {last}",
             "check the free memory and disk space",
         )
-    _check_counters(counters, summary, name)
+    lost = any(counters.get(kind) for kind in ("unindexable", "skipped", "errors"))
+    empty = counters.get("empty", 0)
+    if lost or counters["indexed"] + empty != documents:
+        raise IntegrityProblem(
+            f"Anserini indexed {counters['indexed']} of the {documents} documents of "
+            f"{name} ({empty} are empty)",
+            "report this with the documents that were left out",
+        )
 
 
 def _number(text: str) -> int:
     return int(text.replace(",", ""))
-
-
-def _check_counters(counters: dict[str, int], summary: CorpusSummary, name: str) -> None:
-    lost = {kind: counters.get(kind, 0) for kind in ("unindexable", "skipped", "errors")}
-    if any(lost.values()) or counters["indexed"] + counters.get("empty", 0) != summary.documents:
-        raise IntegrityProblem(
-            f"Anserini indexed {counters['indexed']} of the {summary.documents} documents of "
-            f"{name} ({counters.get('empty', 0)} are empty)",
-            "report this with the documents that were left out",
-        )

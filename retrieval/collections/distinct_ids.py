@@ -23,8 +23,8 @@ def distinct_ids(
 
     Args:
         source: Starts a pass that yields (location, id, item).
-        kind: The kind of the items, "document" or "query".
-        name: The collection's name.
+        kind: "document" or "query".
+        name: The collection's.
 
     Raises:
         UsageError: Two items have the same id, or there are no items.
