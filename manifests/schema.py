@@ -1,7 +1,7 @@
 """Arrow schemas of every table that a run publishes, and their row group sizes.
 
 Adding a column or making one nullable is a new minor version: shards of earlier minor versions are
-read as if they held nulls there (`shard_columns`). Any other change is a new version, which is part
+read as if they held nulls there (`shard`). Any other change is a new version, which is part
 of every plan: a run is finished in the version it was begun in.
 """
 

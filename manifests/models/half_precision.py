@@ -33,7 +33,7 @@ def is_fast(half: HalfFormat, device_type: str) -> bool:
 
 
 def slowness(half: HalfFormat, device_type: str) -> str | None:
-    """Returns how slow a format is, as the end of a sentence; None if it is not, see `is_fast`."""
+    """Returns how slow a format is, as the end of a sentence; None if it is not slow."""
     factor = speedup(half, device_type)
     if factor >= SLOW:
         return None

@@ -132,8 +132,7 @@ def commit_of(model: str, revision: str | None) -> str:
         from huggingface_hub import errors, hf_hub_download
     except ImportError:
         raise EnvironmentProblem(
-            "the package huggingface_hub is not installed",
-            'pip install "rankgen-distill[teacher]"',
+            "the package huggingface_hub is not installed", 'pip install "rankgen-distill[teacher]"'
         ) from None
     try:
         config = hf_hub_download(model, "config.json", revision=revision)

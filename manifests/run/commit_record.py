@@ -42,14 +42,14 @@ class ShardResult(BaseModel, frozen=True, extra="forbid"):
     facts: dict[str, JsonValue]
 
 
-class CommitRecord(ShardResult):
+class CommitRecord(ShardResult, frozen=True):
     """The record that commits one revision of a shard."""
 
     fingerprint: str
     subjects: tuple[Subject, ...]
 
 
-class Attempt(ShardResult):
+class Attempt(ShardResult, frozen=True):
     """A worker's report on the files it wrote under `.rankgen/attempts/<name>/`."""
 
     name: str

@@ -151,8 +151,7 @@ def read_plan(run: RunDirectory) -> Plan:
         return Plan.model_validate(json.loads(text))
     except ValueError as error:
         raise IntegrityProblem(
-            f"{run.plan} is damaged: {reason_of(error)}",
-            "restore the file from a copy of the run",
+            f"{run.plan} is damaged: {reason_of(error)}", "restore the file from a copy of the run"
         ) from None
 
 

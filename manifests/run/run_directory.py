@@ -20,8 +20,7 @@ from rankgen.manifests.records import Candidates
 from rankgen.manifests.run.candidate_rows import candidates_in
 from rankgen.manifests.schema import SCHEMA_MINOR_VERSION, SCHEMA_VERSION
 from rankgen.manifests.storage.object_store import open_root
-from rankgen.manifests.storage.shard import parse_parquet, read_parquet
-from rankgen.manifests.storage.shard_columns import OtherColumns, completed
+from rankgen.manifests.storage.shard import OtherColumns, completed, parse_parquet, read_parquet
 
 # Every small file costs a round trip, above all in a store.
 READ_THREADS = 4

@@ -14,12 +14,7 @@ from rankgen.manifests.progress import progress
 from rankgen.manifests.run.commit_record import CommitRecord
 from rankgen.manifests.run.ledger import Ledger, Validate
 from rankgen.manifests.run.plan import Plan, planned_queries, read_plan
-from rankgen.manifests.run.provenance import (
-    all_quarantined,
-    committed_files,
-    is_told,
-    total_counts,
-)
+from rankgen.manifests.run.provenance import all_quarantined, committed_files, is_told, total_counts
 from rankgen.manifests.run.query_table import shard_size
 from rankgen.manifests.run.run_directory import RunDirectory, read_shard
 from rankgen.manifests.schema import TABLES
@@ -76,12 +71,12 @@ def verify_run(run: RunDirectory, validate: Validate | None) -> Verification:
     is_finished = len(records) == plan.shards and is_told(run, records)
     committed = committed_files(run, plan, records)
     # The texts of an unfinished run are not recorded anywhere yet.
-    known, found = committed.keys(), _files_in(run, plan.tables)
+    known, found = set(committed), _files_in(run, plan.tables)
     if is_finished:
         digests, predicate = _manifest(run)
         problems += _changed_values(run, plan, records, predicate)
         problems += _changed_subjects(run, committed, digests)
-        known, found = known | digests.keys(), _files_in(run, TABLES)
+        known, found = known.union(digests), _files_in(run, TABLES)
         # Manifests of earlier versions named tables only.
         found += run.loose_files() if "commits_sha256" in predicate else []
     # Readers would take a foreign file for part of the run.
@@ -110,11 +105,7 @@ def _changed_files(run: RunDirectory, plan: Plan, record: CommitRecord) -> list[
 
 
 def _invalid_rows(
-    run: RunDirectory,
-    plan: Plan,
-    record: CommitRecord,
-    planned: Sequence[str],
-    validate: Validate,
+    run: RunDirectory, plan: Plan, record: CommitRecord, planned: Sequence[str], validate: Validate
 ) -> list[str]:
     try:
         tables = {
@@ -140,10 +131,7 @@ def _manifest(run: RunDirectory) -> tuple[dict[str, str], dict[str, JsonValue]]:
 
 
 def _changed_values(
-    run: RunDirectory,
-    plan: Plan,
-    records: dict[int, CommitRecord],
-    predicate: dict[str, JsonValue],
+    run: RunDirectory, plan: Plan, records: dict[int, CommitRecord], predicate: dict[str, JsonValue]
 ) -> list[str]:
     expected = {
         "fingerprint": plan.fingerprint,

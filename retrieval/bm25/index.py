@@ -55,8 +55,8 @@ def lucene_index(collection: Collection, cache: Path, threads: int, language: st
 
     Args:
         collection: The documents.
-        cache: The cache's root folder.
-        threads: How many index at a time.
+        cache: The root folder of the cache.
+        threads: Number of indexing threads.
         language: Language of the analyzer that splits and stems the text, such as "de".
 
     Raises:
@@ -75,7 +75,7 @@ def lucene_index(collection: Collection, cache: Path, threads: int, language: st
         with progress(f"write {collection.name}", summary.documents) as shown:
             for written in _write_corpus(collection.documents(), corpus):
                 shown.advance(written)
-        _run_anserini(java, settings, corpus, draft / "lucene", threads, collection)
+        _run_anserini(java, settings, draft, threads, collection)
         shutil.rmtree(corpus)
         write_stamp(draft, stamp)
 
@@ -102,15 +102,16 @@ def _write_corpus(documents: Iterator[Document], folder: Path) -> Iterator[int]:
 
 
 def _run_anserini(
-    java: Java, settings: IndexSettings, corpus: Path, index: Path, threads: int, of: Collection
+    java: Java, settings: IndexSettings, draft: Path, threads: int, collection: Collection
 ) -> None:
-    """Runs IndexCollection in a separate process, so that the caller needs no JVM."""
+    """Makes `lucene` of `corpus` in a separate process, so that the caller needs no JVM."""
     command = [str(java.program), *_HEAP, "-cp", str(java.anserini)]
     command += ["io.anserini.index.IndexCollection", *_BUFFER, *settings.arguments()]
-    command += ["-input", str(corpus), "-index", str(index), "-threads", str(threads)]
+    command += ["-input", str(draft / "corpus"), "-index", str(draft / "lucene")]
+    command += ["-threads", str(threads)]
     counters: dict[str, int] = {}
     last, done = "", 0
-    name, documents = of.name, of.summary().documents
+    name, documents = collection.name, collection.summary().documents
     with (
         progress(f"index {name}", documents) as shown,
         subprocess.Popen(

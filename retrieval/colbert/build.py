@@ -26,7 +26,7 @@ class BuildRequest(BaseModel, frozen=True, extra="forbid"):
         passages: A file with one JSON string per line.
         count: Number of its lines.
         index: The folder to make.
-        bits: Per dimension of a residual.
+        bits: Bits per dimension of a residual.
         chunk_passages: Passages to encode and save at once; colbert-ai's own number is 25,000.
     """
 

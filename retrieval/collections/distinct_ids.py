@@ -23,8 +23,8 @@ def distinct_ids(
 
     Args:
         source: Starts a pass that yields (location, id, item).
-        kind: "document" or "query".
-        name: The collection's.
+        kind: The kind of the items, "document" or "query".
+        name: The collection's name.
 
     Raises:
         UsageError: Two items have the same id, or there are no items.

@@ -28,7 +28,7 @@ class HubDocuments:
 
 
 class HubQueries:
-    """The configuration `queries` of a data set; of the ids `only` those are kept."""
+    """The configuration `queries` of a data set; `only` returns the ids to keep."""
 
     def __init__(self, dataset: str, only: Callable[[], frozenset[str]] | None = None) -> None:
         self._dataset, self._only = dataset, only

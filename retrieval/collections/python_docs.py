@@ -95,15 +95,12 @@ def known_items(docstrings: Iterable[DocString], passages: int, seed: int) -> li
     usable = [found for found in docstrings if _is_usable(found)]
     summaries = _repeated(_folded(found.summary) for found in usable)
     bodies = _repeated(_folded(found.body) for found in usable)
-    names: set[str] = set()
-    distinct = []
+    distinct: dict[str, DocString] = {}
     for found in usable:
-        ambiguous = _folded(found.summary) in summaries or _folded(found.body) in bodies
-        if not ambiguous and found.name not in names:
-            names.add(found.name)
-            distinct.append(found)
-    distinct.sort(key=lambda found: seeded_hash(seed, f"take:{found.name}"))
-    return sorted(_known_item(found) for found in distinct[:passages])
+        if _folded(found.summary) not in summaries and _folded(found.body) not in bodies:
+            distinct.setdefault(found.name, found)
+    drawn = sorted(distinct.values(), key=lambda found: seeded_hash(seed, f"take:{found.name}"))
+    return sorted(_known_item(found) for found in drawn[:passages])
 
 
 def split_of(query_id: str, seed: int) -> str:

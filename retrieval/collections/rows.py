@@ -86,8 +86,7 @@ def _jsonl_rows(path: Path) -> Iterator[Row]:
             record = json.loads(line)
         except ValueError as error:
             raise UsageError(
-                f"{path} line {number} is not JSON: {error}",
-                "write one JSON object per line",
+                f"{path} line {number} is not JSON: {error}", "write one JSON object per line"
             ) from None
         if not isinstance(record, dict):
             raise UsageError(

@@ -37,8 +37,8 @@ class TabularQueries:
     """The queries of one file.
 
     A row has an id and a text, under names in `column_names.QUERY` such as `_id`, `query_id` or
-    `qid`, and `text`, `query` or `title`. A TSV file without a header has the columns id, text. Of
-    the ids `only` those are kept, or all for None.
+    `qid`, and `text`, `query` or `title`. A TSV file without a header has the columns id, text.
+    Queries whose ids are not in `only` are left out; None keeps all.
     """
 
     def __init__(self, path: Path, only: frozenset[str] | None = None) -> None:
