@@ -67,7 +67,7 @@ def stored_queries(queries: Iterable[Query]) -> QueryTable:
 
 
 class ShardQueries(Sequence[Query]):
-    """The queries of one shard, counted from 0, of all the run's.
+    """The queries of one of a run's `shards`, numbered from 0.
 
     They are pickled as a plain tuple, which is what a worker gets.
     """

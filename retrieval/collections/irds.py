@@ -51,7 +51,7 @@ class IrdsDocuments:
 class IrdsQueries:
     """The queries of one ir_datasets data set, with `default_text()` as their text.
 
-    They raise what `IrdsDocuments` does.
+    The constructor raises what that of `IrdsDocuments` raises.
     """
 
     def __init__(self, dataset_id: str) -> None:
