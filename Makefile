@@ -25,11 +25,11 @@ lint: $(INSTALLED)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m rankgen.generator.commands.documentation docs --check
+	@$(BIN)/python docs/write_pages.py --check
 
 # The page of all options, and what every --help prints.
 docs: $(INSTALLED)
-	@$(BIN)/python -m rankgen.generator.commands.documentation docs
+	@$(BIN)/python docs/write_pages.py
 
 format: $(INSTALLED)
 	@$(BIN)/ruff format .

@@ -29,7 +29,6 @@ FOREIGN = {
     "retrieval/bm25/index_documents.py": {"--storeRaw"},
     "generator/shards/cluster_token.py": {"--head"},
     "generator/shards/ray_start.py": {"--head"},
-    "generator/commands/documentation.py": {"--check"},
     "generator/doctor/compilers.py": {"--version"},
     "generator/doctor/gpus.py": {"--gpus"},
     "generator/doctor/packages.py": {"--no-deps", "--no-build-isolation"},

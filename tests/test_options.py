@@ -8,10 +8,10 @@ import re
 from pathlib import Path
 
 import pytest
+from write_pages import pages
 
 import rankgen
 from rankgen.generator.cli import loaded_command
-from rankgen.generator.commands.documentation import pages
 from rankgen.generator.commands.from_models import flags_of, settings_of
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.registry import COMMANDS, STEPS, function_of

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 import pyarrow as pa
 import pytest
 
-from rankgen.generator.shards.commits import COMMIT_THREADS, Commits, commit_all
+from rankgen.generator.shards.commits import COMMIT_THREADS, Commits, Filling
 from rankgen.generator.shards.events import EventLog
 from rankgen.generator.shards.pool import Pool
 from rankgen.generator.shards.work import ShardTask
@@ -98,16 +99,8 @@ def tasks(shards: Iterable[int]) -> list[ShardTask]:
 def committed(run: RunDirectory, ledger: Ledger, made: list[ShardTask], validate: Watched) -> None:
     pool = cast(Pool, Scripted(run))
     with Commits(ledger, validate) as commits:
-        failed = commit_all(
-            pool,
-            made,
-            commits,
-            lambda shard: TABLE.of_shard(shard, SHARDS),
-            run,
-            EventLog(run),
-            None,
-            defers=False,
-        )
+        of_shard = partial(TABLE.of_shard, shards=SHARDS)
+        failed = Filling(pool, commits, of_shard, run, EventLog(run)).fill(made, None, defers=False)
     assert failed.tasks(lambda shard: TABLE.of_shard(shard, SHARDS)) == []
 
 

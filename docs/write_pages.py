@@ -1,4 +1,4 @@
-"""Writes `docs/commands.md` and `docs/help/` from the commands' settings; `make docs` runs it."""
+"""Writes `commands.md` and `help/` beside this file from the settings; see `make docs`."""
 
 from __future__ import annotations
 
@@ -69,13 +69,12 @@ def _held(path: Path) -> str | None:
 
 
 def main() -> None:
-    """Writes the pages below the folder that is named; with --check says which are out of date."""
-    folder = Path(sys.argv[1])
-    wanted = pages()
+    """Writes the pages; with --check only says which are out of date."""
+    folder, wanted = Path(__file__).parent, pages()
     old = [path for path, text in wanted.items() if _held(folder / path) != text]
     if "--check" in sys.argv:
         if old:
-            sys.exit(f"out of date: {', '.join(old)} in {folder}; run `make docs`")
+            sys.exit(f"out of date: {', '.join(old)} in docs; run `make docs`")
         return
     for path in old:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
