@@ -31,7 +31,6 @@ class Candidates(NamedTuple):
     """The candidates of one query, as a first stage or a re-ranker ordered them.
 
     Attributes:
-        query_id: The query's id.
         doc_ids: Best first; rank is position + 1; no id twice.
         scores: Scores of whatever ordered them, aligned with `doc_ids`, higher is better.
     """

@@ -1,11 +1,13 @@
 """Arrow schemas of every table that a run publishes, and their row group sizes.
 
 Adding a column or making one nullable is a new minor version: shards of earlier minor versions are
-read as if they held nulls there (`shard_columns`). Any other change is a new version, which is part
+read as if they held nulls there (`shard`). Any other change is a new version, which is part
 of every plan: a run is finished in the version it was begun in.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 import pyarrow as pa
 
@@ -13,9 +15,7 @@ SCHEMA_VERSION, SCHEMA_MINOR_VERSION = 1, 1
 NOT_RETRIEVED = 0
 
 
-def _required(name: str, kind: pa.DataType) -> pa.Field:
-    return pa.field(name, kind, nullable=False)
-
+_required = partial(pa.field, nullable=False)
 
 CANDIDATES = pa.schema(
     [
@@ -106,9 +106,5 @@ TABLES: dict[str, pa.Schema] = {
 
 # Rows with text are in small groups, so that reading one row loads little (Hub viewer limit).
 ROW_GROUP_ROWS: dict[str, int] = {
-    "candidates": 10_000,
-    "rankings": 10_000,
-    "windows": 10_000,
-    "queries": 1_000,
-    "documents": 1_000,
+    table: 1_000 if "text" in schema.names else 10_000 for table, schema in TABLES.items()
 }

@@ -84,14 +84,13 @@ def check_id(path: Path, number: int, kind: str, value: str) -> None:
     Raises:
         UsageError: The id is empty, or holds white space (a cell between tabs can).
     """
-    if value and " " not in value:
-        return
     if not value:
         raise UsageError(f"{path} line {number} has no {kind} id", "fill the empty column")
-    raise UsageError(
-        f"{path} line {number}: the {kind} id '{value}' holds white space",
-        "TREC files cannot express such ids; rename it in all files",
-    )
+    if " " in value:
+        raise UsageError(
+            f"{path} line {number}: the {kind} id '{value}' holds white space",
+            "TREC files cannot express such ids; rename it in all files",
+        )
 
 
 def told_columns(columns: list[str]) -> str:

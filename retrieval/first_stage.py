@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from rankgen.manifests.records import Candidates, Query
 from rankgen.manifests.run.query_table import QueryTable
@@ -29,8 +29,6 @@ class Wanted(NamedTuple):
     """What a first stage is prepared for.
 
     Attributes:
-        settings: The first stage.
-        collection: What it searches.
         queries: The queries that may be asked.
         cache: The cache's root folder.
         own: Queries that are documents themselves (see `find_own_documents`): the document of the
@@ -44,18 +42,15 @@ class Wanted(NamedTuple):
     own: frozenset[str]
 
 
-class RetrieverHandle(BaseModel):
+class RetrieverHandle(BaseModel, frozen=True, extra="forbid"):
     """A prepared first stage: plain data that travels to worker processes.
 
     Attributes:
-        settings: The settings it was prepared with.
         index: BM25's Lucene index, or ColBERT's PLAID index.
         checkpoint: ColBERT's encoder on this machine.
         lists: The cut lists of "recorded" and "fuse".
         own: See `Wanted`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     settings: RetrieverSettings
     index: Path | None = None
@@ -68,7 +63,6 @@ class Prepared(NamedTuple):
     """What is known of a first stage once it is prepared.
 
     Attributes:
-        handle: Opens it in a worker.
         identity: See `FirstStage.identity`.
         queries: The queries to ask; of "recorded" and "fuse" those that there are lists for.
         losses: What a recorded run lacks; None for other first stages.

@@ -28,22 +28,12 @@ _ROUNDS, _FEWEST_ROUNDS, _SECONDS = 20, 2, 0.1
 
 
 def is_fast(half: HalfFormat, device_type: str) -> bool:
-    """Tells whether a device is clearly faster in a 16-bit format than in 32 bits.
-
-    Args:
-        half: The format.
-        device_type: "cpu" or "cuda".
-    """
+    """Tells whether a device, "cpu" or "cuda", is clearly faster in 16 bits than in 32."""
     return speedup(half, device_type) >= WORTHWHILE
 
 
 def slowness(half: HalfFormat, device_type: str) -> str | None:
-    """Returns how slow a format is on a device, as the end of a sentence; None if it is not slow.
-
-    Args:
-        half: The format.
-        device_type: "cpu" or "cuda".
-    """
+    """Returns how slow a format is, as the end of a sentence; None if it is not slow."""
     factor = speedup(half, device_type)
     if factor >= SLOW:
         return None

@@ -101,11 +101,10 @@ def refuse_lacking(
 
 def is_head(model: PreTrainedModel, name: str) -> bool:
     """Tells whether a weight is above the body: in the head, or in the pooler that feeds it."""
+    if model.base_model is model:
+        return name.startswith("pooler.")
     body = f"{model.base_model_prefix}."
-    is_wrapped = model.base_model is not model
-    if is_wrapped and not name.startswith(body):
-        return True
-    return (name.removeprefix(body) if is_wrapped else name).startswith("pooler.")
+    return not name.startswith(body) or name.startswith(f"{body}pooler.")
 
 
 @contextmanager

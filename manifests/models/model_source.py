@@ -42,9 +42,8 @@ class ModelSource:
     """A model's name together with what it refers to.
 
     Attributes:
-        kind: "packaged" (comes with a package), "folder", "hub" (a Hub id) or "served" (by a
-            server).
-        name: The name as given; a Hub id may be "ID@COMMIT".
+        kind: "packaged" models come with a package; a server has the "served" ones.
+        name: As given; that of a "hub" model may be "ID@COMMIT".
     """
 
     kind: Literal["packaged", "folder", "hub", "served"]
@@ -130,27 +129,21 @@ def commit_of(model: str, revision: str | None) -> str:
         EnvironmentProblem: The model is not on this machine and cannot be downloaded.
     """
     try:
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import (
-            GatedRepoError,
-            HfHubHTTPError,
-            HFValidationError,
-            RepositoryNotFoundError,
-            RevisionNotFoundError,
-        )
+        from huggingface_hub import errors, hf_hub_download
     except ImportError:
         raise EnvironmentProblem(
-            "the package huggingface_hub is not installed",
-            'pip install "rankgen-distill[teacher]"',
+            "the package huggingface_hub is not installed", 'pip install "rankgen-distill[teacher]"'
         ) from None
     try:
         config = hf_hub_download(model, "config.json", revision=revision)
-    except (OSError, HfHubHTTPError, HFValidationError) as error:
+    except (OSError, errors.HfHubHTTPError, errors.HFValidationError) as error:
         reason = reason_of(error)
-        is_absent = isinstance(
-            error, HFValidationError | RepositoryNotFoundError | RevisionNotFoundError
-        ) and not isinstance(error, GatedRepoError)
-        if is_absent:
+        absent = (
+            errors.HFValidationError,
+            errors.RepositoryNotFoundError,
+            errors.RevisionNotFoundError,
+        )
+        if isinstance(error, absent) and not isinstance(error, errors.GatedRepoError):
             raise UsageError(
                 f"the model {model} is not a folder and cannot be loaded from the Hub: {reason}",
                 "check its name, or log in with `hf auth login` if it is private",

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
 from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.recipes import shipped_recipes
@@ -22,33 +22,21 @@ REFERENCE = re.compile(r"(?:^|(?<=[:,]))@([^,]+)")
 TomlValue = str | int | float | bool | list[str] | dict[str, JsonValue]
 
 
-class Step(BaseModel):
+class Step(BaseModel, frozen=True, extra="forbid"):
     """One command with its options.
 
     Attributes:
-        name: The step's name and the folder it publishes into.
-        command: The command, such as "retrieve".
+        name: Also that of the folder it publishes into.
         options: Option -> value; option names as on the command line, with `_` for `-`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     command: str
     options: dict[str, TomlValue] = {}
 
 
-class Recipe(BaseModel):
-    """An experiment.
-
-    Attributes:
-        name: Its name.
-        about: What it does, in a sentence or two.
-        out: The folder that holds the folders of all steps.
-        steps: The steps in order.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Recipe(BaseModel, frozen=True, extra="forbid"):
+    """An experiment: its steps in order, whose folders are in `out`."""
 
     name: str
     about: str = ""

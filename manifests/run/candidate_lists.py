@@ -21,11 +21,8 @@ from rankgen.manifests.storage.string_pairs import StringPairs, pairs_in, place_
 class CandidateLists:
     """The candidates of one run.
 
-    Args:
-        run: A run with published candidates.
-
     Raises:
-        UsageError: The run has none.
+        UsageError: The run has no published candidates.
     """
 
     def __init__(self, run: RunDirectory) -> None:
@@ -61,11 +58,9 @@ class CandidateLists:
         return self._digests.digest()
 
     def __len__(self) -> int:
-        """Returns the number of queries."""
         return len(self._digests)
 
     def __contains__(self, query_id: str) -> bool:
-        """Says whether a query has candidates."""
         return self._digests.find(query_id) is not None
 
     def of(self, query_ids: Iterable[str]) -> list[Candidates]:
@@ -109,15 +104,10 @@ class ShardFinder:
 
     The shards of a run hold successive ranges of the ids' SHA-256 (see `QueryTable.of_shard`). A
     folder that was made in another way costs a few bytes per query.
-
-    Args:
-        run: A run with published candidates.
     """
 
     def __init__(self, run: RunDirectory) -> None:
         self._paths = run.shard_paths("candidates")
-        self._lows: list[bytes] = []
-        self._numbers: list[int] = []
         self._number_of: dict[str, int] = {}
         ranges = []
         for number, shard in enumerate(run.shards("candidates", ["query_id"])):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, JsonValue, StringConstraints
+from pydantic import BaseModel, JsonValue, StringConstraints
 
 # Records come along when a run is shared: no path in them may lead out of the run's folder.
 TableName = Annotated[str, StringConstraints(pattern=r"^[a-z_]+$")]
@@ -16,18 +16,8 @@ AttemptFile = Annotated[
 ]
 
 
-class Subject(BaseModel):
-    """One committed file.
-
-    Attributes:
-        table: The table that the file is a shard of.
-        attempt: Path of the attempt's file, relative to the run's folder.
-        rows: Number of rows.
-        bytes: Size of the file.
-        sha256: Digest of the file.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Subject(BaseModel, frozen=True, extra="forbid"):
+    """One committed file: a shard of `table`; `attempt` is relative to the run's folder."""
 
     table: TableName
     attempt: AttemptFile
@@ -36,8 +26,8 @@ class Subject(BaseModel):
     sha256: str
 
 
-class CommitRecord(BaseModel):
-    """The record that commits one revision of a shard.
+class ShardResult(BaseModel, frozen=True, extra="forbid"):
+    """What is known of one revision of a shard besides its files.
 
     Attributes:
         quarantined: query_id -> reason, for planned queries that are not in the shard.
@@ -45,25 +35,21 @@ class CommitRecord(BaseModel):
         facts: How the shard was made: worker, engine, versions, times.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     shard: int
     revision: int
+    quarantined: dict[str, str]
+    counts: dict[str, int]
+    facts: dict[str, JsonValue]
+
+
+class CommitRecord(ShardResult, frozen=True):
+    """The record that commits one revision of a shard."""
+
     fingerprint: str
     subjects: tuple[Subject, ...]
-    quarantined: dict[str, str]
-    counts: dict[str, int]
-    facts: dict[str, JsonValue]
 
 
-class Attempt(BaseModel):
+class Attempt(ShardResult, frozen=True):
     """A worker's report on the files it wrote under `.rankgen/attempts/<name>/`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    shard: int
-    revision: int
     name: str
-    quarantined: dict[str, str]
-    counts: dict[str, int]
-    facts: dict[str, JsonValue]

@@ -34,13 +34,11 @@ class WorkerReport:
 
     Attributes:
         worker: Host and process id; None before the worker has answered.
-        node: The address of its node; None while it waits for a place.
-        state: "waiting" for a place, "loading" a model, "idle" or "working".
-        shards: The shards it works on.
+        node: The address of its node; None while the worker is "waiting" for a place.
         done: Units (windows, or what the run counts) done since it started.
         per_second: Units per second over the last minute; None while unknown.
         silent_seconds: Seconds since the last unit was done; None when it has nothing to do.
-        last_error: The last error there; the run may have recovered from it.
+        last_error: The run may have recovered from it.
         last_error_at: When that happened, in seconds since 1970 by the worker's clock.
         gauges: Figures of its engine; see `rankgen.generator.engines.gauges`.
     """
@@ -62,10 +60,9 @@ class Trouble:
     """A failure of a worker, after which another one replaced it.
 
     Attributes:
-        time: When it happened, in seconds since 1970.
+        time: In seconds since 1970.
         event: "worker died", "node lost", "worker could not start" or "task failed".
-        reason: The cause; None when the driver does not know it.
-        node: The address of the node, if known.
+        reason: The cause, where the driver knows it.
         shard: The shard that was being worked on, if any.
     """
 
@@ -81,16 +78,14 @@ class DriverReport:
     """One driver and its workers.
 
     Attributes:
-        driver: Host and process id.
-        kind: The run's kind, such as "label".
+        driver: See `driver_name`.
+        kind: See `Plan`.
         unit: What the run counts: "windows", "pairs", "queries" or "lists".
-        state: "working", "finishing" (writing texts and manifest) or "left".
+        state: While "finishing" it writes texts and manifest.
         began: When the driver began, in seconds since 1970.
         written: When the report was written, in seconds since 1970 by the driver's clock.
         every: Seconds between two reports.
-        workers: The driver's workers.
         troubles: The last failures, the latest first.
-        queries: Planned queries of the run.
         queries_done: Published queries, as far as this driver knows.
         queries_failed: Quarantined queries, as far as this driver knows.
         done: Units that this driver's workers have done.
@@ -120,13 +115,7 @@ class DriverReport:
 
 @dataclass(frozen=True)
 class SeenDriver:
-    """A driver as a reader sees it.
-
-    Attributes:
-        report: The report it wrote last.
-        silent_seconds: Seconds since then.
-        is_alive: Whether it still works, as far as this machine can tell.
-    """
+    """What a driver reported last, how many seconds ago, and whether it seems to work still."""
 
     report: DriverReport
     silent_seconds: float
@@ -172,8 +161,8 @@ def _path(run: RunDirectory, driver: str) -> Path:
 
 def _seen(path: Path) -> SeenDriver | None:
     try:
-        changed, content = path.stat().st_mtime, path.read_bytes()
-        report = _READ.validate_json(content)
+        changed = path.stat().st_mtime
+        report = _READ.validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
     silent = max(0.0, time.time() - changed)

@@ -27,7 +27,7 @@ class DriverLog:
     """The log of one driver process.
 
     Attributes:
-        driver: The driver's name, host and process id.
+        driver: See `driver_name`.
         parts: The files of the log in order, at least one.
         changed: When the driver last wrote an event, in seconds since 1970.
     """

@@ -48,7 +48,7 @@ class Ledger:
 
     Args:
         run: The run.
-        fingerprint: The plan's fingerprint; a record with another one is an integrity problem.
+        fingerprint: The plan's; a record with another one is an integrity problem.
         shards: The number of planned shards.
         tables: The tables of every shard.
     """
@@ -138,7 +138,7 @@ class Ledger:
         return tuple(
             Subject(
                 table=table,
-                attempt=str(path.relative_to(self._run.root)),
+                attempt=self._run.name_of(path),
                 rows=tables[table].num_rows,
                 bytes=len(content),
                 sha256=sha256_of_bytes(content),
@@ -174,9 +174,8 @@ class Ledger:
 
     def discard_work_in_progress(self) -> None:
         """Removes attempts, claims and journals, for a run whose every query is published."""
-        remove_tree(self._run.attempts)
-        remove_tree(self._run.claims)
-        remove_tree(self._run.journal)
+        for folder in (self._run.attempts, self._run.claims, self._run.journal):
+            remove_tree(folder)
 
     def _publish(self, record: CommitRecord) -> None:
         for subject in record.subjects:

@@ -9,11 +9,11 @@ from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, JsonValue
 
 from rankgen.manifests.errors import IntegrityProblem, UsageError, reason_of
 from rankgen.manifests.records import Query
-from rankgen.manifests.run.query_table import QueryTable
+from rankgen.manifests.run.query_table import QueryTable, stored_queries
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.schema import SCHEMA_VERSION
 from rankgen.manifests.storage.atomic import local_file, put_if_absent, whole_file, write_whole
@@ -25,20 +25,16 @@ Kind = Literal["retrieve", "label", "rerank", "negatives"]
 VERSION_PREFIX = "versions."
 
 
-class Plan(BaseModel):
+class Plan(BaseModel, frozen=True, extra="forbid"):
     """What a run promises to publish.
 
     Attributes:
-        kind: Which job fills the shards.
         tables: The tables that every shard publishes.
         recipe: Every value that changes the result.
         settings: Every other value the run was started with, for the record.
         shards: The number of shards; a query's shard depends on its id and this number alone.
-        queries: The number of planned queries.
-        queries_sha256: Digest of the planned query ids and texts.
+        queries_sha256: Digest of the ids and texts of the planned `queries`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Kind
     tables: tuple[str, ...]
@@ -73,11 +69,6 @@ def digest_of_queries(queries: Iterable[Query]) -> str:
     return stored_queries(queries).digest()
 
 
-def stored_queries(queries: Iterable[Query]) -> QueryTable:
-    """Returns the queries as a table; a table is returned unchanged."""
-    return queries if isinstance(queries, QueryTable) else QueryTable(queries)
-
-
 def open_plan(
     run: RunDirectory, plan: Plan, queries: Iterable[Query], other_driver: str | None = None
 ) -> Plan:
@@ -88,7 +79,7 @@ def open_plan(
     Args:
         run: The run.
         plan: The plan that this driver wants.
-        queries: The planned queries.
+        queries: The queries of that plan.
         other_driver: Name of another process that works on the run now.
 
     Raises:
@@ -160,8 +151,7 @@ def read_plan(run: RunDirectory) -> Plan:
         return Plan.model_validate(json.loads(text))
     except ValueError as error:
         raise IntegrityProblem(
-            f"{run.plan} is damaged: {reason_of(error)}",
-            "restore the file from a copy of the run",
+            f"{run.plan} is damaged: {reason_of(error)}", "restore the file from a copy of the run"
         ) from None
 
 

@@ -93,6 +93,17 @@ def all_quarantined(records: Mapping[int, CommitRecord]) -> dict[str, str]:
     return {q: why for r in records.values() for q, why in sorted(r.quarantined.items())}
 
 
+def committed_files(
+    run: RunDirectory, plan: Plan, records: Mapping[int, CommitRecord]
+) -> dict[str, str]:
+    """Returns path below the run's folder -> SHA-256 for the public file of every commit."""
+    return {
+        run.name_of(run.shard_path(subject.table, record.shard, plan.shards)): subject.sha256
+        for record in records.values()
+        for subject in record.subjects
+    }
+
+
 def write_manifest(
     run: RunDirectory,
     plan: Plan,
@@ -103,7 +114,7 @@ def write_manifest(
 
     Args:
         run: The run, with everything published.
-        plan: The run's plan.
+        plan: Its plan.
         history: Every commit, by shard and revision; the last one of a shard is the valid one.
         facts: Further entries of the manifest, such as judged queries without a list.
     """
@@ -154,16 +165,11 @@ def _environments(history: Sequence[CommitRecord]) -> list[JsonValue]:
 def _subjects(
     run: RunDirectory, plan: Plan, records: dict[int, CommitRecord]
 ) -> list[dict[str, object]]:
-    digests = {
-        run.shard_path(subject.table, record.shard, plan.shards): subject.sha256
-        for record in records.values()
-        for subject in record.subjects
-    }
+    digests = committed_files(run, plan, records)
     texts = [path for table in ("queries", "documents") for path in run.shard_paths(table)]
-    digests |= {path: sha256_of_file(path) for path in [*texts, *run.loose_files()]}
+    digests |= {run.name_of(path): sha256_of_file(path) for path in [*texts, *run.loose_files()]}
     return [
-        {"name": str(path.relative_to(run.root)), "digest": {"sha256": digest}}
-        for path, digest in sorted(digests.items())
+        {"name": name, "digest": {"sha256": digest}} for name, digest in sorted(digests.items())
     ]
 
 

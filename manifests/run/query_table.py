@@ -25,7 +25,6 @@ class QueryTable:
         self._pairs = StringPairs(queries, ("query_id", "text"), place)
 
     def __len__(self) -> int:
-        """Returns the number of queries."""
         return len(self._pairs)
 
     def __iter__(self) -> Iterator[Query]:
@@ -62,13 +61,15 @@ class QueryTable:
         return [Query(*pair) for pair in self._pairs.between(start, end)]
 
 
-class ShardQueries(Sequence[Query]):
-    """The queries of one shard; pickled as a plain tuple, which is what a worker gets.
+def stored_queries(queries: Iterable[Query]) -> QueryTable:
+    """Returns the queries as a table; a table is returned unchanged."""
+    return queries if isinstance(queries, QueryTable) else QueryTable(queries)
 
-    Args:
-        table: All queries of the run.
-        shard: Number of the shard, from 0.
-        shards: Number of shards.
+
+class ShardQueries(Sequence[Query]):
+    """The queries of one of a run's `shards`, numbered from 0.
+
+    They are pickled as a plain tuple, which is what a worker gets.
     """
 
     def __init__(self, table: QueryTable, shard: int, shards: int) -> None:
@@ -76,7 +77,6 @@ class ShardQueries(Sequence[Query]):
         self._start, self._end = shard_bounds(len(table), shard, shards)
 
     def __len__(self) -> int:
-        """Returns the number of queries, without reading them."""
         return self._end - self._start
 
     @overload
@@ -86,7 +86,6 @@ class ShardQueries(Sequence[Query]):
     def __getitem__(self, place: slice) -> tuple[Query, ...]: ...
 
     def __getitem__(self, place: int | slice) -> Query | tuple[Query, ...]:
-        """Returns one query or some of them."""
         return tuple(self)[place]
 
     def __iter__(self) -> Iterator[Query]:
@@ -94,23 +93,16 @@ class ShardQueries(Sequence[Query]):
         return iter(self._table.between(self._start, self._end))
 
     def __reduce__(self) -> tuple[type[tuple[Query, ...]], tuple[list[Query]]]:
-        """Pickles the queries as a tuple."""
         return tuple, (list(self),)
 
 
 class QueryIds(Collection[str]):
-    """The ids of a table's queries, except some; looked up in the table.
-
-    Args:
-        queries: The queries.
-        without: Ids to leave out.
-    """
+    """The ids of a table's queries, except some; looked up in the table."""
 
     def __init__(self, queries: QueryTable, without: AbstractSet[str]) -> None:
         self._queries, self._without = queries, without
 
     def __contains__(self, query_id: object) -> bool:
-        """Says whether an id is among them."""
         is_held = isinstance(query_id, str) and self._queries.find(query_id) is not None
         return is_held and query_id not in self._without
 
@@ -119,7 +111,6 @@ class QueryIds(Collection[str]):
         return (q.query_id for q in self._queries if q.query_id not in self._without)
 
     def __len__(self) -> int:
-        """Returns their number."""
         return len(self._queries) - len(self._without)
 
 

@@ -16,11 +16,10 @@ Facts = Mapping[str, object]
 
 def tables_digest(run: RunDirectory, tables: tuple[str, ...]) -> str:
     """Returns a digest of the published shards of some tables: their names and their bytes."""
-    lines: list[str] = []
-    for table in tables:
-        for path in run.shard_paths(table):
-            lines += [f"{table}/{path.name}", sha256_of_file(path)]
-    return sha256_of_lines(lines)
+    paths = [path for table in tables for path in run.shard_paths(table)]
+    return sha256_of_lines(
+        line for path in paths for line in (run.name_of(path), sha256_of_file(path))
+    )
 
 
 def check_recipe(

@@ -20,8 +20,7 @@ from rankgen.manifests.records import Candidates
 from rankgen.manifests.run.candidate_rows import candidates_in
 from rankgen.manifests.schema import SCHEMA_MINOR_VERSION, SCHEMA_VERSION
 from rankgen.manifests.storage.object_store import open_root
-from rankgen.manifests.storage.shard import parse_parquet, read_parquet
-from rankgen.manifests.storage.shard_columns import OtherColumns, completed, completed_columns
+from rankgen.manifests.storage.shard import OtherColumns, completed, parse_parquet, read_parquet
 
 # Every small file costs a round trip, above all in a store.
 READ_THREADS = 4
@@ -30,11 +29,7 @@ QRELS, TREC_RUN = "qrels.tsv", "run.trec"
 
 
 class RunDirectory:
-    """The paths of one run.
-
-    Args:
-        root: The folder that the user named with `--out`, on a disk or `s3://bucket/folder`.
-    """
+    """The paths of one run, whose root is a folder on a disk or `s3://bucket/folder`."""
 
     def __init__(self, root: Path | str) -> None:
         self.root = open_root(root)
@@ -51,6 +46,10 @@ class RunDirectory:
     def shard_path(self, table: str, shard: int, shards: int) -> Path:
         """Returns a shard's public path, such as rankings/train-00003-of-00100.parquet."""
         return self.root / table / f"train-{shard:05d}-of-{shards:05d}.parquet"
+
+    def name_of(self, path: Path) -> str:
+        """Returns a path of the run relative to its folder."""
+        return str(path.relative_to(self.root))
 
     def record_path(self, shard: int, revision: int) -> Path:
         """Returns the path of the commit record of a shard's revision."""
@@ -110,12 +109,10 @@ class RunDirectory:
         key = "query_id" if table == "queries" else "doc_id"
         texts: dict[str, str] = {}
         for shard in self.shards(table):
-            if ids is None:
-                kept = shard
-            else:
+            if ids is not None:
                 is_kept = [name in ids for name in shard[key].to_pylist()]
-                kept = shard.filter(pa.array(is_kept, pa.bool_()))
-            for row in kept.to_pylist():
+                shard = shard.filter(pa.array(is_kept, pa.bool_()))
+            for row in shard.to_pylist():
                 title = row.get("title")
                 texts[row[key]] = f"{title} {row['text']}" if title else row["text"]
         return texts
@@ -146,7 +143,7 @@ def read_shard(
     Columns that the shard's minor version lacks are null.
 
     Args:
-        path: Path of the shard.
+        path: The shard.
         table: A name in `TABLES`.
         columns: The columns to read; None reads all.
         content: The shard's bytes, if the caller has read them already.
@@ -163,9 +160,7 @@ def read_shard(
             "check what else is damaged: rankgen verify RUN",
         ) from None
     try:
-        if columns is None:
-            return completed(read, table)
-        return completed_columns(read, table, columns)
+        return completed(read, table, columns)
     except OtherColumns as problem:
         raise IntegrityProblem(
             f"{path} is not a shard of {table} version {SCHEMA_VERSION}.{SCHEMA_MINOR_VERSION} or "

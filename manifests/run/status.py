@@ -9,7 +9,7 @@ from rankgen.manifests.run.commit_record import CommitRecord
 from rankgen.manifests.run.driver_report import SeenDriver, read_reports
 from rankgen.manifests.run.event_logs import driver_logs
 from rankgen.manifests.run.ledger import Ledger
-from rankgen.manifests.run.plan import read_plan
+from rankgen.manifests.run.plan import Kind, read_plan
 from rankgen.manifests.run.provenance import all_quarantined, is_told, total_counts
 from rankgen.manifests.run.query_table import shard_size
 from rankgen.manifests.run.run_directory import RunDirectory
@@ -22,12 +22,8 @@ class RunStatus:
     """The state of a run.
 
     Attributes:
-        kind: "retrieve", "label", "rerank" or "negatives".
-        fingerprint: The plan's fingerprint.
-        queries: Planned queries.
-        published: Queries in committed shards.
-        shards: Planned shards.
-        committed: Committed shards.
+        queries: Planned queries; `published` counts those in committed shards.
+        shards: Planned shards; `committed` counts those with a record.
         quarantined: query_id -> reason.
         counts: Totals over the committed shards.
         queries_per_second: Rate over the commits of the run's last hour; None before two commits.
@@ -38,7 +34,7 @@ class RunStatus:
         drivers: The drivers that work on the run, or else the one that worked last.
     """
 
-    kind: str
+    kind: Kind
     fingerprint: str
     queries: int
     published: int
@@ -67,6 +63,8 @@ def run_status(run: RunDirectory) -> RunStatus:
     published = sum(sizes.values()) - len(quarantined)
     rate = _rate(records, sizes)
     left = plan.queries - published - len(quarantined)
+    changed = [log.changed for log in driver_logs(run)]
+    seen = read_reports(run)
     return RunStatus(
         kind=plan.kind,
         fingerprint=plan.fingerprint,
@@ -78,21 +76,10 @@ def run_status(run: RunDirectory) -> RunStatus:
         counts=total_counts(records),
         queries_per_second=rate,
         seconds_left=left / rate if rate else None,
-        seconds_silent=_seconds_silent(run),
+        seconds_silent=max(0.0, time.time() - max(changed)) if changed else None,
         finished=is_told(run, records),
-        drivers=_drivers(run),
+        drivers=tuple(driver for driver in seen if driver.is_alive) or tuple(seen[:1]),
     )
-
-
-def _drivers(run: RunDirectory) -> tuple[SeenDriver, ...]:
-    """Returns the drivers at work, or else the one that wrote a report last."""
-    seen = read_reports(run)
-    return tuple(driver for driver in seen if driver.is_alive) or tuple(seen[:1])
-
-
-def _seconds_silent(run: RunDirectory) -> float | None:
-    changed = [log.changed for log in driver_logs(run)]
-    return max(0.0, time.time() - max(changed)) if changed else None
 
 
 def _rate(records: dict[int, CommitRecord], sizes: dict[int, int]) -> float | None:

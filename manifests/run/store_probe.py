@@ -11,8 +11,8 @@ import contextlib
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from rankgen.manifests.errors import EnvironmentProblem, reason_of
 from rankgen.manifests.run.run_directory import RunDirectory
@@ -23,14 +23,8 @@ from rankgen.manifests.storage.object_store import is_remote, store_problem
 PATIENCE_SECONDS = 10.0
 
 
-@dataclass(frozen=True)
-class StoreToken:
-    """A file that a driver leaves in a run's store for its workers to find.
-
-    Attributes:
-        path: Path of the file.
-        content: Its content, unique to the driver's job.
-    """
+class StoreToken(NamedTuple):
+    """A file that a driver leaves for its workers to find; no other job's has its content."""
 
     path: Path
     content: bytes
@@ -55,11 +49,7 @@ def probed_store(run: RunDirectory) -> Iterator[StoreToken]:
 
 
 def find_token(token: StoreToken, node: str) -> None:
-    """Checks, on a worker's machine, that the worker sees the driver's store.
-
-    Args:
-        token: The token that the driver left.
-        node: The machine's name, for the message.
+    """Checks, on a worker's machine called `node`, that the worker sees the driver's store.
 
     Raises:
         EnvironmentProblem: The token cannot be found.
@@ -106,8 +96,7 @@ def _unusable(root: Path, error: Exception) -> EnvironmentProblem:
     if problem is None and not isinstance(error, OSError):
         raise error
     reason = problem.message if problem else reason_of(error)
+    hint = "name a writable folder with --out, on a file system with hard links"
     if is_remote(root):
         hint = "check that the bucket exists, your AWS credentials and AWS_ENDPOINT_URL"
-    else:
-        hint = "name a writable folder with --out, on a file system with hard links"
     return EnvironmentProblem(f"{root} cannot hold a run: {reason}", hint)

@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Document, Query
-from rankgen.manifests.run.query_table import QueryTable
+from rankgen.manifests.run.query_table import stored_queries
 from rankgen.manifests.run.run_directory import RunDirectory
-from rankgen.manifests.schema import DOCUMENTS, QUERIES
+from rankgen.manifests.schema import DOCUMENTS, TABLES
 from rankgen.manifests.storage.atomic import remove_tree, share_file, whole_file
 from rankgen.manifests.storage.column_digest import sha256_of_columns, sha256_of_streams
 from rankgen.manifests.storage.shard import write_shard
@@ -24,20 +24,16 @@ QUERIES_PER_SHARD = 50_000
 
 def write_queries(run: RunDirectory, queries: Iterable[Query], fingerprint: str) -> None:
     """Publishes the table `queries`, sorted by id."""
-    ordered = queries if isinstance(queries, QueryTable) else QueryTable(queries)
-    rows = ({"query_id": q.query_id, "text": q.text} for q in ordered)
-    shape = QUERIES, QUERIES_PER_SHARD, len(ordered)
-    _write_in_shards(run, "queries", rows, *shape, fingerprint)
+    ordered = stored_queries(queries)
+    rows = (query._asdict() for query in ordered)
+    _write_in_shards(run, "queries", rows, QUERIES_PER_SHARD, len(ordered), fingerprint)
 
 
 def write_documents(run: RunDirectory, documents: Iterable[Document], fingerprint: str) -> None:
     """Publishes the table `documents`, sorted by id; holds all documents in memory meanwhile."""
-    rows = [
-        {"doc_id": d.doc_id, "title": d.title, "text": d.text}
-        for d in sorted(documents, key=lambda d: d.doc_id)
-    ]
-    shape = DOCUMENTS, DOCUMENTS_PER_SHARD, len(rows)
-    _write_in_shards(run, "documents", iter(rows), *shape, fingerprint)
+    ordered = sorted(documents, key=lambda document: document.doc_id)
+    rows = (document._asdict() for document in ordered)
+    _write_in_shards(run, "documents", rows, DOCUMENTS_PER_SHARD, len(ordered), fingerprint)
 
 
 def link_texts(source: RunDirectory, target: RunDirectory) -> None:
@@ -64,11 +60,7 @@ def _parts(run: RunDirectory, name: str) -> Iterator[pa.Array]:
 
 
 class DocumentTexts:
-    """Looks up documents by id in a run's `documents` table, which it holds in memory as Arrow.
-
-    Args:
-        run: A run with published documents.
-    """
+    """Looks up documents by id in a run's `documents` table, which it holds in memory as Arrow."""
 
     def __init__(self, run: RunDirectory) -> None:
         self._where = run.root
@@ -110,7 +102,6 @@ def _write_in_shards(
     run: RunDirectory,
     table: str,
     rows: Iterator[dict[str, str]],
-    schema: pa.Schema,
     rows_per_shard: int,
     count: int,
     fingerprint: str,
@@ -120,7 +111,9 @@ def _write_in_shards(
     for path in written:
         chunk = list(itertools.islice(rows, rows_per_shard))
         with whole_file(path) as draft:
-            write_shard(draft, table, pa.Table.from_pylist(chunk, schema=schema), fingerprint)
+            write_shard(
+                draft, table, pa.Table.from_pylist(chunk, schema=TABLES[table]), fingerprint
+            )
     # A retried query may have brought new texts, and these another number of shards.
     for path in set(run.shard_paths(table)) - set(written):
         remove_tree(path)

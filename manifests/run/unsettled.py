@@ -18,12 +18,8 @@ def unsettled_records(
 ) -> list[CommitRecord]:
     """Returns the records whose files are not all known to be under their public names.
 
-    Folders are listed, which for thousands of shards is much faster than checking every file.
-
-    Args:
-        run: The run.
-        shards: The number of planned shards.
-        records: The valid records.
+    Folders are listed, which for thousands of shards is much faster than checking every file. The
+    run has `shards` planned shards, and `records` are the valid ones.
     """
     tables = {subject.table for record in records for subject in record.subjects}
     stands = _in_store(run, tables) if is_remote(run.root) else _on_disk(run, tables)

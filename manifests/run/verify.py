@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from pydantic import JsonValue
 
@@ -15,18 +14,11 @@ from rankgen.manifests.progress import progress
 from rankgen.manifests.run.commit_record import CommitRecord
 from rankgen.manifests.run.ledger import Ledger, Validate
 from rankgen.manifests.run.plan import Plan, planned_queries, read_plan
-from rankgen.manifests.run.provenance import all_quarantined, is_told, total_counts
+from rankgen.manifests.run.provenance import all_quarantined, committed_files, is_told, total_counts
 from rankgen.manifests.run.query_table import shard_size
 from rankgen.manifests.run.run_directory import RunDirectory, read_shard
 from rankgen.manifests.schema import TABLES
 from rankgen.manifests.storage.digest import sha256_of_file
-
-
-class Manifest(NamedTuple):
-    """The content of a manifest: file name -> SHA-256, and everything else."""
-
-    digests: dict[str, str]
-    predicate: dict[str, JsonValue]
 
 
 @dataclass(frozen=True)
@@ -34,13 +26,12 @@ class Verification:
     """The result of a check.
 
     Attributes:
-        plan: The run's plan.
         shards: Number of committed shards.
-        queries: Number of queries in committed shards.
+        queries: Number of queries in them.
         quarantined: query_id -> reason.
         is_finished: Whether the manifest covers the latest commits; repeating the run's command
             finishes a run whose manifest does not.
-        problems: One sentence per problem; empty when there is none.
+        problems: One sentence per problem.
     """
 
     plan: Plan
@@ -78,10 +69,22 @@ def verify_run(run: RunDirectory, validate: Validate | None) -> Verification:
                 problems += _invalid_rows(run, plan, record, query_ids, validate)
             shown.advance()
     is_finished = len(records) == plan.shards and is_told(run, records)
-    manifest = _manifest(run) if is_finished else None
-    if manifest is not None:
-        problems += _changed_subjects(run, plan, records, manifest)
-    problems += _foreign_files(run, plan, records, manifest)
+    committed = committed_files(run, plan, records)
+    # The texts of an unfinished run are not recorded anywhere yet.
+    known, found = set(committed), _files_in(run, plan.tables)
+    if is_finished:
+        digests, predicate = _manifest(run)
+        problems += _changed_values(run, plan, records, predicate)
+        problems += _changed_subjects(run, committed, digests)
+        known, found = known.union(digests), _files_in(run, TABLES)
+        # Manifests of earlier versions named tables only.
+        found += run.loose_files() if "commits_sha256" in predicate else []
+    # Readers would take a foreign file for part of the run.
+    problems += [
+        f"{path} was not published by this run"
+        for path in found
+        if run.name_of(path) not in known and not path.name.startswith(".")
+    ]
     quarantined = all_quarantined(records)
     sizes = (shard_size(plan.queries, shard, plan.shards) for shard in records)
     held = sum(sizes) - len(quarantined)
@@ -102,11 +105,7 @@ def _changed_files(run: RunDirectory, plan: Plan, record: CommitRecord) -> list[
 
 
 def _invalid_rows(
-    run: RunDirectory,
-    plan: Plan,
-    record: CommitRecord,
-    planned: Sequence[str],
-    validate: Validate,
+    run: RunDirectory, plan: Plan, record: CommitRecord, planned: Sequence[str], validate: Validate
 ) -> list[str]:
     try:
         tables = {
@@ -119,21 +118,21 @@ def _invalid_rows(
     return []
 
 
-def _manifest(run: RunDirectory) -> Manifest:
+def _manifest(run: RunDirectory) -> tuple[dict[str, str], dict[str, JsonValue]]:
+    """Returns file name -> SHA-256, and the description of the run."""
     content = json.loads(run.manifest.read_text(encoding="utf-8"))
     try:
         digests = {subject["name"]: subject["digest"]["sha256"] for subject in content["subject"]}
-        return Manifest(digests, content["predicate"])
+        return digests, content["predicate"]
     except (KeyError, TypeError):
         raise IntegrityProblem(
             f"{run.manifest} is damaged", "restore it from a copy of the run"
         ) from None
 
 
-def _changed_subjects(
-    run: RunDirectory, plan: Plan, records: dict[int, CommitRecord], manifest: Manifest
+def _changed_values(
+    run: RunDirectory, plan: Plan, records: dict[int, CommitRecord], predicate: dict[str, JsonValue]
 ) -> list[str]:
-    """Compares what the manifest says with the commits, and the other files with the manifest."""
     expected = {
         "fingerprint": plan.fingerprint,
         "recipe": plan.recipe,
@@ -141,17 +140,19 @@ def _changed_subjects(
         "shards": plan.shards,
         "counts": total_counts(records),
     }
-    problems = [
+    return [
         f"{run.manifest} has another value of {key} than the run's plan and commits"
         for key, value in expected.items()
-        if manifest.predicate.get(key) != value
+        if predicate.get(key) != value
     ]
-    committed = {
-        _name(run, run.shard_path(subject.table, record.shard, plan.shards)): subject.sha256
-        for record in records.values()
-        for subject in record.subjects
-    }
-    for name, digest in manifest.digests.items():
+
+
+def _changed_subjects(
+    run: RunDirectory, committed: dict[str, str], digests: dict[str, str]
+) -> list[str]:
+    """Compares the manifest's digests with the commits, and with the files that are in none."""
+    problems = []
+    for name, digest in digests.items():
         path = run.root / name
         if name in committed:
             if committed[name] != digest:
@@ -163,31 +164,5 @@ def _changed_subjects(
     return problems
 
 
-def _foreign_files(
-    run: RunDirectory,
-    plan: Plan,
-    records: dict[int, CommitRecord],
-    manifest: Manifest | None,
-) -> list[str]:
-    """Returns a sentence for every foreign file that readers would take for part of the run."""
-    known = {
-        _name(run, run.shard_path(subject.table, record.shard, plan.shards))
-        for record in records.values()
-        for subject in record.subjects
-    }
-    # The texts of an unfinished run are not recorded anywhere yet.
-    tables = plan.tables if manifest is None else tuple(TABLES)
-    found = [path for table in tables for path in sorted((run.root / table).glob("*"))]
-    if manifest is not None:
-        known |= manifest.digests.keys()
-        # Manifests of earlier versions named tables only.
-        found += run.loose_files() if "commits_sha256" in manifest.predicate else []
-    return [
-        f"{path} was not published by this run"
-        for path in found
-        if _name(run, path) not in known and not path.name.startswith(".")
-    ]
-
-
-def _name(run: RunDirectory, path: Path) -> str:
-    return str(path.relative_to(run.root))
+def _files_in(run: RunDirectory, tables: Iterable[str]) -> list[Path]:
+    return [path for table in tables for path in sorted((run.root / table).glob("*"))]

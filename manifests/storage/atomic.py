@@ -14,17 +14,8 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rankgen.manifests.storage.object_store import (
-    copy_object,
-    create_object,
-    download,
-    is_remote,
-    object_exists,
-    read_objects,
-    remove_objects,
-    upload,
-    write_object,
-)
+from rankgen.manifests.storage import object_store
+from rankgen.manifests.storage.object_store import is_remote
 
 
 @contextlib.contextmanager
@@ -36,7 +27,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     if is_remote(path):
         with tempfile.TemporaryDirectory(prefix="rankgen-") as folder:
             yield Path(folder) / path.name
-            upload(Path(folder) / path.name, path)
+            object_store.upload(Path(folder) / path.name, path)
         return
     make_folder(path.parent)
     draft = _draft_of(path)
@@ -51,7 +42,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 def file_exists(path: Path) -> bool:
     """Tells whether the file exists."""
-    return object_exists(path) if is_remote(path) else path.exists()
+    return object_store.object_exists(path) if is_remote(path) else path.exists()
 
 
 @contextlib.contextmanager
@@ -65,14 +56,14 @@ def local_file(path: Path) -> Iterator[Path]:
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="rankgen-") as folder:
-        download(path, Path(folder) / path.name)
+        object_store.download(path, Path(folder) / path.name)
         yield Path(folder) / path.name
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """Replaces `path` by `content`; a reader sees the old bytes or the new ones, never a mix."""
     if is_remote(path):
-        write_object(path, content)
+        object_store.write_object(path, content)
         return
     with whole_file(path) as draft:
         draft.write_bytes(content)
@@ -86,7 +77,7 @@ def put_if_absent(path: Path, content: bytes) -> bool:
         with exactly this content counts as created; see `object_store.create_object`.
     """
     if is_remote(path):
-        return create_object(path, content)
+        return object_store.create_object(path, content)
     make_folder(path.parent)
     draft = _draft_of(path)
     try:
@@ -125,7 +116,7 @@ def publish(source: Path, public: Path) -> None:
         FileNotFoundError: `source` does not exist, or no longer.
     """
     if is_remote(public):
-        copy_object(source, public)
+        object_store.copy_object(source, public)
         return
     make_folder(public.parent)
     os.replace(source, public)
@@ -136,14 +127,14 @@ def share_file(source: Path, public: Path) -> None:
     """Makes a finished file visible as `public` too: a hard link where possible, else a copy."""
     if is_remote(public):
         if is_remote(source):
-            copy_object(source, public)
+            object_store.copy_object(source, public)
         else:
-            upload(source, public)
+            object_store.upload(source, public)
         return
     make_folder(public.parent)
     if is_remote(source):
         with whole_file(public) as draft:
-            download(source, draft)
+            object_store.download(source, draft)
         return
     try:
         os.link(source, public)
@@ -158,14 +149,14 @@ def share_file(source: Path, public: Path) -> None:
 def read_files(paths: Sequence[Path]) -> list[bytes]:
     """Returns the bytes of several files of the same run."""
     if paths and is_remote(paths[0]):
-        return read_objects(paths)
+        return object_store.read_objects(paths)
     return [path.read_bytes() for path in paths]
 
 
 def remove_tree(path: Path) -> None:
     """Removes a file, or a folder with its content; what cannot be removed stays."""
     if is_remote(path):
-        remove_objects(path)
+        object_store.remove_objects(path)
     elif path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -7,6 +7,7 @@ create (`If-None-Match: *`), which `store_probe` checks before any work.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,8 +28,8 @@ class ListedObject(NamedTuple):
 
     Attributes:
         tag: Usually equal for equal contents.
-        size: Size in bytes.
-        changed: When the object was written, in seconds since 1970.
+        size: In bytes.
+        changed: When it was written, in seconds since 1970.
     """
 
     tag: str
@@ -155,10 +156,8 @@ def listed_objects(folder: Path) -> dict[str, ListedObject]:
 
 def remove_objects(folder: Path) -> None:
     """Removes an object, or all objects under a folder, if there are any."""
-    try:
+    with contextlib.suppress(FileNotFoundError):
         _remote(folder).fs.rm(_remote(folder).path, recursive=True)
-    except FileNotFoundError:
-        return
 
 
 def object_exists(path: Path) -> bool:

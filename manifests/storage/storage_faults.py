@@ -20,8 +20,7 @@ _BROKEN = frozenset({errno.EIO, errno.ESTALE})
 def named_storage_faults(folder: Path) -> Iterator[None]:
     """Turns a disk error, which trying again would only meet again, into one sentence.
 
-    Args:
-        folder: The folder to name when the error itself names no file.
+    It names `folder` where the error itself names no file.
 
     Raises:
         EnvironmentProblem: The disk under `folder` cannot be used.
@@ -29,10 +28,9 @@ def named_storage_faults(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        problem = storage_problem(error, folder)
-        if problem is None:
-            raise
-        raise problem from error
+        if problem := storage_problem(error, folder):
+            raise problem from error
+        raise
 
 
 def storage_problem(error: OSError, folder: Path) -> EnvironmentProblem | None:

@@ -62,7 +62,6 @@ class StringPairs:
         self._sorted_bucket: tuple[int, list[Pair]] = (-1, [])
 
     def __len__(self) -> int:
-        """Returns the number of pairs."""
         return sum(self._sizes.values())
 
     def __iter__(self) -> Iterator[Pair]:

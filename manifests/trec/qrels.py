@@ -66,8 +66,7 @@ def _check_width(path: Path, number: int, columns: list[str], width: int, first:
         )
     if len(columns) != width:
         raise UsageError(
-            f"{path} line {number} has {told_columns(columns)}, but line {first} has {width}",
-            SHAPE,
+            f"{path} line {number} has {told_columns(columns)}, but line {first} has {width}", SHAPE
         )
 
 

@@ -81,7 +81,6 @@ class RunLists(Mapping[str, list[RunLine]]):
         self._ends = np.cumsum(np.bincount(owners))
 
     def __len__(self) -> int:
-        """Returns the number of queries."""
         return len(self._numbers)
 
     def __contains__(self, query_id: object) -> bool:
@@ -89,7 +88,6 @@ class RunLists(Mapping[str, list[RunLine]]):
         return query_id in self._numbers
 
     def __iter__(self) -> Iterator[str]:
-        """Yields the query ids."""
         return iter(self._numbers)
 
     def __getitem__(self, query_id: str) -> list[RunLine]:

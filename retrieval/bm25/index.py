@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from rankgen.manifests.errors import EnvironmentProblem, IntegrityProblem
 from rankgen.manifests.progress import progress
@@ -18,7 +18,7 @@ from rankgen.manifests.records import Document
 from rankgen.manifests.storage.digest import sha256_of_value
 from rankgen.retrieval.bm25.java import Java, find_java
 from rankgen.retrieval.cache import cached_folder, check_stamp, write_stamp
-from rankgen.retrieval.collections.collection import Collection, CorpusSummary
+from rankgen.retrieval.collections.collection import Collection
 
 # Anserini gives each thread one file at a time.
 DOCUMENTS_PER_FILE = 50_000
@@ -29,14 +29,12 @@ _SO_FAR = re.compile(r" ([\d,]+) documents indexed")
 _COUNTER = re.compile(r" - (indexed|unindexable|empty|skipped|errors): +([\d,]+)$")
 
 
-class IndexSettings(BaseModel):
+class IndexSettings(BaseModel, frozen=True, extra="forbid"):
     """The settings that the index's content depends on, besides the documents.
 
     Positions and document vectors are stored, as in Pyserini's guides, so that the index also
     serves other models such as RM3. Texts are not stored: the collection has them.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     anserini: str = Field(description="The name of the Anserini jar.")
     stemmer: str = "porter"
@@ -77,7 +75,7 @@ def lucene_index(collection: Collection, cache: Path, threads: int, language: st
         with progress(f"write {collection.name}", summary.documents) as shown:
             for written in _write_corpus(collection.documents(), corpus):
                 shown.advance(written)
-        _run_anserini(java, settings, corpus, draft / "lucene", threads, summary, collection.name)
+        _run_anserini(java, settings, draft, threads, collection)
         shutil.rmtree(corpus)
         write_stamp(draft, stamp)
 
@@ -90,11 +88,10 @@ def _write_corpus(documents: Iterator[Document], folder: Path) -> Iterator[int]:
     """Writes files that Anserini can read and yields the number of documents in each."""
     folder.mkdir()
     for number in itertools.count():
-        batch = itertools.islice(documents, DOCUMENTS_PER_FILE)
         written = 0
         path = folder / f"documents-{number:05d}.jsonl"
         with path.open("w", encoding="utf-8", newline="\n") as file:
-            for document in batch:
+            for document in itertools.islice(documents, DOCUMENTS_PER_FILE):
                 record = {"id": document.doc_id, "contents": document.contents}
                 file.write(json.dumps(record) + "\n")
                 written += 1
@@ -105,22 +102,18 @@ def _write_corpus(documents: Iterator[Document], folder: Path) -> Iterator[int]:
 
 
 def _run_anserini(
-    java: Java,
-    settings: IndexSettings,
-    corpus: Path,
-    index: Path,
-    threads: int,
-    summary: CorpusSummary,
-    name: str,
+    java: Java, settings: IndexSettings, draft: Path, threads: int, collection: Collection
 ) -> None:
-    """Runs IndexCollection in a separate process, so that the caller needs no JVM."""
+    """Makes `lucene` of `corpus` in a separate process, so that the caller needs no JVM."""
     command = [str(java.program), *_HEAP, "-cp", str(java.anserini)]
     command += ["io.anserini.index.IndexCollection", *_BUFFER, *settings.arguments()]
-    command += ["-input", str(corpus), "-index", str(index), "-threads", str(threads)]
+    command += ["-input", str(draft / "corpus"), "-index", str(draft / "lucene")]
+    command += ["-threads", str(threads)]
     counters: dict[str, int] = {}
     last, done = "", 0
+    name, documents = collection.name, collection.summary().documents
     with (
-        progress(f"index {name}", summary.documents) as shown,
+        progress(f"index {name}", documents) as shown,
         subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
         ) as process,
@@ -143,18 +136,15 @@ def _run_anserini(
             f"Anserini could not index {name} (exit status {status}): {last}",
             "check the free memory and disk space",
         )
-    _check_counters(counters, summary, name)
+    lost = any(counters.get(kind) for kind in ("unindexable", "skipped", "errors"))
+    empty = counters.get("empty", 0)
+    if lost or counters["indexed"] + empty != documents:
+        raise IntegrityProblem(
+            f"Anserini indexed {counters['indexed']} of the {documents} documents of "
+            f"{name} ({empty} are empty)",
+            "report this with the documents that were left out",
+        )
 
 
 def _number(text: str) -> int:
     return int(text.replace(",", ""))
-
-
-def _check_counters(counters: dict[str, int], summary: CorpusSummary, name: str) -> None:
-    lost = {kind: counters.get(kind, 0) for kind in ("unindexable", "skipped", "errors")}
-    if any(lost.values()) or counters["indexed"] + counters.get("empty", 0) != summary.documents:
-        raise IntegrityProblem(
-            f"Anserini indexed {counters['indexed']} of the {summary.documents} documents of "
-            f"{name} ({counters.get('empty', 0)} are empty)",
-            "report this with the documents that were left out",
-        )

@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 
 
 class IndexDocuments:
-    """The documents of an index built with `--storeRaw`, such as the prebuilt ones.
-
-    Args:
-        folder: The folder of the index.
-    """
+    """The documents of an index built with `--storeRaw`, such as the prebuilt ones."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -73,7 +69,7 @@ def _parsed(doc_id: str, raw: str) -> Document:
     try:
         record = json.loads(raw)
     except ValueError:
-        return Document(doc_id, "", raw)
+        record = None
     if not isinstance(record, dict):
         return Document(doc_id, "", raw)
     text = next((record[name] for name in ("text", "contents", "body") if name in record), raw)

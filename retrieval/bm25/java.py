@@ -18,14 +18,7 @@ _ready = threading.Lock()
 
 
 class Java(NamedTuple):
-    """The Java installation of this machine.
-
-    Attributes:
-        home: The Java home.
-        program: Its `java` command.
-        library: Its libjvm, which pyjnius loads.
-        anserini: Pyserini's own Anserini jar, dependencies included.
-    """
+    """This machine's Java with its command and its libjvm, and Pyserini's own Anserini jar."""
 
     home: Path
     program: Path
@@ -48,15 +41,8 @@ def find_java() -> Java:
     if not jars:
         raise EnvironmentProblem(f"{pyserini} lacks its Anserini jar", f"reinstall: {INSTALL_HINT}")
     home = _java_home()
-    library = next(
-        (
-            path
-            for name in ("libjvm.so", "libjvm.dylib")
-            if (path := home / "lib" / "server" / name).is_file()
-        ),
-        None,
-    )
-    program = home / "bin" / "java"
+    program, server = home / "bin" / "java", home / "lib" / "server"
+    library = next(filter(Path.is_file, (server / "libjvm.so", server / "libjvm.dylib")), None)
     if library is None or not program.is_file():
         raise EnvironmentProblem(
             f"{home} is not a Java runtime (it lacks bin/java or lib/server/libjvm)",

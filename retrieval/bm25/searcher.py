@@ -14,11 +14,7 @@ _MOST_WORDS = 1_000_000
 
 
 class Bm25Searcher:
-    """Searches with Pyserini's `LuceneSearcher` and keeps its order and scores.
-
-    Args:
-        index: The folder of a Lucene index made by Anserini.
-        settings: How to search it.
+    """Searches Anserini's index with Pyserini's `LuceneSearcher`; keeps its order and scores.
 
     Raises:
         EnvironmentProblem: Java or Pyserini is missing.
@@ -55,20 +51,16 @@ class Bm25Searcher:
         from jnius import JavaException
 
         try:
-            hits = self._searcher.batch_search(
-                [query.text for query in queries],
-                [query.query_id for query in queries],
-                k=depth,
-                threads=self._threads,
-            )
+            ids, texts = [q.query_id for q in queries], [q.text for q in queries]
+            hits = self._searcher.batch_search(texts, ids, k=depth, threads=self._threads)
         except JavaException as error:
             # The lines after the first are Java's stack trace.
             raise RuntimeError(reason_of(error)) from error
         return [
             Candidates(
-                query.query_id,
-                tuple(hit.docid for hit in hits[query.query_id]),
-                tuple(float(hit.score) for hit in hits[query.query_id]),
+                query_id,
+                tuple(hit.docid for hit in hits[query_id]),
+                tuple(float(hit.score) for hit in hits[query_id]),
             )
-            for query in queries
+            for query_id in ids
         ]

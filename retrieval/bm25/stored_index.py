@@ -17,11 +17,9 @@ _LOOKED_FOR = 1_000
 
 
 def find_index(named: str) -> Path:
-    """Returns the folder of a Lucene index.
+    """Returns the folder of a Lucene index: a folder, or a prebuilt one of Pyserini by its name.
 
-    Args:
-        named: A folder, or the name of a prebuilt index of Pyserini, such as
-            "msmarco-v1-passage", which is downloaded unless Pyserini already has it.
+    The prebuilt ones, such as "msmarco-v1-passage", are downloaded unless Pyserini has them.
 
     Raises:
         UsageError: The folder is not an index, or there is no prebuilt index of that name.

@@ -14,25 +14,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 ENCODED = "passages encoded: "
 
 
-class BuildRequest(BaseModel):
+class BuildRequest(BaseModel, frozen=True, extra="forbid"):
     """A request to build an index.
 
     Attributes:
-        checkpoint: The folder of the checkpoint.
         passages: A file with one JSON string per line.
         count: Number of its lines.
         index: The folder to make.
         bits: Bits per dimension of a residual.
         chunk_passages: Passages to encode and save at once; colbert-ai's own number is 25,000.
-        threads: Number of CPU threads.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     checkpoint: Path
     passages: Path
@@ -44,12 +40,7 @@ class BuildRequest(BaseModel):
 
 
 class StreamedPassages:
-    """Passages for colbert-ai's `Collection`, read again in every pass.
-
-    Args:
-        path: A file with one JSON string per line.
-        count: Number of its lines.
-    """
+    """Passages for colbert-ai's `Collection`, read again in every pass; see `BuildRequest`."""
 
     def __init__(self, path: Path, count: int) -> None:
         self._path = path

@@ -19,12 +19,7 @@ _HINT = "name a ColBERT checkpoint, such as colbert-ir/colbertv2.0"
 
 
 class ColbertCheckpoint(NamedTuple):
-    """A checked ColBERT checkpoint.
-
-    Attributes:
-        folder: Its folder on this machine.
-        sha256: Digest of its files.
-    """
+    """A checked ColBERT checkpoint: its folder on this machine, and the digest of its files."""
 
     folder: Path
     sha256: str
@@ -37,13 +32,16 @@ def find_checkpoint(name: str) -> ColbertCheckpoint:
         UsageError: It is not a ColBERT checkpoint, or would run code of its own.
         EnvironmentProblem: `name` is not a folder and cannot be downloaded.
     """
-    folder = Path(name)
-    if not folder.is_dir():
-        folder = _downloaded(name)
+    folder = Path(name) if Path(name).is_dir() else _downloaded(name)
     weights = next((folder / file for file in WEIGHTS if (folder / file).is_file()), None)
     if weights is None or not (folder / "config.json").is_file():
         raise UsageError(f"{name} has no config.json with {' or '.join(WEIGHTS)}", _HINT)
-    _check_config(name, folder)
+    # colbert-ai would trust and run this code.
+    if "auto_map" in _settings(name, folder / "config.json"):
+        raise UsageError(
+            f"{name} needs its own code (auto_map in config.json), which rankgen does not run",
+            "name a checkpoint with an architecture of transformers",
+        )
     shape = _projection(name, weights)
     dim = _settings(name, folder / "artifact.metadata").get("dim", DEFAULT_DIM)
     if shape is None or shape[0] != dim:
@@ -60,10 +58,6 @@ def find_checkpoint(name: str) -> ColbertCheckpoint:
 
 def check_encoder(name: str, checkpoint: ColbertCheckpoint) -> None:
     """Loads the encoder once, as colbert-ai would draw missing weights at random without a word.
-
-    Args:
-        name: The name that the user gave the checkpoint.
-        checkpoint: The checkpoint.
 
     Raises:
         UsageError: The encoder lacks weights or cannot be loaded.
@@ -99,15 +93,6 @@ def _settings(name: str, path: Path) -> dict[str, object]:
     if not isinstance(read, dict):
         raise UsageError(f"{path.name} of {name} is not a JSON object", _HINT)
     return read
-
-
-def _check_config(name: str, folder: Path) -> None:
-    # colbert-ai would trust and run this code.
-    if "auto_map" in _settings(name, folder / "config.json"):
-        raise UsageError(
-            f"{name} needs its own code (auto_map in config.json), which rankgen does not run",
-            "name a checkpoint with an architecture of transformers",
-        )
 
 
 def _projection(name: str, weights: Path) -> tuple[int, ...] | None:

@@ -17,12 +17,8 @@ def check(settings: RetrieverSettings) -> None:
 def identity(settings: RetrieverSettings) -> dict[str, object]:
     """Returns the depth, the digest of the checkpoint and the bits of a residual."""
     digest = find_checkpoint(settings.checkpoint).sha256
-    return {
-        "name": "colbert",
-        "depth": settings.depth,
-        "checkpoint_sha256": digest,
-        "bits": RESIDUAL_BITS,
-    }
+    values = {"checkpoint_sha256": digest, "bits": RESIDUAL_BITS}
+    return {"name": "colbert", "depth": settings.depth, **values}
 
 
 def prepare(wanted: Wanted) -> Prepared:

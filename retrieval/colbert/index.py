@@ -35,12 +35,6 @@ def plaid_index(
     The folder holds `plaid/`, the index that colbert-ai's `Indexer` makes of `Document.contents` in
     corpus order, and `doc_ids.arrow`, the ids in the same order.
 
-    Args:
-        collection: The documents.
-        checkpoint: The encoder.
-        cache: The root folder of the cache.
-        threads: Number of CPU threads.
-
     Raises:
         EnvironmentProblem: colbert-ai is missing or fails.
         IntegrityProblem: Documents are missing, or the cached index has other settings.

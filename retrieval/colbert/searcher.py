@@ -14,12 +14,8 @@ from rankgen.manifests.records import Candidates, Query
 class ColbertSearcher:
     """Searches with colbert-ai's `Searcher` and keeps its order and scores.
 
-    It uses a GPU if this process sees one, else the CPU.
-
-    Args:
-        index: The folder that `plaid_index` returned.
-        checkpoint: The folder of the checkpoint that the index was made with.
-        threads: Number of CPU threads.
+    It uses a GPU if this process sees one, else `threads` threads of the CPU. The index is what
+    `plaid_index` returned for this checkpoint.
 
     Raises:
         EnvironmentProblem: colbert-ai or the checkpoint is missing.

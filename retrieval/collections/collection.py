@@ -44,8 +44,7 @@ class CorpusSummary(NamedTuple):
 
     Attributes:
         digest: SHA-256 over id, title and text of every document in order.
-        documents: The number of documents.
-        empty_documents: How many of them have neither title nor text.
+        empty_documents: How many of the `documents` have neither title nor text.
     """
 
     digest: str
@@ -54,13 +53,9 @@ class CorpusSummary(NamedTuple):
 
 
 class Collection:
-    """Documents and queries of one collection; every pass streams them again.
+    """Documents, queries and perhaps judgements; every pass streams them again.
 
-    Args:
-        name: The collection's name in reports, such as "scifact".
-        corpus: Source of the documents.
-        topics: Source of the queries.
-        judgements: Reads the relevance judgements; None without judgements.
+    Reports give the collection its name, such as "scifact".
     """
 
     def __init__(

@@ -15,12 +15,6 @@ class ColumnNames(NamedTuple):
 
     An exact match is preferred; otherwise case, spaces, hyphens and underscores are ignored, so
     that `Query ID` matches `query_id`.
-
-    Attributes:
-        kind: "document" or "query".
-        ids: Names of the id column.
-        texts: Names of the text column.
-        titles: Names of the title column.
     """
 
     kind: str

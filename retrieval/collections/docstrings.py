@@ -34,12 +34,9 @@ _SENTENCE = re.compile(r"(.+?[.!?])\s+(?=[A-Z*`'\"(])(.*)", re.DOTALL)
 
 
 class DocString(NamedTuple):
-    """One documentation string.
+    """What a module, class or function such as "json.dumps" says of itself.
 
-    Attributes:
-        name: The dotted name of the module, class or function, such as "json.dumps".
-        summary: Its first sentence, on one line.
-        body: The rest, on one line; may be empty.
+    The first sentence and the rest, which may be empty, are on one line each.
     """
 
     name: str

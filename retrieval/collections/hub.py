@@ -15,11 +15,7 @@ _QRELS = (("", "qrels"), ("", "default"), ("-qrels", None))
 
 
 class HubDocuments:
-    """The configuration `corpus` of a data set, streamed.
-
-    Args:
-        dataset: A name on the Hub, such as "BeIR/scifact", or a folder.
-    """
+    """The configuration `corpus` of a data set on the Hub or in a folder, streamed."""
 
     def __init__(self, dataset: str) -> None:
         self._dataset = dataset
@@ -32,12 +28,7 @@ class HubDocuments:
 
 
 class HubQueries:
-    """The configuration `queries` of a data set.
-
-    Args:
-        dataset: A name on the Hub, or a folder.
-        only: The ids to keep; None keeps all.
-    """
+    """The configuration `queries` of a data set; `only` returns the ids to keep."""
 
     def __init__(self, dataset: str, only: Callable[[], frozenset[str]] | None = None) -> None:
         self._dataset, self._only = dataset, only

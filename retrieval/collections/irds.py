@@ -16,22 +16,16 @@ class _Record(Protocol):
     doc_id: str
     query_id: str
     relevance: int
-
-    def default_text(self) -> str: ...
+    default_text: Callable[[], str]
 
 
 class _Dataset(Protocol):
-    def has_docs(self) -> bool: ...
-
-    def has_queries(self) -> bool: ...
-
-    def has_qrels(self) -> bool: ...
-
-    def docs_iter(self) -> Iterable[_Record]: ...
-
-    def queries_iter(self) -> Iterable[_Record]: ...
-
-    def qrels_iter(self) -> Iterable[_Record]: ...
+    has_docs: Callable[[], bool]
+    has_queries: Callable[[], bool]
+    has_qrels: Callable[[], bool]
+    docs_iter: Callable[[], Iterable[_Record]]
+    queries_iter: Callable[[], Iterable[_Record]]
+    qrels_iter: Callable[[], Iterable[_Record]]
 
 
 class IrdsDocuments:
@@ -57,12 +51,7 @@ class IrdsDocuments:
 class IrdsQueries:
     """The queries of one ir_datasets data set, with `default_text()` as their text.
 
-    Args:
-        dataset_id: The catalogue's id.
-
-    Raises:
-        EnvironmentProblem: ir_datasets is not installed.
-        UsageError: The catalogue has no such data set, or it has no queries.
+    The constructor raises what that of `IrdsDocuments` raises.
     """
 
     def __init__(self, dataset_id: str) -> None:
@@ -110,12 +99,10 @@ def _load(dataset_id: str) -> _Dataset:
 
 def _load_with(part: Literal["documents", "queries"], dataset_id: str) -> _Dataset:
     dataset = _load(dataset_id)
-    has_part, option = (
-        (dataset.has_docs(), "--corpus")
-        if part == "documents"
-        else (dataset.has_queries(), "--queries")
-    )
-    if not has_part:
+    has_part, option = dataset.has_docs, "--corpus"
+    if part == "queries":
+        has_part, option = dataset.has_queries, "--queries"
+    if not has_part():
         raise UsageError(
             f"irds:{dataset_id} has no {part}",
             f"name a subset that has some, or a file: {option} FILE",

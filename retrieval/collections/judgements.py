@@ -41,8 +41,6 @@ def read_judgements(source: Path) -> Qrels:
 
 def judgements_sha256(source: Path) -> str:
     """Returns the digest of the file, or of the judgements themselves without a file."""
-    return (
-        sha256_of_value(read_judgements(source))
-        if is_catalogued(source)
-        else sha256_of_file(source)
-    )
+    if is_catalogued(source):
+        return sha256_of_value(read_judgements(source))
+    return sha256_of_file(source)

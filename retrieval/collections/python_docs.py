@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.manifests.records import Document, Query
@@ -30,16 +30,8 @@ MOST_BODY_WORDS = 100
 LEAST_PASSAGES = 100
 
 
-class PythonDocsSummary(BaseModel):
-    """The size of a written collection.
-
-    Attributes:
-        folder: The BEIR folder.
-        passages: Documents in corpus.jsonl.
-        queries: Split -> the number of its queries.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class PythonDocsSummary(BaseModel, frozen=True, extra="forbid"):
+    """The size of a collection in BEIR's layout; `queries` counts those of each split."""
 
     folder: Path
     passages: int
@@ -77,16 +69,10 @@ def write_python_docs(
             f"collection needs at least {LEAST_PASSAGES}",
             "use an interpreter that was installed with its source files",
         )
-    asked = sorted(
-        sorted(items, key=lambda item: seeded_hash(seed, f"ask:{item.query.query_id}"))[
-            : round(len(items) * QUERY_SHARE)
-        ]
-    )
-    _write_jsonl(folder / "corpus.jsonl", (_document_record(item.document) for item in items))
-    _write_jsonl(
-        folder / "queries.jsonl",
-        ({"_id": item.query.query_id, "text": item.query.text} for item in asked),
-    )
+    drawn = sorted(items, key=lambda item: seeded_hash(seed, f"ask:{item.query.query_id}"))
+    asked = sorted(drawn[: round(len(items) * QUERY_SHARE)])
+    _write_jsonl(folder / "corpus.jsonl", (item.document for item in items))
+    _write_jsonl(folder / "queries.jsonl", (item.query for item in asked))
     counts = {}
     for split in SPLITS:
         members = [item for item in asked if split_of(item.query.query_id, seed) == split]
@@ -109,15 +95,12 @@ def known_items(docstrings: Iterable[DocString], passages: int, seed: int) -> li
     usable = [found for found in docstrings if _is_usable(found)]
     summaries = _repeated(_folded(found.summary) for found in usable)
     bodies = _repeated(_folded(found.body) for found in usable)
-    names: set[str] = set()
-    distinct = []
+    distinct: dict[str, DocString] = {}
     for found in usable:
-        ambiguous = _folded(found.summary) in summaries or _folded(found.body) in bodies
-        if not ambiguous and found.name not in names:
-            names.add(found.name)
-            distinct.append(found)
-    distinct.sort(key=lambda found: seeded_hash(seed, f"take:{found.name}"))
-    return sorted(_known_item(found) for found in distinct[:passages])
+        if _folded(found.summary) not in summaries and _folded(found.body) not in bodies:
+            distinct.setdefault(found.name, found)
+    drawn = sorted(distinct.values(), key=lambda found: seeded_hash(seed, f"take:{found.name}"))
+    return sorted(_known_item(found) for found in drawn[:passages])
 
 
 def split_of(query_id: str, seed: int) -> str:
@@ -147,12 +130,10 @@ def _repeated(texts: Iterable[str]) -> set[str]:
     return {text for text, times in Counter(texts).items() if times > 1}
 
 
-def _document_record(document: Document) -> dict[str, str]:
-    return {"_id": document.doc_id, "title": document.title, "text": document.text}
-
-
-def _write_jsonl(path: Path, records: Iterable[dict[str, str]]) -> None:
-    lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
+def _write_jsonl(path: Path, records: Iterable[Document | Query]) -> None:
+    # BEIR calls the id of both `_id`.
+    rows = [dict(zip(("_id", *r._fields[1:]), r, strict=True)) for r in records]
+    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
     write_whole(path, "".join(lines).encode())
 
 

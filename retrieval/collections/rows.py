@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,12 +20,7 @@ _TOLD: set[str] = set()
 
 
 class Row(NamedTuple):
-    """One record of a file.
-
-    Attributes:
-        number: The line of a text file or the row of a Parquet file, from 1.
-        fields: Column name -> value.
-    """
+    """One record of a file; its number is that of its line or Parquet row, from 1."""
 
     number: int
     fields: Mapping[str, object]
@@ -48,16 +43,15 @@ def read_rows(
     """
     if not path.is_file():
         raise UsageError(f"there is no file {path}", "check the path")
-    readers: dict[str, Callable[[], Iterator[Row]]] = {
-        ".jsonl": lambda: _jsonl_rows(path),
-        ".tsv": lambda: _tsv_rows(path, columns, names),
-        ".parquet": lambda: _parquet_rows(path),
-    }
-    if path.suffix not in readers:
-        raise UsageError(
-            f"{path} is not a .jsonl, .tsv or .parquet file", "convert it to one of the three"
-        )
-    return readers[path.suffix]()
+    if path.suffix == ".jsonl":
+        return _jsonl_rows(path)
+    if path.suffix == ".tsv":
+        return _tsv_rows(path, columns, names)
+    if path.suffix == ".parquet":
+        return _parquet_rows(path)
+    raise UsageError(
+        f"{path} is not a .jsonl, .tsv or .parquet file", "convert it to one of the three"
+    )
 
 
 def unit_of(path: Path) -> str:
@@ -92,8 +86,7 @@ def _jsonl_rows(path: Path) -> Iterator[Row]:
             record = json.loads(line)
         except ValueError as error:
             raise UsageError(
-                f"{path} line {number} is not JSON: {error}",
-                "write one JSON object per line",
+                f"{path} line {number} is not JSON: {error}", "write one JSON object per line"
             ) from None
         if not isinstance(record, dict):
             raise UsageError(
@@ -111,25 +104,20 @@ def _tsv_rows(
     if first is None:
         return
     second = next(lines, None)
-    header = _tsv_header(path, first, second, columns, names)
-    identity = find_columns(names, header.fields).id
-    below = [line for line in (first, second) if line is not None][header.is_written :]
+    header, is_written = _tsv_header(path, first, second, columns, names)
+    identity = find_columns(names, header).id
+    below = [line for line in (first, second) if line is not None][is_written:]
     for number, line in itertools.chain(below, lines):
         cells = line.split("\t")
-        if len(cells) != len(header.fields):
+        if len(cells) != len(header):
             raise UsageError(
-                f"{path} line {number} has {len(cells)} columns, not {len(header.fields)}",
+                f"{path} line {number} has {len(cells)} columns, not {len(header)}",
                 "separate columns by one tab each; write texts with tabs or line breaks as JSONL",
             )
-        fields = dict(zip(header.fields, cells, strict=True))
+        fields = dict(zip(header, cells, strict=True))
         if '"' in line:
             _look_at_quotes(path, number, fields, identity)
         yield Row(number, fields)
-
-
-class _Header(NamedTuple):
-    fields: tuple[str, ...]
-    is_written: bool
 
 
 def _tsv_header(
@@ -138,11 +126,12 @@ def _tsv_header(
     second: tuple[int, str] | None,
     columns: Mapping[int, tuple[str, ...]],
     names: ColumnNames,
-) -> _Header:
+) -> tuple[tuple[str, ...], bool]:
+    """Returns the names of the columns, and whether the first line holds them."""
     cells = first[1].split("\t")
     where = f"{path} line {first[0]}"
     if is_header(where, cells, second[1].split("\t") if second else None, names):
-        return _Header(tuple(cells), True)
+        return tuple(cells), True
     if len(cells) not in columns:
         shapes = " or ".join(", ".join(c) for c in columns.values())
         raise UsageError(
@@ -152,7 +141,7 @@ def _tsv_header(
     fields = columns[len(cells)]
     shown = ", ".join(field.removeprefix("_") for field in fields)
     _say_once(f"no header in {path}; columns taken as {shown} (first {shown[:2]}: {cells[0]})")
-    return _Header(fields, False)
+    return fields, False
 
 
 def _look_at_quotes(

@@ -15,12 +15,7 @@ from rankgen.manifests.run.query_table import QueryTable
 def sample_queries(queries: QueryTable, n: int, seed: int) -> Iterator[Query]:
     """Returns the `n` queries with the smallest hashes of seed and id, in the order of the hash.
 
-    A sample is the beginning of every larger sample with the same seed.
-
-    Args:
-        queries: All queries.
-        n: Size of the sample, at least 1.
-        seed: Any integer.
+    A sample is the beginning of every larger sample with the same seed, which is any integer.
 
     Raises:
         UsageError: `n` is below 1 or exceeds the number of queries.

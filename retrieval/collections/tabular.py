@@ -7,13 +7,7 @@ from pathlib import Path
 
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Document, Query
-from rankgen.retrieval.collections.column_names import (
-    DOCUMENT,
-    QUERY,
-    ColumnNames,
-    Found,
-    find_columns,
-)
+from rankgen.retrieval.collections.column_names import DOCUMENT, QUERY, ColumnNames, find_columns
 from rankgen.retrieval.collections.rows import read_rows, unit_of
 
 SUFFIXES = (".jsonl", ".tsv", ".parquet")
@@ -26,9 +20,6 @@ class TabularDocuments:
     `column_names.DOCUMENT` such as `_id`, `doc_id` or `docno`, and `text`, `contents` or `passage`;
     other columns are ignored. A TSV file without a header has the columns id, text or id, title,
     text.
-
-    Args:
-        path: A `.jsonl`, `.tsv` or `.parquet` file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,15 +38,11 @@ class TabularQueries:
 
     A row has an id and a text, under names in `column_names.QUERY` such as `_id`, `query_id` or
     `qid`, and `text`, `query` or `title`. A TSV file without a header has the columns id, text.
-
-    Args:
-        path: A `.jsonl`, `.tsv` or `.parquet` file.
-        only: The ids to keep; None keeps all.
+    Queries whose ids are not in `only` are left out; None keeps all.
     """
 
     def __init__(self, path: Path, only: frozenset[str] | None = None) -> None:
-        self._path = path
-        self._only = only
+        self._path, self._only = path, only
 
     def queries(self) -> Iterator[tuple[str, Query]]:
         """Yields (file and line, query); see `QuerySource`."""
@@ -76,18 +63,13 @@ def document_of(where: str, fields: Mapping[str, object]) -> Document:
     Raises:
         UsageError: The row has no id or no text, or one of another type.
     """
-    found = find_columns(DOCUMENT, tuple(fields))
-    return Document(
-        _identity(where, fields, found, DOCUMENT),
-        "" if found.title is None else _string(where, found.title, fields[found.title]),
-        _text(where, fields, found, DOCUMENT),
-    )
+    return Document(*_id_title_text(where, fields, DOCUMENT))
 
 
 def query_of(where: str, fields: Mapping[str, object]) -> Query:
     """Reads one row of queries; see `document_of`."""
-    found = find_columns(QUERY, tuple(fields))
-    return Query(_identity(where, fields, found, QUERY), _text(where, fields, found, QUERY))
+    identity, _, text = _id_title_text(where, fields, QUERY)
+    return Query(identity, text)
 
 
 def table_in(folder: Path, stem: str) -> Path:
@@ -96,10 +78,9 @@ def table_in(folder: Path, stem: str) -> Path:
     Raises:
         UsageError: There is no such file, or more than one.
     """
-    found = [folder / f"{stem}{suffix}" for suffix in SUFFIXES]
-    found = [path for path in found if path.is_file()]
-    wanted = f"{stem}.jsonl, {stem}.tsv or {stem}.parquet"
+    found = [path for suffix in SUFFIXES if (path := folder / f"{stem}{suffix}").is_file()]
     if not found:
+        wanted = f"{stem}.jsonl, {stem}.tsv or {stem}.parquet"
         raise UsageError(f"{folder} has no {wanted}", f"put one there, or name it: --{stem} FILE")
     if len(found) > 1:
         names = " and ".join(path.name for path in found)
@@ -107,27 +88,25 @@ def table_in(folder: Path, stem: str) -> Path:
     return found[0]
 
 
-def _identity(where: str, fields: Mapping[str, object], found: Found, names: ColumnNames) -> str:
-    name = found.id
-    value = None if name is None else fields[name]
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if name is None or value is None:
+def _id_title_text(
+    where: str, fields: Mapping[str, object], names: ColumnNames
+) -> tuple[str, str, str]:
+    found = find_columns(names, tuple(fields))
+    value = None if found.id is None else fields[found.id]
+    if found.id is None or value is None:
         raise UsageError(
             f"{where} has no id; its fields are {_listed(fields)}",
             "write the field " + " or ".join(names.ids),
         )
-    return _string(where, name, value)
-
-
-def _text(where: str, fields: Mapping[str, object], found: Found, names: ColumnNames) -> str:
-    name = found.text
-    if name is None:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    identity = str(value) if is_number else _string(where, found.id, value)
+    title = "" if found.title is None else _string(where, found.title, fields[found.title])
+    if found.text is None:
         raise UsageError(
             f"{where} has no text; its fields are {_listed(fields)}",
             f"write the field {' or '.join(names.texts)}; it may be empty",
         )
-    return _string(where, name, fields[name])
+    return identity, title, _string(where, found.text, fields[found.text])
 
 
 def _listed(fields: Mapping[str, object], limit: int = 12) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from rankgen.manifests.score_order import in_32_bits
 from rankgen.manifests.trec import RunLine, trec_eval_order
@@ -14,11 +14,10 @@ from rankgen.manifests.trec import RunLine, trec_eval_order
 Order = Literal["score", "rank"]
 
 
-class RunLosses(BaseModel):
+class RunLosses(BaseModel, frozen=True, extra="forbid"):
     """What a recorded run lacks or leaves undecided, counted over the queries that are asked.
 
     Attributes:
-        queries: Queries that are asked.
         queries_without_lines: Queries that are not in the run.
         short_lists: Lists with fewer documents than the depth.
         duplicate_rows: Lines that repeat a document of their list; they are left out.
@@ -29,8 +28,6 @@ class RunLosses(BaseModel):
         top10_differences: Positions 1 to 10 where the orders by score and by rank differ.
         rows_without_document: Lines within the depth whose document the collection lacks.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     queries: int = 0
     queries_without_lines: int = 0
@@ -44,11 +41,7 @@ class RunLosses(BaseModel):
 
 
 class Tally:
-    """Counts `RunLosses` list by list.
-
-    Args:
-        depth: How many documents of a list are kept.
-    """
+    """Counts `RunLosses` of lists that are cut to a depth, one by one."""
 
     def __init__(self, depth: int) -> None:
         self._depth = depth
@@ -84,9 +77,10 @@ class Tally:
 
     def losses(self, queries_without_lines: int) -> RunLosses:
         """Returns the counts; queries without lines are asked too, so they count as queries."""
-        counts = dict(self._counts)
-        counts["queries"] = counts.get("queries", 0) + queries_without_lines
-        return RunLosses(queries_without_lines=queries_without_lines, **counts)
+        missing = Counter(
+            queries=queries_without_lines, queries_without_lines=queries_without_lines
+        )
+        return RunLosses(**(self._counts + missing))
 
 
 def ordered(rows: Iterable[RunLine], order: Order) -> list[RunLine]:
