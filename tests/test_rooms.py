@@ -13,7 +13,10 @@ MAY_IMPORT = {
     "manifests": {"manifests"},
     "retrieval": {"manifests", "retrieval"},
     "students": {"manifests", "retrieval", "students"},
+    "generator": {"manifests", "retrieval", "generator"},
 }
+# Only the command line and the functions that it calls see every room.
+SEE_ALL = {ROOT / "generator" / "commands", ROOT / "generator" / "api"}
 
 
 def files_of(room: str) -> dict[str, Path]:
@@ -36,10 +39,12 @@ def imported(file: Path) -> set[tuple[str, str]]:
 @pytest.mark.parametrize("room", MAY_IMPORT)
 def test_a_room_imports_only_those_below_it(room: str) -> None:
     for file in files_of(room).values():
+        if file.parent in SEE_ALL:
+            continue
         assert {module.split(".")[1] for module, _ in imported(file)} <= MAY_IMPORT[room], file
 
 
-@pytest.mark.parametrize("room", ["manifests", "retrieval"])
+@pytest.mark.parametrize("room", MAY_IMPORT)
 def test_no_files_import_each_other(room: str) -> None:
     files = files_of(room)
     graph = {

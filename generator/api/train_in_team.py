@@ -51,7 +51,7 @@ def train_in_team(settings: TrainSettings, workers: int, ray_address: str | None
 
 def _warn_if_slow(settings: TrainSettings) -> None:
     """Says here what the workers, whose own output nobody sees, would say of this machine."""
-    from rankgen.students.model.hardware import choose_device
+    from rankgen.students.model.device import choose_device
     from rankgen.students.model.precision import resolve_precision
 
     resolve_precision(settings.precision, choose_device(settings.device).type)

@@ -84,7 +84,7 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
 
 def _with_resolved_precision(settings: EvaluationSettings) -> EvaluationSettings:
     """Returns the settings with what `auto` means here, as scores are kept and shown under it."""
-    from rankgen.students.model.hardware import choose_device
+    from rankgen.students.model.device import choose_device
     from rankgen.students.model.precision import resolve_precision
 
     precision = resolve_precision(settings.precision, choose_device(settings.device).type)

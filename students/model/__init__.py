@@ -2,5 +2,5 @@
 
 `cross_encoder` loads it, `pair_template` and `tokens` make its input, and `cuts` says where texts
 are cut. `scoring` turns pairs into scores, `packing` and `packed_forward` do so without padding;
-`hardware`, `precision` and `compile` make the best of the machine.
+`device`, `hardware`, `precision` and `compile` make the best of the machine.
 """

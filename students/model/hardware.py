@@ -8,15 +8,14 @@ from dataclasses import dataclass
 
 import torch
 
-from rankgen.manifests.errors import EnvironmentProblem, UsageError
 from rankgen.students.choices import Precision
+from rankgen.students.model.device import choose_device
 from rankgen.students.model.precision import resolve_precision
 
 # Chunks of about 25 pairs of 95 tokens are fastest on a CPU (they fit its caches); a GPU wants
 # enough tokens to fill it.
 CHUNK_TOKENS = {"cpu": 2_400, "cuda": 65_536}
 STEP_TOKENS = {"cpu": 24_000, "cuda": 131_072}
-DEVICE_HINT = "use --device auto, cpu, cuda or cuda:N"
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 # glibc refuses more on a 64-bit machine.
 LARGEST_MMAP_THRESHOLD = 32 << 20
@@ -49,8 +48,7 @@ def choose_hardware(
     """Resolves `auto` and checks that the machine has what was asked for.
 
     Raises:
-        UsageError: `device` is unknown.
-        EnvironmentProblem: A GPU is asked for and torch sees none.
+        RankgenError: See `choose_device`.
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -62,25 +60,6 @@ def choose_hardware(
         chunk_tokens=chunk_tokens or CHUNK_TOKENS[chosen.type],
         step_tokens=step_tokens or STEP_TOKENS[chosen.type],
     )
-
-
-def choose_device(device: str = "auto") -> torch.device:
-    """Returns the device; `auto` means a GPU where torch sees one.
-
-    Raises:
-        UsageError: `device` is unknown.
-        EnvironmentProblem: A GPU is asked for and torch sees none.
-    """
-    fastest = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        chosen = torch.device(fastest if device == "auto" else device)
-    except RuntimeError:
-        raise UsageError(f"'{device}' is not a device", DEVICE_HINT) from None
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise EnvironmentProblem("torch sees no GPU here", "use --device cpu")
-    if chosen.type not in CHUNK_TOKENS:
-        raise UsageError(f"'{device}' is not a supported device", DEVICE_HINT)
-    return chosen
 
 
 def keep_freed_memory() -> None:

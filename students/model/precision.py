@@ -49,7 +49,7 @@ def precision_of_worker(device: str, asked: str) -> tuple[str, str | None]:
         EnvironmentProblem: A GPU is asked for and there is none.
     """
     # torch loads here, so that a driver needs none.
-    from rankgen.students.model.hardware import choose_device
+    from rankgen.students.model.device import choose_device
 
     return precision_and_warning(as_precision(asked), choose_device(device).type)
 

@@ -13,7 +13,8 @@ from rankgen.students.choices import EVIDENCE_WEIGHTS, Precision
 from rankgen.students.losses import LOSSES, LossPart, parse_loss
 from rankgen.students.model.compile import compile_layers
 from rankgen.students.model.cross_encoder import CrossEncoder, load_backbone
-from rankgen.students.model.hardware import Hardware, choose_device, choose_hardware, place
+from rankgen.students.model.device import choose_device
+from rankgen.students.model.hardware import Hardware, choose_hardware, place
 from rankgen.students.model.packed_forward import why_padded
 from rankgen.students.model.precision import resolve_precision
 from rankgen.students.training.evidence import PairEvidence, read_evidence
