@@ -136,7 +136,7 @@ def test_a_query_without_candidates_is_named_and_can_be_accepted(
     command = ["retrieve", "--collection", collection, "--retriever", recorded(tmp_path)]
     command += ["--missing", "drop", "--out", tmp_path / "out"]
     answer = refused(*command, code=4)
-    assert "query 2 of 2 is not in" in answer
+    assert f"1 of 2 queries has no result in {tmp_path / 'out'} (first: 2: " in answer
     assert "found no candidates" in answer
     assert "--max-failed 1" in answer
     accepted = CliRunner().invoke(app, [*map(str, command), "--max-failed", "1"])

@@ -207,10 +207,11 @@ def _summary(job: ShardJob, records: dict[int, CommitRecord], resumed: int) -> J
     quarantined = {q: why for r in records.values() for q, why in r.quarantined.items()}
     if len(quarantined) > job.max_failed:
         query_id, reason = min(quarantined.items())
-        have = "query has" if len(quarantined) == 1 else "queries have"
+        plural = "query" if len(job.queries) == 1 else "queries"
+        have = "has" if len(quarantined) == 1 else "have"
         raise IncompleteRun(
-            f"{len(quarantined)} of {len(job.queries)} {have} no result in {job.run.root} "
-            f"(first: {query_id}: {reason})",
+            f"{len(quarantined)} of {len(job.queries)} {plural} {have} no result in "
+            f"{job.run.root} (first: {query_id}: {reason})",
             "repeat the command to try again, or accept the loss with "
             f"--max-failed {len(quarantined)}",
         )
