@@ -39,6 +39,9 @@ class TokenStore:
         number = self.position[key]
         return self.ids[self.offsets[number] : self.offsets[number + 1]]
 
+    def __len__(self) -> int:
+        return len(self.position)
+
 
 def without_presets(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     """Removes the truncation and padding that a tokenizer.json may preset.
