@@ -7,10 +7,7 @@ the packed forward pass both call them; lengths stay dynamic.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
-
-import torch
 
 from rankgen.manifests.errors import EnvironmentProblem
 
@@ -28,16 +25,12 @@ def compile_layers(model: PreTrainedModel) -> None:
     Raises:
         EnvironmentProblem: The layers of the model's class are unknown.
     """
-    parts = list(_named(model, _PARTS)) or list(_named(model, _LAYERS))
+    named = list(model.named_modules())
+    parts = [module for name, module in named if _PARTS.search(name)]
+    parts = parts or [module for name, module in named if _LAYERS.search(name)]
     if not parts:
         raise EnvironmentProblem(
             f"the layers of a {type(model).__name__} cannot be compiled", "train without --compile"
         )
     for part in parts:
         part.compile(dynamic=True)
-
-
-def _named(model: PreTrainedModel, pattern: re.Pattern[str]) -> Iterator[torch.nn.Module]:
-    for name, module in model.named_modules():
-        if pattern.search(name):
-            yield module

@@ -31,5 +31,4 @@ def geometric_mean(values: Sequence[float]) -> float:
 
 def root_mean_square(values: Iterable[float]) -> float:
     """Returns the root mean square, which Table 2 of arXiv 2405.07920 calls "G. Mean"."""
-    squares = [value * value for value in values]
-    return math.sqrt(math.fsum(squares) / len(squares))
+    return math.sqrt(arithmetic_mean([value * value for value in values]))

@@ -98,10 +98,10 @@ def reproduce(
     foreign: list[str] = []
     short: list[str] = []
     for system, files in runs.items():
-        values, *lost = _measured(system, files, judged)
+        values, its_foreign, its_short = _measured(system, files, judged)
         ours[system] = tuple(_cell(column, values) for column in table.columns)
-        foreign += lost[0]
-        short += lost[1]
+        foreign += its_foreign
+        short += its_short
     filled = {system: row for system, row in ours.items() if row.count(None) < len(row)}
     return Reproduction(
         name=name,

@@ -92,7 +92,9 @@ class TrainingRun:
         seconds = time.monotonic() - began
         state.step += 1
         state.pairs += report.pairs
-        state.recent_loss = _moving(state.recent_loss, report.loss, state.step)
+        share = 1 / min(state.step, LOSS_MEMORY)
+        average = report.loss if state.recent_loss is None else state.recent_loss
+        state.recent_loss = average + share * (report.loss - average)
         self._count_seconds()
         pace = round(report.pairs / seconds, 2)
         rate = report.learning_rate
@@ -193,10 +195,3 @@ class TrainingRun:
             seconds=round(state.seconds, 1),
             ended_by=ended_by,
         )
-
-
-def _moving(average: float | None, loss: float, step: int) -> float:
-    if average is None:
-        return loss
-    share = 1 / min(step, LOSS_MEMORY)
-    return average + share * (loss - average)

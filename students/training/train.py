@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.run.recipe_lock import write_recipe
+from rankgen.manifests.run.recipe_lock import check_recipe, write_recipe
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.students.choices import EVIDENCE_WEIGHTS, Precision
 from rankgen.students.losses import LOSSES, LossPart, parse_loss
@@ -28,10 +28,10 @@ from rankgen.students.training.student_folder import finished_summary, publish_s
 from rankgen.students.training.summary import TrainSummary
 from rankgen.students.training.team import Team, current_team
 from rankgen.students.training.training_facts import (
-    check_training,
     held_precision,
     recipe_path,
     training_facts,
+    with_identity,
     with_pinned_backbone,
 )
 
@@ -63,7 +63,7 @@ def train_student(settings: TrainSettings) -> TrainSummary:
         settings = _with_precision(settings, held, team)
     facts = training_facts(settings)
     if is_begun:
-        check_training(settings.out, facts)
+        check_recipe(recipe_path(settings.out), facts, with_identity)
     if finished is not None:
         return finished
     epochs_steps = math.ceil(settings.epochs * len(lists.lists) / settings.queries_per_step)

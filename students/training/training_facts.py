@@ -8,7 +8,7 @@ from typing import get_args
 
 from rankgen.manifests.errors import RankgenError
 from rankgen.manifests.models.model_source import model_identity, pinned_model
-from rankgen.manifests.run.recipe_lock import Facts, check_recipe, tables_digest
+from rankgen.manifests.run.recipe_lock import Facts, tables_digest
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.retrieval.collections.judgements import judgements_sha256
 from rankgen.students.choices import EVIDENCE_WEIGHTS, Precision
@@ -61,17 +61,7 @@ def training_facts(settings: TrainSettings) -> dict[str, object]:
     return facts
 
 
-def check_training(out: Path, facts: Facts) -> None:
-    """Compares a training's facts to those that the training in `out` began with.
-
-    Raises:
-        UsageError: They differ; the message shows how.
-        IntegrityProblem: The facts it began with cannot be read.
-    """
-    check_recipe(recipe_path(out), facts, _with_identity)
-
-
-def _with_identity(held: Facts) -> Facts:
+def with_identity(held: Facts) -> Facts:
     """Replaces the name that earlier versions recorded for the backbone by an identity.
 
     The model that the name refers to now is the best guess at what it was.
