@@ -148,7 +148,7 @@ _BODIES = st.lists(st.integers(0, 7), min_size=1, max_size=9).map(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(body=_BODIES, wrappers=_WRAPPERS, k=st.integers(1, 6))
 def test_formatting_never_changes_what_is_read(body: str, wrappers: list[str], k: int) -> None:
     text = body
@@ -395,7 +395,7 @@ _ANSWERS = st.one_of(
 )
 
 
-@settings(max_examples=10_000, deadline=None)
+@settings(max_examples=10_000)
 @given(text=_ANSWERS, k=st.integers(1, 20), cut=st.booleans())
 @example(text="[1] > [2] > [3] > [4] > [5] > [6] > [7]", k=7, cut=True)
 def test_fuzzed_answers_agree_with_an_oracle(text: str, k: int, cut: bool) -> None:

@@ -81,14 +81,14 @@ def test_output_budgets(tokenizer: TeacherTokenizer, k: int, tokens: int) -> Non
     assert tokenizer.permutation_tokens(k) == tokens
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(order=st.permutations(range(1, 21)))
 def test_every_permutation_needs_the_same_tokens(order: list[int]) -> None:
     tokenizer = load_tokenizer(BUNDLED, None, "zephyr")
     assert len(tokenizer.plain(" > ".join(f"[{i}]" for i in order))) == 90
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=st.text(alphabet=st.characters(codec="utf-8"), max_size=80))
 def test_the_bundled_tokenizer_is_sentencepieces(text: str) -> None:
     import mistral_common
@@ -108,7 +108,7 @@ _TEXT = st.text(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(query=_TEXT, passages=st.lists(_TEXT, min_size=1, max_size=5))
 def test_assembled_ids_equal_whole_text_ids(query: str, passages: list[str]) -> None:
     tokenizer = load_tokenizer(BUNDLED, None, "zephyr")
@@ -201,7 +201,7 @@ def test_an_endless_query_is_cut_and_the_work_ends(tokenizer: TeacherTokenizer, 
     assert "[20] some words here" in built.messages[1].content
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     query=st.text(alphabet="ab \u6f22\U0001d4b3[1]", max_size=400),
     passages=st.lists(st.text(alphabet="cd \u6f22\U0001d4b3[1]", max_size=900), min_size=1),

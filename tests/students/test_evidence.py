@@ -116,7 +116,7 @@ def slow_levels(size: int, windows: list[Window]) -> dict[tuple[int, int], int]:
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(runs())
 def test_levels_equal_a_slow_reading(run: tuple[int, list[Window]]) -> None:
     levels = pair_levels(*run)

@@ -114,7 +114,7 @@ def lists(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=lists(), shift=st.floats(-50, 50))
 def test_shift_permutation_and_padding_change_nothing(
     name: str, data: tuple[Tensor, Tensor], shift: float

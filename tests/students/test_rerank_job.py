@@ -50,7 +50,7 @@ def test_what_was_not_scored_follows_in_the_order_of_the_first_stage() -> None:
     assert ordered.scores == (2.0, 1.0, 0.0, -1.0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.floats(-(2.0**100), 2.0**100, width=32) | st.sampled_from([0.0, 1.0, 1e8]), max_size=12
