@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rankgen.manifests.errors import IntegrityProblem, UsageError
@@ -64,7 +64,6 @@ def split(ids: Iterable[str], shards: int) -> list[list[str]]:
     return [[q.query_id for q in table.of_shard(shard, shards)] for shard in range(shards)]
 
 
-@settings(deadline=None)
 @given(st.sets(st.text(min_size=1), min_size=1, max_size=60), st.integers(1, 12), st.randoms())
 def test_shards_partition_the_queries_whatever_their_order(
     ids: set[str], shards: int, shuffled: random.Random
