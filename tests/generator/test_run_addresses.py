@@ -107,7 +107,7 @@ def test_a_kept_session_follows_the_address(marked: str) -> None:
             assert "far_away" in resources()
             job = ray.get_runtime_context().get_job_id()
             with (
-                pytest.raises(UsageError, match=f"with Ray at {marked} and cannot use this mach"),
+                pytest.raises(UsageError, match=f"uses Ray at {marked} and cannot use Ray at this"),
                 ray_session(None),
             ):
                 pass

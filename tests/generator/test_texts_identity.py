@@ -63,5 +63,5 @@ def test_a_teacher_that_reads_no_texts_does_not_mind_them(tmp_path: Path) -> Non
 def test_a_worker_that_sees_other_texts_does_not_start(tmp_path: Path) -> None:
     planned, seen = candidates(tmp_path / "one", "x"), candidates(tmp_path / "other", "y")
     teacher = LabelSettings(teacher="minilm").resolved()
-    with pytest.raises(EnvironmentProblem, match="not those that the run was planned on"):
+    with pytest.raises(EnvironmentProblem, match="differ from those in the run's plan"):
         LabelFactory(seen.root, teacher, digest_of_documents(planned))()
