@@ -41,7 +41,8 @@ def _step(
     step.__name__ = step.__qualname__ = run.__name__.removeprefix("run_")
     keywords = inspect.signature(settings).parameters.values()
     bare = [keyword.replace(annotation=keyword.empty) for keyword in keywords]
-    step.__signature__ = inspect.Signature(bare)  # type: ignore[attr-defined]  # for help()
+    # What `help()` and notebooks show; functions have no such attribute for type checkers.
+    step.__signature__ = inspect.Signature(bare)  # type: ignore[attr-defined]
     told = (f"    {name}: {option.help}" for name, _, option, _ in options_of(model))
     step.__doc__ = "\n".join([f"{inspect.getdoc(run)}\n\nArgs:", *told])
     return step

@@ -51,7 +51,8 @@ def command(name: str, run: Callable[..., None]) -> Callable[..., None]:
 
     options = [_parameter(*found) for model in models.values() for found in options_of(model)]
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    invoke.__signature__ = inspect.Signature([context, *options])  # type: ignore[attr-defined]  # Typer reads it
+    # Typer reads the options from it; functions have no such attribute for type checkers.
+    invoke.__signature__ = inspect.Signature([context, *options])  # type: ignore[attr-defined]
     return reported(invoke)
 
 
@@ -110,6 +111,8 @@ def _typer_type(field: FieldInfo) -> object:
     if get_origin(kind) is tuple:
         members = get_args(kind)
         if members[-1] is Ellipsis:
-            return list[members[0] if members[0] in SIMPLE else str]  # type: ignore[misc]  # a value
+            member = members[0] if members[0] in SIMPLE else str
+            # The member is known only when this runs, so no type checker can read it.
+            return list[member]  # type: ignore[valid-type]
         return kind
     return kind if kind in SIMPLE else list[str] if get_origin(kind) is dict else str

@@ -127,7 +127,8 @@ def _missing_answer_start(
         if render(turns, False) != prompt:
             return ""
         whole = render(answered, False)
-    except Exception:  # As above; this template does not accept answers.
+    # A template refuses by any exception that it likes; this one does not accept answers.
+    except Exception:
         return ""
     head, mark, _ = whole.partition(_ANSWER_MARK)
     start = head[len(prompt) :]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -63,7 +64,8 @@ def test_a_training_gives_its_metrics(
     orders = {"q1": ["a", "b", "c"], "q2": ["b", "a", "c"]}
     texts = {"a": "one text", "b": "another text", "c": "a third text"}
     rankings = write_rankings("rankings", orders, dict.fromkeys(orders, "a query"), texts)
-    student = rankgen.train_student(
+    train = partial(
+        rankgen.train_student,
         rankings=rankings,
         backbone=tiny_backbone,
         out=tmp_path / "student",
@@ -71,17 +73,11 @@ def test_a_training_gives_its_metrics(
         queries_per_step=2,
         device="cpu",
     )
+    student = train()
     assert student.summary.steps == 3
     rows = student.table()
     assert rows["step"].to_pylist() == [1, 2, 3]
     assert all(loss > 0 for loss in rows["loss"].to_pylist())
-    again = rankgen.train_student(
-        rankings=rankings,
-        backbone=tiny_backbone,
-        out=tmp_path / "student",
-        max_steps=3,
-        queries_per_step=2,
-        device="cpu",
-    )
+    again = train()
     assert again.summary.was_finished
     assert again.table() == rows
