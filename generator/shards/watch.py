@@ -175,9 +175,10 @@ def watched(run: RunDirectory, plan: Plan, unit: str, events: WatchedEvents) -> 
     def write() -> None:
         # Errors here do not matter, or the run's data meets them too.
         with contextlib.suppress(Exception):
-            remove_once()
-        with contextlib.suppress(Exception):
             write_report(run, watch.report())
+        # Afterwards, so that there is always a driver to show.
+        with contextlib.suppress(Exception):
+            remove_once()
 
     with repeated(write, every, LAST_WRITE_SECONDS):
         try:

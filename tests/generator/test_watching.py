@@ -206,8 +206,10 @@ def test_a_run_is_watched_while_its_driver_works_dies_and_is_followed_by_another
     second = watched.start()
     until(lambda: in_flight(watched), "no second driver")
     until(
-        lambda: watched.status()["drivers"][0]["driver"].endswith(f"-{second.pid}"),
-        "the second driver writes no report",
+        lambda: (
+            [d["driver"].split("-")[-1] for d in watched.status()["drivers"]] == [str(second.pid)]
+        ),
+        "the second driver's report is not the only one",
     )
     watcher = subprocess.Popen(
         [RANKGEN, "status", "--watch", str(watched.out)], stdout=subprocess.PIPE, text=True
