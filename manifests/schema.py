@@ -11,7 +11,7 @@ from functools import partial
 
 import pyarrow as pa
 
-SCHEMA_VERSION, SCHEMA_MINOR_VERSION = 1, 1
+SCHEMA_VERSION, SCHEMA_MINOR_VERSION = 1, 2
 NOT_RETRIEVED = 0
 
 
@@ -46,6 +46,9 @@ RANKINGS = pa.schema(
         _required("prompt_tokens", pa.int64()),
         _required("output_tokens", pa.int64()),
         _required("candidates_sha256", pa.string()),
+        # What the teacher thinks of each document, aligned with doc_ids, higher is better; the
+        # manifest says in which unit. Null where it gave an order alone. Added in 1.2.
+        pa.field("teacher_scores", pa.list_(pa.float32())),
     ]
 )
 

@@ -22,6 +22,7 @@ from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.records import Candidates
 from rankgen.manifests.schema import RANKINGS, WINDOWS
 from rankgen.manifests.storage.digest import sha256_of_lines
+from rankgen.manifests.teacher_scores import fault_of_scores
 
 USABLE = (WindowOutcome.OK, WindowOutcome.REPAIRED, WindowOutcome.TRUNCATED)
 AGAIN = "repeat the command to try again"
@@ -113,6 +114,8 @@ def validate_rankings(
         raise IntegrityProblem("an attempt's windows do not belong to its rankings", AGAIN)
     spent = _tokens_by_query(tables["windows"])
     for row in rows:
+        if fault := fault_of_scores(row["teacher_scores"], len(row["doc_ids"])):
+            raise IntegrityProblem(f"the ranking of query {row['query_id']}: {fault}", AGAIN)
         calls = evidence[row["query_id"]]
         if len(calls) != row["windows"] or replayed(calls, len(row["doc_ids"])) != [
             position - 1 for position in row["retrieval_positions"]
@@ -178,6 +181,7 @@ def _ranking_row(ranking: QueryRanking, candidates: Candidates) -> dict[str, obj
         "prompt_tokens": usage.prompt,
         "output_tokens": usage.output,
         "candidates_sha256": candidates.digest(),
+        "teacher_scores": None,
     }
 
 

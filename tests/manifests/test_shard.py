@@ -11,7 +11,7 @@ import pytest
 
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.run.run_directory import RunDirectory, read_shard
-from rankgen.manifests.schema import CANDIDATES, TABLES
+from rankgen.manifests.schema import CANDIDATES, SCHEMA_MINOR_VERSION, TABLES
 from rankgen.manifests.storage.shard import write_shard
 
 
@@ -40,7 +40,7 @@ def test_the_footer_names_table_version_and_recipe(tmp_path: Path) -> None:
     write_shard(tmp_path / "a.parquet", "candidates", rows(["1"]), "abc")
     metadata = pq.read_schema(tmp_path / "a.parquet").metadata
     assert metadata[b"rankgen.fingerprint"] == b"abc"
-    assert metadata[b"rankgen.schema_version"] == b"1.1"
+    assert metadata[b"rankgen.schema_version"] == f"1.{SCHEMA_MINOR_VERSION}".encode()
     assert metadata[b"rankgen.table"] == b"candidates"
 
 
@@ -100,7 +100,8 @@ def test_other_columns_are_refused_in_one_sentence(
 ) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(change(rows(["1"])), path)
-    sentence = f"a.parquet is not a shard of candidates version 1.1 or earlier: {problem}"
+    version = f"1.{SCHEMA_MINOR_VERSION}"
+    sentence = f"a.parquet is not a shard of candidates version {version} or earlier: {problem}"
     with pytest.raises(IntegrityProblem, match=sentence) as caught:
         read_shard(path, "candidates")
     assert caught.value.hint == "was it written by another version of rankgen?"
