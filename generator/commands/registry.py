@@ -36,6 +36,7 @@ COMMANDS = {
     "evaluate": Command(
         "Score first stage, teachers and students as trec_eval does.", is_step=True
     ),
+    "compare": Command("Tell how far the rankings of runs agree, and what each cost."),
     "reproduce": Command("Print the paper's figures beside your own, and what is missing."),
     "run": Command("Run a recipe; repeat the command to resume it."),
     "quickstart": Command(
