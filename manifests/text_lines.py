@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from rankgen.manifests.errors import UsageError
@@ -22,25 +22,39 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
     Raises:
         UsageError: The file is missing or is not UTF-8.
     """
-    number = 0
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if number == 1 and line.startswith(_UTF16_MARKS):
-                    raise UsageError(
-                        f"{path} is UTF-16 text, not UTF-8",
-                        f"convert it: iconv -f UTF-16 -t UTF-8 {path} > converted",
-                    )
-                text = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
-                yield number, text.removeprefix(_MARK)
+            yield from lines_in(file, str(path))
     except FileNotFoundError:
         raise UsageError(f"there is no file {path}", "check the path") from None
     except IsADirectoryError:
         raise UsageError(f"{path} is a directory, not a file", "name a file in it") from None
+
+
+def lines_in(file: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
+    """Yields the lines of an open file; see `lines_of`.
+
+    Args:
+        file: Lines with their newlines.
+        name: What messages call the file.
+
+    Raises:
+        UsageError: The file is not UTF-8.
+    """
+    number = 0
+    try:
+        for number, line in enumerate(file, start=1):
+            if number == 1 and line.startswith(_UTF16_MARKS):
+                raise UsageError(
+                    f"{name} is UTF-16 text, not UTF-8",
+                    f"convert it: iconv -f UTF-16 -t UTF-8 {name} > converted",
+                )
+            text = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
+            yield number, text.removeprefix(_MARK)
     except UnicodeDecodeError as error:
         where = f"{error.reason} at its byte {error.start + 1}"
         raise UsageError(
-            f"{path} line {number} is not UTF-8 text ({where})",
+            f"{name} line {number} is not UTF-8 text ({where})",
             "convert it, for example with iconv",
         ) from None
 

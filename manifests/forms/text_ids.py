@@ -1,0 +1,13 @@
+"""Ids for texts that have none: the same text has the same id in every import."""
+
+from __future__ import annotations
+
+import hashlib
+
+# 128 bits: among a billion texts two share an id with a probability below 1e-20.
+_DIGITS = 32
+
+
+def id_of_text(text: str) -> str:
+    """Returns the first 32 hexadecimal digits of the SHA-256 of a text's UTF-8 bytes."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
