@@ -13,6 +13,8 @@ Loss = Literal[
     "missing_texts",
     "tied_rows",
     "padded_passages",
+    "unranked_passages",
+    "unknown_passages",
     "short_lists",
     "query_ids_from_texts",
     "doc_ids_from_texts",
@@ -31,6 +33,8 @@ class Losses(BaseModel, frozen=True, extra="forbid"):
         missing_texts: Documents that lists name and the collection lacks.
         tied_rows: Documents that share their score with another of their list, in 32 bits.
         padded_passages: Passages that only fill a list up, and were left out.
+        unranked_passages: Passages that a teacher's answer leaves out; they follow the others.
+        unknown_passages: Ids in an answer that no passage has.
         short_lists: Lists with fewer documents than the depth, or than the longest list.
         query_ids_from_texts: Lists whose query has no id in the source, only a digest of its text.
         doc_ids_from_texts: Documents in lists that have no id in the source.
@@ -43,6 +47,8 @@ class Losses(BaseModel, frozen=True, extra="forbid"):
     missing_texts: int = 0
     tied_rows: int = 0
     padded_passages: int = 0
+    unranked_passages: int = 0
+    unknown_passages: int = 0
     short_lists: int = 0
     query_ids_from_texts: int = 0
     doc_ids_from_texts: int = 0

@@ -39,7 +39,7 @@ FORMS: Mapping[str, Preset] = {
     "bge": Preset("pos-neg", "query, pos, neg[, pos_scores, neg_scores]", "logit"),
     "rank-llm-training": Preset("prompts", "conversations or messages of RankZephyr's training"),
     "rankgpt": Preset("prompts", "retrieved_passages, and answers in a file beside them"),
-    "twolar": Preset("prompts", "TWOLAR's Parquet rows"),
+    "twolar": Preset("prompts", "TWOLAR's rows, in the teacher's order", is_ordered=True),
 }
 
 

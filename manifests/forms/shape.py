@@ -40,12 +40,14 @@ class Preset:
         unit: What its scores are, if it has any.
         columns: Role -> the form's own name of a column, such as "score" -> "ce-score", where the
             shape does not know the name anyway.
+        is_ordered: Whether retrieved passages are in the teacher's order already.
     """
 
     shape: ShapeName
     about: str
     unit: Unit = "run score"
     columns: Mapping[str, str] = field(default_factory=dict)
+    is_ordered: bool = False
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ class SharedList(NamedTuple):
             form does not tell.
         query: The query's text; None where the form has ids alone.
         documents: Those of the list whose texts the form has, in any order.
+        is_whole: False where a teacher's answer was repaired, so that the list is degraded.
     """
 
     where: str
@@ -28,3 +29,4 @@ class SharedList(NamedTuple):
     first_stage: tuple[str, ...] | None = None
     query: str | None = None
     documents: tuple[Document, ...] = ()
+    is_whole: bool = True
