@@ -111,7 +111,7 @@ def _publish(run: RunDirectory, settings: ImportSettings, imported: Imported) ->
     return ImportSummary(
         form=imported.found.form,
         shape=imported.found.preset.shape,
-        source=imported.source.told,
+        source=imported.source.name,
         losses=imported.losses,
         has_texts=imported.has_query_texts and imported.texts.rows > 0,
         scores=scores,
@@ -187,7 +187,7 @@ def _facts(imported: Imported, scores: TeacherScores | None) -> dict[str, JsonVa
     knows = imported.lists.first_stages
     stage = "known" if knows == len(imported.lists) else "known of some" if knows else "unknown"
     facts: dict[str, JsonValue] = {
-        "source": imported.source.told,
+        "source": imported.source.name,
         "form": imported.found.form,
         "losses": imported.losses.model_dump(),
         # Where it is unknown, retrieval_positions count the imported order itself.
@@ -198,4 +198,4 @@ def _facts(imported: Imported, scores: TeacherScores | None) -> dict[str, JsonVa
 
 def _scores(settings: ImportSettings, imported: Imported) -> TeacherScores:
     unit = settings.score_unit or imported.found.preset.unit
-    return TeacherScores(unit=unit, source=imported.source.told)
+    return TeacherScores(unit=unit, source=imported.source.name)

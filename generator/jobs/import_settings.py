@@ -40,7 +40,7 @@ class ImportSettings(Settings):
     ]
     config: Annotated[
         str | None,
-        Option("The folder or configuration of the rankings, where the source has several."),
+        Option("The folder of the rankings, where the source has several side by side."),
     ] = None
     collection: Annotated[
         str | None,
