@@ -31,6 +31,10 @@ COMMANDS = {
     "negatives": Command(
         "Draw hard negatives for judged queries: lists to train on with --loss lce.", is_step=True
     ),
+    "subsample": Command(
+        "Cut a part out of a labelled set, by queries and by depth, without labelling again.",
+        is_step=True,
+    ),
     "train-student": Command("Train a small re-ranker on a teacher's rankings.", is_step=True),
     "rerank": Command("Have a student order every query's candidates.", is_step=True),
     "evaluate": Command(
