@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rankgen.manifests.errors import UsageError, did_you_mean
+from rankgen.manifests.teacher_scores import Unit
 
 TeacherKind = Literal["listwise", "embedding", "plain"]
 
@@ -27,6 +28,7 @@ class TeacherPreset:
         exact_output: Whether answers have exactly the tokens of a permutation, as in rank_llm.
         reads_texts: Whether it needs the passages' texts, or only their ids.
         takes_order: Whether `--order` says by which of its columns it orders.
+        scores: What its scores are; None for a teacher that gives an order alone.
         what: One line for `--help`.
     """
 
@@ -42,6 +44,7 @@ class TeacherPreset:
     exact_output: bool = False
     reads_texts: bool = True
     takes_order: bool = False
+    scores: Unit | None = None
 
 
 PRESETS: dict[str, TeacherPreset] = {
@@ -71,6 +74,7 @@ PRESETS: dict[str, TeacherPreset] = {
             "embedding",
             "cosine of all-MiniLM-L6-v2 embeddings, no LLM and no download",
             model="all-MiniLM-L6-v2",
+            scores="cosine",
         ),
         TeacherPreset(
             "recorded",
@@ -79,6 +83,7 @@ PRESETS: dict[str, TeacherPreset] = {
             argument="RUN",
             takes_order=True,
             reads_texts=False,
+            scores="run score",
         ),
         TeacherPreset(
             "judged",

@@ -18,6 +18,7 @@ from rankgen.students.model.hardware import Hardware, choose_hardware, place
 from rankgen.students.model.packed_forward import why_padded
 from rankgen.students.model.precision import resolve_precision
 from rankgen.students.training.evidence import PairEvidence, read_evidence
+from rankgen.students.training.learned import with_targets
 from rankgen.students.training.lists import read_training_lists
 from rankgen.students.training.loop import TrainingRun, checkpoint_path
 from rankgen.students.training.schedule import check_warmup
@@ -50,7 +51,13 @@ def train_student(settings: TrainSettings) -> TrainSummary:
     """
     loss = parse_loss(settings.loss)
     evidence = _evidence(settings, loss)
-    lists = read_training_lists(RunDirectory(settings.rankings), settings.depth)
+    settings = with_targets(settings, loss)
+    lists = read_training_lists(
+        RunDirectory(settings.rankings),
+        settings.depth,
+        with_scores=settings.targets == "scores",
+        shortest=min(part.loss.shortest for part in loss),
+    )
     settings = with_pinned_backbone(settings)
     finished = finished_summary(settings.out)
     # Before its first checkpoint another recipe may replace a training.
