@@ -40,6 +40,10 @@ COMMANDS = {
     "evaluate": Command(
         "Score first stage, teachers and students as trec_eval does.", is_step=True
     ),
+    "ablate": Command(
+        "Train and evaluate students on parts of labelled sets: depth x queries x first stage.",
+        is_step=True,
+    ),
     "reproduce": Command("Print the paper's figures beside your own, and what is missing."),
     "run": Command("Run a recipe; repeat the command to resume it."),
     "quickstart": Command(

@@ -33,6 +33,7 @@ class SubsampleSize(BaseModel):
     Attributes:
         queries: Lists that are kept, of `queries_before`.
         passages: Passages of these lists that are kept, of `passages_before`.
+        longest_list: Passages in the longest kept list.
         short_lists: Kept lists with fewer passages than the depth.
         unordered_lists: Kept lists of fewer than two passages, which order nothing.
         shards: Planned shards.
@@ -44,6 +45,7 @@ class SubsampleSize(BaseModel):
     queries_before: int
     passages: int
     passages_before: int
+    longest_list: int
     short_lists: int
     unordered_lists: int
     shards: int
@@ -187,6 +189,7 @@ def _size(
         queries_before=len(held),
         passages=sum(one.kept for one in kept),
         passages_before=sum(one.passages for one in kept),
+        longest_list=max((one.kept for one in kept), default=0),
         short_lists=sum(one.kept < (settings.depth or 0) for one in kept),
         unordered_lists=sum(one.kept < 2 for one in kept),
         shards=settings.shards or default_shards(len(kept)),
