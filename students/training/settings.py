@@ -151,7 +151,7 @@ class ValidationSettings(Settings):
     ] = 100
 
 
-class TrainSettings(
+class StudentSettings(
     LengthSettings,
     OptimizerSettings,
     ListSettings,
@@ -159,12 +159,8 @@ class TrainSettings(
     ValidationSettings,
     TrainingHardwareSettings,
 ):
-    """Everything `train_student` needs; defaults are those of arXiv 2405.07920, appendix C."""
+    """How a student is trained, whatever on; defaults are those of arXiv 2405.07920, appendix C."""
 
-    rankings: Annotated[RunPath, Option("Folder of a label or negatives run.", metavar=RUN_METAVAR)]
-    out: Annotated[
-        Path, Option("Folder of the student; repeat the command to resume.", metavar="FOLDER")
-    ]
     backbone: Annotated[
         str,
         Option(
@@ -214,3 +210,14 @@ class TrainSettings(
         """
         exclude = NOT_THE_RECIPE if self.targets == "scores" else NOT_THE_RECIPE | {"targets"}
         return self.model_dump(mode="json", exclude=set(exclude))
+
+
+class TrainSettings(StudentSettings):
+    """Everything `train_student` needs."""
+
+    rankings: Annotated[
+        RunPath, Option("Folder of a label, negatives or subsample run.", metavar=RUN_METAVAR)
+    ]
+    out: Annotated[
+        Path, Option("Folder of the student; repeat the command to resume.", metavar="FOLDER")
+    ]

@@ -76,7 +76,7 @@ def train_student(settings: TrainSettings) -> TrainSummary:
     epochs_steps = math.ceil(settings.epochs * len(lists.lists) / settings.queries_per_step)
     steps = settings.max_steps or epochs_steps
     check_warmup(settings, steps)
-    encoder, hardware = _prepared_encoder(settings, team)
+    encoder, hardware = prepared_encoder(settings, team)
     trainer = Trainer(encoder, loss, settings, hardware, steps, evidence, team)
     run = TrainingRun(trainer, lists)
     if team.is_first:
@@ -97,7 +97,7 @@ def packing_note(encoder: CrossEncoder, hardware: Hardware) -> str:
     return f"training on padded pairs: {why}"
 
 
-def _prepared_encoder(settings: TrainSettings, team: Team) -> tuple[CrossEncoder, Hardware]:
+def prepared_encoder(settings: TrainSettings, team: Team) -> tuple[CrossEncoder, Hardware]:
     """Returns the backbone on its device, and the hardware with parts that fit its memory."""
     hardware = choose_hardware(
         settings.device,
