@@ -6,17 +6,21 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up_candidates import write_run
 from typer.testing import CliRunner
 
-import rankgen
+from rankgen.generator.answers.outcomes import QueryRanking
 from rankgen.generator.cli import app
+from rankgen.generator.jobs.label_rows import ranking_table
 from rankgen.generator.strategies.mixing import Method, TeacherList, mixed
-from rankgen.manifests.records import Candidates, Query
+from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import write_documents, write_queries
+from rankgen.manifests.schema import RANKINGS
+from rankgen.manifests.storage.shard import write_shard
 from rankgen.manifests.teacher_scores import FACT
 
 METHODS: tuple[Method, ...] = ("rrf", "borda", "median", "scores")
@@ -62,31 +66,30 @@ def test_a_mixture_is_a_permutation_and_knows_no_first(
     assert mixed(given_lists[:1] * 3, method)[0] == list(orders[0])
 
 
+def write_rankings(root: Path, orders: Mapping[str, str], *, scored: bool = True) -> None:
+    """Writes a published run of the passages a to d, which the first stage had in that order."""
+    run = RunDirectory(root)
+    found = [Candidates(q, tuple("abcd"), (4.0, 3.0, 2.0, 1.0)) for q in orders]
+    rankings = [
+        (QueryRanking(one.query_id, tuple(map("abcd".index, orders[one.query_id])), ()), one)
+        for one in found
+    ]
+    rows = ranking_table(rankings).to_pylist()
+    for row in rows if scored else ():
+        row["teacher_scores"] = [4.0, 3.0, 2.0, 1.0]
+    table = pa.Table.from_pylist(rows, schema=RANKINGS)
+    write_shard(run.shard_path("rankings", 0, 1), "rankings", table, "f")
+    write_queries(run, [Query(q, f"query {q}") for q in orders], "f")
+    write_documents(run, [Document(d, "", f"text {d}") for d in "abcd"], "f")
+
+
 @pytest.fixture
 def labelled(tmp_path: Path) -> Path:
-    """Two label runs and one of other queries, on the same candidates."""
-    ids = tuple("abcd")
-    queries = [Query("1", "one"), Query("2", "two")]
-    found = [Candidates(q.query_id, ids, (4.0, 3.0, 2.0, 1.0)) for q in queries]
-    write_run(RunDirectory(tmp_path / "candidates"), found, queries, {d: f"text {d}" for d in ids})
-    orders: Mapping[str, Mapping[str, str]] = {
-        "x": {"1": "dcba", "2": "abcd"},
-        "y": {"1": "dbca", "2": "badc"},
-        "z": {"2": "abcd"},
-    }
-    for name, lists_of in orders.items():
-        lines = (
-            f"{query_id} Q0 {doc_id} {rank} {9 - rank} t\n"
-            for query_id, order in lists_of.items()
-            for rank, doc_id in enumerate(order, start=1)
-        )
-        (tmp_path / f"{name}.trec").write_text("".join(lines))
-        rankgen.label(
-            candidates=tmp_path / "candidates",
-            out=tmp_path / name,
-            teacher=f"recorded:{tmp_path / name}.trec",
-            only=tuple(lists_of) if name == "z" else None,
-        )
+    """Two runs of the same queries, one of fewer, and one without scores."""
+    write_rankings(tmp_path / "x", {"1": "dcba", "2": "abcd"})
+    write_rankings(tmp_path / "y", {"1": "dbca", "2": "badc"})
+    write_rankings(tmp_path / "z", {"2": "abcd"})
+    write_rankings(tmp_path / "o", {"1": "abcd", "2": "abcd"}, scored=False)
     return tmp_path
 
 
@@ -107,7 +110,7 @@ def test_a_mixed_run_is_a_run(labelled: Path) -> None:
     assert rows["1"]["teacher_scores"] == sorted(rows["1"]["teacher_scores"], reverse=True)
     predicate = json.loads(run.manifest.read_text())["predicate"]
     assert predicate[FACT] == {"unit": "run score", "source": "mean of 2 teachers' scores"}
-    assert [source["kind"] for source in predicate["sources"]] == ["label", "label"]
+    assert [source["kind"] for source in predicate["sources"]] == ["published"] * 2
     assert run.texts("documents")["a"] == "text a"
     before = run.shard_paths("rankings")[0].read_bytes()
     assert mix(labelled, "xy", "--method", "scores")[0] == 0
@@ -131,11 +134,7 @@ def test_queries_of_all_runs_are_mixed(labelled: Path) -> None:
 def test_what_cannot_be_mixed(labelled: Path) -> None:
     code, said = mix(labelled, "x")
     assert (code, "name two runs or more" in said) == (2, True)
-    (labelled / "orders").mkdir()
-    rankgen.label(
-        candidates=labelled / "candidates", out=labelled / "orders" / "o", teacher="scripted:hash"
-    )
-    code, said = mix(labelled, ["x", "orders/o"], "--method", "scores")
+    code, said = mix(labelled, "xo", "--method", "scores")
     assert code == 2
     assert "2 rankings in" in said
     assert "--method rrf" in said
