@@ -118,17 +118,16 @@ def parse_permutation(
     """
     rules = rules or ReadingRules()
     answer = answer_of(text, rules.begins_in_thought, rules.form.opening)
-    room = "--thinking-tokens" if rules.has_budget else "--max-output-tokens"
     try:
         if answer is None:
-            raise _NoRanking(f"it ends within its thought ({room} gives it room)")
+            raise _NoRanking("it ends within its thought (--thinking-tokens gives it room)")
         read = _read(answer, k, cut_by_length, rules)
     except _NoRanking as problem:
         read = ParsedAnswer(WindowOutcome.MALFORMED, None, why=str(problem))
     # A server may send a thought without its tags: cut before it ends, it is no answer.
     may_be_thought = cut_by_length and (answer is None or not closes_thought(text))
     if rules.has_budget and may_be_thought and read.outcome is not WindowOutcome.OK:
-        why = f"its budget was spent within its thought ({room} gives it room)"
+        why = "its budget was spent within its thought (raise --thinking-tokens)"
         return ParsedAnswer(WindowOutcome.TRUNCATED, None, why=why)
     return read
 

@@ -56,6 +56,7 @@ FAULTS = [
     ("numbers", "I would say 2 > 4 > 1 > 3.", REPAIRED, "2413"),
     ("numbers", "Passage 2 is the best, then 4 > 1 > 3.", MALFORMED, ""),
     ("numbers", "(2) > 4 > 1 > 3", MALFORMED, ""),
+    ("numbers", "It is v2 > 4 > 1 > 3.", MALFORMED, ""),
     ("numbers", "Error code: 500 - 3 retries on 2 of 7 workers", MALFORMED, ""),
     ("letters", "[B] > [D] > [E] > [A] > [C]", REPAIRED, "2413"),
     ("letters", "[b] > [d] > [a] > [c]", REPAIRED, "2413"),
@@ -73,6 +74,7 @@ FAULTS = [
     ("json", '{"ranking": [2, 4, 1, 3]}', REPAIRED, "2413"),
     ("json", "I ranked them by their topic.\n\n[2, 4, 1, 3]", REPAIRED, "2413"),
     ("json", "[1, 2, 3, 4] are all relevant.", MALFORMED, ""),
+    ("json", "All of them are relevant, [1, 2, 3, 4]", MALFORMED, ""),
     ("json", "[2, 4, 1, 3]\n[1, 2, 3, 4]", MALFORMED, ""),
     ("json", '{"error": {"message": "rate limit 20 per 10 s", "code": 429}}', MALFORMED, ""),
     ("passages", "SORTED_PASSAGES = [PASSAGE2, PASSAGE4, PASSAGE1, PASSAGE3]", REPAIRED, "2413"),
@@ -141,6 +143,7 @@ def test_a_cut_number_is_not_taken_for_a_shorter_one(form: str, text: str) -> No
         text.format(joined.join(map(str, [*head, *rest, 1]))), 12, cut_by_length=True, rules=rules
     )
     assert parsed.permutation == tuple(i - 1 for i in [*head, *rest, 1])
+    assert parsed.missing == 0
 
 
 def written(form: str, ids: list[int], space: str) -> str:
