@@ -56,6 +56,7 @@ class AnswerFormat:
 
 _LETTERS = r"\[[A-Z]\](?:\s*>\s*\[[A-Z]\])*"
 _PASSAGES = rf"\[\s*PASSAGE{_N}(?:\s*,\s*PASSAGE{_N})*\s*\]"
+_TIED = rf"\[{_N}\](?:\s*[>=]\s*\[{_N}\])*"
 BRACKETS = AnswerFormat("brackets", "[2] > [1] > [3]", _CHAIN, rewriting.unchanged)
 MOST_LETTERS = 26
 
@@ -63,6 +64,7 @@ FORMATS: dict[str, AnswerFormat] = {
     one.name: one
     for one in (
         BRACKETS,
+        AnswerFormat("ties", "[2] > [1] = [3]", _TIED, rewriting.untied),
         AnswerFormat(
             "numbers", "2 > 1 > 3", rf"{_N}(?:\s*>\s*{_N})*", rewriting.numbers, opening=r"\d|\["
         ),
@@ -94,7 +96,7 @@ def answer_format(name: str) -> AnswerFormat:
 
 
 def format_of_pattern(pattern: str) -> AnswerFormat | None:
-    """Returns the first format whose sample a regular expression accepts; None without one.
+    """Returns the format whose sample a regular expression accepts; None for none or several.
 
     Args:
         pattern: What a template says of valid answers. It may ask for `<answer>` tags, which are
@@ -104,9 +106,18 @@ def format_of_pattern(pattern: str) -> AnswerFormat | None:
         re.error: It is not a regular expression.
     """
     compiled = re.compile(pattern, re.DOTALL)
-    for one in FORMATS.values():
-        tagged = (f"<answer>{one.sample}</answer>", f"<answer> {one.sample} </answer>")
-        thought = (f"<think>so</think>{before}{tagged[1]}" for before in ("", "\n", " "))
-        if any(compiled.search(text) for text in (one.sample, *tagged, *thought)):
-            return one
-    return None
+    fitting = [
+        one
+        for one in FORMATS.values()
+        if any(compiled.fullmatch(text) for text in _wrapped(one.sample))
+    ]
+    if fitting == [BRACKETS, FORMATS["ties"]]:
+        # Where ties are allowed, a ranking without any is valid too.
+        return fitting[1]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _wrapped(sample: str) -> list[str]:
+    answers = [sample, f"<answer>{sample}</answer>", f"<answer> {sample} </answer>"]
+    thoughts = [f"<think>so</think>{gap}" for gap in ("", " ", "\n", "\n\n")]
+    return [f"{before}{answer}" for before in ("", *thoughts) for answer in answers]

@@ -20,6 +20,8 @@ _ARRAY = re.compile(
 )
 _CUT_ARRAY = re.compile(rf"\[\s*+(?:{_ID}\s*+,\s*+)*+(?:{_ID}\s*+|P[A-Z]*+)?", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
+_TIE = re.compile(r"\]\s*+=\s*+\[(?=[ \t]*+\d)")
+_CUT_TIE = re.compile(r"(?<=\])\s*=\s*\[?$")
 _ONLY_NUMBERS = re.compile(r"\d++(?:[\s>,]++\d++)*+[\s>,]*+\.?")
 _NUMBERS = re.compile(r"(?<![\w.\[(\-#])\d++(?:\s*+>\s*+\d++)++(?![\w\])]|\.\d)")
 _ONLY_LETTERS = re.compile(r"[A-Z](?:\s*+>\s*+[A-Z])*+\s*+\.?")
@@ -35,6 +37,13 @@ _NONE = "[0]"
 def unchanged(answer: str, k: int, cut: bool) -> str:
     """Returns the answer itself, whose ids are in brackets."""
     return answer
+
+
+def untied(answer: str, k: int, cut: bool) -> str:
+    """Writes `[2] > [1] = [3]` as `[2] > [1] > [3]`: equals keep the order they are written in."""
+    if cut:
+        answer = _CUT_TIE.sub("", answer)
+    return _TIE.sub("] > [", answer)
 
 
 def numbers(answer: str, k: int, cut: bool) -> str:

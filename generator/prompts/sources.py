@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rankgen.generator.prompts.prompt import ListwisePrompt
 
 PEER = "rank-llm:"
-_SUFFIX = "_template.yaml"
+_SUFFIX = ".yaml"
 _FROZEN = "{"
 
 
@@ -85,12 +85,17 @@ def peer_templates() -> dict[str, Traversable]:
             "the package rank_llm is not installed", "pip install rank-llm, or give --prompt a file"
         ) from None
     found = (file for file in folder.iterdir() if file.name.endswith(_SUFFIX))
-    return {file.name.removesuffix(_SUFFIX): file for file in found}
+    return {_short(file.name): file for file in found}
+
+
+def _short(name: str) -> str:
+    """Returns "reasonrank_high" for "reasonrank_template_high.yaml"."""
+    return name.removesuffix(_SUFFIX).replace("_template", "")
 
 
 def _peer_text(name: str) -> str:
     found = peer_templates()
-    file = found.get(name.removesuffix(".yaml").removesuffix("_template"))
+    file = found.get(_short(name))
     if file is None:
         raise UsageError(f"rank_llm has no template '{name}'", did_you_mean(name, found))
     return file.read_text(encoding="utf-8")

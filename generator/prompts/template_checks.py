@@ -174,7 +174,9 @@ def _form(values: Mapping[str, object], where: str) -> AnswerFormat:
             f"{where}: the key '{_PATTERN}' is no regular expression: {error}", add
         ) from None
     if form is None:
-        raise UsageError(f"{where}: the key '{_PATTERN}' fits no known format of answers", add)
+        raise UsageError(
+            f"{where}: the key '{_PATTERN}' fits no format of answers, or several", add
+        )
     return form
 
 

@@ -31,7 +31,7 @@ TEACHERS = [
         OK,
         "2413",
     ),
-    ("Rank-K", "brackets", "First, [3] > [1].\n</think>\n\n[2] > [4] > [1] > [3]", OK, "2413"),
+    ("Rank-K", "ties", "First, [3] > [1].\n</think>\n\n[2] > [4] = [1] > [3]", OK, "2413"),
     ("APEER", "rankstart", "[rankstart] [2] > [4] > [1] > [3] [rankend]", OK, "2413"),
     ("LRL", "passages", "[PASSAGE2, PASSAGE4, PASSAGE1, PASSAGE3]", OK, "2413"),
     (
@@ -49,6 +49,11 @@ TEACHERS = [
 FAULTS = [
     ("brackets", "[2] > [4] > [1]", REPAIRED, "2413"),
     ("brackets", "2 > 4 > 1 > 3", MALFORMED, ""),
+    ("brackets", "[2] > [4] = [1] > [3]", MALFORMED, ""),
+    ("ties", "[2] > [4] = [1]", REPAIRED, "2413"),
+    ("ties", "[2] = [4] = [1] = [3]", OK, "2413"),
+    ("ties", "[2] = best, then [4] > [1] > [3]", MALFORMED, ""),
+    ("ties", "[2], [4], [1] = [3]", REPAIRED, "2413"),
     ("numbers", "2 > 4 > 4 > 1 > 3", REPAIRED, "2413"),
     ("numbers", "2, 4, 1, 3", REPAIRED, "2413"),
     ("numbers", "[2] > [4] > [1] > [3]", REPAIRED, "2413"),
@@ -106,6 +111,9 @@ def test_what_is_wrong_is_repaired_or_refused(
     [
         ("numbers", "2 > 4 > 1 > 3", 4, OK, "2413"),
         ("numbers", "2 > 4 >", 4, TRUNCATED, "2413"),
+        ("ties", "[2] > [4] =", 4, TRUNCATED, "2413"),
+        ("ties", "[2] > [4] = [", 4, TRUNCATED, "2413"),
+        ("ties", "[2] = [4] = [1", 4, TRUNCATED, "2413"),
         ("letters", "[B] > [D] > [A", 4, TRUNCATED, "2413"),
         ("letters", "[B] > [D] > [", 4, TRUNCATED, "2413"),
         ("rankstart", "[rankstart] [2] > [4] > [1", 4, TRUNCATED, "2413"),
@@ -205,9 +213,10 @@ def clean_in(form: str, text: str) -> list[int] | None:
             return None
         text = text[1:-1]
     ids = []
-    for part in text.split("," if listed else ">"):
+    joined = text.replace("=", ">") if form == "ties" else text
+    for part in joined.split("," if listed else ">"):
         part = part.strip()
-        if form in ("brackets", "rankstart", "letters"):
+        if form in ("brackets", "ties", "rankstart", "letters"):
             if part[:1] != "[" or part[-1:] != "]":
                 return None
             part = part[1:-1]
@@ -281,7 +290,10 @@ def test_a_format_reads_its_own_sample(form: object) -> None:
         (r"^\d+( > \d+)*$", "numbers"),
         (r"^\[\d+(, \d+)*\]$", "json"),
         (r"^<think>.*?</think>\s*<answer>\s*\[\d+\]( > \[\d+\])*\s*</answer>$", "brackets"),
+        (r"^\[\d+\]( (>|=) \[\d+\])*$", "ties"),
+        (r"\[\d+\]( > \[\d+\])*", "brackets"),
         (r"^[a-z]+ beats [a-z]+$", None),
+        (".*", None),
     ],
 )
 def test_a_template_s_pattern_names_the_format(pattern: str, name: str | None) -> None:

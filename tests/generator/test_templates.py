@@ -84,7 +84,7 @@ def without(values: dict[str, str], *keys: str) -> dict[str, str]:
         (GOOD | {"prefix": "{query!r}"}, "formats its placeholder {query}", "only {query}"),
         (GOOD | {"prefix": "{query} }"}, "'prefix' has a brace of its own", "{{ and }}"),
         (GOOD | {"prefix": 7}, "'prefix' holds no text", "give prefix a text"),
-        (without(GOOD, "answer"), "does not say how the ranking is written", "brackets, numbers"),
+        (without(GOOD, "answer"), "does not say how the ranking is written", "brackets, ties"),
         (GOOD | {"answer": "bracket"}, "no answer format 'bracket'", "'brackets'"),
         (
             without(GOOD, "answer") | {"output_validation_regex": 'r"^(["'},
@@ -93,7 +93,12 @@ def without(values: dict[str, str], *keys: str) -> dict[str, str]:
         ),
         (
             without(GOOD, "answer") | {"output_validation_regex": "^yes$"},
-            "fits no known format of answers",
+            "fits no format of answers, or several",
+            "add answer: NAME",
+        ),
+        (
+            without(GOOD, "answer") | {"output_validation_regex": ".*"},
+            "fits no format of answers, or several",
             "add answer: NAME",
         ),
         (without(TURNS, "suffix_user"), "ends with the assistant's turn", "add suffix_user"),
