@@ -103,6 +103,8 @@ class LabelSettings(WindowSettings, AnswerSettings, EndpointSettings, EngineSett
             _check_prompt(prompt_of(str(filled["prompt"])), self, preset, window or 0)
         else:
             _refuse_listwise_settings(self)
+            if preset.kind == "pointwise":
+                _check_model(self.model)
             filled |= {"model": self.model or preset.model, "concurrency": self.concurrency or 1}
         return self.model_copy(update=filled)
 
@@ -199,6 +201,13 @@ def _check_prompt(
             f"the prompt '{prompt.name}' has letters for {MOST_LETTERS} passages, not for {window}",
             f"--window {MOST_LETTERS}",
         )
+
+
+def _check_model(model: str | None) -> None:
+    if model is None:
+        raise UsageError("the teacher 'pointwise' needs a model", "--model ID")
+    if model.startswith(("/", ".", "~")) and not Path(model).is_dir():
+        raise UsageError(f"there is no model folder {model}", "check --model")
 
 
 def _check_adapter(engine: str, folder: str) -> None:

@@ -11,11 +11,14 @@ import pytest
 from faulty_server import Reply, answer, serving
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_begun_before import BEFORE
 from test_chat_templates import ALTERNATES, DROPS_SYSTEM, PLAIN, REFUSES_SYSTEM, saved
 from typer.testing import CliRunner
 
 from rankgen.generator.answers.outcomes import TeacherFailure, WindowOutcome
 from rankgen.generator.cli import app
+from rankgen.generator.jobs.export import _profile
+from rankgen.generator.jobs.export_settings import ExportSettings
 from rankgen.generator.jobs.label import plan_labels
 from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.prompts.assembly import LineAssembler
@@ -29,7 +32,7 @@ from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run.candidate_rows import candidate_table
-from rankgen.manifests.run.plan import open_plan
+from rankgen.manifests.run.plan import open_plan, read_plan
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.texts import write_documents, write_queries
 from rankgen.manifests.storage.shard import write_shard
@@ -222,6 +225,24 @@ def test_a_run_goes_on_only_with_the_same_prompt(tmp_path: Path) -> None:
     moved.write_text(MINE.replace("Sort for", "Rank for"))
     with pytest.raises(UsageError, match="prompt_profile_sha256"):
         planned(str(moved))
+
+
+def test_a_template_is_no_wording_for_training_prompts(tmp_path: Path) -> None:
+    source, run = candidates(tmp_path / "candidates"), RunDirectory(tmp_path / "run")
+    (tmp_path / "mine.yaml").write_text(MINE)
+    teacher = listwise(prompt=str(tmp_path / "mine.yaml")).resolved()
+    told = LabelRunSettings(candidates=source.root, teacher=teacher, out=run.root)
+    open_plan(run, *plan_labels(told))
+    with pytest.raises(UsageError, match=r"asked by the template mine\.yaml") as caught:
+        _profile(run, ExportSettings.model_construct(prompt_profile=None))
+    assert "--prompt-profile rank_llm-0.25" in str(caught.value.hint)
+
+
+def test_plans_of_before_are_read() -> None:
+    plan = read_plan(RunDirectory(BEFORE / "labels"))
+    settings = validated(LabelRunSettings, plan.settings, "the plan")
+    assert "prompt_profile" in str(plan.settings)
+    assert settings.teacher.prompt is None
 
 
 def test_what_is_not_used_is_not_in_the_identity() -> None:
