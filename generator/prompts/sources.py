@@ -6,6 +6,7 @@ run's plan, and has the same digest wherever it is read.
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from functools import lru_cache
 from pathlib import Path
@@ -97,7 +98,8 @@ def _peer_text(name: str) -> str:
     found = peer_templates()
     file = found.get(_short(name))
     if file is None:
-        raise UsageError(f"rank_llm has no template '{name}'", did_you_mean(name, found))
+        release = importlib.metadata.version("rank-llm")
+        raise UsageError(f"rank_llm {release} has no template '{name}'", did_you_mean(name, found))
     return file.read_text(encoding="utf-8")
 
 
