@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from rankgen.generator.answers.outcomes import TokenUsage
 from rankgen.generator.commands.options import Forecast, Metrics, Printing
 from rankgen.generator.commands.reporting import say
+from rankgen.generator.engines.prices import prices_of, usd
 from rankgen.generator.jobs.label_settings import LabelOptions
 
 
@@ -38,7 +42,7 @@ def _label(options: LabelOptions, printing: Printing) -> None:
         f"{summary.queries:,} queries ranked in {counts['windows']:,} windows "
         f"({counts['queries_degraded']:,} degraded){failed}, "
         f"{len(summary.quarantined)} quarantined, {summary.shards} shards "
-        f"({summary.resumed_shards} from before) -> {done.out}"
+        f"({summary.resumed_shards} from before){_cost(options, counts)} -> {done.out}"
     )
     losses = read_plan(RunDirectory(done.out)).settings.get("recorded_run")
     if isinstance(losses, dict):
@@ -48,3 +52,11 @@ def _label(options: LabelOptions, printing: Printing) -> None:
     result = {"out": str(done.out), "queries": summary.queries, "shards": summary.shards}
     result |= {"losses": losses} if losses is not None else {}
     say(text, {**result, **counts, "quarantined": summary.quarantined}, printing)
+
+
+def _cost(options: LabelOptions, counts: Mapping[str, int]) -> str:
+    prices = prices_of(options)
+    if prices is None:
+        return ""
+    tokens = TokenUsage(counts["prompt_tokens"], counts["output_tokens"])
+    return f", {usd(prices.of(tokens))}"

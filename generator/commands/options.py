@@ -61,7 +61,9 @@ class Metrics(Settings):
 class Forecast(Settings):
     """Whether a command only says what its work would cost."""
 
-    dry_run: Annotated[bool, Option("Print shards, calls, tokens and GPU-hours only.")] = False
+    dry_run: Annotated[
+        bool, Option("Print shards, calls, tokens, GPU-hours and, with prices, the cost only.")
+    ] = False
     tokens_per_second: Annotated[
         float,
         Field(gt=0),

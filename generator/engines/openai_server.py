@@ -10,9 +10,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rankgen.generator.answers.outcomes import NO_TOKENS, TeacherFailure
+from rankgen.generator.answers.outcomes import NO_TOKENS, FailedCall, TeacherFailure
 from rankgen.generator.engines.answered_model import AnsweredModel
 from rankgen.generator.engines.base import EnginePrompt, Generation
+from rankgen.generator.engines.purse import CostCapReached, Purse, most_tokens
+from rankgen.generator.engines.request_body import request_fields, turn
 from rankgen.generator.engines.request_fields import RequestFields
 from rankgen.generator.engines.retry import RetryPolicy, retry_after_s
 from rankgen.generator.engines.server_address import KEY_VARIABLE, server_address
@@ -20,14 +22,14 @@ from rankgen.generator.engines.server_answer import InvalidResponse, read_answer
 from rankgen.generator.engines.server_pace import ServerPace
 from rankgen.generator.engines.server_probe import ServerFacts, probe_server, wants_merged_system
 from rankgen.generator.engines.server_refusal import refused_request
-from rankgen.generator.engines.settings import Api, EndpointSettings
+from rankgen.generator.engines.settings import Api, EndpointSettings, speaks_chat
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem, RankgenError, reason_of
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI, RateLimitError
     from openai.types import Completion
-    from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
+    from openai.types.chat import ChatCompletion
 
 _RETRIED_STATUS = frozenset({408, 409, 425})
 
@@ -67,6 +69,7 @@ class OpenAIServer:
         settings: ServerSettings,
         retry: RetryPolicy | None = None,
         answered: AnsweredModel | None = None,
+        purse: Purse | None = None,
     ) -> None:
         self._settings = settings
         self._retry = retry or RetryPolicy()
@@ -74,6 +77,7 @@ class OpenAIServer:
         self._shown = self._address.shown
         self._pace = ServerPace()
         self._model = answered or AnsweredModel()
+        self._purse = purse or Purse()
         self._fields = RequestFields(settings.seed)
         self._key = os.environ.get(KEY_VARIABLE) or "none"
         self._server: ServerFacts = probe_server(self._address, self._key)
@@ -95,7 +99,7 @@ class OpenAIServer:
 
     def wants_merged_system(self, messages: Sequence[ChatMessage]) -> bool:
         """Asks the server whether it refuses a system turn; see `server_probe`."""
-        return self._settings.api == "chat" and wants_merged_system(
+        return speaks_chat(self._settings.api) and wants_merged_system(
             self._address, self._key, self._settings.model, messages, self._fields
         )
 
@@ -110,7 +114,12 @@ class OpenAIServer:
             try:
                 async with self._pace.turn():
                     fields = self._fields.fields(max_tokens)
-                    generation = await self._ask(prompt, fields, max_tokens)
+                    ask = partial(self._ask, prompt, fields, max_tokens)
+                    most = most_tokens(prompt, max_tokens)
+                    generation = await self._purse.pay(self._shown, most, ask)
+            except CostCapReached as reached:
+                lost = FailedCall(failure, usage=spent)
+                raise reached.after([lost] if spent != NO_TOKENS else []) from reached
             except openai.RateLimitError as error:
                 limited += 1
                 self._slow_down(error, limited)
@@ -171,26 +180,34 @@ class OpenAIServer:
     async def _ask(
         self, prompt: EnginePrompt, fields: Mapping[str, object], max_tokens: int
     ) -> Generation:
-        extra = dict(fields)
-        if self._settings.force_length:
-            extra["min_tokens"] = max_tokens
-        if self._settings.api == "chat":
-            if self._settings.add_special_tokens:
-                extra["add_special_tokens"] = True
+        settings = self._settings
+        is_chat = speaks_chat(settings.api)
+        extra = request_fields(
+            fields,
+            max_tokens,
+            force_length=settings.force_length,
+            special_tokens=is_chat and settings.add_special_tokens,
+        )
+        generation, answer = await self._send(prompt, extra)
+        # Only a valid answer is compared.
+        model, fingerprint = (getattr(answer, n, None) for n in ("model", "system_fingerprint"))
+        self._model.compare(self._shown, model, fingerprint)
+        return generation
+
+    async def _send(
+        self, prompt: EnginePrompt, extra: Mapping[str, object]
+    ) -> tuple[Generation, ChatCompletion | Completion]:
+        if speaks_chat(self._settings.api):
             answer: ChatCompletion | Completion = await self._client.chat.completions.create(
                 model=self._settings.model,
-                messages=[_turn(message) for message in prompt.messages],
+                messages=[turn(message) for message in prompt.messages],
                 extra_body=extra,
             )
         else:
             answer = await self._client.completions.create(
                 model=self._settings.model, prompt=list(prompt.token_ids), extra_body=extra
             )
-        generation = read_answer(answer)
-        # Only a valid answer is compared.
-        model, fingerprint = (getattr(answer, n, None) for n in ("model", "system_fingerprint"))
-        self._model.compare(self._shown, model, fingerprint)
-        return generation
+        return read_answer(answer), answer
 
     def gauges(self) -> Mapping[str, float]:
         """Returns requests in flight, pauses and tokens; see `rankgen.generator.engines.gauges`."""
@@ -216,11 +233,3 @@ class OpenAIServer:
         if self._server.owner:
             facts["server"] = self._server.owner
         return {**facts, **self._fields.facts(), **self._model.facts()}
-
-
-def _turn(message: ChatMessage) -> ChatCompletionMessageParam:
-    if message.role == "system":
-        return {"role": "system", "content": message.content}
-    if message.role == "assistant":
-        return {"role": "assistant", "content": message.content}
-    return {"role": "user", "content": message.content}

@@ -33,6 +33,11 @@ class EndpointSettings(Settings):
     ] = 600.0
 
 
+def speaks_chat(api: Api | None) -> bool:
+    """Says whether a server gets messages, to which it applies the chat format itself."""
+    return api in ("chat", "batch")
+
+
 class EngineSettings(Settings):
     """How vLLM runs."""
 

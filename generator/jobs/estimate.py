@@ -8,7 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from rankgen.generator.answers.outcomes import TeacherFailure
+from rankgen.generator.answers.outcomes import TeacherFailure, TokenUsage
+from rankgen.generator.engines.prices import prices_of, usd
 from rankgen.generator.jobs.label import plan_labels
 from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.prompts.tokenizer import BUNDLED
@@ -45,6 +46,9 @@ class Estimate(BaseModel):
         gpu_hours: All tokens divided by the assumed rate.
         tokens_per_second: The assumed rate of one GPU, prompt and output tokens together.
         rate_source: Where the rate comes from.
+        cost_usd: The price of all tokens, as an upper limit; None without prices.
+        max_cost_usd: The cap; None without one.
+        batches: Rounds of batches that follow one another; None unless a server takes batches.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,6 +66,9 @@ class Estimate(BaseModel):
     gpu_hours: float
     tokens_per_second: float
     rate_source: Literal["assumed"] = "assumed"
+    cost_usd: float | None = None
+    max_cost_usd: float | None = None
+    batches: int | None = None
 
     def text(self) -> str:
         """Returns the estimate as text for the terminal."""
@@ -77,6 +84,7 @@ class Estimate(BaseModel):
         return "\n".join(
             [
                 *lines,
+                *self._of_server(),
                 f"answers        {self.answers:>15}   (asked for by the prompt {self.prompt})",
                 f"prompt tokens  {self.prompt_tokens:>15,}   (tokenised {self.sampled_queries} "
                 f"sampled queries with {self.tokenizer}, extrapolated)",
@@ -86,6 +94,15 @@ class Estimate(BaseModel):
                 "not measured, change it with --tokens-per-second)",
             ]
         )
+
+    def _of_server(self) -> list[str]:
+        lines = []
+        if self.batches is not None:
+            lines.append(f"batch rounds   {self.batches:>15,}   (each waits for the one before)")
+        if self.cost_usd is not None:
+            cap = "" if self.max_cost_usd is None else f"; --max-cost is {usd(self.max_cost_usd)}"
+            lines.append(f"cost           {usd(self.cost_usd):>15}   (upper limit{cap})")
+        return lines
 
 
 def estimate(settings: LabelRunSettings, tokens_per_second: float) -> Estimate:
@@ -113,19 +130,23 @@ def estimate(settings: LabelRunSettings, tokens_per_second: float) -> Estimate:
     asked = teacher.listwise_prompt()
     scale = calls / sampled_calls if sampled_calls else 0.0
     tokens = (prompt + output) * scale
+    prices = prices_of(teacher)
+    usage = TokenUsage(round(prompt * scale), round(output * scale))
     return Estimate(
         queries=plan.queries,
         shards=plan.shards,
         shards_done=_committed(RunDirectory(settings.out)),
         calls=calls,
-        prompt_tokens=round(prompt * scale),
-        output_tokens=round(output * scale),
+        prompt_tokens=usage.prompt,
+        output_tokens=usage.output,
         sampled_queries=len(sample) if is_llm else 0,
         tokenizer=teacher.tokenizer if is_llm else None,
         prompt=asked.name if asked else None,
         answers=asked.form.sample if asked else None,
         gpu_hours=tokens / tokens_per_second / SECONDS_PER_HOUR,
         tokens_per_second=tokens_per_second,
+        cost_usd=None if prices is None else prices.of(usage),
+        max_cost_usd=teacher.max_cost,
     )
 
 

@@ -10,12 +10,15 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from rankgen.generator.engines.answered_model import answer_record
+from rankgen.generator.engines.purse import CostCapReached
+from rankgen.generator.engines.served_run import ServedRun
 from rankgen.generator.engines.server_address import server_address
 from rankgen.generator.engines.server_notes import server_notes
 from rankgen.generator.engines.vllm_arguments import checked_dtype
 from rankgen.generator.engines.vllm_dtype import own_dtype
 from rankgen.generator.jobs.held_versions import VLLM_KEY, vllm_version, with_held_versions
 from rankgen.generator.jobs.kinds import KINDS
+from rankgen.generator.jobs.label_cost import CostOfRun
 from rankgen.generator.jobs.label_rows import validate_rankings
 from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.jobs.label_work import LabelFactory
@@ -24,6 +27,7 @@ from rankgen.generator.shards.job import JobSummary, ShardJob, run_job
 from rankgen.generator.shards.nodes import living_nodes
 from rankgen.generator.shards.pool_settings import PoolSettings
 from rankgen.generator.shards.settled import AUTO, settled
+from rankgen.generator.strategies.windows import call_count
 from rankgen.generator.teachers.presets import split_teacher
 from rankgen.generator.teachers.revision import with_pinned_revision
 from rankgen.generator.teachers.settings import LabelSettings
@@ -78,7 +82,11 @@ def label(settings: LabelRunSettings) -> JobSummary:
 def _run(settings: LabelRunSettings, plan: Plan, queries: QueryTable) -> JobSummary:
     run = RunDirectory(settings.out)
     held = with_held_versions(run, plan, allow_others=settings.allow_other_versions)
-    summary = run_job(_job(settings, held, plan.recipe, queries))
+    cost = CostOfRun(RunDirectory(run.root.absolute()), settings.teacher)
+    try:
+        summary = run_job(_job(settings, held, plan.recipe, queries, cost))
+    except CostCapReached as reached:
+        raise cost.told(reached, planned_windows(settings)) from reached
     _tell_of_servers(run)
     return summary
 
@@ -91,11 +99,21 @@ def _tell_of_servers(run: RunDirectory) -> None:
 
 
 def _job(
-    settings: LabelRunSettings, plan: Plan, wanted: dict[str, JsonValue], queries: QueryTable
+    settings: LabelRunSettings,
+    plan: Plan,
+    wanted: dict[str, JsonValue],
+    queries: QueryTable,
+    cost: CostOfRun,
 ) -> ShardJob:
     source, run = RunDirectory(settings.candidates), RunDirectory(settings.out)
+    here = RunDirectory(run.root.absolute())
     teacher = settings.teacher
     in_flight = teacher.concurrency or 1
+
+    def pool() -> PoolSettings:
+        cost.open()
+        return size_pool(settings, teacher, in_flight)
+
     return ShardJob(
         run=run,
         plan=plan,
@@ -106,11 +124,11 @@ def _job(
             anchored(teacher),
             plan.recipe.get("documents_sha256"),
             wanted,
-            answer_record(RunDirectory(run.root.absolute()), plan),
+            ServedRun(answer_record(here, plan), here.state / "batches", cost.cap),
         ),
         validate=validate_rankings,
         finish=lambda: _publish(source, run, teacher),
-        pool=lambda: size_pool(settings, teacher, in_flight),
+        pool=pool,
         max_failed=settings.max_failed,
         # A server may be down for a while, or a model may answer differently in another batch.
         tries_again=True,
@@ -158,6 +176,17 @@ def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
         queries_sha256=queries.digest(),
     )
     return plan, queries
+
+
+def planned_windows(settings: LabelRunSettings) -> int:
+    """Returns the number of windows of a whole run."""
+    teacher = settings.teacher.resolved()
+    only = None if settings.only is None else frozenset(settings.only)
+    return sum(
+        call_count(len(row.doc_ids), teacher.window, teacher.stride, teacher.passes)
+        for row in RunDirectory(settings.candidates).candidates()
+        if only is None or row.query_id in only
+    )
 
 
 def _recorded_losses(

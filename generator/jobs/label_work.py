@@ -25,6 +25,8 @@ from rankgen.generator.answers.outcomes import (
 )
 from rankgen.generator.debugging import debug_wanted
 from rankgen.generator.engines.gauges import gauges_of
+from rankgen.generator.engines.purse import CostCapReached
+from rankgen.generator.engines.served_run import ServedRun
 from rankgen.generator.jobs.label_rows import label_counts, ranking_table, window_table
 from rankgen.generator.shards.streak import Streak
 from rankgen.generator.shards.vitals import LastError
@@ -58,14 +60,14 @@ class LabelFactory:
         teacher: Resolved settings.
         documents_sha256: Digest of the texts in the plan; None if texts are not read.
         wanted: The driver's recipe to compare with; see `teacher_recipe`. None skips the check.
-        answered_model: The run's record of the model that a server's answers name.
+        served: What the run's workers share about their server.
     """
 
     candidates: Path
     teacher: LabelSettings
     documents_sha256: JsonValue = None
     wanted: Mapping[str, JsonValue] | None = None
-    answered_model: Path | None = None
+    served: ServedRun | None = None
 
     def fetch(self, say: Callable[[str], None]) -> None:
         """Downloads the teacher's files from the Hub; see `fetch_once`."""
@@ -81,7 +83,7 @@ class LabelFactory:
         if self.wanted is not None:
             refuse_another_teacher(self.teacher, self.wanted)
         return LabelWork(
-            RunDirectory(self.candidates), self.teacher, self.documents_sha256, self.answered_model
+            RunDirectory(self.candidates), self.teacher, self.documents_sha256, self.served
         )
 
 
@@ -93,7 +95,7 @@ class LabelWork:
         source: RunDirectory,
         settings: LabelSettings,
         documents_sha256: JsonValue = None,
-        answered_model: Path | None = None,
+        served: ServedRun | None = None,
     ) -> None:
         self._settings = settings
         self._candidates = CandidateLists(source)
@@ -103,7 +105,7 @@ class LabelWork:
                 f"the documents on {socket.gethostname()} differ from those in the run's plan",
                 "share the same folder of candidates with every node",
             )
-        self._teacher: Teacher = make_teacher(settings, answered_model)
+        self._teacher: Teacher = make_teacher(settings, served)
         self._versions = versions(settings)
         # Shared by all running shards, so that the engine always has this many chains.
         self._chains = asyncio.Semaphore(settings.concurrency or 1)
@@ -133,6 +135,10 @@ class LabelWork:
             for chain in chains:
                 chain.cancel()
             await teacher.close()
+        for result in results:
+            if isinstance(result, CostCapReached):
+                # Only now: every chain has ended, so all answers are in the journal.
+                raise result
         pairs = zip(results, lists, strict=True)
         ranked = [(result, given) for result, given in pairs if isinstance(result, QueryRanking)]
         failed = [result for result in results if isinstance(result, FailedQuery)]
@@ -167,7 +173,7 @@ class LabelWork:
 
     async def _rank(
         self, query: Query, candidates: Candidates, teacher: JournaledTeacher
-    ) -> QueryRanking | FailedQuery:
+    ) -> QueryRanking | FailedQuery | CostCapReached:
         made: list[WindowRecord] = []
         async with self._chains:
             try:
@@ -183,6 +189,8 @@ class LabelWork:
             except TeacherFailure as failure:
                 self._count_failure(query, failure.outcome, failure.reason)
                 reason = f"{failure.outcome} after {failure.attempts} attempts: {failure.reason}"
+            except CostCapReached as reached:
+                return reached
             except (RankgenError, EngineDead, OSError):
                 raise
             except Exception as error:

@@ -24,7 +24,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from rankgen.generator.answers.outcomes import FailedCall, TokenUsage, WindowOutcome, WindowResult
+from rankgen.generator.answers.outcomes import (
+    NO_TOKENS,
+    FailedCall,
+    TokenUsage,
+    WindowOutcome,
+    WindowResult,
+)
 from rankgen.manifests.storage.atomic import make_folder, read_files, write_all
 from rankgen.manifests.storage.object_store import is_remote
 from rankgen.manifests.storage.segments import Segments
@@ -132,6 +138,16 @@ def journalled_windows(folder: Path) -> int:
     """Returns the number of windows in a shard's journal, over all writers."""
     entries = [entry for entry in _read(folder) if entry is not None]
     return sum(isinstance(entry.found, WindowResult) for entry in entries)
+
+
+def journalled_calls(folder: Path) -> tuple[int, TokenUsage]:
+    """Returns the windows in a shard's journal and the tokens of all calls for them."""
+    windows, tokens = 0, NO_TOKENS
+    for entry in _read(folder):
+        if entry is not None:
+            windows += isinstance(entry.found, WindowResult)
+            tokens += entry.found.usage
+    return windows, tokens
 
 
 def _in_order_of_calls(entries: Iterable[_Entry | None]) -> list[_Entry | None]:

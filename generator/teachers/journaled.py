@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from rankgen.generator.answers.outcomes import EngineDead, FailedCall, TeacherFailure, WindowResult
+from rankgen.generator.engines.purse import CostCapReached
 from rankgen.generator.shards.worker_errors import unforeseen
 from rankgen.generator.teachers.base import Teacher
 from rankgen.generator.teachers.journal import WindowJournal
@@ -65,7 +66,7 @@ class JournaledTeacher:
     async def _asked(self, key: str, query: Query, passages: Sequence[Document]) -> WindowResult:
         try:
             return await self._teacher.rank_window(query, passages)
-        except TeacherFailure as failure:
+        except (TeacherFailure, CostCapReached) as failure:
             self._keep(key, query, failure.calls)
             raise
         except (RankgenError, EngineDead, OSError):

@@ -29,6 +29,7 @@ from rankgen.generator.answers.outcomes import (
 from rankgen.generator.answers.permutation import ParsedAnswer, parse_permutation
 from rankgen.generator.engines.base import Engine, EnginePrompt, Generation
 from rankgen.generator.engines.gauges import gauges_of
+from rankgen.generator.engines.purse import CostCapReached
 from rankgen.generator.teachers.prompter import ListwisePrompter
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.sources import adapter_source, model_source
@@ -78,6 +79,8 @@ class ListwiseTeacher:
                 )
             except TeacherFailure as failure:
                 raise failure.after((one.call for one in tried), built.cut) from failure
+            except CostCapReached as reached:
+                raise reached.after(one.call for one in tried) from reached
             tried.append(self._read(generation, len(passages), built.cut))
             if tried[-1].call.outcome is WindowOutcome.OK or (
                 policy == "repair" and tried[-1].result is not None

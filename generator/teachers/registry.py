@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from rankgen.generator.answers.outcomes import TeacherFailure
 from rankgen.generator.answers.permutation import LEAST_NAMED, ReadingRules
 from rankgen.generator.engines.base import Engine
+from rankgen.generator.engines.served_run import ServedRun
 from rankgen.generator.prompts.budget import PromptBuilder
 from rankgen.generator.prompts.chat_format import ZEPHYR_FORMAT
 from rankgen.generator.prompts.tokenizer import BUNDLED, load_tokenizer
@@ -19,15 +18,14 @@ from rankgen.generator.teachers.sources import model_source
 from rankgen.manifests.errors import UsageError
 
 
-def make_teacher(settings: LabelSettings, answered_model: Path | None = None) -> Teacher:
+def make_teacher(settings: LabelSettings, served: ServedRun | None = None) -> Teacher:
     """Returns the teacher that the settings name, ready to rank.
 
     Runs in the worker process: it loads the model, starts the engine or checks the server.
 
     Args:
         settings: The teacher's settings.
-        answered_model: The run's record of the model that a server's answers name; None for a
-            teacher without a run.
+        served: What the run's workers share about their server; None for a teacher without a run.
 
     Raises:
         UsageError: Unknown teacher, prompt, model or file, or contradicting settings.
@@ -38,7 +36,7 @@ def make_teacher(settings: LabelSettings, answered_model: Path | None = None) ->
     if preset.kind == "listwise":
         settings = _with_dtype(settings)
         prompter, is_served = make_prompter(settings), settings.engine == "openai"
-        engine = _server(settings, answered_model) if is_served else _vllm(settings)
+        engine = _server(settings, served or ServedRun()) if is_served else _vllm(settings)
         if engine.wants_merged_system(prompter.trial()):
             prompter = make_prompter(settings, merges_system=True)
         return ListwiseTeacher(settings, prompter, engine)
@@ -111,9 +109,10 @@ def make_prompter(settings: LabelSettings, merges_system: bool = False) -> Listw
     return prompter
 
 
-def _server(settings: LabelSettings, answered_model: Path | None) -> Engine:
+def _server(settings: LabelSettings, served: ServedRun) -> Engine:
     from rankgen.generator.engines.answered_model import AnsweredModel
     from rankgen.generator.engines.openai_server import OpenAIServer, ServerSettings
+    from rankgen.generator.engines.purse import Purse
 
     preset = settings.preset
     asked = settings.part(
@@ -121,7 +120,8 @@ def _server(settings: LabelSettings, answered_model: Path | None) -> Engine:
         force_length=preset.exact_output,
         add_special_tokens=preset.chat_format == ZEPHYR_FORMAT,
     )
-    return OpenAIServer(asked, answered=AnsweredModel(answered_model))
+    answered, purse = AnsweredModel(served.answered_model), Purse(served.cost)
+    return OpenAIServer(asked, answered=answered, purse=purse)
 
 
 def _vllm(settings: LabelSettings) -> Engine:

@@ -10,6 +10,7 @@ from pydantic import PositiveInt
 from rankgen.generator.answers.formats import BRACKETS, MOST_LETTERS
 from rankgen.generator.answers.permutation import ANSWER_RULES, LEAST_NAMED
 from rankgen.generator.engines.engine_args import refuse_taken_arguments
+from rankgen.generator.engines.prices import PriceSettings, check_prices
 from rankgen.generator.engines.settings import CONTEXT_SIZE, EndpointSettings, EngineSettings
 from rankgen.generator.prompts.prompt import ListwisePrompt
 from rankgen.generator.prompts.sources import frozen_prompt, prompt_of
@@ -24,6 +25,9 @@ from rankgen.manifests.storage.digest import canonical_json
 _NOT_IDENTITY = frozenset(
     {
         "base_url",
+        "max_cost",
+        "price_in",
+        "price_out",
         "concurrency",
         "request_timeout_s",
         "gpu_memory_utilization",
@@ -38,7 +42,9 @@ TeacherName = Annotated[
 ]
 
 
-class LabelSettings(WindowSettings, AnswerSettings, EndpointSettings, EngineSettings):
+class LabelSettings(
+    WindowSettings, AnswerSettings, EndpointSettings, PriceSettings, EngineSettings
+):
     """The teacher and how it is asked; None means the teacher's default (see `resolved`)."""
 
     teacher: TeacherName = "minilm"
@@ -75,6 +81,11 @@ class LabelSettings(WindowSettings, AnswerSettings, EndpointSettings, EngineSett
         """
         return split_teacher(self.teacher)[0]
 
+    @property
+    def is_served(self) -> bool:
+        """Whether a server answers, not vLLM in the workers."""
+        return (self.engine or ("openai" if self.base_url else "vllm")) == "openai"
+
     def listwise_prompt(self) -> ListwisePrompt | None:
         """Returns the prompt of resolved settings; None for a teacher without one.
 
@@ -94,6 +105,7 @@ class LabelSettings(WindowSettings, AnswerSettings, EndpointSettings, EngineSett
         window, stride = _window_and_stride(self, preset)
         check_window(window, stride, self.passes)
         filled: dict[str, object] = {"window": window, "stride": stride}
+        check_prices(self, is_served=preset.kind == "listwise" and self.is_served)
         if preset.takes_order:
             filled["order"] = self.order or "score"
         elif self.order is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from faulty_server import Reply, answer, serving
 
+from rankgen.generator.engines.served_run import ServedRun
 from rankgen.generator.jobs.label import plan_labels
 from rankgen.generator.jobs.label_rows import validate_rankings
 from rankgen.generator.jobs.label_settings import LabelRunSettings
@@ -42,9 +43,10 @@ class OneShard:
     Args:
         root: Holds the candidates and the run.
         teacher: The teacher.
+        served: What the run's workers share about their server.
     """
 
-    def __init__(self, root: Path, teacher: LabelSettings) -> None:
+    def __init__(self, root: Path, teacher: LabelSettings, served: ServedRun | None = None) -> None:
         source, self.run = RunDirectory(root / "candidates"), RunDirectory(root / "run")
         if not source.has_table("candidates"):
             write_candidates(source)
@@ -53,7 +55,7 @@ class OneShard:
         self.plan = open_plan(self.run, plan, queries)
         self.ledger = Ledger(self.run, self.plan.fingerprint, 1, self.plan.tables)
         self._factory = LabelFactory(
-            source.root, teacher.resolved(), plan.recipe.get("documents_sha256")
+            source.root, teacher.resolved(), plan.recipe.get("documents_sha256"), served=served
         )
         self._source = source
 
