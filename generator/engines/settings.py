@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, field_validat
 from rankgen.generator.engines.engine_args import parse_engine_args
 from rankgen.manifests.options import Option, Settings
 
-Api = Literal["chat", "completions"]
+Api = Literal["chat", "completions", "batch"]
 CONTEXT_SIZE = 4096
 
 
@@ -22,8 +22,18 @@ class EndpointSettings(Settings):
         Option("URL of an OpenAI-compatible server, such as http://host:8000/v1.", metavar="URL"),
     ] = None
     api: Annotated[
-        Api | None, Option("chat sends messages, completions sends token ids.", "chat")
+        Api | None,
+        Option(
+            "chat sends messages, completions sends token ids, batch sends messages by the Batch "
+            "API: one window of every query in flight at a time, so a list of 9 windows takes 9 "
+            "batches.",
+            "chat",
+        ),
     ] = None
+    batch_seconds: Annotated[
+        PositiveFloat,
+        Option("Send a batch off when no request has come for this many seconds."),
+    ] = 5.0
     request_timeout_s: Annotated[
         PositiveFloat,
         Option(
@@ -36,6 +46,11 @@ class EndpointSettings(Settings):
 def speaks_chat(api: Api | None) -> bool:
     """Says whether a server gets messages, to which it applies the chat format itself."""
     return api in ("chat", "batch")
+
+
+def same_answers(api: Api | None) -> Api | None:
+    """Returns the way of asking that identifies a run: a batch gets the answers of chat."""
+    return "chat" if api == "batch" else api
 
 
 class EngineSettings(Settings):

@@ -147,7 +147,15 @@ def estimate(settings: LabelRunSettings, tokens_per_second: float) -> Estimate:
         tokens_per_second=tokens_per_second,
         cost_usd=None if prices is None else prices.of(usage),
         max_cost_usd=teacher.max_cost,
+        batches=_rounds(settings, teacher, lengths) if teacher.api == "batch" else None,
     )
+
+
+def _rounds(settings: LabelRunSettings, teacher: LabelSettings, lengths: Sequence[int]) -> int:
+    """Returns the batches that follow one another: a window of each query in flight at a time."""
+    counts = (call_count(n, teacher.window, teacher.stride, teacher.passes) for n in lengths)
+    at_once = (teacher.concurrency or 1) * (settings.workers or 1)
+    return max(counts, default=0) * -(-len(lengths) // at_once)
 
 
 def _counting_offline(teacher: LabelSettings) -> LabelSettings:

@@ -124,7 +124,7 @@ def _job(
             anchored(teacher),
             plan.recipe.get("documents_sha256"),
             wanted,
-            ServedRun(answer_record(here, plan), here.state / "batches", cost.cap),
+            ServedRun(answer_record(here, plan), here.batches, cost.cap),
         ),
         validate=validate_rankings,
         finish=lambda: _publish(source, run, teacher),
@@ -226,6 +226,9 @@ def size_pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int
         cpus = min(_EMBEDDING_CPUS, *counts, max(1, sum(counts) // (settings.workers or 1)))
         workers = settings.workers or sum(count // cpus for count in counts)
         return replace(pool, workers=workers, cpus=cpus)
+    if teacher.api == "batch":
+        # A batch may take a day.
+        return replace(pool, workers=settings.workers or 1, stall_seconds=None)
     if teacher.engine != "vllm":
         return replace(pool, workers=settings.workers or 1)
     nodes, together = living_nodes(), teacher.tensor_parallel

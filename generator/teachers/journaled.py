@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from rankgen.generator.answers.outcomes import EngineDead, FailedCall, TeacherFailure, WindowResult
 from rankgen.generator.engines.purse import CostCapReached
+from rankgen.generator.engines.window_calls import calls_for_window
 from rankgen.generator.shards.worker_errors import unforeseen
 from rankgen.generator.teachers.base import Teacher
 from rankgen.generator.teachers.journal import WindowJournal
@@ -65,7 +66,8 @@ class JournaledTeacher:
 
     async def _asked(self, key: str, query: Query, passages: Sequence[Document]) -> WindowResult:
         try:
-            return await self._teacher.rank_window(query, passages)
+            with calls_for_window(key, len(self._journal.failed(key))):
+                return await self._teacher.rank_window(query, passages)
         except (TeacherFailure, CostCapReached) as failure:
             self._keep(key, query, failure.calls)
             raise

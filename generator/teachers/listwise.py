@@ -30,6 +30,7 @@ from rankgen.generator.answers.permutation import ParsedAnswer, parse_permutatio
 from rankgen.generator.engines.base import Engine, EnginePrompt, Generation
 from rankgen.generator.engines.gauges import gauges_of
 from rankgen.generator.engines.purse import CostCapReached
+from rankgen.generator.engines.settings import same_answers
 from rankgen.generator.teachers.prompter import ListwisePrompter
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.sources import adapter_source, model_source
@@ -127,7 +128,7 @@ class ListwiseTeacher:
             "model": self._model,
             "revision": settings.revision,
             "engine": settings.engine,
-            "api": settings.api,
+            "api": same_answers(settings.api),
             "dtype": settings.dtype,
             "tensor_parallel": settings.tensor_parallel,
             "seed": settings.seed,

@@ -6,6 +6,7 @@ from rankgen.generator.answers.outcomes import TeacherFailure
 from rankgen.generator.answers.permutation import LEAST_NAMED, ReadingRules
 from rankgen.generator.engines.base import Engine
 from rankgen.generator.engines.served_run import ServedRun
+from rankgen.generator.engines.settings import speaks_chat
 from rankgen.generator.prompts.budget import PromptBuilder
 from rankgen.generator.prompts.chat_format import ZEPHYR_FORMAT
 from rankgen.generator.prompts.tokenizer import BUNDLED, load_tokenizer
@@ -91,7 +92,7 @@ def make_prompter(settings: LabelSettings, merges_system: bool = False) -> Listw
             least_named=LEAST_NAMED if settings.min_named is None else settings.min_named,
             examples=profile.examples,
             # A chat server applies its own template and may remove the thought.
-            begins_in_thought=settings.api != "chat" and tokenizer.opens_thought,
+            begins_in_thought=not speaks_chat(settings.api) and tokenizer.opens_thought,
             form=profile.form,
             has_budget=settings.thinking_tokens is not None,
         ),
@@ -111,6 +112,7 @@ def make_prompter(settings: LabelSettings, merges_system: bool = False) -> Listw
 
 def _server(settings: LabelSettings, served: ServedRun) -> Engine:
     from rankgen.generator.engines.answered_model import AnsweredModel
+    from rankgen.generator.engines.batch_server import BatchServer
     from rankgen.generator.engines.openai_server import OpenAIServer, ServerSettings
     from rankgen.generator.engines.purse import Purse
 
@@ -121,6 +123,8 @@ def _server(settings: LabelSettings, served: ServedRun) -> Engine:
         add_special_tokens=preset.chat_format == ZEPHYR_FORMAT,
     )
     answered, purse = AnsweredModel(served.answered_model), Purse(served.cost)
+    if settings.api == "batch":
+        return BatchServer(asked, served.batches, answered=answered, purse=purse)
     return OpenAIServer(asked, answered=answered, purse=purse)
 
 

@@ -11,7 +11,13 @@ from rankgen.generator.answers.formats import BRACKETS, MOST_LETTERS
 from rankgen.generator.answers.permutation import ANSWER_RULES, LEAST_NAMED
 from rankgen.generator.engines.engine_args import refuse_taken_arguments
 from rankgen.generator.engines.prices import PriceSettings, check_prices
-from rankgen.generator.engines.settings import CONTEXT_SIZE, EndpointSettings, EngineSettings
+from rankgen.generator.engines.settings import (
+    CONTEXT_SIZE,
+    EndpointSettings,
+    EngineSettings,
+    same_answers,
+    speaks_chat,
+)
 from rankgen.generator.prompts.prompt import ListwisePrompt
 from rankgen.generator.prompts.sources import frozen_prompt, prompt_of
 from rankgen.generator.strategies.windows import check_window
@@ -25,6 +31,7 @@ from rankgen.manifests.storage.digest import canonical_json
 _NOT_IDENTITY = frozenset(
     {
         "base_url",
+        "batch_seconds",
         "max_cost",
         "price_in",
         "price_out",
@@ -65,7 +72,10 @@ class LabelSettings(
     ] = None
     concurrency: Annotated[
         PositiveInt | None,
-        Option("Queries in flight in each worker.", "256 under vLLM, 32 for a server"),
+        Option(
+            "Queries in flight in each worker.",
+            "256 under vLLM, 32 for a server, 2000 with --api batch",
+        ),
     ] = None
     order: Annotated[
         Literal["score", "rank"] | None,
@@ -137,6 +147,7 @@ class LabelSettings(
             is_plain = value is None or isinstance(value, str | int | float | bool)
             values[f"engine_args.{name}"] = value if is_plain else canonical_json(value)
         prompt = settings.listwise_prompt()
+        values["api"] = same_answers(settings.api)
         # The key is older than other prompts than profiles.
         del values["prompt"]
         values["prompt_profile"] = prompt.name if prompt else None
@@ -180,7 +191,9 @@ def _listwise(asked: LabelSettings, preset: TeacherPreset) -> dict[str, object]:
         _check_adapter(engine, asked.lora)
     refuse_taken_arguments(asked.engine_args)
     api = asked.api or ("chat" if engine == "openai" else None)
-    ids_only_for_counting = engine == "openai" and api == "chat"
+    ids_only_for_counting = engine == "openai" and speaks_chat(api)
+    if engine == "vllm" and api == "batch":
+        raise UsageError("--api batch belongs to a server", "give --base-url or leave --api out")
     return {
         "model": model,
         "engine": engine,
@@ -188,11 +201,17 @@ def _listwise(asked: LabelSettings, preset: TeacherPreset) -> dict[str, object]:
         "prompt": frozen_prompt(asked.prompt or preset.prompt_profile or ""),
         "context_size": asked.context_size or CONTEXT_SIZE,
         "dtype": asked.dtype or ("auto" if engine == "vllm" else None),
-        "concurrency": asked.concurrency or (256 if engine == "vllm" else 32),
+        "concurrency": asked.concurrency or _concurrency(engine, api),
         "on_malformed": asked.on_malformed or "repair",
         "min_named": LEAST_NAMED if asked.min_named is None else asked.min_named,
         "tokenizer": asked.tokenizer or ("rankzephyr" if ids_only_for_counting else model),
     }
+
+
+def _concurrency(engine: str, api: str | None) -> int:
+    if engine == "vllm":
+        return 256
+    return 2000 if api == "batch" else 32
 
 
 def _check_prompt(

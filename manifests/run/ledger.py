@@ -173,8 +173,9 @@ class Ledger:
         return records
 
     def discard_work_in_progress(self) -> None:
-        """Removes attempts, claims and journals, for a run whose every query is published."""
-        for folder in (self._run.attempts, self._run.claims, self._run.journal):
+        """Removes what only an unfinished run needs; every query must be published."""
+        run = self._run
+        for folder in (run.attempts, run.claims, run.journal, run.batches):
             remove_tree(folder)
 
     def _publish(self, record: CommitRecord) -> None:

@@ -1,7 +1,8 @@
 """The paths of everything in a run, and readers of its published tables.
 
 <run>/rankings/train-00003-of-00100.parquet    committed shards only
-<run>/.rankgen/                                 plan, commits, attempts, claims, journal, events
+<run>/.rankgen/                                 plan, commits, attempts, claims, journal, batches,
+                                                events
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class RunDirectory:
         self.attempts = self.state / "attempts"
         self.claims = self.state / "claims"
         self.journal = self.state / "journal"
+        self.batches = self.state / "batches"
         self.events = self.state / "events"
         self.progress = self.state / "progress"
         self.manifest = self.root / "manifest.json"

@@ -193,6 +193,20 @@ def test_a_dry_run_tells_the_cost_only_with_prices(tmp_path: Path) -> None:
     assert f"{usd(told.cost_usd)}   (upper limit; --max-cost is 5.00 USD)" in told.text()
 
 
+def test_a_dry_run_tells_how_many_batches_follow_one_another(tmp_path: Path) -> None:
+    write_lists(tmp_path / "candidates", 5)
+    asked = {"teacher": "listwise", "model": "m", "base_url": "http://127.0.0.1:1", "window": 4}
+    more = {"stride": 2, "api": "batch", "concurrency": 2}
+    settings = LabelRunSettings(
+        candidates=tmp_path / "candidates",
+        teacher=LabelSettings.model_validate(asked | more),
+        out=tmp_path / "out",
+        workers=2,
+    )
+    # Two windows a list, and four of five queries at a time.
+    assert estimate(settings, 1.0).batches == 4
+
+
 def write_lists(root: Path, queries: int) -> None:
     asked = [Query(f"q{n:02}", f"question {n}") for n in range(queries)]
     found = [Candidates(q.query_id, tuple("abcdef"), (6.0, 5.0, 4.0, 3.0, 2.0, 1.0)) for q in asked]
