@@ -85,11 +85,12 @@ class BatchServer(OpenAIServer):
 
 def _refusal(line: Line) -> APIStatusError:
     """Returns the error that a direct request would have had."""
-    import httpx
+    # The package that `openai` sends its requests with.
+    import httpx2
     import openai
 
-    request = httpx.Request("POST", f"http://batch{REQUESTS_PATH}")
-    response = httpx.Response(line.status or 500, json=line.body, request=request)
+    request = httpx2.Request("POST", f"http://batch{REQUESTS_PATH}")
+    response = httpx2.Response(line.status or 500, json=line.body, request=request)
     error = line.body.get("error")
     said = error.get("message") if isinstance(error, dict) else None
     return openai.APIStatusError(

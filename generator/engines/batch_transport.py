@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from rankgen.generator.engines.retry import RetryPolicy, retry_after_s
 from rankgen.generator.engines.server_refusal import refused_key
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
     from openai.types import Batch
 
-REQUESTS_PATH = "/v1/chat/completions"
+REQUESTS_PATH: Final = "/v1/chat/completions"
 OVER = frozenset({"completed", "expired", "failed", "cancelled"})
 # The key in a batch's metadata under which the server stores its name in the run's folder.
 _OWN_NAME = "rankgen_batch"

@@ -15,6 +15,7 @@ from batch_server import Batches, Body, serving_batches
 from faulty_server import Reply, answer
 from one_shard import DEPTH, QUERIES, WINDOWS, OneShard, orders
 
+from rankgen.generator.engines.batch_records import BatchFolder
 from rankgen.generator.engines.prices import Prices
 from rankgen.generator.engines.purse import CostCap, CostCapReached
 from rankgen.generator.engines.served_run import ServedRun
@@ -63,7 +64,7 @@ def direct_orders(root: Path) -> dict[str, list[str]]:
 
 
 def all_paid_once(server: Batches) -> bool:
-    return sum(server.paid.values()) == len(server.paid) == CALLS
+    return list(server.paid.values()) == [1] * CALLS
 
 
 def test_a_batch_holds_one_window_of_every_query(tmp_path: Path) -> None:
@@ -228,8 +229,50 @@ def test_a_killed_run_finds_its_batch_again(tmp_path: Path, round_: int) -> None
         shard = labelled(tmp_path, server)
         assert orders(shard.run) == direct_orders(tmp_path)
         assert len(server.batches) == WINDOWS
+        assert server.lists == 0
         assert all_paid_once(server)
         assert asked_so_far(shard.run).windows == CALLS
+
+
+def test_a_window_that_two_batches_have_is_not_asked_a_third_time(tmp_path: Path) -> None:
+    """Killed in a batch that then expires half done, and killed again in the one that follows."""
+    with serving_batches(reversing) as server:
+        server.looks, server.endings = 3, ["expired"]
+
+        def is_at_work(batch: str) -> bool:
+            return server.batches.get(batch, {}).get("status") == "in_progress"
+
+        killed_when(tmp_path, server, lambda: is_at_work("batch_0"))
+        server.looks = 6
+        killed_when(tmp_path, server, lambda: is_at_work("batch_1"))
+        server.looks = 1
+        records = BatchFolder(RunDirectory(tmp_path / "run").batches).open()
+        assert frozenset.intersection(*(record.names for record in records))
+        shard = labelled(tmp_path, server)
+        assert orders(shard.run) == direct_orders(tmp_path)
+        assert all_paid_once(server)
+
+
+def test_a_bad_answer_of_an_earlier_command_is_not_read_again(tmp_path: Path) -> None:
+    bad = [answer("I cannot rank them.")]
+
+    def behave(body: Body) -> Reply:
+        is_last = len(server.batches) == WINDOWS and "question a" in json.dumps(body["messages"])
+        return bad.pop() if bad and is_last else reversing(body)
+
+    with serving_batches(behave) as server:
+        shard = shard_of(tmp_path, server.url, on_malformed="quarantine")
+        shard.filled(0, *QUERIES)
+        assert list(shard.commit().quarantined) == ["a"]
+        # The batch with that answer is still known.
+        assert len(list(shard.run.batches.glob("*.jsonl"))) == 1
+        again = shard_of(tmp_path, server.url, on_malformed="quarantine")
+        again.filled(1, QUERIES[0])
+        assert not again.commit().quarantined
+        assert again.is_clean()
+        assert orders(again.run) == direct_orders(tmp_path)
+        assert sum(server.paid.values()) == CALLS + 1
+        assert [call["outcome"] for call in again.calls("a")] == ["ok", "malformed", "ok"]
 
 
 def test_a_run_killed_before_it_knows_the_batch_finds_it_by_its_name(tmp_path: Path) -> None:
