@@ -67,8 +67,8 @@ class BatchFolder:
             BatchRecord(
                 path.stem,
                 frozenset(names_of(content)),
-                self._text(path.with_suffix(".id")),
-                self._text(path.with_suffix(".broken")),
+                self._text(self._root / f"{path.stem}.id"),
+                self._text(self._root / f"{path.stem}.broken"),
             )
             for path, content in pairs
         ]
