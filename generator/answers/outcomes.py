@@ -140,6 +140,7 @@ class WindowResult:
         failed: The other calls for this window, in order.
         scores: What the teacher thinks of each passage, in input order, higher is better; None
             where it gave an order alone.
+        are_relative: Whether the scores only compare passages of this window.
     """
 
     permutation: tuple[int, ...]
@@ -152,6 +153,7 @@ class WindowResult:
     cut: int | None = None
     failed: tuple[FailedCall, ...] = ()
     scores: tuple[float, ...] | None = None
+    are_relative: bool = False
 
     def __post_init__(self) -> None:
         if sorted(self.permutation) != list(range(len(self.permutation))):
@@ -205,7 +207,12 @@ class QueryRanking:
 
     @property
     def scores(self) -> tuple[float, ...] | None:
-        """The last score of each candidate, by its index; None if one has none."""
+        """The last score of each candidate, by its index; None if one has none.
+
+        Also None if the scores are those of several windows that do not compare.
+        """
+        if len(self.windows) > 1 and any(w.result.are_relative for w in self.windows):
+            return None
         places, known = list(range(len(self.order))), dict[int, float]()
         for window in self.windows:
             span = places[window.start : window.end]

@@ -37,12 +37,15 @@ class Generation:
         output_ids: Its token ids; None if the engine does not return them.
         finish_reason: "length" if the token limit ended the answer.
         usage: Tokens read and written, as the engine counts them.
+        alternatives: For each token of the answer, the likeliest tokens with their
+            log-probabilities; None unless they were asked for and given.
     """
 
     text: str
     output_ids: tuple[int, ...] | None
     finish_reason: FinishReason
     usage: TokenUsage
+    alternatives: tuple[tuple[tuple[str, float], ...], ...] | None = None
 
 
 class Engine(Protocol):

@@ -14,7 +14,7 @@ from rankgen.generator.answers.outcomes import NO_TOKENS, FailedCall, TeacherFai
 from rankgen.generator.engines.answered_model import AnsweredModel
 from rankgen.generator.engines.base import EnginePrompt, Generation
 from rankgen.generator.engines.purse import CostCapReached, Purse, most_tokens
-from rankgen.generator.engines.request_body import request_fields, turn
+from rankgen.generator.engines.request_body import alternatives_fields, request_fields, turn
 from rankgen.generator.engines.request_fields import RequestFields
 from rankgen.generator.engines.retry import RetryPolicy, retry_after_s
 from rankgen.generator.engines.server_address import KEY_VARIABLE, server_address
@@ -43,6 +43,7 @@ class ServerSettings(EndpointSettings):
         force_length: Ask for exactly `max_tokens` tokens (vLLM's `min_tokens`).
         add_special_tokens: Ask a chat server to add the beginning token, which Zephyr's chat format
             leaves to the tokenizer (supported by vLLM).
+        alternatives: How many of the likeliest tokens to ask for at each place of the answer.
     """
 
     base_url: str
@@ -51,6 +52,7 @@ class ServerSettings(EndpointSettings):
     seed: int = 0
     force_length: bool = False
     add_special_tokens: bool = False
+    alternatives: int | None = None
 
 
 class OpenAIServer:
@@ -187,6 +189,7 @@ class OpenAIServer:
             max_tokens,
             force_length=settings.force_length,
             special_tokens=is_chat and settings.add_special_tokens,
+            alternatives=alternatives_fields(settings.alternatives, is_chat=is_chat),
         )
         generation, answer = await self._send(prompt, extra)
         # Only a valid answer is compared.

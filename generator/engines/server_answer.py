@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rankgen.generator.answers.outcomes import NO_TOKENS, TeacherFailure, TokenUsage
 from rankgen.generator.engines.base import Generation, finish_reason
@@ -61,7 +61,29 @@ def read_answer(answer: ChatCompletion | Completion) -> Generation:
     ended = cast("object", answer.choices[0].finish_reason)
     if not isinstance(ended, str) or ended in _BROKEN_OFF:
         raise InvalidResponse(f"finish reason {ended}", usage)
-    return Generation(text, None, finish_reason(ended, text, usage), usage)
+    reason = finish_reason(ended, text, usage)
+    return Generation(text, None, reason, usage, _alternatives(answer))
+
+
+def _alternatives(
+    answer: ChatCompletion | Completion,
+) -> tuple[tuple[tuple[str, float], ...], ...] | None:
+    """Returns the likeliest tokens at each place; None where the server gives none, or nonsense."""
+    told: Any = getattr(answer.choices[0], "logprobs", None)
+    try:
+        if getattr(told, "content", None):
+            return tuple(
+                tuple((str(one.token), float(one.logprob)) for one in token.top_logprobs)
+                for token in told.content
+            )
+        if getattr(told, "top_logprobs", None):
+            return tuple(
+                tuple((str(token), float(score)) for token, score in place.items())
+                for place in told.top_logprobs
+            )
+    except (AttributeError, TypeError, ValueError):
+        pass
+    return None
 
 
 def _usage(answer: ChatCompletion | Completion) -> TokenUsage:

@@ -86,6 +86,8 @@ class WindowJournal:
         del values["failed"]
         if result.scores is None:
             del values["scores"]
+        if not result.are_relative:
+            del values["are_relative"]
         self._append({"key": key, **values})
 
     def append_failed(self, key: str, call: FailedCall) -> None:

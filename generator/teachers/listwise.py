@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from rankgen.generator.answers.first_token import letter_scores
 from rankgen.generator.answers.outcomes import (
     FailedCall,
     TeacherFailure,
@@ -34,6 +35,7 @@ from rankgen.generator.engines.settings import same_answers
 from rankgen.generator.teachers.prompter import ListwisePrompter
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.sources import adapter_source, model_source
+from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.manifests.records import Document, Query
 
 _MOST_TRIES = 3
@@ -98,6 +100,8 @@ class ListwiseTeacher:
         return replace(best.result, failed=tuple(call for call in calls if call is not best.call))
 
     def _read(self, generation: Generation, k: int, cut: int) -> _Tried:
+        if self._prompter.decoding.first_token:
+            return _read_first_token(generation, k, cut)
         parsed = parse_permutation(
             generation.text,
             k,
@@ -149,6 +153,27 @@ class ListwiseTeacher:
             "answer_format": self._prompter.form.name,
             **self._engine.facts(),
         }
+
+
+def _read_first_token(generation: Generation, k: int, cut: int) -> _Tried:
+    """Reads an answer of FIRST.
+
+    Raises:
+        EnvironmentProblem: The server gives no probabilities.
+    """
+    if generation.alternatives is None:
+        raise EnvironmentProblem(
+            "the server does not give the log-probabilities that the teacher 'first' orders by",
+            "serve the model with vLLM, or use --teacher listwise",
+        )
+    usage, text = generation.usage, generation.text
+    scores = letter_scores(generation.alternatives, k)
+    if isinstance(scores, str):
+        return _Tried(FailedCall(scores, WindowOutcome.MALFORMED, usage, text, cut), None)
+    order = sorted(range(k), key=lambda place: -scores[place])
+    call = FailedCall("", WindowOutcome.OK, usage, text, cut)
+    found = WindowResult(tuple(order), usage=usage, cut=cut, scores=scores, are_relative=True)
+    return _Tried(call, found)
 
 
 def _result(parsed: ParsedAnswer, generation: Generation, cut: int) -> WindowResult | None:

@@ -27,6 +27,7 @@ class TeacherPreset:
         prompt_profile: Default prompt profile; None for teachers without prompts.
         chat_format: "zephyr", or "own" for the model's chat template.
         exact_output: Whether answers have exactly the tokens of a permutation, as in rank_llm.
+        first_token: Whether the letters' probabilities in the first token order a window.
         reads_texts: Whether it needs the passages' texts, or only their ids.
         takes_order: Whether `--order` says by which of its columns it orders.
         scores: What its scores are; None for a teacher that gives an order alone.
@@ -43,6 +44,7 @@ class TeacherPreset:
     prompt_profile: str | None = None
     chat_format: str = "own"
     exact_output: bool = False
+    first_token: bool = False
     reads_texts: bool = True
     takes_order: bool = False
     scores: Unit | None = None
@@ -69,6 +71,17 @@ PRESETS: dict[str, TeacherPreset] = {
             window=20,
             stride=10,
             prompt_profile="rank_llm-0.25",
+        ),
+        TeacherPreset(
+            "first",
+            "listwise",
+            "FIRST: the letters' probabilities in the first token of a served model's answer",
+            model="castorini/first_mistral",
+            window=20,
+            stride=10,
+            prompt_profile="rank-llm:rank_zephyr_alpha",
+            first_token=True,
+            scores="logit",
         ),
         TeacherPreset(
             "minilm",

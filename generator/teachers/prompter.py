@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rankgen.generator.answers.first_token import TOKENS
 from rankgen.generator.answers.formats import BRACKETS, AnswerFormat
 from rankgen.generator.answers.permutation import ANSWER_RULES, ReadingRules
 from rankgen.generator.prompts.budget import BuiltPrompt, PromptBuilder
@@ -30,6 +31,7 @@ class Decoding:
     Attributes:
         exact_output: Ask for exactly the tokens of a permutation.
         max_output_tokens: Limit on the tokens of an answer; None computes it from the window.
+        first_token: Ask for the first token of a ranking only.
         thinking_tokens: Tokens added for the thought; None for a model that does not think.
         on_malformed: The policy for answers that are not `ok`.
         rules: How answers are read.
@@ -40,6 +42,7 @@ class Decoding:
     on_malformed: OnMalformed
     rules: ReadingRules
     thinking_tokens: int | None = None
+    first_token: bool = False
 
 
 class ListwisePrompter:
@@ -74,7 +77,9 @@ class ListwisePrompter:
             self._builder.tokenizer.permutation_tokens(k),
             self._builder.context_size,
         )
-        if self.decoding.exact_output:
+        if self.decoding.first_token:
+            budget = TOKENS
+        elif self.decoding.exact_output:
             budget = ids
         else:
             budget = self.decoding.max_output_tokens or 2 * ids + _CHAT_SLACK

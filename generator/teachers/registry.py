@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rankgen.generator.answers.first_token import MOST_ALTERNATIVES
 from rankgen.generator.answers.outcomes import TeacherFailure
 from rankgen.generator.answers.permutation import LEAST_NAMED, ReadingRules
 from rankgen.generator.engines.base import Engine
@@ -85,6 +86,7 @@ def make_prompter(settings: LabelSettings, merges_system: bool = False) -> Listw
     tokenizer = load_tokenizer(name, revision, preset.chat_format)
     decoding = Decoding(
         exact_output=preset.exact_output,
+        first_token=preset.first_token,
         max_output_tokens=settings.max_output_tokens,
         thinking_tokens=settings.thinking_tokens,
         on_malformed=settings.on_malformed or "repair",
@@ -120,6 +122,7 @@ def _server(settings: LabelSettings, served: ServedRun) -> Engine:
     asked = settings.part(
         ServerSettings,
         force_length=preset.exact_output,
+        alternatives=MOST_ALTERNATIVES if preset.first_token else None,
         add_special_tokens=preset.chat_format == ZEPHYR_FORMAT,
     )
     answered, purse = AnsweredModel(served.answered_model), Purse(served.cost)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import PositiveInt
 
+from rankgen.generator.answers.first_token import MOST_ALTERNATIVES
 from rankgen.generator.answers.formats import BRACKETS, MOST_LETTERS
 from rankgen.generator.answers.permutation import ANSWER_RULES, LEAST_NAMED
 from rankgen.generator.engines.engine_args import refuse_taken_arguments
@@ -219,6 +220,8 @@ def _check_prompt(
 ) -> None:
     """Refuses what contradicts a prompt's answers: the teacher's length, or too many passages."""
     another = "--teacher listwise --model ID"
+    if preset.first_token:
+        _check_first_token(prompt, asked, window)
     if preset.exact_output and prompt.form is not BRACKETS:
         raise UsageError(
             f"the prompt '{prompt.name}' asks for {prompt.form.sample}, but the teacher "
@@ -232,6 +235,26 @@ def _check_prompt(
             f"the prompt '{prompt.name}' has letters for {MOST_LETTERS} passages, not for {window}",
             f"--window {MOST_LETTERS}",
         )
+
+
+def _check_first_token(prompt: ListwisePrompt, asked: LabelSettings, window: int) -> None:
+    who = f"the teacher '{asked.teacher}'"
+    if not asked.is_served:
+        raise UsageError(f"{who} needs a server", "--base-url http://localhost:8000/v1")
+    if not prompt.form.uses_letters:
+        raise UsageError(
+            f"{who} needs a prompt with letters, which '{prompt.name}' is not", "leave --prompt out"
+        )
+    if window > MOST_ALTERNATIVES:
+        raise UsageError(
+            f"{who} orders at most {MOST_ALTERNATIVES} passages in a call, as servers give the "
+            f"probabilities of {MOST_ALTERNATIVES} tokens",
+            f"--window {MOST_ALTERNATIVES}",
+        )
+    for name in ("max_output_tokens", "thinking_tokens"):
+        if getattr(asked, name) is not None:
+            option = "--" + name.replace("_", "-")
+            raise UsageError(f"{who} has no use for {option}", f"leave {option} out")
 
 
 def _check_model(model: str | None) -> None:
