@@ -77,9 +77,8 @@ def main() -> None:
     if sys.argv[1:2] and sys.argv[1] in WAYS:
         print(json.dumps(measure(sys.argv[1], Path(sys.argv[2]))))
         return
-    rows, rounds = (int(sys.argv[1:2][0]) if sys.argv[1:] else 10_000_000), 3
-    if sys.argv[2:]:
-        rounds = int(sys.argv[2])
+    rows = int(sys.argv[1]) if sys.argv[1:] else 10_000_000
+    rounds = int(sys.argv[2]) if sys.argv[2:] else 3
     orders: dict[str, dict[str, dict[str, float]]] = {}
     for order in ("shuffled", "grouped"):
         found: dict[str, list[dict[str, float]]] = defaultdict(list)
