@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from beir_files import beir_folder
+from hub_data_set import COMMIT, NAME, hub_data_set
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -286,6 +287,34 @@ def test_a_run_can_be_imported_into_a_store(s3_bucket: str, tmp_path: Path) -> N
     assert import_rankings(ImportSettings.model_validate(values)).queries == 6
     found = verify_run(RunDirectory(out), validate_imported)
     assert (found.problems, found.is_finished, found.queries) == ((), True, 6)
+
+
+def test_a_data_set_on_the_hub_is_imported_at_its_commit(tmp_path: Path) -> None:
+    files = {
+        "scores/nq.jsonl": '{"query_id": 1, "document_ids": [5], "scores": [2.5]}\n',
+        "queries/nq.jsonl": '{"query_id": 1, "query": "what"}\n',
+        "documents/nq.jsonl": '{"document_id": 5, "document": "five"}\n',
+    }
+    with hub_data_set(files, tmp_path / "cache"):
+        command = ["import", "lightonai", f"hf:{NAME}:scores:nq", "--out", str(tmp_path / "run")]
+        done = CliRunner().invoke(app, [*command, "--json"])
+    assert done.exit_code == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["texts"] is True
+    assert told["scores"] == {"unit": "logit", "source": f"hf:{NAME}@{COMMIT}"}
+    assert is_clean(tmp_path / "run")
+
+
+def test_texts_of_what_was_left_out_are_not_published(tmp_path: Path) -> None:
+    rows: list[Row] = [{"query": "q", "document": d, "label": n} for n, d in enumerate("abc")]
+    path = written(tmp_path / "pairs.jsonl", rows)
+    imported(tmp_path / "run", path, "ettin", depth=2)
+    assert {row["text"] for row in rows_of(tmp_path / "run", "documents")} == {"b", "c"}
+    lists: list[Row] = [
+        {"query": {"qid": "1", "text": "q"}, "candidates": [{"docid": d, "doc": d}]} for d in "ab"
+    ]
+    imported(tmp_path / "other", written(tmp_path / "a.jsonl", lists), duplicates="drop")
+    assert [row["doc_id"] for row in rows_of(tmp_path / "other", "documents")] == ["a"]
 
 
 def lists_of(*lists: tuple[str, list[str], list[float] | None, list[str] | None]) -> pa.Table:

@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
 from rankgen.manifests.errors import UsageError
+from rankgen.students.evaluation.evaluate import evaluate
+from rankgen.students.evaluation.settings import EvaluationSettings
 from rankgen.students.training.train import train_student
 
 
@@ -50,6 +52,21 @@ def test_rankings_without_texts_say_how_to_add_them(
         train_student(settings_of(recipe, rankings=rankings, max_steps=1))
     assert refused.value.hint is not None
     assert "--collection" in refused.value.hint
+
+
+def test_an_imported_teacher_scores_as_its_run_does(test_data: Path, tmp_path: Path) -> None:
+    collection = test_data / "msmarco-dl19"
+    run = collection / "runs" / "teacher.rankvicuna-7b.on-bm25.top100.20230912T183614.trec"
+    out = tmp_path / "imported"
+    command = ["import", "trec-run", run, "--collection", collection, "--out", out]
+    done = CliRunner().invoke(app, list(map(str, command)))
+    assert done.exit_code == 0, done.stderr
+    settings = EvaluationSettings.model_validate(
+        {"rankings": [out], "qrels": collection / "qrels" / "full.trec", "out": tmp_path / "report"}
+    )
+    (system,) = evaluate(settings).systems
+    # What trec_eval gives the run itself.
+    assert system.measures["nDCG@10"] == pytest.approx(0.6665, abs=5e-5)
 
 
 def test_evidence_needs_windows_which_an_imported_run_has_not(
