@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from beir_files import beir_folder
@@ -146,6 +147,20 @@ def test_a_run_keeps_the_order_the_scores_and_the_first_stage(tmp_path: Path) ->
         )
 
 
+def test_an_incomplete_answer_makes_a_degraded_list(tmp_path: Path) -> None:
+    passages = [{"docid": d, "text": f"text {d}"} for d in "abc"]
+    rows: list[Row] = [{"query": q, "retrieved_passages": passages} for q in ("one", "two")]
+    written(tmp_path / "set" / "rows.jsonl", rows)
+    (tmp_path / "set" / "answers.json").write_text('["[2] > [1] > [3]", "[3] > [1]"]')
+    done = imported(tmp_path / "run", tmp_path / "set", "rankgpt")
+    assert (done.counts["queries_complete"], done.counts["queries_degraded"]) == (1, 1)
+    assert done.losses.unranked_passages == 1
+    orders = {row["status"]: row["doc_ids"] for row in rows_of(tmp_path / "run")}
+    assert orders == {"complete": ["b", "a", "c"], "degraded": ["c", "a", "b"]}
+    with pytest.raises(UsageError, match="hold whole lists"):
+        imported(tmp_path / "other", tmp_path / "set", order="rank")
+
+
 def many(path: Path, queries: int) -> Path:
     draw = np.random.default_rng(3)
     names = [f"q{number:03d}" for number in range(queries)]
@@ -189,8 +204,11 @@ def test_a_killed_import_is_repeated_to_the_same_bytes(
 def test_another_source_or_another_folder_is_refused(tmp_path: Path) -> None:
     path = many(tmp_path / "rows.parquet", 6)
     imported(tmp_path / "run", path)
-    many(path, 7)
-    with pytest.raises(UsageError, match=r"another recipe: .*queries 6 -> 7"):
+    with pytest.raises(UsageError, match="another recipe: depth null -> 3"):
+        imported(tmp_path / "run", path, depth=3)
+    rows = pq.read_table(path)
+    pq.write_table(rows.set_column(2, "score", pc.negate(rows["score"])), path)
+    with pytest.raises(UsageError, match="another recipe: source_sha256"):
         imported(tmp_path / "run", path)
     written(tmp_path / "full" / "mine.jsonl", [])
     with pytest.raises(UsageError, match="is not a run of rankgen"):
