@@ -104,6 +104,7 @@ def test_every_sample_is_imported_with_its_counts(
     assert {name: count for name, count in told["losses"].items() if count} == losses
     assert told["scores"] == (unit and {"unit": unit, "source": sample})
     assert told["texts"] is has_texts
+    assert all(RunDirectory(out).has_table(t) is has_texts for t in ("queries", "documents"))
     verified = CliRunner().invoke(app, ["verify", str(out), "--full"])
     assert verified.exit_code == 0, verified.stdout
     status = CliRunner().invoke(app, ["status", str(out), "--json"])
@@ -353,6 +354,7 @@ FAULTS: dict[str, tuple[str, Callable[[list], None], str]] = {  # type: ignore[t
     "other document": ("doc_ids", lambda c: c[1].__setitem__(0, "new"), "query b is not a perm"),
     "swapped": ("doc_ids", lambda c: c[1].reverse(), "query b is not a permutation"),
     "gap": ("retrieval_positions", lambda c: c[0].__setitem__(0, 9), "query a is not a perm"),
+    "gap below": ("retrieval_positions", lambda c: c[0].__setitem__(1, 9), "query a is not a perm"),
     "short": ("retrieval_positions", lambda c: c[0].pop(), "another number of positions"),
     "few scores": ("teacher_scores", lambda c: c[0].pop(), "query a has another number of scores"),
     "no number": (
