@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from rankgen.manifests.options import RUN_METAVAR, Option, Settings
+from rankgen.manifests.options import SOURCE_METAVAR, Option, Settings
 from rankgen.manifests.storage.run_path import RunPath
 from rankgen.students.choices import (
     DEFAULT_BACKBONE,
@@ -120,7 +120,7 @@ class ValidationSettings(Settings):
     panel = "Validation"
     validation: Annotated[
         RunPath | None,
-        Option("A retrieve run to re-rank during the training.", metavar=RUN_METAVAR),
+        Option("A retrieve run to re-rank during the training.", metavar=SOURCE_METAVAR),
     ] = None
     validation_qrels: Annotated[
         Path | None, Option("Its judgements: a file, or irds:ID.", metavar="FILE|irds:ID")
@@ -153,7 +153,9 @@ class TrainSettings(
 ):
     """Everything `train_student` needs; defaults are those of arXiv 2405.07920, appendix C."""
 
-    rankings: Annotated[RunPath, Option("Folder of a label or negatives run.", metavar=RUN_METAVAR)]
+    rankings: Annotated[
+        RunPath, Option("Folder of a label or negatives run.", metavar=SOURCE_METAVAR)
+    ]
     out: Annotated[
         Path, Option("Folder of the student; repeat the command to resume.", metavar="FOLDER")
     ]
