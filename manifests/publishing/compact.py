@@ -96,7 +96,7 @@ def rows_between(
 
 
 def without_answers(windows: pa.Table) -> pa.Table:
-    """Returns windows without what the teacher wrote, which may repeat the passages it was shown."""
+    """Returns windows without the teacher's own words, which may repeat the passages."""
     place = windows.schema.get_field_index("output_text")
     field = windows.schema.field(place)
     return windows.set_column(place, field, pa.nulls(windows.num_rows, field.type))

@@ -35,7 +35,7 @@ def queries_of(count: int) -> list[Query]:
 
 
 def documents_of(query: Query) -> tuple[str, ...]:
-    return tuple(f"{query.query_id} d{place}" for place in range(DEPTH))
+    return tuple(f"{query.query_id}/d{place}" for place in range(DEPTH))
 
 
 def write_candidates(
@@ -50,7 +50,11 @@ def write_candidates(
     ]
     _commit(run, plan, 0, {"candidates": candidate_table(found)}, ())
     if judged:
-        qrels = {q.query_id: {documents_of(q)[1]: 1, documents_of(q)[2]: 0} for q in queries[:-1]}
+        qrels = {
+            q.query_id: {documents_of(q)[1]: 1, documents_of(q)[2]: 0}
+            for q in queries[:-1]
+            if " " not in q.query_id  # Judgements cannot express such ids.
+        }
         write_qrels(run.root / "qrels.tsv", qrels)
     _finish(run, plan, queries, [d for q in queries for d in documents_of(q)])
     return run

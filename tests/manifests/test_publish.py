@@ -147,8 +147,9 @@ def test_scores_have_the_columns_of_the_public_form(labels: RunDirectory, tmp_pa
         query_id = row["query_id"]
         assert row["document_ids"] == rankings[query_id]["doc_ids"]
         assert row["scores"] == rankings[query_id]["teacher_scores"]
-        # The last query is not judged, which is not the same as nothing being relevant.
-        assert row["positive_ids"] == (None if query_id == last else [f"{query_id} d1"])
+        # A query that is not judged is not one with nothing relevant.
+        is_judged = query_id != last and " " not in query_id
+        assert row["positive_ids"] == ([f"{query_id}/d1"] if is_judged else None)
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["predicate"]["teacher_scores"] == {"unit": "logit", "source": "minilm"}
     assert manifest["predicate"]["rows"]["scores"] == len(scored)
@@ -225,7 +226,7 @@ def test_a_run_whose_files_are_not_those_committed_is_refused(
 ) -> None:
     run = write_labels(tmp_path / "run", candidates)
     damaged(run, "rankings/train-00001-of-00003.parquet", how)
-    with pytest.raises(IntegrityProblem, match="rankings/train-00001-of-00003.parquet"):
+    with pytest.raises(IntegrityProblem, match=r"rankings/train-00001-of-00003\.parquet"):
         publish(run, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -237,7 +238,7 @@ def test_a_changed_text_is_refused_too(candidates: RunDirectory, tmp_path: Path)
     # The file is shared with the candidates by a hard link, so it is replaced and not written to.
     (run.root / name).unlink()
     (run.root / name).write_bytes(content.replace(b"about", b"ABOUT"))
-    with pytest.raises(IntegrityProblem, match="documents/train-00000-of-00001.parquet"):
+    with pytest.raises(IntegrityProblem, match=r"documents/train-00000-of-00001\.parquet"):
         publish(run, tmp_path / "out", **WITH_TEXT)
 
 
@@ -414,7 +415,7 @@ def test_nothing_of_this_machine_goes_out(
 def test_every_refusal_says_what_to_type(labels: RunDirectory, tmp_path: Path) -> None:
     for bad in ("hf:name", "hf:a/b/c", "hf:a/b@v1", "gs://bucket/x", "s3://", "hf:/x"):
         with pytest.raises(RankgenError) as error:
-            publish(labels, Path("x"), to=bad)
+            Publication(labels, PublishSettings(to=bad))
         assert error.value.hint
     with pytest.raises(UsageError, match=r"citation .*none.bib cannot be read"):
         publish(labels, tmp_path / "out", citation=tmp_path / "none.bib")
