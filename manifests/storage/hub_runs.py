@@ -128,6 +128,14 @@ def named_hub_faults(what: str, done: str) -> Iterator[None]:
         raise UsageError(
             f"{what} cannot be {done}: it has no such revision", "name a branch, tag or commit"
         ) from error
+    except errors.HfHubHTTPError as error:
+        refused = getattr(error.response, "status_code", None) in (401, 403)
+        raise EnvironmentProblem(
+            f"{what} cannot be {done}: {reason_of(error)}",
+            "set HF_TOKEN to a token that may do this, or log in with `hf auth login`"
+            if refused
+            else "repeat the command to resume",
+        ) from error
     except Exception as error:
         # The client passes on what its HTTP library raises, whose name changes between versions.
         is_clients = type(error).__module__.startswith(_CLIENTS)
