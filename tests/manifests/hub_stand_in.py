@@ -17,7 +17,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from rankgen.manifests.storage import hub_runs
 
 TOKEN = "hf_of_the_test"
 Tree = dict[str, bytes]
@@ -80,6 +85,29 @@ def hub_stand_in() -> Iterator[StandIn]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def taken_for_the_hub(served: StandIn, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    """Has this process take the server for the Hub, with the right token and an empty cache."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import _http
+
+    class Clock:
+        """Repeated requests wait no time at all."""
+
+        sleep = staticmethod(lambda seconds: None)
+
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants._HF_DEFAULT_ENDPOINT, "")
+    monkeypatch.setattr(constants, "ENDPOINT", served.url)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", served.url + template)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(_http, "time", Clock)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    # Caches of this process belong to another server.
+    hub_runs._folder_of_commit.cache_clear()
 
 
 class _Handler(BaseHTTPRequestHandler):

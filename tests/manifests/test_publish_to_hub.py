@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hub_stand_in import TOKEN, StandIn, hub_stand_in
+from hub_stand_in import StandIn, hub_stand_in, taken_for_the_hub
 from made_runs import write_candidates, write_labels
 
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
@@ -19,7 +19,6 @@ from rankgen.manifests.publishing.check import check_published
 from rankgen.manifests.publishing.publish import Publication, Published
 from rankgen.manifests.publishing.settings import PublishSettings
 from rankgen.manifests.run.run_directory import RunDirectory
-from rankgen.manifests.storage import hub_runs
 from rankgen.manifests.storage.hub_runs import hub_folder, pinned_hub
 
 NAME = "somebody/rankings"
@@ -35,25 +34,8 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
-    from huggingface_hub import constants
-    from huggingface_hub.utils import _http
-
-    class Clock:
-        """Repeated requests wait no time at all."""
-
-        sleep = staticmethod(lambda seconds: None)
-
     with hub_stand_in() as served:
-        monkeypatch.setattr(constants, "ENDPOINT", served.url)
-        template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants._HF_DEFAULT_ENDPOINT, "")
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", served.url + template)
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
-        monkeypatch.setattr(_http, "time", Clock)
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-        hub_runs._folder_of_commit.cache_clear()
+        taken_for_the_hub(served, monkeypatch, tmp_path / "hub-cache")
         yield served
 
 
