@@ -102,9 +102,10 @@ def _share_of_scores(source: Source) -> float:
     with shard.path.open("rb") as file, pq.ParquetFile(file) as parquet:
         groups = [parquet.metadata.row_group(i) for i in range(parquet.metadata.num_row_groups)]
     columns = [group.column(i) for group in groups for i in range(group.num_columns)]
-    taken = sum(
+    taken: int = sum(
         column.total_compressed_size
         for column in columns
         if column.path_in_schema.split(".")[0] in FROM_RANKINGS
     )
-    return taken / max(1, sum(column.total_compressed_size for column in columns))
+    whole: int = sum(column.total_compressed_size for column in columns)
+    return taken / max(1, whole)

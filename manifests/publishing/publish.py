@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import JsonValue
 
 from rankgen.manifests.errors import UsageError, reason_of
 from rankgen.manifests.progress import progress
@@ -164,7 +165,7 @@ class Publication:
         return map(without_answers, tables) if is_bare else tables
 
     def _small_files(
-        self, described: Mapping[str, object], written: Mapping[str, Written]
+        self, described: Mapping[str, JsonValue], written: Mapping[str, Written]
     ) -> dict[str, bytes]:
         place = self._target.place
         texts = {CARD: self.card, MANIFEST: manifest_text(described, written)}

@@ -47,7 +47,7 @@ def description(
     It has the names that a run's manifest has, so that whatever reads one reads the other. Its
     "identity" covers all that decides the bytes of the files.
     """
-    facts = {
+    facts: dict[str, JsonValue] = {
         "kind": source.plan.kind,
         "fingerprint": source.plan.fingerprint,
         "recipe": public(source.plan.recipe),
@@ -74,7 +74,7 @@ def description(
     if FACT in source.facts:
         facts[FACT] = public(source.facts[FACT])
     sources = [file.sha256 for table in source.tables.values() for file in table]
-    facts["identity"] = sha256_of_value({**facts, "files": list(map(list, files)), "of": sources})
+    facts["identity"] = sha256_of_value({**facts, "files": [list(f) for f in files], "of": sources})
     return facts
 
 
@@ -96,7 +96,7 @@ def manifest_text(description: Mapping[str, JsonValue], written: Mapping[str, Wr
 
 
 def sums_text(digests: Mapping[str, str]) -> str:
-    """Returns SHA256SUMS, as `sha256sum --check` reads it, of path -> SHA-256."""
+    """Returns SHA256SUMS, as `sha256sum -c` reads it, of path -> SHA-256."""
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
 
 
