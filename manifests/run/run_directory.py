@@ -144,6 +144,11 @@ class RunDirectory:
                 f"{self.root} has no texts: it was published without its {table}",
                 "make a run of it that has them: `rankgen import` with --collection",
             )
+        if table in ("queries", "documents") and self.has_table("rankings"):
+            return UsageError(
+                f"{self.root} has rankings but no texts of its {table}",
+                "import the rankings again into another folder, with --collection",
+            )
         return UsageError(
             f"{self.root} has no {table}", f"name the folder that holds {table}/train-*.parquet"
         )
