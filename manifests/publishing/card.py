@@ -25,6 +25,8 @@ MADE_BY = {
     "label": "a teacher's rankings of each query's candidates, to train small re-rankers on",
     "retrieve": "the candidates that a first stage found for each query",
     "rerank": "candidates in the order of a student",
+    "import": "rankings that others published, imported with `rankgen import`",
+    "subsample": "a part of a larger set of rankings",
     "negatives": "judged queries with relevant passages and hard negatives, to train on",
 }
 # A recipe's rows that say nothing to a reader.
@@ -140,24 +142,38 @@ def _texts(content: CardContent) -> str:
             f"`queries` and `documents` hold every text once, as {collection} has it. They keep "
             "the licence of that collection."
         )
-    example = str(public(named)) if named and ":" in named else "COLLECTION"
-    return (
+    said = (
         "This data set holds ids and no texts, because those are not the publisher's to give away; "
         "answers of the teacher that might repeat them are left out too (`output_text` is null). "
-        f"They are in {collection}; join them by `query_id` and `doc_id`. To train on it, make a "
-        "run of it that has them, and then name that run:\n\n```\nrankgen import lists "
-        f"{content.place.as_run} --collection {example} --out run\nrankgen train-student "
-        "--rankings run --out student\n```"
+        f"They are in {collection}; join them by `query_id` and `doc_id`."
     )
+    if "rankings" not in content.configs:
+        return said
+    return (
+        f"{said} To train on it, make a run of it that has them, and then name that run:\n\n"
+        f"```\nrankgen import lists {_import_source(content)} --out run\n"
+        "rankgen train-student --rankings run --out student\n```"
+    )
+
+
+def _import_source(content: CardContent) -> str:
+    """Returns what `rankgen import` is told of the data set, of its scores and of its texts."""
+    place, named = content.place, content.origin.collection
+    at = f"{place.as_run}:rankings" if place.kind == "hub" else f"{place.name} --config rankings"
+    facts = content.source.facts.get(FACT)
+    word = str(facts["unit"]).replace(" ", "-") if isinstance(facts, dict) else None
+    unit = "" if word is None else f" --score-unit {word}"
+    return f"{at}{unit} --collection {public(named) if named and ':' in named else 'COLLECTION'}"
 
 
 def _provenance(content: CardContent) -> list[str]:
     source, first_stage = content.source, content.origin.first_stage
     recipe = public(dict(source.plan.recipe))
     said = [f"Recipe of `rankgen {source.plan.kind}`:\n\n{facts_table(_told(recipe))}"]
+    said += _made_from(public(source.facts.get("source")), source.facts.get("form"))
     if first_stage is not None and source.plan.kind != "retrieve":
         said.append(f"First stage:\n\n{facts_table(_told(public(first_stage)))}")
-    elif source.plan.kind != "retrieve":
+    elif source.plan.kind not in ("retrieve", "import"):
         said.append("The run that found the candidates was not at hand when this was published.")
     counts = table(("counted", ""), ((name, f"{n:,}") for name, n in source.counts.items()))
     said.append(counts)
@@ -174,10 +190,22 @@ def _provenance(content: CardContent) -> list[str]:
     return said
 
 
+def _made_from(made_from: object, form: object) -> list[str]:
+    """Returns what an import was read from, or what a part of a run is a part of."""
+    if isinstance(made_from, str):
+        return [f"Imported from `{made_from}`, read as `{form}`."]
+    if not isinstance(made_from, dict):
+        return []
+    recipe = _told(made_from.get("recipe"))
+    kind = f"It is a part of a run of the kind `{made_from.get('kind')}`"
+    return [f"{kind}, with the recipe:\n\n{facts_table(recipe)}" if recipe else f"{kind}."]
+
+
 def _told(recipe: object) -> dict[str, object]:
     """Returns the recipe without what is off or empty, digests last."""
     values = recipe if isinstance(recipe, dict) else {}
-    names = sorted(values, key=lambda name: (name.endswith(_DIGESTS), name))
+    given = [name for name, value in values.items() if value not in (None, [], {})]
+    names = sorted(given, key=lambda name: (name.endswith(_DIGESTS), name))
     return {name: values[name] for name in names}
 
 

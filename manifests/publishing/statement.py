@@ -71,8 +71,10 @@ def description(
             if name in ("rankgen-distill", "pyarrow")
         },
     }
-    if FACT in source.facts:
-        facts[FACT] = public(source.facts[FACT])
+    # Of an import, where it is from and what was lost; of a part of a run, the whole.
+    for name in (FACT, "source", "form", "losses"):
+        if name in source.facts:
+            facts[name] = public(source.facts[name])
     sources = [file.sha256 for table in source.tables.values() for file in table]
     facts["identity"] = sha256_of_value({**facts, "files": [list(f) for f in files], "of": sources})
     return facts

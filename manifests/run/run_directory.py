@@ -142,7 +142,8 @@ class RunDirectory:
         if table in ("queries", "documents") and not self.plan.exists() and self.manifest.exists():
             return UsageError(
                 f"{self.root} has no texts: it was published without its {table}",
-                "make a run of it that has them: `rankgen import` with --collection",
+                f"make a run that has them: rankgen import lists {self.root} --config rankings "
+                "--collection COLLECTION --out RUN",
             )
         if table in ("queries", "documents") and self.has_table("rankings"):
             return UsageError(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from made_runs import write_candidates, write_labels
 from typer.testing import CliRunner, Result
 
 from rankgen.generator.cli import app
+from rankgen.manifests.run.provenance import read_predicate
 from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.teacher_scores import TeacherScores, Unit
 
 
 @pytest.fixture
@@ -88,3 +92,64 @@ def test_a_publisher_s_own_citation_is_on_the_card(labels: RunDirectory, tmp_pat
     own.write_text("@misc{me:2027}", encoding="utf-8")
     typed(*command)
     assert "me:2027" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+
+
+def collection_of(candidates: RunDirectory, folder: Path) -> Path:
+    """Writes the texts of a run as a collection."""
+    folder.mkdir()
+    for table, name, key in (("queries", "queries", "query_id"), ("documents", "corpus", "doc_id")):
+        rows = candidates.read(table).to_pylist()
+        lines = [json.dumps({**row, "_id": row.pop(key)}, ensure_ascii=False) for row in rows]
+        (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("unit", ["logit", "run score", None])
+def test_the_card_s_commands_make_a_run_with_texts_of_a_bare_data_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: Unit | None
+) -> None:
+    candidates = write_candidates(tmp_path / "candidates", 12, spaces=False)
+    scores = None if unit is None else TeacherScores(unit=unit, source="minilm")
+    labels = write_labels(tmp_path / "labels", candidates, scores=scores)
+    monkeypatch.chdir(tmp_path)
+    typed("publish", labels.root, "--to", "bare")
+    (block,) = re.findall(r"```\n(rankgen .*?)```", Path("bare/README.md").read_text("utf-8"), re.S)
+    first, second = block.splitlines()
+    assert second == "rankgen train-student --rankings run --out student"
+    collection = collection_of(candidates, tmp_path / "collection")
+    words = first.replace("COLLECTION", str(collection)).split()
+    typed(*words[1:])
+    run = RunDirectory("run")
+    columns = ["query_id", "doc_ids", "teacher_scores", "retrieval_positions", "status"]
+    found = {row["query_id"]: row for row in run.read("rankings", columns).to_pylist()}
+    expected = labels.read("rankings", columns).to_pylist()
+    assert found == {row["query_id"]: row for row in expected}
+    assert typed("verify", labels.root, "--full").stdout.endswith("0 problems\n")
+    assert run.texts("queries") == labels.texts("queries")
+    assert run.texts("documents") == labels.texts("documents")
+    told = (read_predicate(run) or {}).get("teacher_scores")
+    assert (told or {}).get("unit") == unit
+
+
+def test_parts_and_imports_tell_where_they_are_from(
+    labels: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    typed("subsample", labels.root, "--queries", 5, "--out", "part")
+    typed("publish", "part", "--to", "a")
+    card = Path("a/README.md").read_text("utf-8")
+    for told in ("a part of a run of the kind `label`", "| collection | `made-up` |"):
+        assert told in card
+    scores = RunDirectory("a").root / "scores" / "train-00000-of-00001.parquet"
+    assert any(pq.read_table(scores)["positive_ids"].to_pylist())
+    typed("publish", labels.root, "--to", "whole", "--with-text", "--licence", "MIT")
+    typed("import", "lists", "whole", "--config", "rankings", "--out", "again")
+    typed("publish", "again", "--to", "b")
+    card = Path("b/README.md").read_text("utf-8")
+    assert "Imported from `whole`, read as `lists`." in card
+    refused = typed("publish", "again", "--to", "c", "--with-text", code=2).stderr
+    assert "the texts of whole cannot be published" in refused
+    # A source that has changed since is not what the part was taken from.
+    (labels.root / ".rankgen" / "commits" / "00000.0.json").unlink()
+    typed("publish", "part", "--to", "d")
+    assert "was not at hand" in Path("d/README.md").read_text("utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -19,6 +20,7 @@ from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.texts import link_texts, write_documents, write_queries
 from rankgen.manifests.schema import RANKINGS, WINDOWS
 from rankgen.manifests.storage.atomic import whole_file
+from rankgen.manifests.storage.digest import sha256_of_lines
 from rankgen.manifests.storage.shard import write_shard
 from rankgen.manifests.teacher_scores import TeacherScores
 from rankgen.manifests.trec import write_qrels
@@ -29,8 +31,10 @@ DEPTH = 4
 LOGITS = TeacherScores(unit="logit", source="minilm")
 
 
-def queries_of(count: int) -> list[Query]:
-    ids = [*ODD_IDS, *(f"q{n:04}" for n in range(count))][:count]
+def queries_of(count: int, *, spaces: bool = True) -> list[Query]:
+    """Returns queries; `spaces` says whether some ids hold them, which no collection's may."""
+    odd = [query_id for query_id in ODD_IDS if spaces or " " not in query_id]
+    ids = [*odd, *(f"q{n:04}" for n in range(count))][:count]
     return [Query(query_id, f"what is {query_id}?") for query_id in ids]
 
 
@@ -39,23 +43,22 @@ def documents_of(query: Query) -> tuple[str, ...]:
 
 
 def write_candidates(
-    root: Path | str, count: int, collection: str = "made-up", *, judged: bool = True
+    root: Path | str, count: int, collection: str = "made-up", *, spaces: bool = True
 ) -> RunDirectory:
     """Writes a retrieve run of `count` queries with texts and, for all but the last, judgements."""
-    run, queries = RunDirectory(root), queries_of(count)
+    run, queries = RunDirectory(root), queries_of(count, spaces=spaces)
     plan = _open(run, "retrieve", ("candidates",), queries, 1, {"collection": collection}, {})
     found = [
         Candidates(query.query_id, documents_of(query), tuple(9.5 - n for n in range(DEPTH)))
         for query in queries
     ]
     _commit(run, plan, 0, {"candidates": candidate_table(found)}, ())
-    if judged:
-        qrels = {
-            q.query_id: {documents_of(q)[1]: 1, documents_of(q)[2]: 0}
-            for q in queries[:-1]
-            if " " not in q.query_id  # Judgements cannot express such ids.
-        }
-        write_qrels(run.root / "qrels.tsv", qrels)
+    qrels = {
+        q.query_id: {documents_of(q)[1]: 1, documents_of(q)[2]: 0}
+        for q in queries[:-1]
+        if " " not in q.query_id  # Judgements cannot express such ids.
+    }
+    write_qrels(run.root / "qrels.tsv", qrels)
     _finish(run, plan, queries, [d for q in queries for d in documents_of(q)])
     return run
 
@@ -94,7 +97,9 @@ def write_labels(
             "rankings": pa.Table.from_pylist(
                 [_ranking(n, q, scores and given) for n, q in enumerate(held)], RANKINGS
             ),
-            "windows": pa.Table.from_pylist([_window(n, q) for n, q in enumerate(held)], WINDOWS),
+            "windows": pa.Table.from_pylist(
+                [call for n, q in enumerate(held) for call in _calls(n, q)], WINDOWS
+            ),
         }
         lost = [q.query_id for q in planned.of_shard(shard, shards) if q.query_id in failed]
         _commit(run, plan, shard, tables, lost)
@@ -106,6 +111,7 @@ def write_labels(
 
 
 def _ranking(number: int, query: Query, scores: Sequence[float | None] | None) -> dict[str, object]:
+    calls = _calls(number, query)
     return {
         "query_id": query.query_id,
         "doc_ids": documents_of(query)[::-1],
@@ -114,30 +120,39 @@ def _ranking(number: int, query: Query, scores: Sequence[float | None] | None) -
         "status": "degraded" if number % 2 else "complete",
         "windows": 1,
         "repaired_windows": number % 2,
-        "prompt_tokens": 2**40,
-        "output_tokens": number,
-        "candidates_sha256": "0" * 64,
+        "prompt_tokens": sum(call["prompt_tokens"] for call in calls),
+        "output_tokens": sum(call["output_tokens"] for call in calls),
+        "candidates_sha256": sha256_of_lines(documents_of(query)),
         "teacher_scores": scores if number % 4 else None,
     }
 
 
-def _window(number: int, query: Query) -> dict[str, object]:
+def _calls(number: int, query: Query) -> list[dict[str, Any]]:
+    """Returns the calls for a query: one, or where its number is 0 modulo 3 a failed one before."""
+    answered = _call(query, number % 3 == 0)
+    answered |= {"permutation": [3, 2, 1, 0], "outcome": "ok", "output_tokens": number}
+    if number % 2:
+        answered |= {"outcome": "repaired", "missing": 1, "output_text": f"[4] on {query.text}"}
+    failed = {**_call(query, False), "outcome": "error", "reason": "no answer", "prompt_tokens": 0}
+    return [answered] if number % 3 else [failed, answered]
+
+
+def _call(query: Query, is_second: bool) -> dict[str, Any]:
     return {
         "query_id": query.query_id,
         "pass_index": 0,
         "window_index": 0,
         "start": 0,
         "end": DEPTH,
-        "permutation": [3, 2, 1, 0] if number % 3 else None,
-        "outcome": "repaired" if number % 3 else "error",
+        "permutation": None,
         "duplicates": 0,
-        "missing": number % 2,
+        "missing": 0,
         "out_of_range": 0,
-        "prompt_tokens": 10,
-        "output_tokens": 3,
-        "output_text": f"[4] > [3] of {query.text}" if number % 3 else None,
-        "attempt": 1,
-        "reason": None if number % 3 else "no answer",
+        "prompt_tokens": 2**30,
+        "output_tokens": 0,
+        "output_text": None,
+        "attempt": 1 + is_second,
+        "reason": None,
         "cut": None,
     }
 
