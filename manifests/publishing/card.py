@@ -27,6 +27,7 @@ MADE_BY = {
     "rerank": "candidates in the order of a student",
     "import": "rankings that others published, imported with `rankgen import`",
     "subsample": "a part of a larger set of rankings",
+    "mix": "the rankings of several teachers, mixed into one",
     "negatives": "judged queries with relevant passages and hard negatives, to train on",
 }
 # A recipe's rows that say nothing to a reader.
@@ -170,7 +171,7 @@ def _provenance(content: CardContent) -> list[str]:
     source, first_stage = content.source, content.origin.first_stage
     recipe = public(dict(source.plan.recipe))
     said = [f"Recipe of `rankgen {source.plan.kind}`:\n\n{facts_table(_told(recipe))}"]
-    said += _made_from(public(source.facts.get("source")), source.facts.get("form"))
+    said += _made_from(public(source.facts))
     if first_stage is not None and source.plan.kind != "retrieve":
         said.append(f"First stage:\n\n{facts_table(_told(public(first_stage)))}")
     elif source.plan.kind not in ("retrieve", "import"):
@@ -190,15 +191,20 @@ def _provenance(content: CardContent) -> list[str]:
     return said
 
 
-def _made_from(made_from: object, form: object) -> list[str]:
-    """Returns what an import was read from, or what a part of a run is a part of."""
+def _made_from(facts: object) -> list[str]:
+    """Returns what an import was read from, and the runs that a part or a mixture is made of."""
+    held = facts if isinstance(facts, dict) else {}
+    made_from, mixed = held.get("source"), held.get("sources")
     if isinstance(made_from, str):
-        return [f"Imported from `{made_from}`, read as `{form}`."]
-    if not isinstance(made_from, dict):
-        return []
-    recipe = _told(made_from.get("recipe"))
-    kind = f"It is a part of a run of the kind `{made_from.get('kind')}`"
-    return [f"{kind}, with the recipe:\n\n{facts_table(recipe)}" if recipe else f"{kind}."]
+        return [f"Imported from `{made_from}`, read as `{held.get('form')}`."]
+    runs = [("It is a part of a run", made_from)]
+    runs += [("One of the runs in it is", run) for run in mixed] if isinstance(mixed, list) else []
+    return [_run_before(words, run) for words, run in runs if isinstance(run, dict)]
+
+
+def _run_before(words: str, run: dict[str, object]) -> str:
+    recipe, said = _told(run.get("recipe")), f"{words} of the kind `{run.get('kind')}`"
+    return f"{said}, with the recipe:\n\n{facts_table(recipe)}" if recipe else f"{said}."
 
 
 def _told(recipe: object) -> dict[str, object]:

@@ -71,8 +71,8 @@ def description(
             if name in ("rankgen-distill", "pyarrow")
         },
     }
-    # Of an import, where it is from and what was lost; of a part of a run, the whole.
-    for name in (FACT, "source", "form", "losses"):
+    # Of an import, where it is from and what was lost; of a part or a mixture, the whole runs.
+    for name in (FACT, "source", "sources", "form", "losses"):
         if name in source.facts:
             facts[name] = public(source.facts[name])
     sources = [file.sha256 for table in source.tables.values() for file in table]

@@ -149,6 +149,10 @@ def test_parts_and_imports_tell_where_they_are_from(
     assert "Imported from `whole`, read as `lists`." in card
     refused = typed("publish", "again", "--to", "c", "--with-text", code=2).stderr
     assert "the texts of whole cannot be published" in refused
+    typed("mix", labels.root, "again", "--out", "mixed")
+    typed("publish", "mixed", "--to", "e")
+    card = Path("e/README.md").read_text("utf-8")
+    assert "One of the runs in it is of the kind `label`, with the recipe:" in card
     # A source that has changed since is not what the part was taken from.
     (labels.root / ".rankgen" / "commits" / "00000.0.json").unlink()
     typed("publish", "part", "--to", "d")
