@@ -171,7 +171,7 @@ def _provenance(content: CardContent) -> list[str]:
     source, first_stage = content.source, content.origin.first_stage
     recipe = public(dict(source.plan.recipe))
     said = [f"Recipe of `rankgen {source.plan.kind}`:\n\n{facts_table(_told(recipe))}"]
-    said += _made_from(public(source.facts))
+    said += _made_from(public(dict(source.facts)))
     if first_stage is not None and source.plan.kind != "retrieve":
         said.append(f"First stage:\n\n{facts_table(_told(public(first_stage)))}")
     elif source.plan.kind not in ("retrieve", "import"):
