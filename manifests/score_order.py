@@ -36,3 +36,20 @@ def in_32_bits(scores: Sequence[float]) -> list[float]:
     with np.errstate(over="ignore"):
         narrow: list[float] = np.asarray(scores, dtype=np.float64).astype(np.float32).tolist()
     return narrow
+
+
+def strictly_decreasing(scores: Sequence[float]) -> list[float]:
+    """Returns scores, best first, each below the one before it in 32 bits.
+
+    One that is not below becomes the next number below; all others stay as they are in 32 bits.
+
+    Args:
+        scores: In the order that they are to give, within the range of 32 bits.
+    """
+    strict: list[float] = []
+    for score in scores:
+        narrow = np.float32(score)
+        if strict and narrow >= strict[-1]:
+            narrow = np.nextafter(np.float32(strict[-1]), np.float32(-np.inf))
+        strict.append(float(narrow))
+    return strict

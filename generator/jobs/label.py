@@ -185,10 +185,13 @@ def _shown(settings: LabelRunSettings) -> dict[str, JsonValue]:
 
 
 def size_pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int) -> PoolSettings:
-    """Sizes the pool: engines use GPUs (or whole nodes), embedders many CPUs, others one CPU."""
+    """Sizes the pool: engines use GPUs (or whole nodes), scorers many CPUs, others one CPU."""
     preset = teacher.preset
     pool = PoolSettings(chains=in_flight, stall_seconds=settings.stall_seconds)
-    if preset.kind == "embedding":
+    gpus = sum(int(node.gpus) for node in living_nodes())
+    if preset.kind == "pointwise" and gpus:
+        return replace(pool, workers=settings.workers or gpus, gpus=1.0)
+    if preset.kind in ("embedding", "pointwise"):
         # Threads of one worker share embeddings; workers do not.
         counts = cpus_of_nodes()
         cpus = min(_EMBEDDING_CPUS, *counts, max(1, sum(counts) // (settings.workers or 1)))

@@ -8,7 +8,7 @@ from typing import Literal
 from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.teacher_scores import Unit
 
-TeacherKind = Literal["listwise", "embedding", "plain"]
+TeacherKind = Literal["listwise", "embedding", "pointwise", "plain"]
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,9 @@ class TeacherPreset:
 
     Attributes:
         name: The value of `--teacher`, without the argument after a colon.
-        kind: "listwise" asks an LLM, "embedding" a sentence encoder; a "plain" teacher needs no
-            model, and the module of its name has the functions of `base.PlainTeacher`.
+        kind: "listwise" asks an LLM, "embedding" a sentence encoder, "pointwise" a model that
+            scores each passage alone; a "plain" teacher needs no model, and the module of its name
+            has the functions of `base.PlainTeacher`.
         argument: What to write after the colon; None if nothing may follow.
         model: Default model.
         window: Default window; None for the whole list.
@@ -75,6 +76,12 @@ PRESETS: dict[str, TeacherPreset] = {
             "cosine of all-MiniLM-L6-v2 embeddings, no LLM and no download",
             model="all-MiniLM-L6-v2",
             scores="cosine",
+        ),
+        TeacherPreset(
+            "pointwise",
+            "pointwise",
+            "the logits of any cross-encoder, given with --model",
+            scores="logit",
         ),
         TeacherPreset(
             "recorded",

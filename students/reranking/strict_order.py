@@ -9,6 +9,7 @@ import numpy as np
 
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.records import Candidates
+from rankgen.manifests.score_order import strictly_decreasing
 
 # Which of two equal scores comes first: the better candidate of the first stage, or the larger
 # document id (as in trec_eval).
@@ -37,9 +38,7 @@ def strictly_ordered(
     if ties == "doc-id":
         places.sort(key=lambda place: candidates.doc_ids[place], reverse=True)
     places.sort(key=lambda place: -narrow[place])
-    strict: list[float] = []
-    for place in places:
-        strict.append(_below(narrow[place], strict))
+    strict = strictly_decreasing([narrow[place] for place in places])
     order = [*places, *range(len(narrow), len(candidates.doc_ids))]
     doc_ids = tuple(candidates.doc_ids[place] for place in order)
     return Candidates(candidates.query_id, doc_ids, tuple(with_the_rest(strict, len(doc_ids))))
@@ -68,11 +67,5 @@ def with_the_rest(scores: Sequence[float], length: int) -> list[float]:
     """
     lowest = [min(scores, default=1.0)]
     for _ in range(length - len(scores)):
-        lowest.append(_below(lowest[-1] - 1.0, lowest))
+        lowest += strictly_decreasing([lowest[-1], lowest[-1] - 1.0])[1:]
     return [*scores, *lowest[1:]]
-
-
-def _below(score: float, earlier: Sequence[float]) -> float:
-    if not earlier or np.float32(score) < np.float32(earlier[-1]):
-        return float(np.float32(score))
-    return float(np.nextafter(np.float32(earlier[-1]), np.float32(-np.inf)))

@@ -1,0 +1,39 @@
+"""`rankgen export`: a run in, one file in a public form out."""
+
+from __future__ import annotations
+
+from rankgen.generator.commands.options import Printing
+from rankgen.generator.commands.reporting import say
+from rankgen.generator.jobs.export_settings import ExportSettings
+
+
+def export(settings: ExportSettings, printing: Printing) -> None:
+    """Exports a run and says what was written, changed and left out."""
+    from rankgen.generator.jobs.export import export as run
+
+    done = run(settings)
+    text = (
+        f"{done.lists:,} lists of {done.documents:,} documents as {done.rows:,} rows of "
+        f"{settings.form} -> {done.out}"
+    )
+    if done.counts:
+        told = (f"{name.replace('_', ' ')} {count:,}" for name, count in done.counts.items())
+        text += "\n" + ", ".join(told)
+    if done.quarantined:
+        text += (
+            f"\nnote: {done.quarantined:,} queries of the run are not in the file, because they "
+            f"failed; rankgen status {settings.run} names them"
+        )
+    if done.queries_left:
+        text += f"\nnote: {done.queries_left:,} queries of the run are not done yet"
+    values = {
+        "out": str(done.out),
+        "form": settings.form,
+        "lists": done.lists,
+        "documents": done.documents,
+        "rows": done.rows,
+        "counts": dict(done.counts),
+        "quarantined": done.quarantined,
+        "queries_left": done.queries_left,
+    }
+    say(text, values, printing)
