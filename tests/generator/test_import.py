@@ -129,6 +129,7 @@ def test_a_run_keeps_the_order_the_scores_and_the_first_stage(tmp_path: Path) ->
     predicate = read_predicate(RunDirectory(tmp_path / "orders"))
     assert predicate is not None
     assert predicate["first_stage"] == "known of some"
+    assert not RunDirectory(tmp_path / "orders").has_table("queries")
     assert is_clean(tmp_path / "orders")
     scored: list[Row] = [
         {"qid": "a", "docno": str(n), "score": n / 2, "rank": 9 - n} for n in (1, 3, 2)
@@ -252,6 +253,16 @@ def test_texts_beside_the_rankings_are_taken(tmp_path: Path) -> None:
     written(tmp_path / "set/documents/a.jsonl", documents)
     assert imported(tmp_path / "run", tmp_path / "set", "lightonai").has_texts
     assert rows_of(tmp_path / "run", "documents") == [{"doc_id": "5", "title": "", "text": "t5"}]
+
+
+def test_another_folder_of_a_source_is_another_recipe(tmp_path: Path) -> None:
+    for config in ("one", "two"):
+        written(tmp_path / f"set/{config}/a.jsonl", [{"qid": 1, "doc_ids": [config]}])
+    imported(tmp_path / "run", tmp_path / "set", config="one")
+    with pytest.raises(UsageError, match="another recipe: config one -> two"):
+        imported(tmp_path / "run", tmp_path / "set", config="two")
+    # The name of a form alone changes nothing.
+    assert imported(tmp_path / "run", tmp_path / "set", "fullrank", config="one").form == "fullrank"
 
 
 def test_two_texts_of_one_id_are_counted(tmp_path: Path) -> None:
