@@ -265,6 +265,29 @@ def test_another_folder_of_a_source_is_another_recipe(tmp_path: Path) -> None:
     assert imported(tmp_path / "run", tmp_path / "set", "fullrank", config="one").form == "fullrank"
 
 
+def test_columns_may_have_names_of_their_own(tmp_path: Path) -> None:
+    rows: list[Row] = [{"topic": "1", "item": d, "points": n} for n, d in enumerate("ab")]
+    names = ["query_id=topic", "doc_id=item", "score=points"]
+    path = written(tmp_path / "a.jsonl", rows)
+    imported(tmp_path / "rows", path, columns=names)
+    assert rows_of(tmp_path / "rows")[0]["doc_ids"] == ["b", "a"]
+    tsv = tmp_path / "a.tsv"
+    tsv.write_text("item\tpoints\ttopic\na\t1\t7\n")
+    imported(tmp_path / "lines", tsv, "rank-distillm", columns=names)
+    assert rows_of(tmp_path / "lines")[0]["query_id"] == "7"
+    lists: list[Row] = [{"topic": "1", "items": ["x", "y"]}]
+    named = ["query_id=topic", "doc_ids=items"]
+    imported(tmp_path / "lists", written(tmp_path / "b.jsonl", lists), columns=named)
+    assert rows_of(tmp_path / "lists")[0]["doc_ids"] == ["x", "y"]
+    with pytest.raises(UsageError, match="needs ROLE=NAME, not 'points'"):
+        imported(tmp_path / "other", path, columns=["points"])
+    with pytest.raises(UsageError, match="no column can hold a 'scor'") as refused:
+        imported(tmp_path / "other", path, columns=["scor=points"])
+    assert refused.value.hint == "did you mean 'score' or 'scores'?"
+    with pytest.raises(UsageError, match="has the columns topic, item, points, which are not"):
+        imported(tmp_path / "other", path, "scored-rows", columns=["score=point"])
+
+
 def test_two_texts_of_one_id_are_counted(tmp_path: Path) -> None:
     def row(query: str, text: str) -> Row:
         candidates = [{"docid": "d", "doc": {"text": text}}]
