@@ -6,11 +6,9 @@ again, and commits the shards that are missing.
 
 from __future__ import annotations
 
-import tempfile
 import time
 import uuid
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import get_args
 
 from pydantic import JsonValue
@@ -33,6 +31,7 @@ from rankgen.manifests.run.store_probe import probed_store
 from rankgen.manifests.run.texts import write_queries, write_sorted_documents
 from rankgen.manifests.storage.atomic import whole_file
 from rankgen.manifests.storage.digest import sha256_of_lines
+from rankgen.manifests.storage.scratch import scratch_folder
 from rankgen.manifests.storage.shard import write_shard
 from rankgen.manifests.storage.storage_faults import named_storage_faults
 from rankgen.manifests.teacher_scores import TeacherScores, Unit
@@ -80,9 +79,9 @@ def import_rankings(settings: ImportSettings) -> ImportSummary:
     """
     run = RunDirectory(settings.out)
     refuse_foreign_folder(run)
-    with tempfile.TemporaryDirectory(prefix="rankgen-") as folder:
-        with named_storage_faults(Path(folder)):
-            imported = read_source(settings, Path(folder))
+    with scratch_folder("import") as folder:
+        with named_storage_faults(folder):
+            imported = read_source(settings, folder)
         with named_storage_faults(run.root), probed_store(run):
             events = EventLog(run)
             events.write(STARTED)
