@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rankgen.manifests.errors import EnvironmentProblem, UsageError, did_you_mean, reason_of
+from rankgen.manifests.errors import EnvironmentProblem, UsageError, did_you_mean
 from rankgen.manifests.forms.beside import DOCUMENTS, QUERIES
 from rankgen.manifests.forms.local_source import kind_of
 from rankgen.manifests.forms.source import Part, Source
 from rankgen.manifests.storage.digest import sha256_of_value
+from rankgen.manifests.storage.hub_runs import HUB_PREFIX, named_hub_faults
 
 _CARD = "README.md"
 _SHAPE = (
@@ -56,8 +58,8 @@ def hub_source(spec: str) -> Source:
         kind = kind_of(file.path)
         assert kind is not None, "other files were left out"
         local = _downloaded(named, commit, file.path)
-        parts.append(Part(f"hf:{named.dataset}/{file.path}", local, kind, file.config))
-    told = f"hf:{named.dataset}@{commit}"
+        parts.append(Part(f"{HUB_PREFIX}{named.dataset}/{file.path}", local, kind, file.config))
+    told = f"{HUB_PREFIX}{named.dataset}@{commit}"
     digest = sha256_of_value([told, [file.path for file in chosen]])
     return Source(told, tuple(parts), digest)
 
@@ -70,34 +72,26 @@ def named_dataset(spec: str) -> Named:
     """
     found = re.fullmatch(r"([^/@:]+/[^/@:]+)(?:@([^:]+))?(?::([^:]+))?(?::([^:]+))?", spec)
     if found is None:
-        raise UsageError(f"'hf:{spec}' does not name a data set on the Hub", _SHAPE)
+        raise UsageError(f"'{HUB_PREFIX}{spec}' does not name a data set on the Hub", _SHAPE)
     return Named(*found.groups())
 
 
 def _listed(named: Named) -> tuple[str, list[str]]:
     """Returns the commit of a data set and the files in it."""
     try:
-        from huggingface_hub import HfApi, errors
+        from huggingface_hub import HfApi
     except ImportError:
         raise EnvironmentProblem(
-            f"hf:{named.dataset} needs the package huggingface_hub, which is not installed",
+            f"{HUB_PREFIX}{named.dataset} needs the package huggingface_hub, which is missing",
             "pip install huggingface_hub",
         ) from None
     try:
-        info = HfApi().dataset_info(named.dataset, revision=named.revision)
-    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
-        if isinstance(error, errors.GatedRepoError):
-            raise _unreachable(named, error) from None
-        raise UsageError(
-            f"hf:{named.dataset} cannot be read: {reason_of(error)}",
-            "check its name, or log in with `hf auth login` if it is private",
-        ) from None
-    except errors.HFValidationError as error:
-        raise UsageError(f"hf:{named.dataset} is not a name: {reason_of(error)}", _SHAPE) from None
-    except (OSError, errors.HfHubHTTPError) as error:
+        with _named_faults(named):
+            info = HfApi().dataset_info(named.dataset, revision=named.revision)
+    except EnvironmentProblem:
         cached = _cached(named)
         if cached is None:
-            raise _unreachable(named, error) from None
+            raise
         return cached
     return str(info.sha), [sibling.rfilename for sibling in info.siblings or ()]
 
@@ -107,32 +101,26 @@ def _cached(named: Named) -> tuple[str, list[str]] | None:
     from huggingface_hub import snapshot_download
 
     try:
-        folder = Path(
-            snapshot_download(
-                named.dataset, repo_type="dataset", revision=named.revision, local_files_only=True
-            )
+        found = snapshot_download(
+            named.dataset, repo_type="dataset", revision=named.revision, local_files_only=True
         )
     except OSError:
         return None
+    folder = Path(found)
     files = (path for path in folder.rglob("*") if path.is_file())
     return folder.name, sorted(path.relative_to(folder).as_posix() for path in files)
 
 
 def _downloaded(named: Named, commit: str, path: str) -> Path:
-    from huggingface_hub import errors, hf_hub_download
+    from huggingface_hub import hf_hub_download
 
-    try:
+    with _named_faults(named):
         found = hf_hub_download(named.dataset, path, repo_type="dataset", revision=commit)
-    except (OSError, errors.HfHubHTTPError) as error:
-        raise _unreachable(named, error) from None
     return Path(found)
 
 
-def _unreachable(named: Named, error: Exception) -> EnvironmentProblem:
-    return EnvironmentProblem(
-        f"hf:{named.dataset} cannot be downloaded: {reason_of(error)}",
-        "check the connection, or log in with `hf auth login` if it is private",
-    )
+def _named_faults(named: Named) -> AbstractContextManager[None]:
+    return named_hub_faults(f"the data set {HUB_PREFIX}{named.dataset}", "downloaded")
 
 
 def _files(named: Named, commit: str, paths: Sequence[str]) -> Iterator[_File]:
@@ -178,7 +166,7 @@ def _matches(glob: str, path: str) -> bool:
 
 def _chosen(named: Named, files: Sequence[_File]) -> list[_File]:
     """Returns the files of the named configuration and split, and those with texts."""
-    told = f"hf:{named.dataset}"
+    told = f"{HUB_PREFIX}{named.dataset}"
     if not files:
         raise UsageError(f"{told} holds no file of rankings", "name a data set with such files")
     texts = QUERIES | DOCUMENTS

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from rankgen.manifests.forms.local_source import local_source
 from rankgen.manifests.forms.source import Source
-
-HUB_PREFIX = "hf:"
+from rankgen.manifests.storage.hub_runs import HUB_PREFIX, is_hub
 
 
 def open_source(spec: str, unpacked: Path) -> Source:
@@ -21,7 +20,7 @@ def open_source(spec: str, unpacked: Path) -> Source:
         UsageError: There is no such source, or it holds no rankings.
         EnvironmentProblem: The Hub cannot be reached.
     """
-    if spec.startswith(HUB_PREFIX):
+    if is_hub(spec):
         from rankgen.manifests.forms.hub_source import hub_source
 
         return hub_source(spec.removeprefix(HUB_PREFIX))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from rankgen.manifests.storage.hub_runs import is_hub
+
 # How a file's rows are written: JSON objects by line or in one array, Parquet, columns of text with
 # or without a header, or the six columns of a TREC run.
 Kind = Literal["jsonl", "json", "parquet", "text"]
@@ -45,4 +47,4 @@ class Source:
     @property
     def name(self) -> str:
         """What a run calls it: without the folders above it."""
-        return self.told if self.told.startswith("hf:") else Path(self.told).resolve().name
+        return self.told if is_hub(self.told) else Path(self.told).resolve().name
