@@ -226,6 +226,10 @@ def test_a_run_whose_files_are_not_those_committed_is_refused(
 ) -> None:
     run = write_labels(tmp_path / "run", candidates)
     damaged(run, "rankings/train-00001-of-00003.parquet", how)
+    if how != "other bytes":
+        # Sizes are compared before anything is written, also for a dry run.
+        with pytest.raises(IntegrityProblem, match=r"but \d+ bytes of it were committed"):
+            Publication(run, PublishSettings(to=str(tmp_path / "out")))
     with pytest.raises(IntegrityProblem, match=r"rankings/train-00001-of-00003\.parquet"):
         publish(run, tmp_path / "out")
     assert not (tmp_path / "out").exists()
