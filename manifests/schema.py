@@ -57,7 +57,8 @@ WINDOWS = pa.schema(
         _required("start", pa.int32()),
         _required("end", pa.int32()),
         pa.field("permutation", pa.list_(pa.int16())),
-        # A policy may refuse a repaired or truncated answer, which then has no permutation.
+        # A policy may refuse a repaired or truncated answer, which then has no permutation; nor has
+        # an answer that was cut within its thought.
         _required("outcome", pa.string()),
         _required("duplicates", pa.int16()),
         _required("missing", pa.int16()),

@@ -16,7 +16,7 @@ class SubsampleSettings(Settings):
     rankings: Annotated[
         RunPath,
         Option(
-            "Folder of a label or negatives run, or of a subsample.",
+            "Folder of a label, negatives or import run, or of a subsample.",
             metavar=SOURCE_METAVAR,
             is_argument=True,
         ),

@@ -182,6 +182,23 @@ def test_what_cannot_be_cut_is_one_sentence(labels: Path, tmp_path: Path) -> Non
     assert not out.exists()
 
 
+def test_an_import_is_cut_by_depth_only_where_its_first_stage_is_known(tmp_path: Path) -> None:
+    order = {"query_id": "q0", "doc_ids": ["a", "b", "c", "d"]}
+    rows = [{**order, "query_id": f"q{n}"} for n in range(3)]
+    (tmp_path / "orders.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    imported, out = tmp_path / "imported", tmp_path / "out"
+    done = command("import", "auto", tmp_path / "orders.jsonl", "--out", imported)
+    assert done.exit_code == 0, done.output
+    told = refused(imported, "--depth", 2, "--out", out)
+    assert "does not say where the first stage had its passages" in told
+    # Its positions count the teacher's own order: those of a part do too.
+    subsampled(imported, out, "--queries", 2)
+    assert command("verify", "--full", out).exit_code == 0
+    assert not (out / "queries").exists()
+    told = refused(out, "--depth", 2, "--out", tmp_path / "smaller")
+    assert "does not say where the first stage had its passages" in told
+
+
 @pytest.fixture
 def unplaced(labels: Path, tmp_path: Path) -> Path:
     """Lists of a teacher whose first stage is unknown, as in a published folder."""
@@ -199,6 +216,9 @@ def unplaced(labels: Path, tmp_path: Path) -> Path:
 def test_lists_without_a_first_stage_are_cut_by_queries_only(
     unplaced: Path, tmp_path: Path
 ) -> None:
+    told = refused(unplaced, "--depth", 5, "--out", tmp_path / "out")
+    assert "does not say where the first stage had its passages" in told
+    (unplaced / "manifest.json").write_text('{"predicate": {"kind": "label"}}')
     told = refused(unplaced, "--depth", 5, "--out", tmp_path / "out")
     assert "does not say where the first stage had the passages of query q" in told
     told = refused(unplaced, "--depth", 5, "--queries", 3, "--out", tmp_path / "out")
