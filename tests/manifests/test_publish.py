@@ -369,9 +369,10 @@ def test_a_published_folder_can_be_verified(labels: RunDirectory, tmp_path: Path
     assert any("windows" in p and "has changed" in p for p in check_published(run).problems)
     path.unlink()
     assert any("windows" in p and "is missing" in p for p in check_published(run).problems)
-    (run.root / "SHA256SUMS").write_text("../../etc/passwd\n")
-    with pytest.raises(IntegrityProblem, match="SHA256SUMS is damaged"):
-        check_published(run)
+    for line in ("", "nothing", f"{'0' * 64}  ../../etc/passwd", f"{'0' * 64}  /etc/passwd"):
+        (run.root / "SHA256SUMS").write_text(f"{line}\n")
+        with pytest.raises(IntegrityProblem, match="SHA256SUMS is damaged"):
+            check_published(run)
 
 
 def test_every_column_of_every_table_has_a_meaning() -> None:

@@ -174,12 +174,21 @@ def test_a_data_set_that_is_not_there_is_one_sentence(hub: StandIn, labels: RunD
     publish(labels)
     with pytest.raises(UsageError, match="no such revision"):
         RunDirectory(f"{TO}@v9")
+    with pytest.raises(UsageError, match=f"^{TO}@main has no texts") as error:
+        RunDirectory(f"{TO}@main").texts("queries")
+    assert f"rankgen import lists {TO}@main:rankings --collection" in (error.value.hint or "")
+    with pytest.raises(UsageError, match=f"^{TO} has no candidates"):
+        list(RunDirectory(TO).candidates())
 
 
-def test_without_a_network_the_last_download_is_used(hub: StandIn, labels: RunDirectory) -> None:
+def test_without_a_network_the_last_download_is_used(
+    hub: StandIn, labels: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish(labels)
     commit = RunDirectory(TO).root.name
-    hub.is_down = True
+    # Nobody listens there.
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    assert RunDirectory(TO).root.name == commit
     assert RunDirectory(f"{TO}@{commit}").has_table("rankings")
     with pytest.raises(EnvironmentProblem, match="hf:some/other cannot be downloaded"):
         RunDirectory("hf:some/other")
