@@ -31,19 +31,20 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
         raise UsageError(f"{path} is a directory, not a file", "name a file in it") from None
 
 
-def lines_in(file: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
+def lines_in(file: Iterable[bytes], name: str, first: int = 1) -> Iterator[tuple[int, str]]:
     """Yields the lines of an open file; see `lines_of`.
 
     Args:
         file: Lines with their newlines.
         name: What messages call the file.
+        first: The number of the first of these lines.
 
     Raises:
         UsageError: The file is not UTF-8.
     """
-    number = 0
+    number = first
     try:
-        for number, line in enumerate(file, start=1):
+        for number, line in enumerate(file, start=first):
             if number == 1 and line.startswith(_UTF16_MARKS):
                 raise UsageError(
                     f"{name} is UTF-16 text, not UTF-8",
@@ -72,10 +73,26 @@ def rows_of(path: Path, counts: Collection[int]) -> Iterator[tuple[int, list[str
     Raises:
         UsageError: The file is missing, is not UTF-8, or a line holds a NUL byte.
     """
-    for number, line in lines_of(path):
+    return rows_in(lines_of(path), str(path), counts)
+
+
+def rows_in(
+    lines: Iterable[tuple[int, str]], name: str, counts: Collection[int]
+) -> Iterator[tuple[int, list[str]]]:
+    """Yields the columns of lines; see `rows_of`.
+
+    Args:
+        lines: Line numbers and lines.
+        name: What messages call their file.
+        counts: The expected numbers of columns.
+
+    Raises:
+        UsageError: A line holds a NUL byte.
+    """
+    for number, line in lines:
         if "\0" in line:
             raise UsageError(
-                f"{path} line {number} holds a NUL byte at its character {line.index(chr(0)) + 1}",
+                f"{name} line {number} holds a NUL byte at its character {line.index(chr(0)) + 1}",
                 "save the file as UTF-8 text; UTF-16 and damaged files hold such bytes",
             )
         columns = _columns(line, counts)
@@ -92,7 +109,7 @@ def _columns(line: str, counts: Collection[int]) -> list[str]:
     return line.split() if line.isascii() else _WORD.findall(line)
 
 
-def check_id(path: Path, number: int, kind: str, value: str) -> None:
+def check_id(path: Path | str, number: int, kind: str, value: str) -> None:
     """Checks that a run or judgements can express an id.
 
     Raises:

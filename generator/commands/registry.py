@@ -1,7 +1,8 @@
 """Every command: its line in `rankgen --help`, and whether a recipe may have it as a step.
 
 A command NAME is the function of that name (with `_` for `-`) in the module of that name beside
-this one. Its parameters are settings, and their fields its options; see `from_models`.
+this one, unless its entry names another: some names are words of Python. Its parameters are
+settings, and their fields its options; see `from_models`.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ class Command:
     Attributes:
         about: What it does, in a line.
         is_step: Whether it can be a step of a recipe.
+        called: The name of its module and function; None for its own.
     """
 
     about: str
     is_step: bool = False
+    called: str | None = None
 
 
 COMMANDS = {
@@ -30,6 +33,11 @@ COMMANDS = {
     "label": Command("Have a teacher order every query's candidates.", is_step=True),
     "negatives": Command(
         "Draw hard negatives for judged queries: lists to train on with --loss lce.", is_step=True
+    ),
+    "import": Command(
+        "Make a run of rankings that others published, such as Rank-DistiLLM, RLHN or a TREC run.",
+        is_step=True,
+        called="import_form",
     ),
     "train-student": Command("Train a small re-ranker on a teacher's rankings.", is_step=True),
     "rerank": Command("Have a student order every query's candidates.", is_step=True),
@@ -62,6 +70,6 @@ STEPS = tuple(name for name, entry in COMMANDS.items() if entry.is_step)
 
 def function_of(name: str) -> Callable[..., None]:
     """Imports a command's function; its parameters are the command's settings."""
-    word = name.replace("-", "_")
+    word = COMMANDS[name].called or name.replace("-", "_")
     module = importlib.import_module(f"rankgen.generator.commands.{word}")
     return cast(Callable[..., None], getattr(module, word))

@@ -38,4 +38,5 @@ KINDS: Mapping[Kind, JobKind] = {
     "label": JobKind(("rankings", "windows"), "windows", "label_rows:validate_rankings"),
     "rerank": JobKind(("candidates",), "pairs", "rerank_work:validate_reranked"),
     "negatives": JobKind(("rankings",), "lists", "negatives_work:validate_lists"),
+    "import": JobKind(("rankings",), "lists", "import_rows:validate_imported"),
 }

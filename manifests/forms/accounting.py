@@ -18,6 +18,7 @@ Loss = Literal[
     "short_lists",
     "query_ids_from_texts",
     "doc_ids_from_texts",
+    "other_texts",
 ]
 
 
@@ -37,6 +38,7 @@ class Losses(BaseModel, frozen=True, extra="forbid"):
         short_lists: Lists with fewer documents than the depth, or than the longest list.
         query_ids_from_texts: Lists whose query has no id in the source, only a digest of its text.
         doc_ids_from_texts: Documents in lists that have no id in the source.
+        other_texts: Texts that stand under an id that has another text too; one of them is kept.
     """
 
     rows: int = 0
@@ -50,6 +52,7 @@ class Losses(BaseModel, frozen=True, extra="forbid"):
     short_lists: int = 0
     query_ids_from_texts: int = 0
     doc_ids_from_texts: int = 0
+    other_texts: int = 0
 
 
 class Tally:

@@ -130,6 +130,11 @@ class RunDirectory:
 
     def lacks(self, table: str) -> UsageError:
         """Returns the error that the run lacks a table."""
+        if table in ("queries", "documents") and self.has_table("rankings"):
+            return UsageError(
+                f"{self.root} has rankings but no texts of its {table}",
+                "import the rankings again into another folder, with --collection",
+            )
         return UsageError(
             f"{self.root} has no {table}", f"name the folder that holds {table}/train-*.parquet"
         )

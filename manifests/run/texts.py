@@ -36,6 +36,14 @@ def write_documents(run: RunDirectory, documents: Iterable[Document], fingerprin
     _write_in_shards(run, "documents", rows, DOCUMENTS_PER_SHARD, len(ordered), fingerprint)
 
 
+def write_sorted_documents(
+    run: RunDirectory, documents: Iterator[Document], count: int, fingerprint: str
+) -> None:
+    """Publishes `count` documents, sorted by id; holds one shard of them in memory."""
+    rows = (document._asdict() for document in documents)
+    _write_in_shards(run, "documents", rows, DOCUMENTS_PER_SHARD, count, fingerprint)
+
+
 def link_texts(source: RunDirectory, target: RunDirectory) -> None:
     """Adds the texts of `source` to `target`: hard links where possible, else copies."""
     for table in ("queries", "documents"):

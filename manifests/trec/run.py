@@ -135,7 +135,7 @@ def write_run(path: Path, lists: Iterable[Candidates], tag: str) -> None:
 
 
 def _numbered_lines(path: Path) -> Iterator[tuple[int, RunLine]]:
-    return ((number, _run_line(path, number, row)) for number, row in rows_of(path, (6,)))
+    return ((number, run_line(path, number, row)) for number, row in rows_of(path, (6,)))
 
 
 def _check_is_first(path: Path, number: int, line: RunLine) -> None:
@@ -151,7 +151,17 @@ def _check_is_first(path: Path, number: int, line: RunLine) -> None:
             )
 
 
-def _run_line(path: Path, number: int, columns: list[str]) -> RunLine:
+def run_line(path: Path | str, number: int, columns: list[str]) -> RunLine:
+    """Reads the columns of one line.
+
+    Args:
+        path: What messages call the file.
+        number: The line's number, from 1.
+        columns: Its columns.
+
+    Raises:
+        UsageError: They are not those of a run.
+    """
     if len(columns) != 6:
         hint = SHAPE
         if len(columns) > 6:

@@ -1,0 +1,80 @@
+"""Everything that `rankgen import` can be told."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import PositiveInt
+
+from rankgen.manifests.forms.found_lists import Duplicates
+from rankgen.manifests.forms.gathering import Order, Ties
+from rankgen.manifests.forms.registry import FORMS
+from rankgen.manifests.options import RUN_METAVAR, Option, Settings
+from rankgen.manifests.storage.run_path import RunPath
+from rankgen.manifests.teacher_scores import Unit
+
+
+class ImportSettings(Settings):
+    """Rankings that others published, and how they become a run."""
+
+    form: Annotated[
+        str,
+        Option(
+            "How the source is written: auto judges by its first row; else one of "
+            + ", ".join(FORMS)
+            + ".",
+            metavar="FORM|auto",
+            is_argument=True,
+        ),
+    ]
+    source: Annotated[
+        str,
+        Option(
+            "A file (also .gz, .zst or .zip), a folder, or a data set on the Hugging Face Hub.",
+            metavar="PATH|hf:USER/NAME[@REVISION][:CONFIG[:SPLIT]]",
+            is_argument=True,
+        ),
+    ]
+    out: Annotated[
+        RunPath, Option("Folder of the run; repeat the command to resume it.", metavar=RUN_METAVAR)
+    ]
+    config: Annotated[
+        str | None,
+        Option("The folder or configuration of the rankings, where the source has several."),
+    ] = None
+    collection: Annotated[
+        str | None,
+        Option(
+            "Where the texts of queries and documents are, for rankings of ids alone.",
+            metavar="FOLDER|irds:ID|hf:NAME",
+        ),
+    ] = None
+    missing: Annotated[
+        Literal["refuse", "drop"],
+        Option("What becomes of queries and documents without a text."),
+    ] = "refuse"
+    order: Annotated[
+        Order, Option("How scored rows are ordered: score, or rank by their column of ranks.")
+    ] = "score"
+    ties: Annotated[
+        Ties | None,
+        Option(
+            "How to order rows of equal score: source keeps the source's order; doc-id puts the "
+            "larger document id first, as trec_eval does.",
+            "doc-id for a TREC run, else source",
+        ),
+    ] = None
+    duplicates: Annotated[
+        Duplicates | None,
+        Option(
+            "What becomes of a document that its list names again: drop keeps the first.",
+            "drop rows, refuse lists",
+        ),
+    ] = None
+    depth: Annotated[
+        PositiveInt | None, Option("Keep the top N documents of each list.", "all")
+    ] = None
+    score_unit: Annotated[Unit | None, Option("What the scores are.", "as the form says")] = None
+    shards: Annotated[
+        PositiveInt | None, Option("Number of shards.", "one for about 10,000 queries")
+    ] = None

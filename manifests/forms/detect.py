@@ -1,0 +1,83 @@
+"""Which shape a source has, judged by its first row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.forms import trec_run
+from rankgen.manifests.forms.registry import AUTO, FORMS, SHAPES, preset_of, shape_of
+from rankgen.manifests.forms.rows import first_row
+from rankgen.manifests.forms.scored_columns import listed
+from rankgen.manifests.forms.scored_tables import text_header
+from rankgen.manifests.forms.shape import Preset, Shape, ShapeName
+from rankgen.manifests.forms.source import Part, Source
+from rankgen.manifests.forms.text_blocks import first_line
+
+
+class Found(NamedTuple):
+    """The form of a source.
+
+    Attributes:
+        form: Its name; that of the shape where the user named none.
+        preset: What its readers have to know.
+        shape: What reads it.
+    """
+
+    form: str
+    preset: Preset
+    shape: Shape
+
+
+def find_form(form: str, source: Source) -> Found:
+    """Returns the form of a source.
+
+    Args:
+        form: A name of `registry.FORMS`, or "auto" to judge by the first row.
+        source: The source.
+
+    Raises:
+        UsageError: There is no such form, or the first row has another one, or none.
+    """
+    preset = None if form == AUTO else preset_of(form)
+    part = source.parts[0]
+    row = sample_row(part)
+    detected = _shape_of(row)
+    if preset is None and detected is not None:
+        return Found(detected, FORMS[detected], shape_of(detected))
+    if preset is not None and shape_of(preset.shape).fits(row):
+        return Found(form, preset, shape_of(preset.shape))
+    columns = f"the first row of {part.name} has the columns {listed(list(row))}"
+    if preset is None:
+        raise UsageError(
+            f"{columns}, which no form has", "name the form, one of " + ", ".join(FORMS)
+        )
+    hint = f"it has the shape '{detected}'" if detected else f"the form is: {preset.about}"
+    raise UsageError(f"{columns}, which are not those of the form '{form}'", hint)
+
+
+def sample_row(part: Part) -> Mapping[str, object]:
+    """Returns the first row of a file; a line of text is a row of a run or of named columns.
+
+    Raises:
+        UsageError: The file cannot be read, or is empty.
+    """
+    if part.kind != "text":
+        return first_row(part).fields
+    line = first_line(part)
+    if not line:
+        raise UsageError(f"{part.name} is empty", "name a file with at least one row")
+    cells = line.decode("utf-8", "replace").split()
+    if len(cells) == len(trec_run.COLUMNS) and "\t" not in line.decode("utf-8", "replace"):
+        return dict(zip(trec_run.COLUMNS, cells, strict=True))
+    tabbed = line.decode("utf-8", "replace").split("\t")
+    run = dict(zip(trec_run.COLUMNS, tabbed, strict=False))
+    if len(tabbed) == len(run) and trec_run.SHAPE.fits(run):
+        return run
+    header, _ = text_header(part)
+    return dict.fromkeys(header, "")
+
+
+def _shape_of(row: Mapping[str, object]) -> ShapeName | None:
+    return next((name for name in SHAPES if shape_of(name).fits(row)), None)

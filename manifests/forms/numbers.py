@@ -1,0 +1,35 @@
+"""Whether scores can be kept in the 32 bits of `teacher_scores`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from rankgen.manifests.errors import UsageError
+
+_MOST = float(np.finfo(np.float32).max)
+
+
+def in_float_range(scores: pa.ChunkedArray) -> bool:
+    """Tells whether every score is a number that 32 bits can hold; an underflow is none."""
+    return first_outside(scores) is None
+
+
+def first_outside(scores: pa.ChunkedArray) -> int | None:
+    """Returns the place of the first score that is missing, NaN, infinite or too large."""
+    values = np.asarray(scores.cast(pa.float64()).to_numpy())
+    wrong = np.flatnonzero(~(np.abs(values) <= _MOST))
+    return int(wrong[0]) if len(wrong) else None
+
+
+def refuse_wide_score(where: str, score: float) -> None:
+    """Checks a score.
+
+    Raises:
+        UsageError: It is NaN, infinite or larger than 32 bits can hold.
+    """
+    if not abs(score) <= _MOST:
+        raise UsageError(
+            f"{where}: the score {score} is not a finite number of 32 bits",
+            "remove the row, or write a finite score",
+        )

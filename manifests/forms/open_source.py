@@ -1,0 +1,28 @@
+"""Opens the source that a command line names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rankgen.manifests.forms.local_source import local_source
+from rankgen.manifests.forms.source import Source
+
+HUB_PREFIX = "hf:"
+
+
+def open_source(spec: str, unpacked: Path) -> Source:
+    """Returns the files of a source; those of the Hub are downloaded into its cache.
+
+    Args:
+        spec: A file, a folder, a .zip file, or `hf:USER/NAME[@REVISION][:CONFIG[:SPLIT]]`.
+        unpacked: An empty folder for what archives hold.
+
+    Raises:
+        UsageError: There is no such source, or it holds no rankings.
+        EnvironmentProblem: The Hub cannot be reached.
+    """
+    if spec.startswith(HUB_PREFIX):
+        from rankgen.manifests.forms.hub_source import hub_source
+
+        return hub_source(spec.removeprefix(HUB_PREFIX))
+    return local_source(Path(spec), unpacked)
