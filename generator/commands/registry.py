@@ -44,9 +44,7 @@ COMMANDS = {
     "evaluate": Command(
         "Score first stage, teachers and students as trec_eval does.", is_step=True
     ),
-    "export": Command(
-        "Write a run as a file that other tools train on: one of the public forms."
-    ),
+    "export": Command("Write a run as a file that other tools train on: one of the public forms."),
     "reproduce": Command("Print the paper's figures beside your own, and what is missing."),
     "run": Command("Run a recipe; repeat the command to resume it."),
     "quickstart": Command(

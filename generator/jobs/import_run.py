@@ -197,5 +197,6 @@ def _facts(imported: Imported, scores: TeacherScores | None) -> dict[str, JsonVa
 
 
 def _scores(settings: ImportSettings, imported: Imported) -> TeacherScores:
-    unit = settings.score_unit or imported.found.preset.unit
+    told = "label" if imported.losses.scores_from_sides else imported.found.preset.unit
+    unit = settings.score_unit or told
     return TeacherScores(unit=unit, source=imported.source.told)

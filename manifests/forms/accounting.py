@@ -39,6 +39,8 @@ class Losses(BaseModel, frozen=True, extra="forbid"):
         query_ids_from_texts: Lists whose query has no id in the source, only a digest of its text.
         doc_ids_from_texts: Documents in lists that have no id in the source.
         other_texts: Texts that stand under an id that has another text too; one of them is kept.
+        scores_from_sides: Documents whose score is 1 or 0, because the source says only whether
+            they are positive.
     """
 
     rows: int = 0
@@ -52,6 +54,7 @@ class Losses(BaseModel, frozen=True, extra="forbid"):
     short_lists: int = 0
     query_ids_from_texts: int = 0
     doc_ids_from_texts: int = 0
+    scores_from_sides: int = 0
     other_texts: int = 0
 
 

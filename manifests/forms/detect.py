@@ -41,7 +41,8 @@ def find_form(form: str, source: Source) -> Found:
         UsageError: There is no such form, or the first row has another one, or none.
     """
     preset = None if form == AUTO else preset_of(form)
-    part = source.parts[0]
+    # RankGPT's answers are a JSON list of texts beside the rows.
+    part = next((part for part in source.parts if part.kind != "json"), source.parts[0])
     row = sample_row(part)
     detected = _shape_of(row)
     if preset is None and detected is not None:

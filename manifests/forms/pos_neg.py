@@ -112,7 +112,7 @@ def _list_of(row: Row, preset: Preset, tally: Tally) -> SharedList | None:
     negatives = _passages(row, NEGATIVES, tally)
     passages = [*positives, *negatives]
     scored = [passage.score is not None for passage in passages]
-    if all(scored):
+    if passages and all(scored):
         passages.sort(key=lambda passage: -(passage.score or 0.0))
     elif any(scored):
         raise UsageError(
@@ -120,6 +120,7 @@ def _list_of(row: Row, preset: Preset, tally: Tally) -> SharedList | None:
             "give a score to each passage, or to none",
         )
     else:
+        tally.lose("scores_from_sides", len(passages))
         passages = [p._replace(score=1.0) for p in positives]
         passages += [p._replace(score=0.0) for p in negatives]
     return shared_list(row.where, query_in(row, preset, tally), passages, tally)

@@ -33,6 +33,8 @@ FORMS: Mapping[str, Preset] = {
     "rank-distillm": Preset("scored-rows", "qid, docno, score of Rank-DistiLLM 2025"),
     "rank-distillm-2024": Preset("trec-run", "the runs of Rank-DistiLLM 2024"),
     "bert-ensemble-mse": Preset("scored-rows", "query_id, passage_id, score", "logit"),
+    "lightning-ir": Preset("scored-rows", "query_id, doc_id, rank, score[, query, text]"),
+    "pairs": Preset("scored-rows", "query, passage, label: texts without ids", "logit"),
     "ettin": Preset("scored-rows", "query, document, label: texts without ids", "logit"),
     "tevatron": Preset("pos-neg", "positive_passages, negative_passages", "label"),
     "rlhn": Preset("pos-neg", "Tevatron's columns as RLHN has them", "label"),

@@ -68,5 +68,6 @@ def sha256_of_lists(lists: pa.ListArray) -> list[str]:
     counts = pc.list_value_length(lists).to_numpy()
     bounds = np.append(starts, size)[np.concatenate([[0], np.cumsum(counts)])].tolist()
     return [
-        hashlib.sha256(content.data[low:high]).hexdigest() for low, high in itertools.pairwise(bounds)
+        hashlib.sha256(content.data[low:high]).hexdigest()
+        for low, high in itertools.pairwise(bounds)
     ]

@@ -22,7 +22,10 @@ def passage(doc_id: str, **more: object) -> dict[str, object]:
 def test_tevatron_sample(test_data: Path) -> None:
     path = test_data / "teacher-samples" / "tevatron-pointwise.20q.jsonl"
     lists, losses = lists_in("tevatron", path)
-    assert losses.model_dump(exclude_defaults=True) == {"rows": 20}
+    assert losses.model_dump(exclude_defaults=True) == {
+        "rows": 20,
+        "scores_from_sides": 623,
+    }
     assert sum(len(ranked.doc_ids) for ranked in lists) == 623
     first = lists[0]
     assert (first.query_id, first.query) == ("1000094", "where is whitemarsh island")
@@ -57,6 +60,7 @@ def test_bge_texts_have_ids_of_their_own(tmp_path: Path) -> None:
         "duplicate_rows": 1,
         "query_ids_from_texts": 1,
         "doc_ids_from_texts": 4,
+        "scores_from_sides": 4,
     }
 
 
