@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -70,13 +71,13 @@ def exported(form: str, run: Path, out: Path, **more: object) -> ExportSummary:
     return export(ExportSettings.model_validate(values))
 
 
-def rows_of(path: Path) -> list[dict[str, object]]:
+def rows_of(path: Path) -> list[dict[str, Any]]:
     """Returns the rows of a JSON Lines, JSON or Parquet file."""
     if path.suffix == ".parquet":
-        found: list[dict[str, object]] = pq.read_table(path).to_pylist()
+        found: list[dict[str, Any]] = pq.read_table(path).to_pylist()
         return found
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".json":
-        rows: list[dict[str, object]] = json.loads(text)
+        rows: list[dict[str, Any]] = json.loads(text)
         return rows
     return [json.loads(line) for line in text.removesuffix("\n").split("\n")]

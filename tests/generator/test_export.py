@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from rankgen.generator.cli import app
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.forms.pairs_writer import _pair
+from rankgen.manifests.forms.writer import WriteOptions
 from rankgen.manifests.forms.writers import WRITERS, writer_of
 from rankgen.manifests.score_order import in_32_bits, strictly_decreasing
 
@@ -178,7 +179,7 @@ def test_positives_are_the_top(scored: Path, tmp_path: Path) -> None:
     assert row["positive_passages"] == [
         {"docid": "d3", "title": "", "text": "text of d3", "score": 4.5}
     ]
-    assert [p["docid"] for p in row["negative_passages"]] == ["d1", "d4"]  # type: ignore[attr-defined]
+    assert [p["docid"] for p in row["negative_passages"]] == ["d1", "d4"]
     exported("bge", scored, tmp_path / "y.jsonl", positives=3)
     assert rows_of(tmp_path / "y.jsonl")[0] == {
         "query": "query q1?",
@@ -218,7 +219,7 @@ def test_a_file_is_replaced_only_when_asked(scored: Path, tmp_path: Path) -> Non
     assert out.read_bytes() == first
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["x.parquet"]
     exported("lists", scored, out, depth=1, overwrite=True)
-    assert len(rows_of(out)[0]["doc_ids"]) == 1  # type: ignore[arg-type]
+    assert len(rows_of(out)[0]["doc_ids"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -275,13 +276,7 @@ def test_every_writer_says_what_it_needs() -> None:
     for form in WRITERS:
         writer = writer_of(form)
         assert writer.about
-        assert isinstance(writer.schema(_options()), pa.Schema)
-
-
-def _options() -> object:
-    from rankgen.manifests.forms.writer import WriteOptions
-
-    return WriteOptions(has_scores=True)
+        assert isinstance(writer.schema(WriteOptions(has_scores=True)), pa.Schema)
 
 
 def test_the_command_tells_its_counts(scored: Path, tmp_path: Path) -> None:
