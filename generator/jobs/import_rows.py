@@ -37,7 +37,7 @@ def ranking_rows(lists: pa.Table) -> pa.Table:
             "doc_ids": doc_ids,
             "retrieval_positions": _listed(doc_ids, positions, pa.int32()),
             "retrieval_scores": _listed(doc_ids, np.zeros(len(positions)), pa.float64()),
-            "status": pa.array(["complete"] * count, pa.string()),
+            "status": pc.if_else(lists["is_whole"], "complete", "degraded"),
             "windows": zeros.cast(pa.int32()),
             "repaired_windows": zeros.cast(pa.int32()),
             "prompt_tokens": zeros,
@@ -50,9 +50,11 @@ def ranking_rows(lists: pa.Table) -> pa.Table:
 
 
 def import_counts(rankings: pa.Table) -> dict[str, int]:
-    """Returns the totals of a shard: lists, documents in them, and lists with scores."""
+    """Returns the totals of a shard: queries by status, documents, and lists with scores."""
+    degraded = pc.sum(pc.equal(rankings["status"], "degraded")).as_py() or 0
     return {
-        "lists": rankings.num_rows,
+        "queries_complete": rankings.num_rows - degraded,
+        "queries_degraded": degraded,
         "documents": int(pc.sum(pc.list_value_length(rankings["doc_ids"])).as_py() or 0),
         "lists_with_scores": rankings.num_rows - rankings["teacher_scores"].null_count,
     }

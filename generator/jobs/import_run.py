@@ -11,6 +11,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from pydantic import JsonValue
 
@@ -34,7 +35,7 @@ from rankgen.manifests.storage.atomic import whole_file
 from rankgen.manifests.storage.digest import sha256_of_lines
 from rankgen.manifests.storage.shard import write_shard
 from rankgen.manifests.storage.storage_faults import named_storage_faults
-from rankgen.manifests.teacher_scores import TeacherScores
+from rankgen.manifests.teacher_scores import TeacherScores, Unit
 
 # A shard of so many documents takes some 100 MB while it is made.
 _QUERIES_PER_SHARD, _DOCUMENTS_PER_SHARD = 10_000, 500_000
@@ -111,7 +112,7 @@ def _publish(run: RunDirectory, settings: ImportSettings, imported: Imported) ->
     return ImportSummary(
         form=imported.found.form,
         shape=imported.found.preset.shape,
-        source=imported.source.told,
+        source=imported.source.name,
         losses=imported.losses,
         has_texts=imported.has_query_texts and imported.texts.rows > 0,
         scores=scores,
@@ -128,7 +129,7 @@ def _plan(settings: ImportSettings, imported: Imported) -> Plan:
         "source_sha256": imported.source.sha256,
         "shape": preset.shape,
         "columns": dict(preset.columns),
-        "score_unit": settings.score_unit or preset.unit,
+        "score_unit": _unit(settings, imported),
         **rule._asdict(),
         "missing": settings.missing,
         "duplicates": settings.duplicates,
@@ -187,7 +188,7 @@ def _facts(imported: Imported, scores: TeacherScores | None) -> dict[str, JsonVa
     knows = imported.lists.first_stages
     stage = "known" if knows == len(imported.lists) else "known of some" if knows else "unknown"
     facts: dict[str, JsonValue] = {
-        "source": imported.source.told,
+        "source": imported.source.name,
         "form": imported.found.form,
         "losses": imported.losses.model_dump(),
         # Where it is unknown, retrieval_positions count the imported order itself.
@@ -197,6 +198,10 @@ def _facts(imported: Imported, scores: TeacherScores | None) -> dict[str, JsonVa
 
 
 def _scores(settings: ImportSettings, imported: Imported) -> TeacherScores:
-    told = "label" if imported.losses.scores_from_sides else imported.found.preset.unit
-    unit = settings.score_unit or told
-    return TeacherScores(unit=unit, source=imported.source.told)
+    return TeacherScores(unit=_unit(settings, imported), source=imported.source.name)
+
+
+def _unit(settings: ImportSettings, imported: Imported) -> Unit:
+    told = {word.replace(" ", "-"): word for word in get_args(Unit)}
+    unit: Unit = "label" if imported.losses.scores_from_sides else imported.found.preset.unit
+    return unit if settings.score_unit is None else told[settings.score_unit]

@@ -11,7 +11,9 @@ from rankgen.manifests.forms.gathering import Order, Ties
 from rankgen.manifests.forms.registry import FORMS
 from rankgen.manifests.options import RUN_METAVAR, Option, Settings
 from rankgen.manifests.storage.run_path import RunPath
-from rankgen.manifests.teacher_scores import Unit
+
+# The words of `teacher_scores.Unit` as one types them.
+ScoreUnit = Literal["logit", "probability", "cosine", "run-score", "label"]
 
 
 class ImportSettings(Settings):
@@ -30,8 +32,9 @@ class ImportSettings(Settings):
     source: Annotated[
         str,
         Option(
-            "A file (also .gz, .zst or .zip), a folder, or a data set on the Hugging Face Hub.",
-            metavar="PATH|hf:USER/NAME[@REVISION][:CONFIG[:SPLIT]]",
+            "A file (also .gz, .zst or .zip), a folder, or a data set on the Hugging Face Hub: "
+            "hf:USER/NAME[@REVISION][:CONFIG[:SPLIT]].",
+            metavar="PATH|hf:NAME",
             is_argument=True,
         ),
     ]
@@ -40,7 +43,7 @@ class ImportSettings(Settings):
     ]
     config: Annotated[
         str | None,
-        Option("The folder or configuration of the rankings, where the source has several."),
+        Option("The folder of the rankings, where the source has several side by side."),
     ] = None
     collection: Annotated[
         str | None,
@@ -74,7 +77,9 @@ class ImportSettings(Settings):
     depth: Annotated[
         PositiveInt | None, Option("Keep the top N documents of each list.", "all")
     ] = None
-    score_unit: Annotated[Unit | None, Option("What the scores are.", "as the form says")] = None
+    score_unit: Annotated[ScoreUnit | None, Option("What the scores are.", "as the form says")] = (
+        None
+    )
     shards: Annotated[
         PositiveInt | None, Option("Number of shards.", "one for about 10,000 queries")
     ] = None

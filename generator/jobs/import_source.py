@@ -18,6 +18,7 @@ from rankgen.manifests.forms.found_lists import FoundLists, tied_scores
 from rankgen.manifests.forms.found_texts import FoundTexts, documents_in, queries_in
 from rankgen.manifests.forms.gathering import OrderRule
 from rankgen.manifests.forms.open_source import open_source
+from rankgen.manifests.forms.registry import AUTO, preset_of
 from rankgen.manifests.forms.source import Source
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run.query_table import QueryTable
@@ -66,6 +67,8 @@ def read_source(settings: ImportSettings, folder: Path) -> Imported:
         UsageError: The source, a file or a row of it cannot be read, or texts are missing.
         EnvironmentProblem: The Hub or the collection cannot be reached.
     """
+    if settings.form != AUTO:
+        preset_of(settings.form)
     tally = Tally()
     collection = None if settings.collection is None else open_collection(settings.collection)
     beside = divided(open_source(settings.source, folder / "unpacked"), settings.config)

@@ -19,6 +19,7 @@ Loss = Literal[
     "query_ids_from_texts",
     "doc_ids_from_texts",
     "other_texts",
+    "scores_from_sides",
 ]
 
 

@@ -25,6 +25,7 @@ FOUND = pa.schema(
         pa.field("scores", pa.list_(pa.float64())),
         pa.field("first_stage", pa.list_(pa.string())),
         pa.field("where", pa.string()),
+        pa.field("is_whole", pa.bool_(), nullable=False),
     ]
 )
 

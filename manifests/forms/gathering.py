@@ -74,6 +74,7 @@ def gathered(rows: pa.Table, rule: OrderRule, duplicates: Duplicates, tally: Tal
             "scores": pa.ListArray.from_arrays(offsets, rows["score"].combine_chunks().take(taken)),
             "first_stage": pa.nulls(count, FOUND.field("first_stage").type),
             "where": pa.nulls(count, pa.string()),
+            "is_whole": pa.array(np.ones(count, bool)),
         },
         schema=FOUND,
     )

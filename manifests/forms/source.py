@@ -41,3 +41,8 @@ class Source:
     told: str
     parts: tuple[Part, ...]
     sha256: str
+
+    @property
+    def name(self) -> str:
+        """What a run calls it: without the folders above it."""
+        return self.told if self.told.startswith("hf:") else Path(self.told).resolve().name
