@@ -118,6 +118,8 @@ def test_trec_runs_with_what_they_can_express(
     [
         ("ettin", "x.parquet"),
         ("pairs", "x.jsonl"),
+        ("labeled-list", "x.parquet"),
+        ("labeled-list", "x.jsonl"),
         ("bge", "x.jsonl"),
         ("bge", "x.parquet"),
         ("twolar", "x.parquet"),
@@ -136,6 +138,21 @@ def test_forms_of_texts_keep_the_texts(tmp_path: Path, form: str, name: str) -> 
     assert told(orders, again) == told(ORDERS, texts)
     if form != "twolar":
         assert scores == {id_of_text(texts[q]): SCORES[q] for q in ORDERS}
+
+
+def test_sides_are_labels_and_scores_are_what_the_form_says(tmp_path: Path) -> None:
+    for name, scores, unit in (("a", None, "label"), ("b", SCORES, "logit")):
+        exported("bge", write_rankings(tmp_path / name, ORDERS, scores), tmp_path / f"{name}.jsonl")
+        done = imported("bge", tmp_path / f"{name}.jsonl", tmp_path / f"{name}-again")
+        assert done.scores is not None
+        assert done.scores.unit == unit
+
+
+def test_labels_of_another_number_of_texts(tmp_path: Path) -> None:
+    row = {"query": "q", "docs": ["a", "b"], "labels": [1]}
+    (tmp_path / "x.jsonl").write_text(json.dumps(row))
+    with pytest.raises(UsageError, match=r"x.jsonl line 1: the columns docs and labels hold list"):
+        imported("labeled-list", tmp_path / "x.jsonl", tmp_path / "run")
 
 
 def test_texts_and_titles_come_back(tmp_path: Path) -> None:
