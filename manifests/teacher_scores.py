@@ -11,6 +11,8 @@ from pydantic import BaseModel, JsonValue
 # What the manifest says of a run whose rankings have scores stands under this name.
 FACT = "teacher_scores"
 Unit = Literal["logit", "probability", "cosine", "run score", "label"]
+# The largest number of 32 bits: the column has no room for more.
+LARGEST_SCORE = 3.4028234e38
 
 
 class TeacherScores(BaseModel, frozen=True, extra="forbid"):

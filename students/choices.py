@@ -13,6 +13,8 @@ ResolvedPrecision = Literal["fp32", "bf16"]
 Precision = Literal["auto", "fp32", "bf16"]
 # Why a training ended.
 Ending = Literal["max steps", "time budget", "patience"]
+# What a loss learns that can learn either: the teacher's scores, or its order.
+TargetKind = Literal["auto", "scores", "order"]
 # Pairs that count: those that a window showed, also those implied by them, or all.
 Evidence = Literal["seen", "implied", "all"]
 EVIDENCE_WEIGHTS: dict[Evidence, tuple[float, float, float]] = {

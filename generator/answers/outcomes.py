@@ -137,6 +137,8 @@ class WindowResult:
         cut: How many texts, passages and query, were shortened to fit the context, after the
             prompt profile's own limits; None without a prompt.
         failed: The other calls for this window, in order.
+        scores: What the teacher thinks of each passage, in input order, higher is better; None
+            where it gave an order alone.
     """
 
     permutation: tuple[int, ...]
@@ -148,12 +150,15 @@ class WindowResult:
     output_text: str | None = None
     cut: int | None = None
     failed: tuple[FailedCall, ...] = ()
+    scores: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if sorted(self.permutation) != list(range(len(self.permutation))):
             raise ValueError(f"{self.permutation} is not a permutation")
         if self.outcome in (WindowOutcome.MALFORMED, WindowOutcome.ERROR):
             raise ValueError(f"a window that is {self.outcome} has no permutation")
+        if self.scores is not None and len(self.scores) != len(self.permutation):
+            raise ValueError(f"{len(self.scores)} scores for {len(self.permutation)} passages")
 
     @property
     def cost(self) -> TokenUsage:
@@ -196,6 +201,17 @@ class QueryRanking:
         """`complete` if every window was `ok`, else `degraded`."""
         clean = all(w.result.outcome is WindowOutcome.OK for w in self.windows)
         return "complete" if clean else "degraded"
+
+    @property
+    def scores(self) -> tuple[float, ...] | None:
+        """The last score of each candidate, by its index; None if one has none."""
+        places, known = list(range(len(self.order))), dict[int, float]()
+        for window in self.windows:
+            span = places[window.start : window.end]
+            if window.result.scores is not None:
+                known |= zip(span, window.result.scores, strict=True)
+            places[window.start : window.end] = [span[i] for i in window.result.permutation]
+        return None if len(known) < len(places) else tuple(known[i] for i in range(len(places)))
 
     @property
     def usage(self) -> TokenUsage:

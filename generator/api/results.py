@@ -48,7 +48,7 @@ def ranked_rows(run: RunDirectory, table: str) -> pa.Table:
 
     Args:
         run: The run's folder.
-        table: "candidates" or "rankings"; a teacher gives no scores, so the latter has none.
+        table: "candidates" or "rankings"; where a teacher orders alone, its scores are null.
     """
     lists = run.read(table).combine_chunks()
     lengths = pc.list_value_length(lists["doc_ids"]).to_pylist()
@@ -59,6 +59,11 @@ def ranked_rows(run: RunDirectory, table: str) -> pa.Table:
     }
     if table == "candidates":
         columns["score"] = pc.list_flatten(lists["retrieval_scores"])
+    else:
+        held = zip(lists["teacher_scores"].to_pylist(), lengths, strict=True)
+        columns["score"] = pa.array(
+            (score for scores, n in held for score in scores or [None] * n), pa.float32()
+        )
     return pa.table(columns)
 
 

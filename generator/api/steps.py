@@ -70,7 +70,7 @@ def run_retrieve(options: RetrieveOptions) -> Result[RetrieveSummary]:
 def run_label(options: LabelOptions) -> Result[JobSummary]:
     """Has a teacher order every query's candidates.
 
-    Its rows are query_id, rank and doc_id.
+    Its rows are query_id, rank, doc_id and score, which is null where the teacher orders alone.
 
     Raises:
         RankgenError: See `rankgen.generator.jobs.label.label`.

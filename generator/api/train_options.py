@@ -22,8 +22,8 @@ class TeamSettings(Settings):
     ] = 1
 
 
-class TrainOptions(TrainSettings, TeamSettings, ClusterSettings):
-    """The settings of a training, and where it runs."""
+class PresetSettings(Settings):
+    """Settings that others have published."""
 
     preset: Annotated[
         str | None,
@@ -33,16 +33,21 @@ class TrainOptions(TrainSettings, TeamSettings, ClusterSettings):
             metavar="NAME",
         ),
     ] = None
-    push: Annotated[
-        str | None,
-        Option("Repository of the Hugging Face Hub to push the student to.", metavar="USER/NAME"),
-    ] = None
 
     @model_validator(mode="before")
     @classmethod
     def _fill_in_preset(cls, values: dict[str, object]) -> dict[str, object]:
         name = values.get("preset")
         return values if name is None else with_preset(str(name), values)
+
+
+class TrainOptions(TrainSettings, PresetSettings, TeamSettings, ClusterSettings):
+    """The settings of a training, and where it runs."""
+
+    push: Annotated[
+        str | None,
+        Option("Repository of the Hugging Face Hub to push the student to.", metavar="USER/NAME"),
+    ] = None
 
     def training(self) -> TrainSettings:
         """Returns the settings of the training itself."""

@@ -39,12 +39,21 @@ COMMANDS = {
         is_step=True,
         called="import_form",
     ),
+    "subsample": Command(
+        "Cut a part out of a labelled set, by queries and by depth, without labelling again.",
+        is_step=True,
+    ),
     "train-student": Command("Train a small re-ranker on a teacher's rankings.", is_step=True),
     "rerank": Command("Have a student order every query's candidates.", is_step=True),
     "evaluate": Command(
         "Score first stage, teachers and students as trec_eval does.", is_step=True
     ),
+    "compare": Command("Tell how far the rankings of runs agree, and what each cost."),
     "export": Command("Write a run as a file that other tools train on: one of the public forms."),
+    "ablate": Command(
+        "Train and evaluate students on parts of labelled sets: depth x queries x first stage.",
+        is_step=True,
+    ),
     "reproduce": Command("Print the paper's figures beside your own, and what is missing."),
     "run": Command("Run a recipe; repeat the command to resume it."),
     "quickstart": Command(

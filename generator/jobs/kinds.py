@@ -39,4 +39,6 @@ KINDS: Mapping[Kind, JobKind] = {
     "rerank": JobKind(("candidates",), "pairs", "rerank_work:validate_reranked"),
     "negatives": JobKind(("rankings",), "lists", "negatives_work:validate_lists"),
     "import": JobKind(("rankings",), "lists", "import_rows:validate_imported"),
+    # Without windows where the run that it is cut out of has none.
+    "subsample": JobKind(("rankings", "windows"), "lists", "subsample_rows:validate_subsample"),
 }

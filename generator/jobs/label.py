@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from rankgen.manifests.run.provenance import read_predicate
 from rankgen.manifests.run.query_table import QueryTable, queries_of_run
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.texts import digest_of_documents, link_texts
+from rankgen.manifests.teacher_scores import TeacherScores
 
 # With more threads an embedder would wait for the interpreter's lock.
 _EMBEDDING_CPUS = 8
@@ -108,13 +109,28 @@ def _job(
             answer_record(RunDirectory(run.root.absolute()), plan),
         ),
         validate=validate_rankings,
-        finish=lambda: link_texts(source, run),
+        finish=lambda: _publish(source, run, teacher),
         pool=lambda: size_pool(settings, teacher, in_flight),
         max_failed=settings.max_failed,
         # A server may be down for a while, or a model may answer differently in another batch.
         tries_again=True,
         ray_address=settings.ray_address,
     )
+
+
+def _publish(
+    source: RunDirectory, run: RunDirectory, teacher: LabelSettings
+) -> Mapping[str, JsonValue]:
+    """Links the texts and returns, for the manifest, what the scores are, if there are any."""
+    link_texts(source, run)
+    unit = teacher.preset.scores
+    columns = run.shards("rankings", ["teacher_scores"])
+    if unit is None or all(shard.num_rows == shard[0].null_count for shard in columns):
+        return {}
+    name, _, argument = teacher.teacher.partition(":")
+    # Where a model or a run lies is nobody's business.
+    who = f"{name} {Path(argument or teacher.model or '').name}".strip()
+    return TeacherScores(unit=unit, source=who).as_facts()
 
 
 def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
@@ -169,10 +185,13 @@ def _shown(settings: LabelRunSettings) -> dict[str, JsonValue]:
 
 
 def size_pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int) -> PoolSettings:
-    """Sizes the pool: engines use GPUs (or whole nodes), embedders many CPUs, others one CPU."""
+    """Sizes the pool: engines use GPUs (or whole nodes), scorers many CPUs, others one CPU."""
     preset = teacher.preset
     pool = PoolSettings(chains=in_flight, stall_seconds=settings.stall_seconds)
-    if preset.kind == "embedding":
+    gpus = sum(int(node.gpus) for node in living_nodes())
+    if preset.kind == "pointwise" and gpus:
+        return replace(pool, workers=settings.workers or gpus, gpus=1.0)
+    if preset.kind in ("embedding", "pointwise"):
         # Threads of one worker share embeddings; workers do not.
         counts = cpus_of_nodes()
         cpus = min(_EMBEDDING_CPUS, *counts, max(1, sum(counts) // (settings.workers or 1)))

@@ -68,18 +68,25 @@ def label_counts(tables: Mapping[str, pa.Table]) -> dict[str, int]:
     def total(rows: pa.Table, column: str) -> int:
         return int(pc.sum(rows[column]).as_py() or 0)
 
-    return {f"windows_{outcome}": outcomes[outcome] for outcome in USABLE} | {
-        "queries_complete": statuses["complete"],
-        "queries_degraded": statuses["degraded"],
-        "windows": windows.num_rows,
-        "calls": calls.num_rows,
-        "failed_calls": calls.num_rows - answered.num_rows,
-        "ids_duplicate": total(windows, "duplicates"),
-        "ids_missing": total(windows, "missing"),
-        "ids_out_of_range": total(windows, "out_of_range"),
-        "prompt_tokens": total(calls, "prompt_tokens"),
-        "output_tokens": total(calls, "output_tokens"),
-    }
+    scored = len(rankings) - rankings["teacher_scores"].null_count
+    # Teachers that order alone have no such count.
+    counted = {"queries_scored": scored} if scored else {}
+    return (
+        {f"windows_{outcome}": outcomes[outcome] for outcome in USABLE}
+        | counted
+        | {
+            "queries_complete": statuses["complete"],
+            "queries_degraded": statuses["degraded"],
+            "windows": windows.num_rows,
+            "calls": calls.num_rows,
+            "failed_calls": calls.num_rows - answered.num_rows,
+            "ids_duplicate": total(windows, "duplicates"),
+            "ids_missing": total(windows, "missing"),
+            "ids_out_of_range": total(windows, "out_of_range"),
+            "prompt_tokens": total(calls, "prompt_tokens"),
+            "output_tokens": total(calls, "output_tokens"),
+        }
+    )
 
 
 def validate_rankings(
@@ -168,7 +175,7 @@ def _without_failed(calls: pa.Table) -> pa.Table:
 
 
 def _ranking_row(ranking: QueryRanking, candidates: Candidates) -> dict[str, object]:
-    usage = ranking.usage
+    usage, scores = ranking.usage, ranking.scores
     repaired = sum(w.result.outcome is not WindowOutcome.OK for w in ranking.windows)
     return {
         "query_id": ranking.query_id,
@@ -181,7 +188,7 @@ def _ranking_row(ranking: QueryRanking, candidates: Candidates) -> dict[str, obj
         "prompt_tokens": usage.prompt,
         "output_tokens": usage.output,
         "candidates_sha256": candidates.digest(),
-        "teacher_scores": None,
+        "teacher_scores": None if scores is None else [scores[i] for i in ranking.order],
     }
 
 

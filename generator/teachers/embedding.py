@@ -80,7 +80,7 @@ class EmbeddingTeacher:
         texts = [passage.contents for passage in passages]
         scores = await loop.run_in_executor(self._thread, self.scores, query.text, texts)
         order = sorted(range(len(passages)), key=lambda i: (-scores[i], i))
-        return WindowResult(permutation=tuple(order))
+        return WindowResult(permutation=tuple(order), scores=tuple(scores))
 
     def scores(self, query: str, passages: Sequence[str]) -> list[float]:
         """Returns the cosine of the query with each passage, in -1 to 1."""
@@ -118,6 +118,8 @@ class EmbeddingTeacher:
         """Returns the digest of the weights and the method of embedding."""
         return {
             "teacher": "embedding",
+            # Windows that were journalled before scores were kept have none.
+            "scores": "kept",
             "model": f"sha256:{self._digest}",
             "pooling": "mean",
             "max_tokens": MAX_TOKENS,

@@ -78,6 +78,8 @@ class WindowJournal:
         self._known[key] = result = replace(result, failed=())
         values = asdict(result)
         del values["failed"]
+        if result.scores is None:
+            del values["scores"]
         self._append({"key": key, **values})
 
     def append_failed(self, key: str, call: FailedCall) -> None:
@@ -163,12 +165,16 @@ def _entry(line: bytes) -> _Entry | None:
 
 def _result(values: dict[str, object]) -> WindowResult:
     usage, permutation, outcome = (values.pop(x) for x in ("usage", "permutation", "outcome"))
+    # Lines of teachers that order alone have none.
+    scores = values.pop("scores", None)
     assert isinstance(usage, dict)
     assert isinstance(permutation, list)
+    assert scores is None or isinstance(scores, list)
     return WindowResult(
         permutation=tuple(permutation),
         outcome=WindowOutcome(str(outcome)),
         usage=TokenUsage(**usage),
+        scores=None if scores is None else tuple(scores),
         **values,  # type: ignore[arg-type]  # the checksum vouches for the counts' types
     )
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rankgen.manifests.errors import UsageError, did_you_mean
+from rankgen.manifests.teacher_scores import Unit
 
-TeacherKind = Literal["listwise", "embedding", "plain"]
+TeacherKind = Literal["listwise", "embedding", "pointwise", "plain"]
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,9 @@ class TeacherPreset:
 
     Attributes:
         name: The value of `--teacher`, without the argument after a colon.
-        kind: "listwise" asks an LLM, "embedding" a sentence encoder; a "plain" teacher needs no
-            model, and the module of its name has the functions of `base.PlainTeacher`.
+        kind: "listwise" asks an LLM, "embedding" a sentence encoder, "pointwise" a model that
+            scores each passage alone; a "plain" teacher needs no model, and the module of its name
+            has the functions of `base.PlainTeacher`.
         argument: What to write after the colon; None if nothing may follow.
         model: Default model.
         window: Default window; None for the whole list.
@@ -27,6 +29,7 @@ class TeacherPreset:
         exact_output: Whether answers have exactly the tokens of a permutation, as in rank_llm.
         reads_texts: Whether it needs the passages' texts, or only their ids.
         takes_order: Whether `--order` says by which of its columns it orders.
+        scores: What its scores are; None for a teacher that gives an order alone.
         what: One line for `--help`.
     """
 
@@ -42,6 +45,7 @@ class TeacherPreset:
     exact_output: bool = False
     reads_texts: bool = True
     takes_order: bool = False
+    scores: Unit | None = None
 
 
 PRESETS: dict[str, TeacherPreset] = {
@@ -71,6 +75,13 @@ PRESETS: dict[str, TeacherPreset] = {
             "embedding",
             "cosine of all-MiniLM-L6-v2 embeddings, no LLM and no download",
             model="all-MiniLM-L6-v2",
+            scores="cosine",
+        ),
+        TeacherPreset(
+            "pointwise",
+            "pointwise",
+            "the logits of any cross-encoder, given with --model",
+            scores="logit",
         ),
         TeacherPreset(
             "recorded",
@@ -79,6 +90,7 @@ PRESETS: dict[str, TeacherPreset] = {
             argument="RUN",
             takes_order=True,
             reads_texts=False,
+            scores="run score",
         ),
         TeacherPreset(
             "judged",

@@ -12,7 +12,8 @@ from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.storage.digest import sha256_of_file
-from rankgen.manifests.trec import read_run
+from rankgen.manifests.teacher_scores import LARGEST_SCORE
+from rankgen.manifests.trec import RunLine, read_run
 from rankgen.retrieval.runs.run_order import Order, Tally, ordered
 
 
@@ -63,7 +64,8 @@ class RecordedTeacher:
         rows = self._lists.get(query.query_id)
         if not rows:
             raise TeacherFailure(f"the run {self._path} has no query {query.query_id}")
-        places = {row.doc_id: place for place, row in enumerate(ordered(rows, self._order))}
+        lines = ordered(rows, self._order)
+        places = {row.doc_id: place for place, row in enumerate(lines)}
         present = [i for i, passage in enumerate(passages) if passage.doc_id in places]
         absent = [i for i, passage in enumerate(passages) if passage.doc_id not in places]
         present.sort(key=lambda i: places[passages[i].doc_id])
@@ -71,14 +73,26 @@ class RecordedTeacher:
             permutation=(*present, *absent),
             outcome=WindowOutcome.REPAIRED if absent else WindowOutcome.OK,
             missing=len(absent),
+            scores=None if absent else self._scores(lines, passages),
         )
+
+    def _scores(
+        self, lines: Sequence[RunLine], passages: Sequence[Document]
+    ) -> tuple[float, ...] | None:
+        """Returns the passages' scores, if these are what orders them and 32 bits hold them."""
+        scores = {line.doc_id: line.score for line in lines}
+        found = tuple(scores[passage.doc_id] for passage in passages)
+        largest = max(map(abs, found), default=0.0)
+        return found if self._order == "score" and largest <= LARGEST_SCORE else None
 
     async def close(self) -> None:
         """Does nothing: the run is closed already."""
 
     def identity(self) -> Mapping[str, object]:
         """Returns the digest of the run file, not its path, and the column to order by."""
-        return {"teacher": "recorded", "run_sha256": self._sha256, "order": self._order}
+        # Windows that were journalled before scores were kept have none.
+        held = {"scores": "kept"} if self._order == "score" else {}
+        return {"teacher": "recorded", "run_sha256": self._sha256, "order": self._order, **held}
 
     def facts(self) -> Mapping[str, str]:
         """Returns the file's path."""

@@ -15,6 +15,7 @@ from rankgen.generator.teachers.listwise import ListwiseTeacher
 from rankgen.generator.teachers.presets import split_teacher
 from rankgen.generator.teachers.prompter import Decoding, ListwisePrompter
 from rankgen.generator.teachers.settings import LabelSettings
+from rankgen.generator.teachers.sources import model_source
 
 
 def make_teacher(settings: LabelSettings, answered_model: Path | None = None) -> Teacher:
@@ -44,6 +45,11 @@ def make_teacher(settings: LabelSettings, answered_model: Path | None = None) ->
         from rankgen.generator.teachers.embedding import EmbeddingTeacher
 
         return EmbeddingTeacher(settings.teacher, settings.model or "")
+    source = model_source(settings)
+    if preset.kind == "pointwise" and source is not None:
+        from rankgen.generator.teachers.pointwise import PointwiseTeacher
+
+        return PointwiseTeacher(settings, source)
     return plain_teacher(preset).open_teacher(argument or "", settings)
 
 

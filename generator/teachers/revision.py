@@ -19,8 +19,8 @@ from rankgen.manifests.run.run_directory import RunDirectory
 def with_pinned_revision(teacher: LabelSettings, run: RunDirectory) -> LabelSettings:
     """Adds the commits of model and tokenizer: those the run began with, else the newest.
 
-    A model gets a revision if vLLM loads it from the Hub. A Hub tokenizer that is not the model's
-    becomes "ID@COMMIT".
+    A model gets a revision if a worker loads it from the Hub. A Hub tokenizer that is not the
+    model's becomes "ID@COMMIT".
 
     Args:
         teacher: Resolved settings.
@@ -33,7 +33,7 @@ def with_pinned_revision(teacher: LabelSettings, run: RunDirectory) -> LabelSett
     held = read_plan(run).recipe if run.plan.exists() else {}
     model, tokenizer = teacher.model, teacher.tokenizer
     changes: dict[str, object] = {}
-    is_loaded_here = teacher.engine == "vllm"
+    is_loaded_here = teacher.engine == "vllm" or teacher.preset.kind == "pointwise"
     is_own_tokenizer = is_loaded_here and tokenizer == model
     if tokenizer not in (None, BUNDLED) and not is_own_tokenizer:
         changes["tokenizer"] = pinned_model(str(tokenizer), held=held.get("tokenizer"))

@@ -136,6 +136,8 @@ class LabelSettings(WindowSettings, AnswerSettings, EndpointSettings, EngineSett
             filled |= _listwise(self, preset)
         else:
             _refuse_listwise_settings(self)
+            if preset.kind == "pointwise":
+                _check_model(self.model)
             filled |= {"model": self.model or preset.model, "concurrency": self.concurrency or 1}
         return self.model_copy(update=filled)
 
@@ -207,6 +209,13 @@ def _listwise(asked: LabelSettings, preset: TeacherPreset) -> dict[str, object]:
         "min_named": LEAST_NAMED if asked.min_named is None else asked.min_named,
         "tokenizer": asked.tokenizer or ("rankzephyr" if ids_only_for_counting else model),
     }
+
+
+def _check_model(model: str | None) -> None:
+    if model is None:
+        raise UsageError("the teacher 'pointwise' needs a model", "--model ID")
+    if model.startswith(("/", ".", "~")) and not Path(model).is_dir():
+        raise UsageError(f"there is no model folder {model}", "check --model")
 
 
 def _check_adapter(engine: str, folder: str) -> None:

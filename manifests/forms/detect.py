@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.forms import trec_run
 from rankgen.manifests.forms.registry import AUTO, FORMS, SHAPES, preset_of, shape_of
-from rankgen.manifests.forms.rows import first_row
+from rankgen.manifests.forms.rows import first_row, holds_texts
 from rankgen.manifests.forms.scored_columns import listed
 from rankgen.manifests.forms.scored_tables import names_columns, text_header
 from rankgen.manifests.forms.shape import Preset, Shape, ShapeName
@@ -41,8 +41,8 @@ def find_form(form: str, source: Source) -> Found:
         UsageError: There is no such form, or the first row has another one, or none.
     """
     preset = None if form == AUTO else preset_of(form)
-    # RankGPT's answers are a JSON list of texts beside the rows.
-    part = next((part for part in source.parts if part.kind != "json"), source.parts[0])
+    # Answers in a file of their own are no rows; see `prompts`.
+    part = next((part for part in source.parts if not holds_texts(part)), source.parts[0])
     row = sample_row(part)
     detected = _shape_of(row)
     if preset is None and detected is not None:

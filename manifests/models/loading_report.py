@@ -70,6 +70,32 @@ def load_part(auto_class: AutoClass, source: str, **options: object) -> Any:
         ) from None
 
 
+@contextmanager
+def lacking_weights() -> Iterator[set[str]]:
+    """Collects the names of the weights that models lack which another library loads meanwhile.
+
+    sentence-transformers loads models itself, and keeps no report. Only one thread may do this at a
+    time.
+    """
+    from transformers import PreTrainedModel
+
+    lacking: set[str] = set()
+    load = PreTrainedModel.__dict__["from_pretrained"]
+
+    def recorded(cls: type[PreTrainedModel], /, *args: object, **options: object) -> object:
+        options |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
+        model, info = load.__func__(cls, *args, **options)
+        lacking.update(info["missing_keys"], (key for key, *_ in info["mismatched_keys"]))
+        return model
+
+    PreTrainedModel.from_pretrained = classmethod(recorded)  # type: ignore[assignment]
+    try:
+        with quiet_transformers():
+            yield lacking
+    finally:
+        PreTrainedModel.from_pretrained = load  # type: ignore[method-assign]
+
+
 def refuse_lacking(
     source: str,
     model: PreTrainedModel,

@@ -7,6 +7,7 @@ have the same name as a model on the Hub, a packaged model or one that a server 
 
 from __future__ import annotations
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -66,11 +67,25 @@ def folder_digest(folder: Path) -> str:
     """
     found = [path for path in folder.iterdir() if path.suffix in _SUFFIXES]
     found += (folder / "additional_chat_templates").glob("*.jinja")
+    parts = [path for part in _module_folders(folder) for path in part.iterdir()]
+    # Modules without weights are those of embedders, whose pooling rankgen does itself.
+    if any(path.suffix in (".safetensors", ".bin") for path in parts):
+        found += [path for path in parts if path.suffix in _SUFFIXES]
     files = [path for path in found if path.is_file() and path.name != RECORD_FILE]
     with ThreadPoolExecutor() as readers:
         digests = list(readers.map(sha256_of_file, files))
     names = [path.relative_to(folder).as_posix() for path in files]
     return sha256_of_value(dict(zip(names, digests, strict=True)))
+
+
+def _module_folders(folder: Path) -> list[Path]:
+    """Returns the sub-folders of a model that sentence-transformers made of several modules."""
+    try:
+        modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+        found = [folder / str(module["path"]) for module in modules if module["path"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [part for part in found if part.is_dir()]
 
 
 def model_identity(model: str) -> str:

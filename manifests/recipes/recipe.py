@@ -18,8 +18,8 @@ from rankgen.manifests.recipes import shipped_recipes
 from rankgen.manifests.validation import validated
 
 # A reference may begin a value, its argument, or one of several arguments.
-REFERENCE = re.compile(r"(?:^|(?<=[:,]))@([^,]+)")
-TomlValue = str | int | float | bool | list[str] | dict[str, JsonValue]
+REFERENCE = re.compile(r"(?:^|(?<=[:,=]))@([^,]+)")
+TomlValue = str | int | float | bool | list[str | int | float] | dict[str, JsonValue]
 
 
 class Step(BaseModel, frozen=True, extra="forbid"):

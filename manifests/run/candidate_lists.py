@@ -100,23 +100,27 @@ class CandidateLists:
 
 
 class ShardFinder:
-    """Finds the shard that holds a query's candidates, at a few bytes of memory per shard.
+    """Finds the shard of a table that holds a query, at a few bytes of memory per shard.
 
     The shards of a run hold successive ranges of the ids' SHA-256 (see `QueryTable.of_shard`). A
     folder that was made in another way costs a few bytes per query.
+
+    Args:
+        run: The run.
+        table: A table whose rows of one query are all in the same shard.
     """
 
-    def __init__(self, run: RunDirectory) -> None:
-        self._paths = run.shard_paths("candidates")
+    def __init__(self, run: RunDirectory, table: str = "candidates") -> None:
+        self._paths = run.shard_paths(table)
         self._number_of: dict[str, int] = {}
         ranges = []
-        for number, shard in enumerate(run.shards("candidates", ["query_id"])):
+        for number, shard in enumerate(run.shards(table, ["query_id"])):
             places = [place_of(query_id) for query_id in shard["query_id"].to_pylist()]
             if places:
                 ranges.append((min(places), max(places), number))
         ranges.sort()
         if any(high >= low for (_, high, _), (low, _, _) in itertools.pairwise(ranges)):
-            for number, shard in enumerate(run.shards("candidates", ["query_id"])):
+            for number, shard in enumerate(run.shards(table, ["query_id"])):
                 self._number_of |= dict.fromkeys(shard["query_id"].to_pylist(), number)
         self._lows = [low for low, _, _ in ranges]
         self._numbers = [number for _, _, number in ranges]

@@ -133,7 +133,8 @@ class RunDirectory:
         if table in ("queries", "documents") and self.has_table("rankings"):
             return UsageError(
                 f"{self.root} has rankings but no texts of its {table}",
-                "import the rankings again into another folder, with --collection",
+                "repeat its command to finish it; if it was imported without texts, import it into "
+                "another folder with --collection",
             )
         return UsageError(
             f"{self.root} has no {table}", f"name the folder that holds {table}/train-*.parquet"

@@ -24,7 +24,7 @@ def bar_chart(evaluation: Evaluation, measure: str) -> str:
     shown = [system.measures[measure] for system in evaluation.systems]
     for system in evaluation.systems:
         shown += system.intervals[measure] or ()
-    ticks = _ticks(min(0.0, *shown), max(shown))
+    ticks = round_ticks(min(0.0, *shown), max(shown))
     room, span = WIDTH - LABEL_WIDTH - VALUE_WIDTH, (ticks[-1] - ticks[0]) or 1.0
 
     def scale(value: float) -> float:
@@ -82,7 +82,7 @@ def _tick(value: float, scale: Scale, height: float) -> str:
     )
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def round_ticks(low: float, high: float) -> list[float]:
     """Returns round numbers that cover [low, high] in four to ten steps."""
     span = (high - low) or 1.0
     step = 10.0**-8

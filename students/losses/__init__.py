@@ -2,8 +2,8 @@
 
 Every loss returns one sum and one count per query (`terms`), and a reduction turns the counts into
 weights that depend on the targets alone, so that gradient accumulation is exact for any split of a
-step. To add a loss, write a class that has `name`, `weighs_pairs` and `terms`, and add a line to
-`LOSSES` in `registry`, which also parses combinations such as `ranknet:1,lce:0.5`.
+step. To add a loss, write a class with the attributes of `ListLoss`, and add a line to `LOSSES` in
+`registry`, which also parses combinations such as `ranknet:1,lce:0.5`.
 """
 
 from __future__ import annotations

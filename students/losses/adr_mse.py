@@ -11,6 +11,7 @@ from torch import Tensor
 from rankgen.students.losses.terms import (
     Targets,
     Terms,
+    UseOfScores,
     average_ranks,
     check_positive,
     safe_scores,
@@ -59,6 +60,8 @@ class AdrMse:
     alpha: float = 1.0
     name: ClassVar[str] = "adr-mse"
     weighs_pairs: ClassVar[bool] = True
+    scores: ClassVar[UseOfScores] = "no"
+    shortest: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         check_positive("alpha", self.alpha)

@@ -13,6 +13,7 @@ from rankgen.students.losses.pairs import differences, ordered_pairs
 from rankgen.students.losses.terms import (
     Targets,
     Terms,
+    UseOfScores,
     check_positive,
     reciprocal_gains,
     safe_scores,
@@ -34,6 +35,8 @@ class LambdaLoss:
     mu: float = 10.0
     name: ClassVar[str] = "lambda"
     weighs_pairs: ClassVar[bool] = True
+    scores: ClassVar[UseOfScores] = "no"
+    shortest: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         if self.mu != 0:

@@ -8,7 +8,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from rankgen.students.losses.terms import Targets, Terms, average_ranks, safe_scores
+from rankgen.students.losses.terms import (
+    Targets,
+    Terms,
+    UseOfScores,
+    average_ranks,
+    safe_scores,
+)
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,8 @@ class ListMle:
 
     name: ClassVar[str] = "listmle"
     weighs_pairs: ClassVar[bool] = False
+    scores: ClassVar[UseOfScores] = "no"
+    shortest: ClassVar[int] = 2
 
     def terms(self, scores: Tensor, targets: Targets) -> Terms:
         """Returns each query's negative log likelihood and number of documents."""
@@ -39,6 +47,8 @@ class PositionListMle:
 
     name: ClassVar[str] = "p-listmle"
     weighs_pairs: ClassVar[bool] = False
+    scores: ClassVar[UseOfScores] = "no"
+    shortest: ClassVar[int] = 2
 
     def terms(self, scores: Tensor, targets: Targets) -> Terms:
         """Returns each query's weighted negative log likelihood and sum of weights."""

@@ -11,11 +11,12 @@ from torch import Tensor
 from rankgen.students.losses.terms import (
     Targets,
     Terms,
+    UseOfScores,
     check_positive,
     masked_log_softmax,
-    pseudo_scores,
     reciprocal_gains,
     safe_scores,
+    scores_or_log_ranks,
 )
 
 
@@ -28,6 +29,8 @@ class Lce:
 
     name: ClassVar[str] = "lce"
     weighs_pairs: ClassVar[bool] = False
+    scores: ClassVar[UseOfScores] = "no"
+    shortest: ClassVar[int] = 2
 
     def terms(self, scores: Tensor, targets: Targets) -> Terms:
         """Returns each query's cross entropy and the count 1, or 0 for a single passage."""
@@ -45,6 +48,8 @@ class SoftmaxCrossEntropy:
 
     name: ClassVar[str] = "softmax-ce"
     weighs_pairs: ClassVar[bool] = False
+    scores: ClassVar[UseOfScores] = "no"
+    shortest: ClassVar[int] = 2
 
     def terms(self, scores: Tensor, targets: Targets) -> Terms:
         """Returns each query's cross entropy and the count 1, or 0 for a single passage."""
@@ -66,6 +71,8 @@ class ListNet:
     temperature: float = 1.0
     name: ClassVar[str] = "listnet"
     weighs_pairs: ClassVar[bool] = False
+    scores: ClassVar[UseOfScores] = "if given"
+    shortest: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         check_positive("temperature", self.temperature)
@@ -77,7 +84,9 @@ class ListNet:
         return _cross_entropy(share, wide, targets.mask)
 
     def _log_share(self, targets: Targets, like: Tensor) -> Tensor:
-        return masked_log_softmax(pseudo_scores(targets, like) / self.temperature, targets.mask)
+        return masked_log_softmax(
+            scores_or_log_ranks(targets, like) / self.temperature, targets.mask
+        )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Losses over the pairs that the teacher orders: RankNet and MarginMSE."""
+"""Losses over the pairs that the teacher orders: RankNet, on its order, and MarginMSE."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from rankgen.students.losses.terms import Targets, Terms, pseudo_scores, safe_scores
+from rankgen.students.losses.terms import Targets, Terms, UseOfScores, given_scores, safe_scores
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class RankNet:
 
     name: ClassVar[str] = "ranknet"
     weighs_pairs: ClassVar[bool] = True
+    scores: ClassVar[UseOfScores] = "no"
+    shortest: ClassVar[int] = 2
 
     def terms(self, scores: Tensor, targets: Targets) -> Terms:
         """Returns each query's sum of pair losses and weight of ordered pairs."""
@@ -34,19 +36,19 @@ class RankNet:
 class MarginMse:
     """((s_i - s_j) - (t_i - t_j))^2 for every i that is ranked above j.
 
-    Source: Hofstätter et al. 2020, arXiv 2010.02666. Without teacher scores t = -ln(rank), so that
-    the margin of two passages is ln(r_j / r_i): at most 4.6 in a list of 100, and widest at the
-    top.
+    t are the teacher's scores. Source: Hofstätter et al. 2020, arXiv 2010.02666.
     """
 
     name: ClassVar[str] = "margin-mse"
     weighs_pairs: ClassVar[bool] = True
+    scores: ClassVar[UseOfScores] = "needed"
+    shortest: ClassVar[int] = 2
 
     def terms(self, scores: Tensor, targets: Targets) -> Terms:
         """Returns the sum of the squared errors and the weight of the ordered pairs."""
         wide = safe_scores(scores, targets.mask)
         pairs = ordered_pairs(targets, wide)
-        error = differences(wide) - differences(pseudo_scores(targets, wide))
+        error = differences(wide) - differences(given_scores(targets, wide))
         return Terms((error**2 * pairs).sum(dim=(1, 2)), pairs.sum(dim=(1, 2)))
 
 

@@ -13,6 +13,7 @@ from rankgen.students.losses.adr_mse import AdrMse
 from rankgen.students.losses.lambda_loss import LambdaLoss
 from rankgen.students.losses.listmle import ListMle, PositionListMle
 from rankgen.students.losses.listnet import KullbackLeibler, Lce, ListNet, SoftmaxCrossEntropy
+from rankgen.students.losses.mse import Mse
 from rankgen.students.losses.pairs import MarginMse, RankNet
 from rankgen.students.losses.terms import ListLoss
 
@@ -27,6 +28,7 @@ LOSSES: dict[str, type[ListLoss]] = {
         ListMle,
         PositionListMle,
         LambdaLoss,
+        Mse,
         MarginMse,
         KullbackLeibler,
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from rankgen.students.choices import Reduction
+
+UseOfScores = Literal["no", "if given", "needed"]
 
 
 class Targets(NamedTuple):
@@ -17,7 +19,7 @@ class Targets(NamedTuple):
         ranks: The teacher's ranks, lower is better, equal for ties, shape (batch, n).
         mask: True for documents, False for padding, shape (batch, n), bool.
         teacher_scores: The teacher's scores, higher is better, shape (batch, n); None if it gave
-            only an order, as in rankings of schema version 1.
+            only an order, or if that alone is to be learned.
         pair_weights: Weight of every pair, symmetric, at least 0, shape (batch, n, n); None means
             1 for every pair.
     """
@@ -46,10 +48,14 @@ class ListLoss(Protocol):
 
     Attributes:
         weighs_pairs: Whether it uses `Targets.pair_weights`.
+        scores: Whether it uses `Targets.teacher_scores`: "no", "if given", or "needed".
+        shortest: Passages in the shortest list that teaches anything.
     """
 
     name: ClassVar[str]
     weighs_pairs: ClassVar[bool]
+    scores: ClassVar[UseOfScores]
+    shortest: ClassVar[int]
 
     def terms(self, scores: Tensor, targets: Targets) -> Terms:
         """Returns the sums and counts of each query.
@@ -132,7 +138,21 @@ def reciprocal_gains(targets: Targets, like: Tensor) -> Tensor:
     return torch.where(targets.mask, 1 / ranks.clamp(min=1), torch.zeros_like(ranks))
 
 
-def pseudo_scores(targets: Targets, like: Tensor) -> Tensor:
+def given_scores(targets: Targets, like: Tensor) -> Tensor:
+    """Returns the teacher's scores; 0 for padding.
+
+    Returns:
+        Shape (batch, n), with the type of `like`.
+
+    Raises:
+        ValueError: The teacher gave an order alone.
+    """
+    if targets.teacher_scores is None:
+        raise ValueError("the loss needs the teacher's scores, and there is only an order")
+    return safe_scores(targets.teacher_scores, targets.mask).to(like.dtype)
+
+
+def scores_or_log_ranks(targets: Targets, like: Tensor) -> Tensor:
     """Returns the teacher's scores, or -ln(rank) if it gave only an order; 0 for padding.
 
     The softmax of -ln(rank) at temperature T is proportional to rank^(-1/T): Zipf's law.
@@ -141,7 +161,7 @@ def pseudo_scores(targets: Targets, like: Tensor) -> Tensor:
         Shape (batch, n), with the type of `like`.
     """
     if targets.teacher_scores is not None:
-        return safe_scores(targets.teacher_scores, targets.mask).to(like.dtype)
+        return given_scores(targets, like)
     ranks = average_ranks(targets.ranks, targets.mask).to(like.dtype)
     return torch.where(targets.mask, -torch.log(ranks.clamp(min=1)), torch.zeros_like(ranks))
 

@@ -22,12 +22,14 @@ class TokenList(NamedTuple):
         pairs: (query token ids, passage token ids) of each passage.
         tokens: Number of tokens of all pairs, special tokens included.
         positions: Places of the passages in the teacher's whole list, from 0, increasing.
+        scores: The teacher's scores of the passages, shape (n,); None if they are not learned.
     """
 
     query_id: str
     pairs: list[Pair]
     tokens: int
     positions: NDArray[np.int64]
+    scores: NDArray[np.float32] | None = None
 
 
 @dataclass
@@ -72,7 +74,8 @@ class StepLists:
         query = self.queries[ranked.query_id]
         pairs = [(query, self.passages[ranked.doc_ids[position]]) for position in positions]
         tokens = sum(self.template.length(*pair) for pair in pairs)
-        return TokenList(ranked.query_id, pairs, tokens, positions)
+        scores = None if ranked.scores is None else ranked.scores[positions]
+        return TokenList(ranked.query_id, pairs, tokens, positions, scores)
 
 
 def split_by_tokens(lists: Sequence[TokenList], step_tokens: int) -> Iterator[list[TokenList]]:

@@ -6,10 +6,11 @@ with third passages, or only from the order in which the list arrived.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from rankgen.manifests.errors import IntegrityProblem, UsageError
@@ -21,7 +22,15 @@ SEEN, IMPLIED, UNSEEN = 0, 1, 2
 # Levels of this many lists are kept for later epochs; a list of 100 takes 10 kB.
 KEPT_LISTS = 20_000
 
-WINDOW_COLUMNS = ["query_id", "pass_index", "window_index", "start", "end", "permutation"]
+WINDOW_COLUMNS = [
+    "query_id",
+    "pass_index",
+    "window_index",
+    "start",
+    "end",
+    "permutation",
+    "missing",
+]
 
 
 class Window(NamedTuple):
@@ -151,7 +160,7 @@ def read_evidence(run: RunDirectory, weights: tuple[float, float, float]) -> Pai
         names = shard["query_id"].to_pylist()
         lengths = (len(doc_ids) for doc_ids in shard["doc_ids"].to_pylist())
         sizes |= dict(zip(names, lengths, strict=True))
-    windows = _windows_by_query(run)
+    windows = windows_in(run.shards("windows", WINDOW_COLUMNS))
     for query_id in sizes:
         if query_id not in windows:
             raise IntegrityProblem(
@@ -161,10 +170,14 @@ def read_evidence(run: RunDirectory, weights: tuple[float, float, float]) -> Pai
     return PairEvidence(windows, sizes, weights)
 
 
-def _windows_by_query(run: RunDirectory) -> dict[str, tuple[Window, ...]]:
-    """Returns the windows of each query in the order they were made, without failed calls."""
+def windows_in(shards: Iterable[pa.Table]) -> dict[str, tuple[Window, ...]]:
+    """Returns the windows of each query in the order they were made, without failed calls.
+
+    Args:
+        shards: Rows of the table `windows`, with `WINDOW_COLUMNS`.
+    """
     calls: dict[str, list[tuple[int, int, Window]]] = {}
-    for shard in run.shards("windows", [*WINDOW_COLUMNS, "missing"]):
+    for shard in shards:
         for row in shard.to_pylist():
             if row["permutation"] is None:
                 continue

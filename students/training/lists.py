@@ -20,6 +20,8 @@ class RankedList(NamedTuple):
 
     query_id: str
     doc_ids: tuple[str, ...]
+    # Shape (n,); None if they are not learned.
+    scores: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,10 @@ class TrainingLists:
     """The lists of a rankings run with their texts.
 
     Attributes:
-        lists: The lists, sorted by query id, with at least two passages each.
+        lists: The lists, sorted by query id, each long enough to teach something.
         queries: Text by query id.
         documents: "title text" by document id.
-        skipped: The number of lists with fewer than two passages, which order nothing.
+        skipped: The number of shorter lists, such as those of one passage, which order nothing.
     """
 
     lists: tuple[RankedList, ...]
@@ -39,29 +41,36 @@ class TrainingLists:
     skipped: int
 
 
-def read_training_lists(run: RunDirectory, depth: int | None) -> TrainingLists:
+def read_training_lists(
+    run: RunDirectory, depth: int | None, *, with_scores: bool = False, shortest: int = 2
+) -> TrainingLists:
     """Reads the published rankings of a run and the texts of their queries and documents.
 
     Args:
         run: A folder that `rankgen label` wrote.
         depth: Keep the teacher's top `depth` passages of each list; None keeps all.
+        with_scores: Whether the teacher's scores are learned; every list then has some.
+        shortest: Passages of the shortest list that teaches anything.
 
     Raises:
-        UsageError: The run has no rankings, or none with two passages.
+        UsageError: The run has no rankings, or none with as many passages.
         IntegrityProblem: A ranking names a query or document whose text is missing.
     """
     lists: list[RankedList] = []
     skipped = 0
-    for shard in run.shards("rankings", ["query_id", "doc_ids"]):
+    columns = ["query_id", "doc_ids", *(["teacher_scores"] if with_scores else [])]
+    for shard in run.shards("rankings", columns):
         for row in shard.to_pylist():
             doc_ids = tuple(row["doc_ids"][:depth])
-            if len(doc_ids) < 2:
+            if len(doc_ids) < shortest:
                 skipped += 1
-            else:
-                lists.append(RankedList(row["query_id"], doc_ids))
+                continue
+            scores = np.array(row["teacher_scores"][:depth], np.float32) if with_scores else None
+            lists.append(RankedList(row["query_id"], doc_ids, scores))
     if not lists:
+        least = "two passages or more" if shortest == 2 else "a passage"
         raise UsageError(
-            f"{run.root} has no ranking of two passages or more ({skipped} shorter ones)",
+            f"{run.root} has no ranking of {least} ({skipped} shorter ones)",
             "label with more candidates per query, or raise --depth",
         )
     queries, documents = run.texts("queries"), run.texts("documents")

@@ -16,6 +16,7 @@ from rankgen.students.choices import (
     Evidence,
     Reduction,
     SampleMode,
+    TargetKind,
 )
 from rankgen.students.hardware_settings import HardwareSettings
 from rankgen.students.training.optimizer_settings import LengthSettings, OptimizerSettings
@@ -45,6 +46,13 @@ class ListSettings(Settings):
     reduction: Annotated[Reduction, Option("How the terms of a step become one number.")] = (
         "per_query_mean"
     )
+    targets: Annotated[
+        TargetKind,
+        Option(
+            "What kl and listnet learn: the teacher's scores, its order, or (auto) scores if there "
+            "are any; mse and margin-mse need scores, other losses learn the order."
+        ),
+    ] = "auto"
     evidence: Annotated[
         Evidence,
         Option(
@@ -143,7 +151,7 @@ class ValidationSettings(Settings):
     ] = 100
 
 
-class TrainSettings(
+class StudentSettings(
     LengthSettings,
     OptimizerSettings,
     ListSettings,
@@ -151,12 +159,8 @@ class TrainSettings(
     ValidationSettings,
     TrainingHardwareSettings,
 ):
-    """Everything `train_student` needs; defaults are those of arXiv 2405.07920, appendix C."""
+    """How a student is trained, whatever on; defaults are those of arXiv 2405.07920, appendix C."""
 
-    rankings: Annotated[RunPath, Option("Folder of a label or negatives run.", metavar=RUN_METAVAR)]
-    out: Annotated[
-        Path, Option("Folder of the student; repeat the command to resume.", metavar="FOLDER")
-    ]
     backbone: Annotated[
         str,
         Option(
@@ -169,7 +173,7 @@ class TrainSettings(
         str,
         Option(
             "ranknet, adr-mse, lce, softmax-ce, listnet, listmle, p-listmle, lambda, margin-mse, "
-            "kl, or several with weights: ranknet:1,lce:0.5.",
+            "mse, kl, or several with weights: ranknet:1,lce:0.5.",
             metavar="LOSS",
         ),
     ] = "ranknet"
@@ -200,5 +204,20 @@ class TrainSettings(
         return self.evidence_weights or EVIDENCE_WEIGHTS[self.evidence]
 
     def recipe(self) -> dict[str, object]:
-        """Returns the settings that can change the student, as JSON values."""
-        return self.model_dump(mode="json", exclude=set(NOT_THE_RECIPE))
+        """Returns the settings that can change the student, as JSON values.
+
+        Earlier versions learned the order alone, and had no word for it.
+        """
+        exclude = NOT_THE_RECIPE if self.targets == "scores" else NOT_THE_RECIPE | {"targets"}
+        return self.model_dump(mode="json", exclude=set(exclude))
+
+
+class TrainSettings(StudentSettings):
+    """Everything `train_student` needs."""
+
+    rankings: Annotated[
+        RunPath, Option("Folder of a label, negatives or subsample run.", metavar=RUN_METAVAR)
+    ]
+    out: Annotated[
+        Path, Option("Folder of the student; repeat the command to resume.", metavar="FOLDER")
+    ]

@@ -24,6 +24,7 @@ from rankgen.students.training.optimizer import freeze_lowest, make_optimizer
 from rankgen.students.training.schedule import place_of, rate_factor
 from rankgen.students.training.settings import TrainSettings
 from rankgen.students.training.step_memory import in_smaller_parts, is_out_of_memory
+from rankgen.students.training.targets import on_device, targets_at, targets_of
 from rankgen.students.training.team import Team
 
 ALONE = Team()
@@ -110,7 +111,7 @@ class Trainer:
         team = self.team
         torch.manual_seed((self.settings.seed * 1_000_003 + step) * team.size + team.rank)
         self.optimizer.zero_grad(set_to_none=True)
-        targets = self._targets(lists)
+        targets = targets_of(lists, self.evidence)
         weights = self._list_weights(targets)
         own = team.own(len(lists))
         losses: list[Tensor] = []
@@ -118,7 +119,7 @@ class Trainer:
         try:
             for part in split_by_tokens([lists[row] for row in own], self.hardware.step_tokens):
                 rows = own[start : start + len(part)]
-                losses.append(self._backward(part, targets_of(targets, rows), weights[:, rows]))
+                losses.append(self._backward(part, targets_at(targets, rows), weights[:, rows]))
                 start += len(part)
             # Read only here, so that a GPU does not wait between the parts. sum() would round
             # differently from Python 3.12 on.
@@ -144,16 +145,6 @@ class Trainer:
             file=sys.stderr,
             flush=True,
         )
-
-    def _targets(self, lists: Sequence[TokenList]) -> Targets:
-        ranks, mask = ranks_and_mask([len(ranked.pairs) for ranked in lists])
-        if self.evidence is None:
-            return Targets(ranks, mask)
-        weights = torch.zeros(*ranks.shape, ranks.shape[1])
-        for row, ranked in enumerate(lists):
-            own = self.evidence.weights(ranked.query_id, ranked.positions)
-            weights[row, : len(own), : len(own)] = torch.from_numpy(own)
-        return Targets(ranks, mask, pair_weights=weights)
 
     def _list_weights(self, targets: Targets) -> Tensor:
         """Returns the weight of every list under every part of the loss, (parts, lists)."""
@@ -190,31 +181,3 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
         return float(self.optimizer.param_groups[0]["lr"])
-
-
-def ranks_and_mask(sizes: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Returns the ranks 1, 2, ... and the mask of lists of these lengths, (lists, longest)."""
-    places = torch.arange(max(sizes)).expand(len(sizes), -1)
-    return (places + 1).float(), places < torch.tensor(sizes).unsqueeze(1)
-
-
-def targets_of(targets: Targets, rows: Sequence[int]) -> Targets:
-    """Returns the targets of some lists of a step, cut to the longest of them."""
-    chosen = list(rows)
-    longest = int(targets.mask[chosen].sum(dim=1).max())
-    weights = targets.pair_weights
-    return Targets(
-        targets.ranks[chosen, :longest],
-        targets.mask[chosen, :longest],
-        pair_weights=None if weights is None else weights[chosen, :longest, :longest],
-    )
-
-
-def on_device(targets: Targets, device: torch.device) -> Targets:
-    """Returns the targets on the device of the scores."""
-    weights = targets.pair_weights
-    return Targets(
-        moved(targets.ranks, device),
-        moved(targets.mask, device),
-        pair_weights=None if weights is None else moved(weights, device),
-    )

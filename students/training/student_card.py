@@ -10,6 +10,7 @@ from rankgen.students.training.summary import TrainSummary
 SHOWN = (
     "backbone",
     "loss",
+    "targets",
     "reduction",
     "depth",
     "sample_size",

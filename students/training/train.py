@@ -18,6 +18,7 @@ from rankgen.students.model.hardware import Hardware, choose_hardware, place
 from rankgen.students.model.packed_forward import why_padded
 from rankgen.students.model.precision import resolve_precision
 from rankgen.students.training.evidence import PairEvidence, read_evidence
+from rankgen.students.training.learned import with_targets
 from rankgen.students.training.lists import read_training_lists
 from rankgen.students.training.loop import TrainingRun, checkpoint_path
 from rankgen.students.training.schedule import check_warmup
@@ -50,7 +51,13 @@ def train_student(settings: TrainSettings) -> TrainSummary:
     """
     loss = parse_loss(settings.loss)
     evidence = _evidence(settings, loss)
-    lists = read_training_lists(RunDirectory(settings.rankings), settings.depth)
+    settings = with_targets(settings, loss)
+    lists = read_training_lists(
+        RunDirectory(settings.rankings),
+        settings.depth,
+        with_scores=settings.targets == "scores",
+        shortest=min(part.loss.shortest for part in loss),
+    )
     settings = with_pinned_backbone(settings)
     finished = finished_summary(settings.out)
     # Before its first checkpoint another recipe may replace a training.
@@ -69,7 +76,7 @@ def train_student(settings: TrainSettings) -> TrainSummary:
     epochs_steps = math.ceil(settings.epochs * len(lists.lists) / settings.queries_per_step)
     steps = settings.max_steps or epochs_steps
     check_warmup(settings, steps)
-    encoder, hardware = _prepared_encoder(settings, team)
+    encoder, hardware = prepared_encoder(settings, team)
     trainer = Trainer(encoder, loss, settings, hardware, steps, evidence, team)
     run = TrainingRun(trainer, lists)
     if team.is_first:
@@ -90,7 +97,7 @@ def packing_note(encoder: CrossEncoder, hardware: Hardware) -> str:
     return f"training on padded pairs: {why}"
 
 
-def _prepared_encoder(settings: TrainSettings, team: Team) -> tuple[CrossEncoder, Hardware]:
+def prepared_encoder(settings: TrainSettings, team: Team) -> tuple[CrossEncoder, Hardware]:
     """Returns the backbone on its device, and the hardware with parts that fit its memory."""
     hardware = choose_hardware(
         settings.device,

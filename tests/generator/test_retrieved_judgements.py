@@ -121,6 +121,7 @@ def test_every_kind_of_run_is_verified(collection: Path, tmp_path: Path) -> None
         retrieved: [*words, "--retriever", recorded],
         tmp_path / "labels": ["label", "--teacher", "scripted:reverse", "--candidates", retrieved],
         tmp_path / "lists": ["negatives", "--qrels", judged, "--candidates", retrieved],
+        tmp_path / "part": ["subsample", tmp_path / "labels", "--queries", 1],
     }
     for out, step in made.items():
         done = command(*step, "--out", out)

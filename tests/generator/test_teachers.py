@@ -44,7 +44,7 @@ def run_file(tmp_path: Path) -> Path:
 def test_recorded_orders_as_trec_eval_does(run_file: Path) -> None:
     teacher = make_teacher(LabelSettings(teacher=f"recorded:{run_file}"))
     # Score first; the tie of a and b goes to the greater id, whatever the rank column says.
-    assert rank(teacher, "q1", "abc") == WindowResult((2, 1, 0))
+    assert rank(teacher, "q1", "abc").permutation == (2, 1, 0)
 
 
 def test_recorded_can_follow_the_rank_column(tmp_path: Path) -> None:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import http.server
-import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
+from hub_data_set import COMMIT, NAME, HubDataSet, hub_data_set
 from offline_hub import without_network
 
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
 from rankgen.manifests.forms.hub_source import _matches, hub_source, named_dataset
 from rankgen.manifests.forms.rows import read_rows
 
-NAME, COMMIT = "some/rankings", "d" * 40
 CARD = """---
 configs:
 - config_name: scores
@@ -47,72 +43,11 @@ FILES = {
 }
 
 
-class Hub(http.server.BaseHTTPRequestHandler):
-    """Answers as the Hub does for one data set at one commit; "old" names the commit too."""
-
-    protocol_version = "HTTP/1.1"
-    files: ClassVar[dict[str, bytes]]
-    asked: ClassVar[list[str]]
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-    def do_HEAD(self) -> None:
-        self._answer(with_body=False)
-
-    def do_GET(self) -> None:
-        self._answer(with_body=True)
-
-    def _answer(self, with_body: bool) -> None:
-        self.asked.append(self.path)
-        path = self.path.partition("?")[0]
-        if path in (f"/api/datasets/{NAME}", f"/api/datasets/{NAME}/revision/old"):
-            siblings = [{"rfilename": name} for name in self.files]
-            body = json.dumps({"id": NAME, "sha": COMMIT, "siblings": siblings}).encode()
-            self._send(200, body, {"Content-Type": "application/json"}, with_body)
-        elif path.startswith(f"/api/datasets/{NAME}"):
-            self._send(404, b"{}", {"X-Error-Code": "RevisionNotFound"}, with_body)
-        elif path.startswith(f"/datasets/{NAME}/resolve/{COMMIT}/"):
-            name = path.partition(f"/resolve/{COMMIT}/")[2]
-            head = {"ETag": f'"{name.replace("/", "-")}"', "X-Repo-Commit": COMMIT}
-            self._send(200, self.files[name], head, with_body)
-        else:
-            self._send(404, b"{}", {"X-Error-Code": "RepoNotFound"}, with_body)
-
-    def _send(self, status: int, body: bytes, headers: dict[str, str], with_body: bool) -> None:
-        self.send_response(status)
-        for key, value in headers.items():
-            self.send_header(key, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if with_body:
-            self.wfile.write(body)
-
-
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
-    """A Hub whose data set has a card; the client of this process asks it."""
-    from huggingface_hub import constants
-
-    class Answering(Hub):
-        pass
-
-    Answering.files = {"README.md": CARD.encode()} | {n: t.encode() for n, t in FILES.items()}
-    Answering.asked = []
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(constants, "ENDPOINT", url)
-    monkeypatch.setattr(
-        constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}"
-    )
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setattr("huggingface_hub.hf_api.api.endpoint", url)
-    yield Answering
-    server.shutdown()
-    server.server_close()
+def hub(tmp_path: Path) -> Iterator[HubDataSet]:
+    """A data set with a card, on a Hub that the client of this process asks."""
+    with hub_data_set({"README.md": CARD, **FILES}, tmp_path / "cache") as served:
+        yield served
 
 
 def queries_of(spec: str) -> list[object]:
@@ -120,7 +55,7 @@ def queries_of(spec: str) -> list[object]:
     return [row.fields["query_id"] for part in parts for row in read_rows(part)]
 
 
-def test_a_card_says_which_files_a_configuration_has(hub: type[Hub]) -> None:
+def test_a_card_says_which_files_a_configuration_has(hub: HubDataSet) -> None:
     assert queries_of(f"{NAME}:scores") == [1, 2, 3]
     assert queries_of(f"{NAME}:scores:nq") == [3]
     assert queries_of(f"{NAME}@old:triples") == [4]
@@ -134,7 +69,7 @@ def test_a_card_says_which_files_a_configuration_has(hub: type[Hub]) -> None:
     assert not any("notes" in path for path in hub.asked)
 
 
-def test_wrong_names_are_refused(hub: type[Hub]) -> None:
+def test_wrong_names_are_refused(hub: HubDataSet) -> None:
     for spec, fault in (
         (NAME, "several configurations of rankings: scores, triples"),
         (f"{NAME}:scorse", "no configuration 'scorse'"),
@@ -148,14 +83,14 @@ def test_wrong_names_are_refused(hub: type[Hub]) -> None:
     assert hub.asked
 
 
-def test_folders_are_configurations_without_a_card(hub: type[Hub]) -> None:
+def test_folders_are_configurations_without_a_card(hub: HubDataSet) -> None:
     del hub.files["README.md"]
     assert queries_of(f"{NAME}:scores:msmarco") == [1, 2]
     assert queries_of(f"{NAME}:other") == [4]
 
 
 def test_what_was_downloaded_is_read_without_a_network(
-    hub: type[Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hub: HubDataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = hub_source(f"{NAME}:triples")
     without_network(monkeypatch, tmp_path / "cache")

@@ -44,6 +44,21 @@ def test_a_folder_is_read_whole_in_the_order_of_names(tmp_path: Path) -> None:
     assert source.name == "set"
 
 
+def test_compressed_files_may_have_parts_and_must_be_whole(tmp_path: Path) -> None:
+    line = b'{"query_id": "1", "doc_ids": ["a"]}\n'
+    packed = {
+        "a.jsonl.gz": gzip.compress(line),
+        "a.jsonl.zst": pa.compress(line, "zstd").to_pybytes(),
+    }
+    for name, content in packed.items():
+        path = tmp_path / name
+        path.write_bytes(content * 2)
+        assert rows_of(open_source(str(path), tmp_path / "u")) == [ROW, ROW]
+        path.write_bytes(content[:-3])
+        with pytest.raises(UsageError, match=rf"{name} cannot be read"):
+            rows_of(open_source(str(path), tmp_path / "u"))
+
+
 def test_an_archive_is_read_like_its_folder(tmp_path: Path) -> None:
     path = tmp_path / "set.zip"
     pq.write_table(pa.table({"query_id": ["1"], "doc_ids": [["a"]]}), tmp_path / "x.parquet")

@@ -113,6 +113,10 @@ def test_a_hugging_face_data_set_in_beir_s_layout(
 
 def test_a_data_set_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    # Both read the variable when they are first imported, which may be long ago.
+    for library in ("huggingface_hub.constants", "datasets.config"):
+        module = pytest.importorskip(library)
+        monkeypatch.setattr(module, "HF_HUB_OFFLINE", True)
     with pytest.raises(EnvironmentProblem, match="cannot be obtained"):
         list(open_collection("hf:nobody/nothing").documents())
 

@@ -80,11 +80,13 @@ def write_rankings(tmp_path: Path) -> WriteRun:
         orders: Mapping[str, Sequence[str]],
         queries: Mapping[str, str],
         documents: Mapping[str, str],
+        scores: Mapping[str, Sequence[float]] | None = None,
     ) -> Path:
         rows: list[dict[str, object]] = [
             {
                 "query_id": query_id,
                 "doc_ids": list(doc_ids),
+                "teacher_scores": (scores or {}).get(query_id),
                 "retrieval_positions": list(range(1, len(doc_ids) + 1)),
                 "retrieval_scores": [float(-place) for place in range(len(doc_ids))],
                 "status": "complete",

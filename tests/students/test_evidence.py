@@ -128,7 +128,8 @@ def lists(weights: torch.Tensor | None) -> tuple[torch.Tensor, Targets]:
     scores = torch.tensor([[0.4, -1.0, 2.0, 0.1]], dtype=torch.float64)
     ranks = torch.tensor([[1.0, 2.0, 3.0, 4.0]], dtype=torch.float64)
     mask = torch.ones(1, 4, dtype=torch.bool)
-    return scores, Targets(ranks, mask, pair_weights=weights)
+    teacher = torch.tensor([[3.5, 2.0, 1.5, -1.0]], dtype=torch.float64)
+    return scores, Targets(ranks, mask, teacher, weights)
 
 
 PAIRWISE = ["ranknet", "adr-mse", "lambda", "margin-mse"]

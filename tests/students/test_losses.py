@@ -37,8 +37,13 @@ def loss_of(
     mask: Tensor | None = None,
     reduction: Reduction = "per_query_mean",
 ) -> Tensor:
-    terms = make_loss(name).terms(scores, Targets(ranks, whole(scores) if mask is None else mask))
-    return reduced(terms, reduction)
+    loss, there = make_loss(name), whole(scores) if mask is None else mask
+    teacher = None
+    if loss.scores == "needed":
+        # The teacher's scores fall with the rank, around 0.
+        places = torch.where(there, ranks, torch.zeros_like(ranks))
+        teacher = places.sum(dim=1, keepdim=True) / there.sum(dim=1, keepdim=True) - ranks
+    return reduced(loss.terms(scores, Targets(ranks, there, teacher)), reduction)
 
 
 def softplus(x: float) -> float:
@@ -121,7 +126,8 @@ def test_shift_permutation_and_padding_change_nothing(
 ) -> None:
     scores, ranks = data
     expected = loss_of(name, scores, ranks)
-    torch.testing.assert_close(loss_of(name, scores + shift, ranks), expected)
+    if name != "mse":
+        torch.testing.assert_close(loss_of(name, scores + shift, ranks), expected)
     order = torch.randperm(scores.shape[1], generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(loss_of(name, scores[:, order], ranks[:, order]), expected)
     filler = torch.tensor([math.nan, math.inf, -math.inf], dtype=torch.float64)
@@ -161,7 +167,7 @@ def test_half_precision_scores_give_a_32_bit_loss(name: str) -> None:
     assert loss_of(name, scores, torch.tensor([[3.0, 1.0, 2.0]])).dtype == torch.float32
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if LOSSES[name].shortest == 2])
 def test_a_list_of_one_is_no_evidence(name: str) -> None:
     scores = torch.tensor([[1.0, 0.0], [2.0, 1.0]], requires_grad=True)
     mask = torch.tensor([[True, False], [True, True]])

@@ -6,6 +6,7 @@ host waits on a GPU.
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from test_packed_on_gpu import by_kernel  # noqa: F401
@@ -22,7 +23,8 @@ from rankgen.students.model.hardware import choose_hardware, moved
 from rankgen.students.model.scoring import chunk_scores, takes_whole_masks, whole_mask
 from rankgen.students.training.batches import StepLists, TokenList
 from rankgen.students.training.lists import read_training_lists
-from rankgen.students.training.step import Trainer, targets_of
+from rankgen.students.training.step import Trainer
+from rankgen.students.training.targets import targets_at, targets_of
 
 # Fewer tokens than a step's lists have: their scores are cached, in some chunks.
 CACHED = {"step_tokens": 200, "chunk_tokens": 200}
@@ -49,13 +51,17 @@ def prepared(
     hardware = choose_hardware("cpu", "fp32", **parts)
     trainer = Trainer(encoder, parse_loss(loss), settings, hardware, 10)
     encoder.model.train()
-    return trainer, list(draws.of_step(0))
+    drawn = [
+        ranked._replace(scores=np.arange(len(ranked.pairs), 0.0, -1.0, np.float32))
+        for ranked in draws.of_step(0)
+    ]
+    return trainer, drawn
 
 
 def step_without_content(trainer: Trainer, lists: list[TokenList]) -> torch.Tensor:
-    targets = trainer._targets(lists)
+    targets = targets_of(lists, None)
     weights = trainer._list_weights(targets)
-    part = targets_of(targets, range(len(lists)))
+    part = targets_at(targets, range(len(lists)))
     with FakeTensorMode(allow_non_fake_inputs=True):
         return trainer._backward(lists, part, weights)
 
@@ -96,8 +102,8 @@ def test_nor_do_padded_pairs(
 ) -> None:
     monkeypatch.setattr(scoring, "is_packable", lambda *_: False)
     trainer, lists = prepared(recipe, **parts)
-    targets = trainer._targets(lists)
-    given = lists, targets_of(targets, range(len(lists))), trainer._list_weights(targets)
+    targets = targets_of(lists, None)
+    given = lists, targets_at(targets, range(len(lists))), trainer._list_weights(targets)
     with NothingIsRead():
         trainer._backward(*given)
     # What transformers does with a mask of rows.

