@@ -13,7 +13,7 @@ from rankgen.manifests.forms.rows import Row, read_rows
 from rankgen.manifests.forms.shape import Preset
 from rankgen.manifests.forms.shared_list import SharedList
 from rankgen.manifests.forms.source import Source
-from rankgen.manifests.forms.text_lists import holds_texts, text_list_of
+from rankgen.manifests.forms.text_lists import holds_text_list, text_list_of
 
 _FIRST_STAGE, _FINAL = "initial_list", "final_list"
 
@@ -25,7 +25,7 @@ class ListRows:
         """Tells whether a row holds a list of ids or texts, two orders of one, or candidates."""
         ids = first_of(row, (_FINAL, *known.LIST_DOC_IDS))
         holds_ids = ids is not None and isinstance(row[ids], list)
-        return holds_candidates(row) or holds_ids or holds_texts(row)
+        return holds_candidates(row) or holds_ids or holds_text_list(row)
 
     def lists(self, source: Source, preset: Preset, tally: Tally) -> Iterator[SharedList]:
         """Yields the list of each row; see `ListShape`."""
@@ -36,7 +36,7 @@ class ListRows:
                 tally.read()
                 if holds_candidates(row.fields):
                     yield candidates_of(row, tally)
-                elif holds_texts(row.fields):
+                elif holds_text_list(row.fields):
                     listed = text_list_of(row, preset, tally)
                     if listed is None:
                         tally.lose("dropped_rows")

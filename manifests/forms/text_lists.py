@@ -17,7 +17,7 @@ from rankgen.manifests.forms.shared_list import SharedList
 _TEXTS = ("docs", "documents", "passages", "texts")
 
 
-def holds_texts(row: Mapping[str, object]) -> bool:
+def holds_text_list(row: Mapping[str, object]) -> bool:
     """Tells whether a row has a query and a list of texts without ids."""
     name = first_of(row, _TEXTS)
     has_ids = first_of(row, known.LIST_DOC_IDS) is not None

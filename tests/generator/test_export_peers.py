@@ -217,3 +217,20 @@ def test_rows_of_chats_are_those_that_rank_llm_trains_on(run: Path, tmp_path: Pa
         assert [row["docids"][place] for place in places] == ORDERS[row["id"]]
     data = loaded(tmp_path / "x.json", tmp_path)
     assert data[0]["conversations"][2]["value"] == rows[0]["conversations"][2]["value"]
+
+
+def test_parquet_keeps_ids_as_texts_in_every_library(tmp_path: Path) -> None:
+    """In JSON Lines pandas reads 007 as 7, and datasets and duckdb read dates."""
+    import duckdb
+    import pandas
+    import polars
+
+    for name, ids in (("numbers", ["007", "10"]), ("dates", ["2020-01-01", "2021-02-03"])):
+        run = write_rankings(tmp_path / name, {ids[0]: ids}, {ids[0]: [2.0, 1.0]})
+        out = tmp_path / f"{name}.parquet"
+        exported("rank-distillm", run, out)
+        told = [(ids[0], ids[0], 2.0), (ids[0], ids[1], 1.0)]
+        assert [tuple(row.values()) for row in loaded(out, tmp_path)] == told
+        assert list(pandas.read_parquet(out).itertuples(index=False, name=None)) == told
+        assert polars.read_parquet(out).rows() == told
+        assert duckdb.sql(f"select * from '{out}'").fetchall() == told
