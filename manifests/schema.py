@@ -67,7 +67,8 @@ WINDOWS = pa.schema(
         # Null where the call failed and so ordered nothing.
         pa.field("permutation", pa.list_(pa.int16())),
         # ok | repaired | truncated (how a usable answer was read) | malformed | error. A policy may
-        # refuse a repaired or truncated answer, which then has no permutation.
+        # refuse a repaired or truncated answer, which then has no permutation; nor has an answer
+        # that was cut within its thought.
         _required("outcome", pa.string()),
         # 0 where the call failed.
         _required("duplicates", pa.int16()),

@@ -43,6 +43,7 @@ COMMANDS = {
         "Cut a part out of a labelled set, by queries and by depth, without labelling again.",
         is_step=True,
     ),
+    "mix": Command("Make one labelled set out of several teachers' rankings.", is_step=True),
     "train-student": Command("Train a small re-ranker on a teacher's rankings.", is_step=True),
     "rerank": Command("Have a student order every query's candidates.", is_step=True),
     "evaluate": Command(
