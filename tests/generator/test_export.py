@@ -22,6 +22,7 @@ from rankgen.manifests.forms.pairs_writer import _pair
 from rankgen.manifests.forms.writer import WriteOptions
 from rankgen.manifests.forms.writers import WRITERS, writer_of
 from rankgen.manifests.score_order import in_32_bits, strictly_decreasing
+from rankgen.manifests.storage.object_store import open_root
 
 
 @pytest.fixture
@@ -293,3 +294,14 @@ def test_the_command_tells_its_counts(scored: Path, tmp_path: Path) -> None:
         "quarantined": 0,
         "queries_left": 0,
     }
+
+
+def test_a_store_takes_the_file_too(scored: Path, tmp_path: Path, s3_bucket: str) -> None:
+    out = f"{s3_bucket}/exports/x.parquet"
+    command = ["export", "lists", str(scored), "--out", out]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert CliRunner().invoke(app, command).exit_code == 0
+    other = CliRunner().invoke(app, [*command, "--depth", "1"])
+    assert (other.exit_code, "exists with another content" in other.output) == (2, True)
+    exported("lists", scored, tmp_path / "x.parquet")
+    assert open_root(out).read_bytes() == (tmp_path / "x.parquet").read_bytes()
