@@ -185,6 +185,18 @@ def test_a_first_stage_comes_back(tmp_path: Path) -> None:
     assert sorted(first) == sorted(second)
 
 
+def test_a_shuffle_stands_in_for_a_first_stage_when_asked(tmp_path: Path) -> None:
+    run = write_rankings(tmp_path / "run", ORDERS, SCORES)
+    exported("tevatron", run, tmp_path / "x.jsonl")
+    imported("tevatron", tmp_path / "x.jsonl", tmp_path / "again")
+    with pytest.raises(UsageError, match="the first stage gave the list of query") as raised:
+        exported("rank-llm-training", tmp_path / "again", tmp_path / "y.json")
+    assert "--prompts shuffled" in str(raised.value.hint)
+    exported("rank-llm-training", tmp_path / "again", tmp_path / "y.json", prompts="shuffled")
+    imported("auto", tmp_path / "y.json", tmp_path / "shuffled")
+    assert lists_of(tmp_path / "shuffled")[0] == ORDERS
+
+
 def test_an_import_without_a_first_stage_does_not_make_one_up(tmp_path: Path) -> None:
     run = write_rankings(tmp_path / "run", ORDERS, SCORES)
     exported("lists", run, tmp_path / "x.jsonl")
