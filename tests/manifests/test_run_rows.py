@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.forms import text_blocks, trec_run
 from rankgen.manifests.forms.text_blocks import Block
+from rankgen.manifests.teacher_scores import LARGEST_SCORE
 from rankgen.manifests.trec.run import run_lines
 
 PLAIN = "q1 Q0 d1 1 2.5 tag\nq2 Q0 d2 1 1.5 tag\n"
@@ -57,7 +58,7 @@ def test_every_line_is_read_as_trec_run_reads_it(text: str, has_mark: bool) -> N
             lambda: [
                 (line.query_id, line.doc_id, line.rank, line.score)
                 for line in run_lines(path, duplicates="keep")
-                if abs(line.score) < 1e38
+                if abs(line.score) <= LARGEST_SCORE
             ]
         )
         found = result_of(
