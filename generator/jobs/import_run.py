@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
 
@@ -80,9 +80,10 @@ def import_rankings(settings: ImportSettings) -> ImportSummary:
     """
     run = RunDirectory(settings.out)
     refuse_foreign_folder(run)
-    with named_storage_faults(run.root), tempfile.TemporaryDirectory(prefix="rankgen-") as folder:
-        imported = read_source(settings, Path(folder))
-        with probed_store(run):
+    with tempfile.TemporaryDirectory(prefix="rankgen-") as folder:
+        with named_storage_faults(Path(folder)):
+            imported = read_source(settings, Path(folder))
+        with named_storage_faults(run.root), probed_store(run):
             events = EventLog(run)
             events.write(STARTED)
             events.flush()
@@ -125,10 +126,12 @@ def _publish(run: RunDirectory, settings: ImportSettings, imported: Imported) ->
 
 def _plan(settings: ImportSettings, imported: Imported) -> Plan:
     preset, rule, count = imported.found.preset, imported.rule, len(imported.queries)
+    # A form's own name changes nothing, only what its readers know of it.
+    known = {key: value for key, value in asdict(preset).items() if key not in ("about", "unit")}
     recipe: dict[str, JsonValue] = {
         "source_sha256": imported.source.sha256,
-        "shape": preset.shape,
-        "columns": dict(preset.columns),
+        "config": settings.config,
+        **known,
         "score_unit": _unit(settings, imported),
         **rule._asdict(),
         "missing": settings.missing,

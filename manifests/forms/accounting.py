@@ -37,8 +37,8 @@ class Losses(BaseModel, frozen=True, extra="forbid"):
         unranked_passages: Passages that a teacher's answer leaves out; they follow the others.
         unknown_passages: Ids in an answer that no passage has.
         short_lists: Lists with fewer documents than the depth, or than the longest list.
-        query_ids_from_texts: Lists whose query has no id in the source, only a digest of its text.
-        doc_ids_from_texts: Documents in lists that have no id in the source.
+        query_ids_from_texts: Rows whose query has no id in the source; a digest of its text is one.
+        doc_ids_from_texts: Rows or listed documents whose document has none likewise.
         other_texts: Texts that stand under an id that has another text too; one of them is kept.
         scores_from_sides: Documents whose score is 1 or 0, because the source says only whether
             they are positive.

@@ -54,7 +54,7 @@ def _list_of(row: Row, preset: Preset) -> SharedList:
     names = {role: (name,) for role, name in preset.columns.items()}
     query_column = needed(where, fields, names.get("query_id", known.QUERY_IDS), "query id")
     query_id = id_in(where, fields[query_column], query_column)
-    text = first_of(fields, known.QUERY_TEXTS)
+    text = first_of(fields, names.get("query", known.QUERY_TEXTS))
     query = None if text is None else text_in(where, fields[text], text)
     if _FINAL in fields:
         return _two_orders(row, query_id, query)

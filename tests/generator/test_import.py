@@ -104,6 +104,7 @@ def test_every_sample_is_imported_with_its_counts(
     assert {name: count for name, count in told["losses"].items() if count} == losses
     assert told["scores"] == (unit and {"unit": unit, "source": sample})
     assert told["texts"] is has_texts
+    assert all(RunDirectory(out).has_table(t) is has_texts for t in ("queries", "documents"))
     verified = CliRunner().invoke(app, ["verify", str(out), "--full"])
     assert verified.exit_code == 0, verified.stdout
     status = CliRunner().invoke(app, ["status", str(out), "--json"])
@@ -128,6 +129,7 @@ def test_a_run_keeps_the_order_the_scores_and_the_first_stage(tmp_path: Path) ->
     predicate = read_predicate(RunDirectory(tmp_path / "orders"))
     assert predicate is not None
     assert predicate["first_stage"] == "known of some"
+    assert not RunDirectory(tmp_path / "orders").has_table("queries")
     assert is_clean(tmp_path / "orders")
     scored: list[Row] = [
         {"qid": "a", "docno": str(n), "score": n / 2, "rank": 9 - n} for n in (1, 3, 2)
@@ -253,6 +255,39 @@ def test_texts_beside_the_rankings_are_taken(tmp_path: Path) -> None:
     assert rows_of(tmp_path / "run", "documents") == [{"doc_id": "5", "title": "", "text": "t5"}]
 
 
+def test_another_folder_of_a_source_is_another_recipe(tmp_path: Path) -> None:
+    for config in ("one", "two"):
+        written(tmp_path / f"set/{config}/a.jsonl", [{"qid": 1, "doc_ids": [config]}])
+    imported(tmp_path / "run", tmp_path / "set", config="one")
+    with pytest.raises(UsageError, match="another recipe: config one -> two"):
+        imported(tmp_path / "run", tmp_path / "set", config="two")
+    # The name of a form alone changes nothing.
+    assert imported(tmp_path / "run", tmp_path / "set", "fullrank", config="one").form == "fullrank"
+
+
+def test_columns_may_have_names_of_their_own(tmp_path: Path) -> None:
+    rows: list[Row] = [{"topic": "1", "item": d, "points": n} for n, d in enumerate("ab")]
+    names = ["query_id=topic", "doc_id=item", "score=points"]
+    path = written(tmp_path / "a.jsonl", rows)
+    imported(tmp_path / "rows", path, columns=names)
+    assert rows_of(tmp_path / "rows")[0]["doc_ids"] == ["b", "a"]
+    tsv = tmp_path / "a.tsv"
+    tsv.write_text("item\tpoints\ttopic\na\t1\t7\n")
+    imported(tmp_path / "lines", tsv, "rank-distillm", columns=names)
+    assert rows_of(tmp_path / "lines")[0]["query_id"] == "7"
+    lists: list[Row] = [{"topic": "1", "items": ["x", "y"]}]
+    named = ["query_id=topic", "doc_ids=items"]
+    imported(tmp_path / "lists", written(tmp_path / "b.jsonl", lists), columns=named)
+    assert rows_of(tmp_path / "lists")[0]["doc_ids"] == ["x", "y"]
+    with pytest.raises(UsageError, match="needs ROLE=NAME, not 'points'"):
+        imported(tmp_path / "other", path, columns=["points"])
+    with pytest.raises(UsageError, match="no column can hold a 'scor'") as refused:
+        imported(tmp_path / "other", path, columns=["scor=points"])
+    assert refused.value.hint == "did you mean 'score' or 'scores'?"
+    with pytest.raises(UsageError, match="has the columns topic, item, points, which are not"):
+        imported(tmp_path / "other", path, "scored-rows", columns=["score=point"])
+
+
 def test_two_texts_of_one_id_are_counted(tmp_path: Path) -> None:
     def row(query: str, text: str) -> Row:
         candidates = [{"docid": "d", "doc": {"text": text}}]
@@ -353,6 +388,7 @@ FAULTS: dict[str, tuple[str, Callable[[list], None], str]] = {  # type: ignore[t
     "other document": ("doc_ids", lambda c: c[1].__setitem__(0, "new"), "query b is not a perm"),
     "swapped": ("doc_ids", lambda c: c[1].reverse(), "query b is not a permutation"),
     "gap": ("retrieval_positions", lambda c: c[0].__setitem__(0, 9), "query a is not a perm"),
+    "gap below": ("retrieval_positions", lambda c: c[0].__setitem__(1, 9), "query a is not a perm"),
     "short": ("retrieval_positions", lambda c: c[0].pop(), "another number of positions"),
     "few scores": ("teacher_scores", lambda c: c[0].pop(), "query a has another number of scores"),
     "no number": (

@@ -104,6 +104,17 @@ def test_buckets_hold_whole_queries_in_the_order_of_shards(lines: list[RunLine])
         }
 
 
+def test_lists_of_one_bucket_are_in_the_order_of_shards(tmp_path: Path) -> None:
+    lists = FoundLists(tmp_path)
+    query_ids = [f"q{number}" for number in range(500)]
+    for table in packed(SharedList("", query_id, ("d",)) for query_id in query_ids):
+        lists.add(table)
+    lists.settle("refuse", Tally())
+    found = lists.between(0, 500)["query_id"].to_pylist()
+    assert found == sorted(query_ids, key=place_of)
+    assert lists.between(123, 321)["query_id"].to_pylist() == found[123:321]
+
+
 def test_a_second_list_of_a_query_is_named_or_dropped(tmp_path: Path) -> None:
     given_lists = [SharedList(f"a.jsonl line {n}", "q", (doc,)) for n, doc in ((1, "x"), (2, "y"))]
     for duplicates in ("refuse", "drop"):

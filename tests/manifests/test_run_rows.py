@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.forms import text_blocks, trec_run
 from rankgen.manifests.forms.text_blocks import Block
-from rankgen.manifests.teacher_scores import LARGEST_SCORE
 from rankgen.manifests.trec.run import run_lines
 
 PLAIN = "q1 Q0 d1 1 2.5 tag\nq2 Q0 d2 1 1.5 tag\n"
@@ -49,29 +48,61 @@ def result_of(read: object) -> object:
         return str(error.message)
 
 
+def as_read(path: Path) -> tuple[object, object]:
+    """Returns what `trec.run` and the form read of a file, or their errors."""
+    expected = result_of(
+        lambda: [
+            (line.query_id, line.doc_id, line.rank, line.score)
+            for line in run_lines(path, duplicates="keep")
+        ]
+    )
+    found = result_of(
+        lambda: [
+            (row["query_id"], row["doc_id"], row["rank"], row["score"])
+            for row in rows_in("trec-run", path)[0]
+        ]
+    )
+    return expected, found
+
+
 @given(st.lists(lines(), min_size=1, max_size=4).map("".join), st.booleans())
 def test_every_line_is_read_as_trec_run_reads_it(text: str, has_mark: bool) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "some.run"
         path.write_bytes(b"\xef\xbb\xbf" * has_mark + text.encode())
-        expected = result_of(
-            lambda: [
-                (line.query_id, line.doc_id, line.rank, line.score)
-                for line in run_lines(path, duplicates="keep")
-                if abs(line.score) <= LARGEST_SCORE
-            ]
-        )
-        found = result_of(
-            lambda: [
-                (row["query_id"], row["doc_id"], row["rank"], row["score"])
-                for row in rows_in("trec-run", path)[0]
-            ]
-        )
+        expected, found = as_read(path)
     if isinstance(found, str) and found.endswith("32 bits"):
         # Only here are scores kept in 32 bits.
         assert "e" in text
     else:
         assert found == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(f"q Q0 d {rank} 1.5 t" for rank in ("0x1F", "1_0", "+3", "1.0", "-2", "x", "٣", 10**20)),
+        *(f"q Q0 d 1 {score} t" for score in ("0x1p3", "1_0", "Infinity", "NaN", ".5", "5.", "x")),
+        "q\vq Q0 d 1 1.5 t",
+        "q Q0 d\fd 1 1.5 t",
+        "q Q0 d 1 1.5 t\x00",
+        "q Q0 d\td 1 1.5 t",
+        "q\tQ0\td d\t1\t1.5\tt",
+        "q\tQ0\td\t1\t1.5\ta tag",
+        "q Q0 \N{NO-BREAK SPACE}d 1 1.5 t",
+        " q  Q0 d 1 1.5 t ",
+        "\tQ0\td\t1\t1.5\tt",
+        "q Q0 d 1 1.5 t\rq Q0 e 2 1.0 t",
+        'q Q0 "d 1 1.5 t',
+        "q Q0 d 1 1.5",
+        "",
+    ],
+)
+def test_odd_lines_are_read_as_trec_run_reads_them(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "some.run"
+    path.write_bytes(f"{line}\n{PLAIN}".encode())
+    expected, found = as_read(path)
+    assert found == expected
 
 
 def test_usual_lines_take_the_fast_way() -> None:
