@@ -27,7 +27,12 @@ def opens_thought(prompt_end: str) -> bool:
     return _without_thoughts(prompt_end) is None
 
 
-def answer_of(text: str, begins_in_thought: bool = False) -> str | None:
+def closes_thought(text: str) -> bool:
+    """Says whether a text contains the end of a thought."""
+    return _CLOSE.search(text) is not None
+
+
+def answer_of(text: str, begins_in_thought: bool = False, opening: str = r"\[") -> str | None:
     """Returns the text after the last thought, without formatting; None inside a thought.
 
     Formatting does not change the meaning: white space, code fences, bold, double quotes,
@@ -36,11 +41,12 @@ def answer_of(text: str, begins_in_thought: bool = False) -> str | None:
     Args:
         text: The model's whole text.
         begins_in_thought: Whether the prompt opens a thought that the text must close.
+        opening: A regular expression for the first character of a ranking, where a heading ends.
     """
-    if begins_in_thought and not _CLOSE.search(text):
+    if begins_in_thought and not closes_thought(text):
         return None
     answer = _without_thoughts(text)
-    return None if answer is None else _without_formatting(answer)
+    return None if answer is None else _without_formatting(answer, opening)
 
 
 def _without_thoughts(text: str) -> str | None:
@@ -50,7 +56,7 @@ def _without_thoughts(text: str) -> str | None:
     return None if _OPEN.search(text, closed) else text[closed:]
 
 
-def _without_formatting(text: str) -> str:
+def _without_formatting(text: str, opening: str) -> str:
     before, answer = None, text
     while answer != before:
         before = answer
@@ -58,7 +64,7 @@ def _without_formatting(text: str) -> str:
         answer = _END_TOKENS.sub("", answer).rstrip()
         answer = _within_answer_tags(answer)
         answer = _FENCE.sub("\n", answer).translate(_MARKUP)
-        answer = _without_heading(answer).strip()
+        answer = _without_heading(answer, opening).strip()
     return answer
 
 
@@ -74,11 +80,12 @@ def _within_answer_tags(text: str) -> str:
     return text if "</answer>" in inside.lower() else inside
 
 
-def _without_heading(text: str) -> str:
+def _without_heading(text: str, opening: str) -> str:
     """Drops words such as "Here is the final ranking:" before the first bracket."""
-    head, bracket, _ = text.partition("[")
+    found = re.search(opening, text)
+    head = text[: found.start()] if found else text
     heading = head.rstrip()
-    if not bracket or not heading.endswith(":") or len(heading) > _LONGEST_HEADING:
+    if not found or not heading.endswith(":") or len(heading) > _LONGEST_HEADING:
         return text
     words = _WORD.findall(heading.lower().replace("\u2019", "'"))
     if all(word in _HEADING_WORDS for word in words):

@@ -50,7 +50,8 @@ class FailedCall:
     Attributes:
         reason: What happened, in one line, such as "the answer holds no ranking".
         outcome: `malformed` for an unreadable answer, `error` for no answer; `repaired` or
-            `truncated` for an answer that the policy refused.
+            `truncated` for an answer that the policy refused, and `truncated` for a thought that
+            spent its budget.
         usage: The tokens that it cost.
         output_text: The answer, if there was one.
         cut: See `WindowResult`.

@@ -1,7 +1,8 @@
 """Reads a listwise answer, `[2] > [1] > [3]`, as a typed outcome; never raises, never guesses.
 
-Only numbers in brackets are ids, so digits in prose, such as an HTTP error, are not. A wrong label
-is worse than another request, so an answer whose words may contradict its ids is malformed.
+Other formats are written in this one first (`formats`). Only numbers in brackets are ids, so digits
+in prose, such as an HTTP error, are not. A wrong label is worse than another request, so an answer
+whose words may contradict its ids is malformed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rankgen.generator.answers.answer_text import answer_of
+from rankgen.generator.answers.answer_text import answer_of, closes_thought
+from rankgen.generator.answers.formats import BRACKETS, AnswerFormat
 from rankgen.generator.answers.outcomes import WindowOutcome
 
 # Grows whenever answers are read differently. It is part of a run's recipe, because rows made by
@@ -19,7 +21,6 @@ from rankgen.generator.answers.outcomes import WindowOutcome
 ANSWER_RULES = 2
 LEAST_NAMED = 0.5
 
-_CLEAN = re.compile(r"\[[1-9][0-9]{0,5}\](?:\s*>\s*\[[1-9][0-9]{0,5}\])*\s*\.?")
 # \d matches every decimal digit of Unicode, such as fullwidth and Arabic ones (the outcome is then
 # `repaired`), but not superscripts, circled numbers or fractions.
 _ID = re.compile(r"\[[ \t]*(\d+)[ \t]*\]")
@@ -47,15 +48,20 @@ class ReadingRules:
 
     Attributes:
         least_named: Smallest share of the passages that an answer must name, 0 to 1.
-        example: The ids of the prompt's example ranking; empty without one. Among words, this
-            ranking is taken for a quotation.
+        examples: The ids of the prompt's example rankings. Among words, such a ranking is taken
+            for a quotation.
         begins_in_thought: Whether the prompt opens a thought, so that an answer that closes none
             is only a thought.
+        form: The format that the prompt asks for.
+        has_budget: Whether the model thinks within a budget of tokens. An answer that the limit
+            cuts before the thought has ended is then `truncated`, without a ranking.
     """
 
     least_named: float = LEAST_NAMED
-    example: tuple[int, ...] = ()
+    examples: tuple[tuple[int, ...], ...] = ()
     begins_in_thought: bool = False
+    form: AnswerFormat = BRACKETS
+    has_budget: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,11 +70,12 @@ class ParsedAnswer:
 
     Attributes:
         outcome: `ok`, `repaired`, `truncated` or `malformed`.
-        permutation: 0-based positions, best first; None if malformed.
+        permutation: 0-based positions, best first; None if malformed, or if `truncated` within
+            its thought.
         duplicates: Number of repeated ids.
         missing: Number of passages not named.
         out_of_range: Number of ids outside 1..k.
-        why: What is wrong with a malformed answer; empty for others.
+        why: Why there is no permutation; empty if there is one.
     """
 
     outcome: WindowOutcome
@@ -93,10 +100,10 @@ def parse_permutation(
     1. Leading thoughts and formatting are dropped (`answer_text`). A thought without an end is
        malformed.
     2. An answer of only bracketed ids and separators is read in order. It is `ok` if it is
-       `[a] > [b] > ...` with each of 1..k once and any white space around `>`. Otherwise the first
-       mention of an id counts, and missing passages follow in input order: `truncated` if the
-       token limit cut it, else `repaired`. Lines that order the same ids differently are
-       malformed.
+       `[a] > [b] > ...` with each of 1..k once and any white space around `>`; in another format
+       (`rules.form`), if it is clean in that format. Otherwise the first mention of an id counts,
+       and missing passages follow in input order: `truncated` if the token limit cut it, else
+       `repaired`. Lines that order the same ids differently are malformed.
     3. An answer with words is `repaired` if it was not cut, ends like a sentence, refuses nothing,
        and contains one chain joined by `>`, which names all of 1..k and is not the prompt's
        example. All others are malformed: the words may place a passage that the chain lacks.
@@ -110,17 +117,23 @@ def parse_permutation(
         rules: How to read it; None for the defaults.
     """
     rules = rules or ReadingRules()
-    answer = answer_of(text, rules.begins_in_thought)
+    answer = answer_of(text, rules.begins_in_thought, rules.form.opening)
     try:
         if answer is None:
-            raise _NoRanking("it ends within its thought (--max-output-tokens gives it room)")
-        return _read(answer, k, cut_by_length, rules)
+            raise _NoRanking("it ends within its thought (--thinking-tokens gives it room)")
+        read = _read(answer, k, cut_by_length, rules)
     except _NoRanking as problem:
-        return ParsedAnswer(WindowOutcome.MALFORMED, None, why=str(problem))
+        read = ParsedAnswer(WindowOutcome.MALFORMED, None, why=str(problem))
+    # A server may send a thought without its tags: cut before it ends, it is no answer.
+    may_be_thought = cut_by_length and (answer is None or not closes_thought(text))
+    if rules.has_budget and may_be_thought and read.outcome is not WindowOutcome.OK:
+        why = "its budget was spent within its thought (raise --thinking-tokens)"
+        return ParsedAnswer(WindowOutcome.TRUNCATED, None, why=why)
+    return read
 
 
 def _read(answer: str, k: int, cut_by_length: bool, rules: ReadingRules) -> ParsedAnswer:
-    ids = _ids(answer, k, cut_by_length, rules)
+    ids = _ids(rules.form.rewrite(answer, k, cut_by_length), k, cut_by_length, rules)
     seen: dict[int, None] = {}
     duplicates = out_of_range = 0
     for number in ids:
@@ -134,7 +147,7 @@ def _read(answer: str, k: int, cut_by_length: bool, rules: ReadingRules) -> Pars
         raise _NoRanking(f"it names {len(seen)} of {k} passages")
     rest = [position for position in range(k) if position not in seen]
     clean = not (duplicates or out_of_range or rest)
-    if clean and _CLEAN.fullmatch(answer):
+    if clean and rules.form.is_clean(answer):
         outcome = WindowOutcome.OK
     elif cut_by_length and rest and len(ids) < k:
         outcome = WindowOutcome.TRUNCATED
@@ -192,7 +205,7 @@ def _chain_among_words(chains: Sequence[tuple[_Ids, str]], k: int, rules: Readin
     if len({tuple(chain) for chain, _ in chains}) != 1:
         raise _NoRanking("its words hold no chain, or several" if chains else "it has no chain")
     chain, before = chains[0]
-    if tuple(chain) == rules.example or _QUOTED.search(before[-40:]):
+    if tuple(chain) in rules.examples or _QUOTED.search(before[-40:]):
         raise _NoRanking("it only quotes an example")
     if not set(range(1, k + 1)) <= set(chain):
         raise _NoRanking("its words may place a passage that its chain lacks")

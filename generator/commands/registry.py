@@ -43,6 +43,7 @@ COMMANDS = {
         "Cut a part out of a labelled set, by queries and by depth, without labelling again.",
         is_step=True,
     ),
+    "mix": Command("Make one labelled set out of several teachers' rankings.", is_step=True),
     "train-student": Command("Train a small re-ranker on a teacher's rankings.", is_step=True),
     "rerank": Command("Have a student order every query's candidates.", is_step=True),
     "evaluate": Command(
@@ -70,6 +71,10 @@ COMMANDS = {
     ),
     "verify": Command(
         "Check that a run holds exactly what was committed; exit code 5 if it does not."
+    ),
+    "publish": Command(
+        "Make a data set of a run for others: Parquet files, a card and checksums, in a folder, "
+        "on S3 or on the Hugging Face Hub."
     ),
 }
 STEPS = tuple(name for name, entry in COMMANDS.items() if entry.is_step)

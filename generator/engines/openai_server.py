@@ -27,7 +27,7 @@ from rankgen.manifests.errors import EnvironmentProblem, RankgenError, reason_of
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI, RateLimitError
     from openai.types import Completion
-    from openai.types.chat import ChatCompletion
+    from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 
 _RETRIED_STATUS = frozenset({408, 409, 425})
 
@@ -179,12 +179,7 @@ class OpenAIServer:
                 extra["add_special_tokens"] = True
             answer: ChatCompletion | Completion = await self._client.chat.completions.create(
                 model=self._settings.model,
-                messages=[
-                    {"role": "system", "content": m.content}
-                    if m.role == "system"
-                    else {"role": "user", "content": m.content}
-                    for m in prompt.messages
-                ],
+                messages=[_turn(message) for message in prompt.messages],
                 extra_body=extra,
             )
         else:
@@ -221,3 +216,11 @@ class OpenAIServer:
         if self._server.owner:
             facts["server"] = self._server.owner
         return {**facts, **self._fields.facts(), **self._model.facts()}
+
+
+def _turn(message: ChatMessage) -> ChatCompletionMessageParam:
+    if message.role == "system":
+        return {"role": "system", "content": message.content}
+    if message.role == "assistant":
+        return {"role": "assistant", "content": message.content}
+    return {"role": "user", "content": message.content}

@@ -40,6 +40,8 @@ class Estimate(BaseModel):
         output_tokens: Likewise for output tokens, as an upper limit.
         sampled_queries: Number of queries whose prompts were tokenised.
         tokenizer: The tokenizer used; None for teachers without one.
+        prompt: The prompt's name; None for teachers without one.
+        answers: How the prompt wants a ranking written, such as "[2] > [1] > [3]"; likewise.
         gpu_hours: All tokens divided by the assumed rate.
         tokens_per_second: The assumed rate of one GPU, prompt and output tokens together.
         rate_source: Where the rate comes from.
@@ -55,6 +57,8 @@ class Estimate(BaseModel):
     output_tokens: int
     sampled_queries: int
     tokenizer: str | None
+    prompt: str | None
+    answers: str | None
     gpu_hours: float
     tokens_per_second: float
     rate_source: Literal["assumed"] = "assumed"
@@ -73,6 +77,7 @@ class Estimate(BaseModel):
         return "\n".join(
             [
                 *lines,
+                f"answers        {self.answers:>15}   (asked for by the prompt {self.prompt})",
                 f"prompt tokens  {self.prompt_tokens:>15,}   (tokenised {self.sampled_queries} "
                 f"sampled queries with {self.tokenizer}, extrapolated)",
                 f"output tokens  {self.output_tokens:>15,}   (upper limit)",
@@ -105,6 +110,7 @@ def estimate(settings: LabelRunSettings, tokens_per_second: float) -> Estimate:
     sample = _seeded_sample(queries)
     is_llm = teacher.preset.kind == "listwise"
     prompt, output, sampled_calls = _tokens(source, teacher, sample) if is_llm else (0, 0, 1)
+    asked = teacher.listwise_prompt()
     scale = calls / sampled_calls if sampled_calls else 0.0
     tokens = (prompt + output) * scale
     return Estimate(
@@ -116,6 +122,8 @@ def estimate(settings: LabelRunSettings, tokens_per_second: float) -> Estimate:
         output_tokens=round(output * scale),
         sampled_queries=len(sample) if is_llm else 0,
         tokenizer=teacher.tokenizer if is_llm else None,
+        prompt=asked.name if asked else None,
+        answers=asked.form.sample if asked else None,
         gpu_hours=tokens / tokens_per_second / SECONDS_PER_HOUR,
         tokens_per_second=tokens_per_second,
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rankgen.generator.jobs.export_settings import ExportSettings
-from rankgen.generator.prompts.profiles import PromptProfile, prompt_profile
+from rankgen.generator.prompts.profiles import PROFILES, PromptProfile, prompt_profile
 from rankgen.generator.prompts.training_rows import (
     PASSAGES,
     StoredCalls,
@@ -220,4 +220,10 @@ def _profile(run: RunDirectory, settings: ExportSettings) -> PromptProfile:
     if name is None and run.plan.exists():
         used = read_plan(run).recipe.get("prompt_profile")
         name = used if isinstance(used, str) else None
+        if name is not None and name not in PROFILES:
+            raise UsageError(
+                f"the teacher of {run.root} was asked by the template {name}, which is no wording "
+                "for training prompts",
+                f"add --prompt-profile {_DEFAULT_PROFILE}",
+            )
     return prompt_profile(name or _DEFAULT_PROFILE)

@@ -10,7 +10,7 @@ from rankgen.manifests.forms.found_lists import Duplicates
 from rankgen.manifests.forms.gathering import Order, Ties
 from rankgen.manifests.forms.registry import FORMS
 from rankgen.manifests.options import RUN_METAVAR, Option, Settings
-from rankgen.manifests.storage.run_path import RunPath
+from rankgen.manifests.storage.run_path import NewRunPath
 
 # The words of `teacher_scores.Unit` as one types them.
 ScoreUnit = Literal["logit", "probability", "cosine", "run-score", "label"]
@@ -39,7 +39,8 @@ class ImportSettings(Settings):
         ),
     ]
     out: Annotated[
-        RunPath, Option("Folder of the run; repeat the command to resume it.", metavar=RUN_METAVAR)
+        NewRunPath,
+        Option("Folder of the run; repeat the command to resume it.", metavar=RUN_METAVAR),
     ]
     config: Annotated[
         str | None,

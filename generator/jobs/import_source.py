@@ -50,7 +50,7 @@ class Imported(NamedTuple):
 
     def documents(self) -> Iterator[Document]:
         """Yields the listed documents that have a text, sorted by id."""
-        if not self.losses.dropped_rows:
+        if not (self.losses.dropped_rows or self.losses.duplicate_rows):
             return documents_in(self.texts)
         listed = doc_ids_of(self.lists)
         return documents_in(row for row in self.texts if row[0] in listed)

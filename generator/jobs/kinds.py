@@ -41,4 +41,5 @@ KINDS: Mapping[Kind, JobKind] = {
     "import": JobKind(("rankings",), "lists", "import_rows:validate_imported"),
     # Without windows where the run that it is cut out of has none.
     "subsample": JobKind(("rankings", "windows"), "lists", "subsample_rows:validate_subsample"),
+    "mix": JobKind(("rankings",), "lists", "subsample_rows:validate_subsample"),
 }

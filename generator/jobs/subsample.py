@@ -22,7 +22,6 @@ from rankgen.manifests.errors import UsageError
 from rankgen.manifests.run.plan import Plan, default_shards
 from rankgen.manifests.run.query_table import QueryTable
 from rankgen.manifests.run.run_directory import RunDirectory
-from rankgen.manifests.run.texts import write_documents, write_queries
 from rankgen.retrieval.collections.sampling import sample_queries
 
 
@@ -197,13 +196,5 @@ def _size(
 
 def _finish(planned: PlannedSubsample, run: RunDirectory) -> dict[str, JsonValue]:
     """Writes the texts of the kept queries and passages, and returns where the lists come from."""
-    wanted: set[str] = set()
-    for shard in run.shards("rankings", ["doc_ids"]):
-        wanted.update(shard["doc_ids"].combine_chunks().flatten().to_pylist())
-    fingerprint = planned.plan.fingerprint
-    if planned.source.has_query_texts:
-        write_queries(run, planned.queries, fingerprint)
-    documents = planned.source.documents(wanted)
-    if documents is not None:
-        write_documents(run, documents, fingerprint)
+    planned.source.write_texts(run, planned.queries, planned.plan.fingerprint)
     return planned.source.facts()

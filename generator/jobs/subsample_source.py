@@ -30,6 +30,7 @@ from rankgen.manifests.run.provenance import (
 from rankgen.manifests.run.query_table import QueryTable, queries_of_run
 from rankgen.manifests.run.recipe_lock import tables_digest
 from rankgen.manifests.run.run_directory import RunDirectory, read_shard
+from rankgen.manifests.run.texts import write_documents, write_queries
 from rankgen.manifests.schema import NOT_RETRIEVED
 from rankgen.manifests.storage.digest import sha256_of_value
 from rankgen.manifests.teacher_scores import FACT
@@ -184,6 +185,17 @@ class SubsampleSource:
         """
         texts = self._texts("documents")
         return None if texts is None else _documents_of(texts, wanted)
+
+    def write_texts(self, run: RunDirectory, queries: QueryTable, fingerprint: str) -> None:
+        """Publishes, where there are any, the texts of another run's queries and passages."""
+        wanted: set[str] = set()
+        for shard in run.shards("rankings", ["doc_ids"]):
+            wanted.update(shard["doc_ids"].combine_chunks().flatten().to_pylist())
+        if self.has_query_texts:
+            write_queries(run, queries, fingerprint)
+        documents = self.documents(wanted)
+        if documents is not None:
+            write_documents(run, documents, fingerprint)
 
     def _texts(self, table: str) -> RunDirectory | None:
         """Returns the run with the texts: this one, or that which it labels; None without any."""

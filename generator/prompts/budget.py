@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from rankgen.generator.answers.outcomes import TeacherFailure
 from rankgen.generator.prompts.assembly import LineAssembler
 from rankgen.generator.prompts.chat_format import merge_system
-from rankgen.generator.prompts.profiles import ChatMessage, PromptProfile
+from rankgen.generator.prompts.profiles import ChatMessage
+from rankgen.generator.prompts.prompt import ListwisePrompt
 from rankgen.generator.prompts.tokenizer import TeacherTokenizer
 from rankgen.manifests.records import Document, Query
 
@@ -51,7 +52,7 @@ class PromptBuilder:
 
     def __init__(
         self,
-        profile: PromptProfile,
+        profile: ListwisePrompt,
         tokenizer: TeacherTokenizer,
         context_size: int,
         *,

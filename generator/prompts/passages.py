@@ -6,8 +6,12 @@ The steps and their order are those of rank_llm (0.12.8 and 0.25.7 agree on them
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
+from rankgen.manifests.records import Document
+
+WORDS_AT_20 = 300
 _BRACKETED = re.compile(r"\[(\d+)\]")
 # A query has each passage in about two windows, and a shard has popular ones in many queries.
 _REMEMBERED = 20_000
@@ -27,6 +31,17 @@ def prepare_passage(title: str, text: str, words: int) -> str:
     content = f"Title: {title} Content: {text}" if title else text
     mended = fix_text(content.strip())
     return _BRACKETED.sub(r"(\1)", " ".join(mended.split()[:words]))
+
+
+def word_cap(k: int, words_at_20: int = WORDS_AT_20) -> int:
+    """Returns the words kept of each passage in a window of k, in proportion to one of 20."""
+    return int(words_at_20 * (20 / k))
+
+
+def prepare_passages(documents: Sequence[Document], words_at_20: int = WORDS_AT_20) -> list[str]:
+    """Returns the passages of a window, each with the words that its size leaves."""
+    cap = word_cap(len(documents), words_at_20)
+    return [prepare_passage(document.title, document.text, cap) for document in documents]
 
 
 def tidy_lines(text: str) -> str:

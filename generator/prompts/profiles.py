@@ -10,18 +10,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from rankgen.generator.prompts.passages import prepare_passage, tidy_lines
+from rankgen.generator.answers.formats import BRACKETS, AnswerFormat
+from rankgen.generator.prompts.passages import WORDS_AT_20, prepare_passages, tidy_lines, word_cap
 from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.storage.digest import sha256_of_value
 
 _BRACKETED = re.compile(r"\[(\d+)\]")
-_EXAMPLE = re.compile(r"e\.g\., (\[\d+\](?: > \[\d+\])+)")
 
 
 @dataclass(frozen=True)
 class ChatMessage:
-    """One turn: role "system" or "user", and its text."""
+    """One turn: role "system", "user" or "assistant", and its text."""
 
     role: str
     content: str
@@ -45,7 +45,7 @@ class PromptProfile:
     prefix: str
     suffix: str
     rewrite_query_brackets: bool
-    words_at_20: int = 300
+    words_at_20: int = WORDS_AT_20
 
     @property
     def sha256(self) -> str:
@@ -53,19 +53,22 @@ class PromptProfile:
         return sha256_of_value(asdict(self))
 
     @property
-    def example(self) -> tuple[int, ...]:
-        """The ids of the prompt's example ranking; empty without one."""
-        found = _EXAMPLE.search(self.suffix)
-        return tuple(int(number) for number in _BRACKETED.findall(found[1])) if found else ()
+    def form(self) -> AnswerFormat:
+        """The format in which it asks for the ranking."""
+        return BRACKETS
+
+    @property
+    def examples(self) -> tuple[tuple[int, ...], ...]:
+        """The ids of the rankings that the prompt gives as examples."""
+        return self.form.rankings_in(self.suffix)
 
     def word_cap(self, k: int) -> int:
         """Returns the words kept of each passage in a window of k: 300 * 20 / k, rounded down."""
-        return int(self.words_at_20 * (20 / k))
+        return word_cap(k, self.words_at_20)
 
     def passages(self, documents: Sequence[Document]) -> list[str]:
         """Returns the passages as they appear in the prompt, before any token limit."""
-        cap = self.word_cap(len(documents))
-        return [prepare_passage(document.title, document.text, cap) for document in documents]
+        return prepare_passages(documents, self.words_at_20)
 
     def query_text(self, query: Query) -> str:
         """Returns the query as it appears in the prompt."""

@@ -142,6 +142,7 @@ class ListwiseTeacher:
             "ftfy": importlib.metadata.version("ftfy"),
             "tokenizer_sha256": self._prompter.tokenizer_sha256,
             "system_turn": self._prompter.system_turn,
+            "answer_format": self._prompter.form.name,
             **self._engine.facts(),
         }
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rankgen.generator.answers.formats import BRACKETS, AnswerFormat
 from rankgen.generator.answers.permutation import ANSWER_RULES, ReadingRules
 from rankgen.generator.prompts.budget import BuiltPrompt, PromptBuilder
 from rankgen.generator.prompts.chat_format import merge_system
 from rankgen.generator.prompts.profiles import ChatMessage
-from rankgen.generator.teachers.settings import OnMalformed
+from rankgen.generator.teachers.asking import OnMalformed
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Document, Query
 
@@ -29,6 +30,7 @@ class Decoding:
     Attributes:
         exact_output: Ask for exactly the tokens of a permutation.
         max_output_tokens: Limit on the tokens of an answer; None computes it from the window.
+        thinking_tokens: Tokens added for the thought; None for a model that does not think.
         on_malformed: The policy for answers that are not `ok`.
         rules: How answers are read.
     """
@@ -37,6 +39,7 @@ class Decoding:
     max_output_tokens: int | None
     on_malformed: OnMalformed
     rules: ReadingRules
+    thinking_tokens: int | None = None
 
 
 class ListwisePrompter:
@@ -56,6 +59,11 @@ class ListwisePrompter:
         """Identifies the tokenizer and its chat format."""
         return self._builder.tokenizer.sha256
 
+    @property
+    def form(self) -> AnswerFormat:
+        """The format in which the prompt asks for the ranking."""
+        return self._builder.profile.form
+
     def output_budget(self, k: int) -> int:
         """Returns the token limit of an answer about k passages.
 
@@ -70,6 +78,7 @@ class ListwisePrompter:
             budget = ids
         else:
             budget = self.decoding.max_output_tokens or 2 * ids + _CHAT_SLACK
+            budget += self.decoding.thinking_tokens or 0
         if budget >= context_size:
             raise UsageError(
                 f"an answer of {budget} tokens leaves no room for a prompt in a context of "
@@ -90,7 +99,14 @@ class ListwisePrompter:
     def identity(self) -> Mapping[str, object]:
         """Returns everything about prompts and answers that changes results, as JSON values."""
         profile, decoding = self._builder.profile, self.decoding
+        # Absent if unused, so that older journals keep their keys.
+        added: dict[str, object] = {}
+        if profile.form is not BRACKETS:
+            added["answer_format"] = profile.form.name
+        if decoding.thinking_tokens is not None:
+            added["thinking_tokens"] = decoding.thinking_tokens
         return {
+            **added,
             "exact_output": decoding.exact_output,
             "context_size": self._builder.context_size,
             "on_malformed": decoding.on_malformed,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rankgen.generator.answers.outcomes import TeacherFailure
 from rankgen.generator.answers.permutation import LEAST_NAMED, ReadingRules
 from rankgen.generator.engines.base import Engine
 from rankgen.generator.prompts.budget import PromptBuilder
 from rankgen.generator.prompts.chat_format import ZEPHYR_FORMAT
-from rankgen.generator.prompts.profiles import prompt_profile
 from rankgen.generator.prompts.tokenizer import BUNDLED, load_tokenizer
 from rankgen.generator.teachers.base import Teacher, plain_teacher
 from rankgen.generator.teachers.listwise import ListwiseTeacher
@@ -16,6 +16,7 @@ from rankgen.generator.teachers.presets import split_teacher
 from rankgen.generator.teachers.prompter import Decoding, ListwisePrompter
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.sources import model_source
+from rankgen.manifests.errors import UsageError
 
 
 def make_teacher(settings: LabelSettings, answered_model: Path | None = None) -> Teacher:
@@ -77,26 +78,37 @@ def make_prompter(settings: LabelSettings, merges_system: bool = False) -> Listw
     """
     settings = settings.resolved()
     preset = settings.preset
-    profile = prompt_profile(settings.prompt_profile or "")
+    profile = settings.listwise_prompt()
+    if profile is None:
+        raise UsageError(f"the teacher '{settings.teacher}' has no prompt", "--teacher listwise")
     name = settings.tokenizer or ""
     revision = settings.revision if name == settings.model else None
     tokenizer = load_tokenizer(name, revision, preset.chat_format)
     decoding = Decoding(
         exact_output=preset.exact_output,
         max_output_tokens=settings.max_output_tokens,
+        thinking_tokens=settings.thinking_tokens,
         on_malformed=settings.on_malformed or "repair",
         rules=ReadingRules(
             least_named=LEAST_NAMED if settings.min_named is None else settings.min_named,
-            example=profile.example,
+            examples=profile.examples,
             # A chat server applies its own template and may remove the thought.
             begins_in_thought=settings.api != "chat" and tokenizer.opens_thought,
+            form=profile.form,
+            has_budget=settings.thinking_tokens is not None,
         ),
     )
     merges_system = merges_system or tokenizer.merges_system
     builder = PromptBuilder(
         profile, tokenizer, settings.context_size or 0, merges_system=merges_system
     )
-    return ListwisePrompter(builder, decoding)
+    prompter = ListwisePrompter(builder, decoding)
+    try:
+        # A chat template may refuse turns that only some prompts have.
+        tokenizer.chat_text(prompter.trial())
+    except TeacherFailure as failure:
+        raise UsageError(str(failure), "use another --prompt") from None
+    return prompter
 
 
 def _server(settings: LabelSettings, answered_model: Path | None) -> Engine:

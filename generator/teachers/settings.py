@@ -5,19 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
+from rankgen.generator.answers.formats import BRACKETS, MOST_LETTERS
 from rankgen.generator.answers.permutation import ANSWER_RULES, LEAST_NAMED
 from rankgen.generator.engines.engine_args import refuse_taken_arguments
 from rankgen.generator.engines.settings import CONTEXT_SIZE, EndpointSettings, EngineSettings
-from rankgen.generator.prompts.profiles import prompt_profile
+from rankgen.generator.prompts.prompt import ListwisePrompt
+from rankgen.generator.prompts.sources import frozen_prompt, prompt_of
 from rankgen.generator.strategies.windows import check_window
+from rankgen.generator.teachers.asking import AnswerSettings, WindowSettings
 from rankgen.generator.teachers.presets import TeacherPreset, split_teacher, teachers_in_words
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.options import Option, Settings
+from rankgen.manifests.options import Option
 from rankgen.manifests.storage.digest import canonical_json
-
-OnMalformed = Literal["repair", "retry", "quarantine"]
 
 # Settings that say where and how fast, not what; two runs that differ in them are the same run.
 _NOT_IDENTITY = frozenset(
@@ -35,49 +36,6 @@ TeacherName = Annotated[
     str,
     Option(teachers_in_words(), metavar="NAME"),
 ]
-
-
-class WindowSettings(Settings):
-    """What is shown in one call."""
-
-    panel = "Windows"
-    window: Annotated[int | None, Option("Passages in one call.", "the teacher's")] = None
-    stride: Annotated[int | None, Option("Positions a window moves up.", "the teacher's")] = None
-    passes: Annotated[PositiveInt, Option("Number of passes over each list.")] = 1
-    strategy: Annotated[Literal["sliding"], Option("Order in which windows are asked.")] = "sliding"
-
-
-class AnswerSettings(Settings):
-    """How an LLM is prompted, and how its answers are taken."""
-
-    panel = "Prompts and answers"
-    prompt_profile: Annotated[
-        str | None, Option("rank_llm-0.25 or rank_llm-0.12.", "the teacher's", metavar="NAME")
-    ] = None
-    context_size: Annotated[
-        int | None, Field(ge=64), Option("Tokens of prompt and answer together.", str(CONTEXT_SIZE))
-    ] = None
-    max_output_tokens: Annotated[
-        PositiveInt | None,
-        Option("Most tokens of an answer; give more to models that think.", "what the ids need"),
-    ] = None
-    on_malformed: Annotated[
-        OnMalformed | None, Option("What becomes of a malformed answer.", "repair")
-    ] = None
-    min_named: Annotated[
-        float | None,
-        Field(ge=0, le=1),
-        Option("Least share of the passages that an answer must name.", str(LEAST_NAMED)),
-    ] = None
-    tokenizer: Annotated[
-        str | None,
-        Option(
-            "Hugging Face id or folder, or rankzephyr for the bundled one.",
-            "the model's",
-            metavar="ID|FOLDER",
-        ),
-    ] = None
-    seed: Annotated[int, Option("Random seed for the engine; greedy decoding draws nothing.")] = 0
 
 
 class LabelSettings(WindowSettings, AnswerSettings, EndpointSettings, EngineSettings):
@@ -117,11 +75,19 @@ class LabelSettings(WindowSettings, AnswerSettings, EndpointSettings, EngineSett
         """
         return split_teacher(self.teacher)[0]
 
+    def listwise_prompt(self) -> ListwisePrompt | None:
+        """Returns the prompt of resolved settings; None for a teacher without one.
+
+        Raises:
+            UsageError: There is no such prompt.
+        """
+        return None if self.prompt is None else prompt_of(self.prompt)
+
     def resolved(self) -> LabelSettings:
         """Returns the settings with every default of the teacher filled in; idempotent.
 
         Raises:
-            UsageError: Unknown teacher or prompt profile, a missing model or address, a setting
+            UsageError: Unknown teacher or prompt, a missing model or address, a setting
                 that the teacher has no use for, or a window that would skip candidates.
         """
         preset = self.preset
@@ -134,6 +100,7 @@ class LabelSettings(WindowSettings, AnswerSettings, EndpointSettings, EngineSett
             raise UsageError(f"the teacher '{preset.name}' has no use for --order", "leave it out")
         if preset.kind == "listwise":
             filled |= _listwise(self, preset)
+            _check_prompt(prompt_of(str(filled["prompt"])), self, preset, window or 0)
         else:
             _refuse_listwise_settings(self)
             if preset.kind == "pointwise":
@@ -157,14 +124,20 @@ class LabelSettings(WindowSettings, AnswerSettings, EndpointSettings, EngineSett
         for name, value in settings.engine_args.items():
             is_plain = value is None or isinstance(value, str | int | float | bool)
             values[f"engine_args.{name}"] = value if is_plain else canonical_json(value)
-        for name in ("order", "lora"):
+        prompt = settings.listwise_prompt()
+        # The key is older than other prompts than profiles.
+        del values["prompt"]
+        values["prompt_profile"] = prompt.name if prompt else None
+        for name in ("order", "lora", "thinking_tokens"):
             # Runs without one keep the fingerprints they had before there was such a setting.
             if values[name] is None:
                 del values[name]
-        if settings.preset.kind == "listwise":
-            return values | {"answer_rules": ANSWER_RULES}
-        del values["min_named"]
-        return values
+        if prompt is None:
+            del values["min_named"]
+            return values
+        if prompt.form is not BRACKETS:
+            values["answer_format"] = prompt.form.name
+        return values | {"answer_rules": ANSWER_RULES}
 
 
 def _window_and_stride(
@@ -194,14 +167,13 @@ def _listwise(asked: LabelSettings, preset: TeacherPreset) -> dict[str, object]:
     if asked.lora is not None:
         _check_adapter(engine, asked.lora)
     refuse_taken_arguments(asked.engine_args)
-    profile = prompt_profile(asked.prompt_profile or preset.prompt_profile or "")
     api = asked.api or ("chat" if engine == "openai" else None)
     ids_only_for_counting = engine == "openai" and api == "chat"
     return {
         "model": model,
         "engine": engine,
         "api": api,
-        "prompt_profile": profile.name,
+        "prompt": frozen_prompt(asked.prompt or preset.prompt_profile or ""),
         "context_size": asked.context_size or CONTEXT_SIZE,
         "dtype": asked.dtype or ("auto" if engine == "vllm" else None),
         "concurrency": asked.concurrency or (256 if engine == "vllm" else 32),
@@ -209,6 +181,26 @@ def _listwise(asked: LabelSettings, preset: TeacherPreset) -> dict[str, object]:
         "min_named": LEAST_NAMED if asked.min_named is None else asked.min_named,
         "tokenizer": asked.tokenizer or ("rankzephyr" if ids_only_for_counting else model),
     }
+
+
+def _check_prompt(
+    prompt: ListwisePrompt, asked: LabelSettings, preset: TeacherPreset, window: int
+) -> None:
+    """Refuses what contradicts a prompt's answers: the teacher's length, or too many passages."""
+    another = "--teacher listwise --model ID"
+    if preset.exact_output and prompt.form is not BRACKETS:
+        raise UsageError(
+            f"the prompt '{prompt.name}' asks for {prompt.form.sample}, but the teacher "
+            f"'{preset.name}' answers {BRACKETS.sample}",
+            another,
+        )
+    if preset.exact_output and asked.thinking_tokens is not None:
+        raise UsageError(f"the teacher '{preset.name}' does not think", another)
+    if prompt.form.uses_letters and window > MOST_LETTERS:
+        raise UsageError(
+            f"the prompt '{prompt.name}' has letters for {MOST_LETTERS} passages, not for {window}",
+            f"--window {MOST_LETTERS}",
+        )
 
 
 def _check_model(model: str | None) -> None:
@@ -235,8 +227,9 @@ def _refuse_listwise_settings(asked: LabelSettings) -> None:
             "engine",
             "base_url",
             "api",
-            "prompt_profile",
+            "prompt",
             "max_output_tokens",
+            "thinking_tokens",
             "min_named",
             "lora",
         )

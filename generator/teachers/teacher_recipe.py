@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from rankgen.generator.prompts.profiles import prompt_profile
 from rankgen.generator.teachers.base import plain_teacher
 from rankgen.generator.teachers.presets import split_teacher
 from rankgen.generator.teachers.settings import LabelSettings
@@ -44,8 +43,8 @@ def teacher_recipe(teacher: LabelSettings) -> dict[str, JsonValue]:
     preset, argument = split_teacher(teacher.teacher)
     if preset.kind == "plain":
         recipe |= plain_teacher(preset).recipe(argument or "")
-    if teacher.prompt_profile is not None:
-        recipe["prompt_profile_sha256"] = prompt_profile(teacher.prompt_profile).sha256
+    if prompt := teacher.listwise_prompt():
+        recipe["prompt_profile_sha256"] = prompt.sha256
     return recipe | version_keys(versions(teacher))
 
 

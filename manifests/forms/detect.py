@@ -8,9 +8,9 @@ from typing import NamedTuple
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.forms import trec_run
 from rankgen.manifests.forms.registry import AUTO, FORMS, SHAPES, preset_of, shape_of
-from rankgen.manifests.forms.rows import first_row
+from rankgen.manifests.forms.rows import first_row, holds_texts
 from rankgen.manifests.forms.scored_columns import listed
-from rankgen.manifests.forms.scored_tables import text_header
+from rankgen.manifests.forms.scored_tables import names_columns, text_header
 from rankgen.manifests.forms.shape import Preset, Shape, ShapeName
 from rankgen.manifests.forms.source import Part, Source
 from rankgen.manifests.forms.text_blocks import first_line
@@ -41,7 +41,8 @@ def find_form(form: str, source: Source) -> Found:
         UsageError: There is no such form, or the first row has another one, or none.
     """
     preset = None if form == AUTO else preset_of(form)
-    part = source.parts[0]
+    # Answers in a file of their own are no rows; see `prompts`.
+    part = next((part for part in source.parts if not holds_texts(part)), source.parts[0])
     row = sample_row(part)
     detected = _shape_of(row)
     if preset is None and detected is not None:
@@ -68,13 +69,11 @@ def sample_row(part: Part) -> Mapping[str, object]:
     line = first_line(part)
     if not line:
         raise UsageError(f"{part.name} is empty", "name a file with at least one row")
-    cells = line.decode("utf-8", "replace").split()
-    if len(cells) == len(trec_run.COLUMNS) and "\t" not in line.decode("utf-8", "replace"):
-        return dict(zip(trec_run.COLUMNS, cells, strict=True))
-    tabbed = line.decode("utf-8", "replace").split("\t")
-    run = dict(zip(trec_run.COLUMNS, tabbed, strict=False))
-    if len(tabbed) == len(run) and trec_run.SHAPE.fits(run):
-        return run
+    text = line.decode("utf-8", "replace")
+    for cells in (text.split("\t"), text.split()):
+        # A line with a fault is one of a run too: the reader names what is wrong with it.
+        if len(cells) == len(trec_run.COLUMNS) and not names_columns(cells):
+            return dict(zip(trec_run.COLUMNS, cells, strict=True))
     header, _ = text_header(part)
     return dict.fromkeys(header, "")
 

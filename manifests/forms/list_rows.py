@@ -9,6 +9,7 @@ from rankgen.manifests.forms import column_names as known
 from rankgen.manifests.forms.accounting import Tally
 from rankgen.manifests.forms.candidate_rows import candidates_of, holds_candidates
 from rankgen.manifests.forms.fields import first_of, id_in, list_in, needed, number_in, text_in
+from rankgen.manifests.forms.own_rankings import is_own_ranking, own_ranking
 from rankgen.manifests.forms.rows import Row, read_rows
 from rankgen.manifests.forms.shape import Preset
 from rankgen.manifests.forms.shared_list import SharedList
@@ -51,6 +52,8 @@ def _list_of(row: Row, preset: Preset) -> SharedList:
         return _two_orders(row, query_id, query)
     column = needed(where, fields, names.get("doc_ids", known.LIST_DOC_IDS), "list of document ids")
     doc_ids = ids_in(where, fields[column], column)
+    if is_own_ranking(fields) and not preset.columns:
+        return own_ranking(row, SharedList(where, query_id, doc_ids, query=query))
     scored = first_of(fields, names.get("scores", known.LIST_SCORES))
     if scored is None:
         return SharedList(where, query_id, doc_ids, query=query)

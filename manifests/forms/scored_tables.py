@@ -55,8 +55,7 @@ def text_header(part: Part) -> tuple[tuple[str, ...], bool]:
         UsageError: The file cannot be read, or its columns have no names.
     """
     cells = first_line(part).decode("utf-8", "replace").split("\t")
-    queries, documents = (*known.QUERY_IDS, "query"), (*known.DOC_IDS, *known.DOC_TEXTS)
-    if set(cells) & set(queries) and set(cells) & set(documents):
+    if names_columns(cells):
         return tuple(cells), True
     if len(cells) == len(_UNNAMED) and _is_number(cells[-1]):
         return _UNNAMED, False
@@ -64,6 +63,12 @@ def text_header(part: Part) -> tuple[tuple[str, ...], bool]:
         f"{part.name} line 1 has {len(cells)} columns between tabs and no names of them",
         "write a header line with query_id, doc_id and score, or the six columns of a TREC run",
     )
+
+
+def names_columns(cells: Sequence[str]) -> bool:
+    """Tells whether the cells of a line are names of columns of queries and documents."""
+    queries, documents = (*known.QUERY_IDS, "query"), (*known.DOC_IDS, *known.DOC_TEXTS)
+    return bool(set(cells) & set(queries)) and bool(set(cells) & set(documents))
 
 
 def _parquet_tables(part: Part, preset: Preset) -> Iterator[Scored]:

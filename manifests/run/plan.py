@@ -20,7 +20,7 @@ from rankgen.manifests.storage.atomic import local_file, put_if_absent, whole_fi
 from rankgen.manifests.storage.digest import canonical_json, sha256_of_value
 
 QUERIES_PER_SHARD = 100
-Kind = Literal["retrieve", "label", "rerank", "negatives", "import", "subsample"]
+Kind = Literal["retrieve", "label", "rerank", "negatives", "import", "subsample", "mix"]
 # Keys of a recipe that name the version of a package that makes the results.
 VERSION_PREFIX = "versions."
 

@@ -203,7 +203,7 @@ def test_the_best_passage_never_becomes_the_last(text: str) -> None:
     ],
 )
 def test_what_may_be_no_ranking_is_none(text: str) -> None:
-    rules = ReadingRules(example=PROFILES["rank_llm-0.25"].example)
+    rules = ReadingRules(examples=PROFILES["rank_llm-0.25"].examples)
     parsed = parse_permutation(text, 2, rules=rules)
     assert (parsed.outcome, parsed.permutation) == (MALFORMED, None)
     assert parsed.why
@@ -211,8 +211,8 @@ def test_what_may_be_no_ranking_is_none(text: str) -> None:
 
 def test_the_example_alone_is_a_ranking_of_two() -> None:
     for profile in PROFILES.values():
-        assert profile.example == (2, 1)
-        rules = ReadingRules(example=profile.example)
+        assert profile.examples == ((2, 1),)
+        rules = ReadingRules(examples=profile.examples)
         assert parse_permutation("[2] > [1]", 2, rules=rules).outcome is OK
 
 
@@ -240,7 +240,7 @@ def test_answers_of_real_teachers(test_data: Path) -> None:
     for line in _lines(samples / "rank_llm-listwise-chat.100.jsonl"):
         _, user, assistant = json.loads(line)["messages"]
         k = int(re.findall(r"provide you with (\d+) passages", user["content"])[0])
-        rules = ReadingRules(example=(2, 1))
+        rules = ReadingRules(examples=((2, 1),))
         counts[parse_permutation(assistant["content"], k, rules=rules).outcome] += 1
     assert counts == {OK: 100}
 

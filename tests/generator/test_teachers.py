@@ -226,7 +226,7 @@ def test_defaults_are_filled_in_once() -> None:
     resolved = LabelSettings(teacher="rankzephyr").resolved()
     assert resolved.model == "castorini/rank_zephyr_7b_v1_full"
     assert (resolved.window, resolved.stride, resolved.context_size) == (20, 10, 4096)
-    assert (resolved.prompt_profile, resolved.engine) == ("rank_llm-0.25", "vllm")
+    assert (resolved.prompt, resolved.engine) == ("rank_llm-0.25", "vllm")
     assert resolved.resolved() == resolved
     assert LabelSettings(teacher="rankzephyr", window=6).resolved().stride == 6
     assert LabelSettings(window=30).resolved().stride == 15

@@ -1,0 +1,21 @@
+"""`rankgen mix`: several teachers' rankings in, one labelled set out."""
+
+from __future__ import annotations
+
+from rankgen.generator.commands.options import Printing
+from rankgen.generator.commands.reporting import say
+from rankgen.generator.jobs.mix_settings import MixSettings
+
+
+def mix(settings: MixSettings, printing: Printing) -> None:
+    """Mixes the runs and prints what came out."""
+    from rankgen.generator.jobs.mix import mix as run
+
+    job = run(settings)
+    text = (
+        f"{job.queries:,} lists of {job.counts['passages']:,} passages out of "
+        f"{len(settings.rankings)} runs, in {job.shards} shards ({job.resumed_shards} from before) "
+        f"-> {settings.out}"
+    )
+    values = {"out": str(settings.out), "queries": job.queries, "shards": job.shards}
+    say(text, {**values, **job.counts}, printing)

@@ -1,0 +1,80 @@
+"""The settings of a call to a teacher: what it shows, how it asks, and how its answer is taken."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from rankgen.generator.answers.permutation import LEAST_NAMED
+from rankgen.generator.engines.settings import CONTEXT_SIZE
+from rankgen.manifests.options import Option, Settings
+
+OnMalformed = Literal["repair", "retry", "quarantine"]
+
+
+class WindowSettings(Settings):
+    """What is shown in one call."""
+
+    panel = "Windows"
+    window: Annotated[int | None, Option("Passages in one call.", "the teacher's")] = None
+    stride: Annotated[int | None, Option("Positions a window moves up.", "the teacher's")] = None
+    passes: Annotated[PositiveInt, Option("Number of passes over each list.")] = 1
+    strategy: Annotated[Literal["sliding"], Option("Order in which windows are asked.")] = "sliding"
+
+
+class AnswerSettings(Settings):
+    """How an LLM is prompted, and how its answers are taken."""
+
+    panel = "Prompts and answers"
+    prompt: Annotated[
+        str | None,
+        Option(
+            "rank_llm-0.25, rank_llm-0.12, a template FILE.yaml, or rank-llm:NAME for one that the "
+            "package rank-llm ships.",
+            "the teacher's",
+            metavar="NAME|FILE.yaml",
+            flags=("--prompt", "--prompt-profile"),
+        ),
+    ] = None
+    context_size: Annotated[
+        int | None, Field(ge=64), Option("Tokens of prompt and answer together.", str(CONTEXT_SIZE))
+    ] = None
+    max_output_tokens: Annotated[
+        PositiveInt | None,
+        Option("Most tokens of an answer.", "what the ids need"),
+    ] = None
+    thinking_tokens: Annotated[
+        PositiveInt | None,
+        Option(
+            "Tokens added for the thought of a model that thinks; an answer that spends them all "
+            "within it is never a label.",
+            "none",
+        ),
+    ] = None
+    on_malformed: Annotated[
+        OnMalformed | None, Option("What becomes of a malformed answer.", "repair")
+    ] = None
+    min_named: Annotated[
+        float | None,
+        Field(ge=0, le=1),
+        Option("Least share of the passages that an answer must name.", str(LEAST_NAMED)),
+    ] = None
+    tokenizer: Annotated[
+        str | None,
+        Option(
+            "Hugging Face id or folder, or rankzephyr for the bundled one.",
+            "the model's",
+            metavar="ID|FOLDER",
+        ),
+    ] = None
+    seed: Annotated[int, Option("Random seed for the engine; greedy decoding draws nothing.")] = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _former_name(cls, values: object) -> object:
+        """Takes the name that plans and recipes had for the prompt when it was always a profile."""
+        if isinstance(values, dict) and "prompt_profile" in values and "prompt" not in values:
+            values = {**values, "prompt": values["prompt_profile"]}
+            del values["prompt_profile"]
+        return values
