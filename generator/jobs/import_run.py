@@ -183,5 +183,5 @@ def _scores(
 
 def _unit(settings: ImportSettings, imported: Imported) -> Unit:
     told = {word.replace(" ", "-"): word for word in get_args(Unit)}
-    unit: Unit = imported.found.preset.unit
+    unit: Unit = "label" if imported.losses.scores_from_sides else imported.found.preset.unit
     return unit if settings.score_unit is None else told[settings.score_unit]
