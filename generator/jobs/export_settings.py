@@ -103,7 +103,8 @@ class ExportSettings(_Rows):
         NewRunPath,
         Option(
             "File to write; the suffix says how: .jsonl, .json, .parquet, or .run and .txt for "
-            "trec-run; all but .parquet also with .gz or .zst.",
+            "trec-run; all but .parquet also with .gz or .zst. Parquet keeps ids as texts in "
+            "every library; of JSON pandas reads 007 as 7.",
             metavar="FILE|s3://…",
         ),
     ]

@@ -10,7 +10,7 @@ from rankgen.generator.jobs.kinds import KINDS
 from rankgen.generator.jobs.mix_rows import MixedRows, mix_counts
 from rankgen.generator.jobs.mix_settings import MixSettings
 from rankgen.generator.jobs.subsample_rows import validate_subsample
-from rankgen.generator.jobs.subsample_source import SubsampleSource
+from rankgen.generator.jobs.subsample_source import FIRST_STAGE, SubsampleSource
 from rankgen.generator.shards.in_process import InProcessJob, run_in_process
 from rankgen.generator.shards.job import JobSummary
 from rankgen.manifests.errors import UsageError
@@ -50,15 +50,16 @@ def mix(settings: MixSettings) -> JobSummary:
         queries=len(queries),
         queries_sha256=queries.digest(),
     )
+    rows = MixedRows([source.run for source in sources], settings.method)
     job = InProcessJob(
         run=run,
         plan=plan,
         unit=KINDS["mix"].unit,
         queries=queries,
-        fill=MixedRows([source.run for source in sources], settings.method).fill,
+        fill=lambda task: rows.fill(task.queries),
         counts=mix_counts,
         validate=validate_subsample,
-        finish=lambda: _finish(settings, sources, queries, run, plan.fingerprint),
+        finish=lambda _: _finish(settings, sources, queries, run, plan.fingerprint),
     )
     return run_in_process(job)
 
@@ -102,9 +103,12 @@ def _finish(
     """Writes the texts and returns where the lists come from, and what was left out."""
     sources[0].write_texts(run, queries, fingerprint)
     left_out = sum(len(_query_ids(source.run)) - len(queries) for source in sources)
+    told = [source.facts() for source in sources]
     facts: dict[str, JsonValue] = {
-        "sources": [source.facts()["source"] for source in sources],
+        "sources": [one["source"] for one in told],
         "lists_of_other_queries": left_out,
+        # The positions are those of the first run, whatever they are.
+        **{key: value for key, value in told[0].items() if key == FIRST_STAGE},
     }
     if settings.method == "scores":
         scores = TeacherScores(unit="run score", source=f"mean of {len(sources)} teachers' scores")

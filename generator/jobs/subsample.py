@@ -93,10 +93,10 @@ def subsample(settings: SubsampleSettings) -> tuple[JobSummary, SubsampleSize]:
         plan=planned.plan,
         unit=KINDS["subsample"].unit,
         queries=planned.queries,
-        fill=rows.fill,
+        fill=lambda task: rows.fill(task.queries),
         counts=subsample_counts,
         validate=validate_subsample,
-        finish=lambda: _finish(planned, run),
+        finish=lambda _: _finish(planned, run),
     )
     return run_in_process(job), planned.size
 

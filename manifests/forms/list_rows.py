@@ -14,6 +14,7 @@ from rankgen.manifests.forms.rows import Row, read_rows
 from rankgen.manifests.forms.shape import Preset
 from rankgen.manifests.forms.shared_list import SharedList
 from rankgen.manifests.forms.source import Source
+from rankgen.manifests.forms.text_lists import holds_text_list, text_list_of
 
 _FIRST_STAGE, _FINAL = "initial_list", "final_list"
 
@@ -22,9 +23,10 @@ class ListRows:
     """Reads rows with one list of ids each, as FullRank, lightonai and rank_llm share them."""
 
     def fits(self, row: Mapping[str, object]) -> bool:
-        """Tells whether a row holds a list of ids, two orders of one, or candidates."""
+        """Tells whether a row holds a list of ids or texts, two orders of one, or candidates."""
         ids = first_of(row, (_FINAL, *known.LIST_DOC_IDS))
-        return holds_candidates(row) or (ids is not None and isinstance(row[ids], list))
+        holds_ids = ids is not None and isinstance(row[ids], list)
+        return holds_candidates(row) or holds_ids or holds_text_list(row)
 
     def lists(self, source: Source, preset: Preset, tally: Tally) -> Iterator[SharedList]:
         """Yields the list of each row; see `ListShape`."""
@@ -35,6 +37,12 @@ class ListRows:
                 tally.read()
                 if holds_candidates(row.fields):
                     yield candidates_of(row, tally)
+                elif holds_text_list(row.fields):
+                    listed = text_list_of(row, preset, tally)
+                    if listed is None:
+                        tally.lose("dropped_rows")
+                    else:
+                        yield listed
                 else:
                     yield _list_of(row, preset)
             if is_empty:

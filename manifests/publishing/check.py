@@ -59,9 +59,13 @@ def check_published(run: RunDirectory, *, reads_rows: bool = False) -> Published
 
 def _sums(path: Path) -> dict[str, str]:
     lines = [_LINE.fullmatch(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    if not lines or any(line is None or ".." in Path(line[2]).parts for line in lines):
+    if not lines or any(line is None or not _is_inside(line[2]) for line in lines):
         raise IntegrityProblem(f"{path} is damaged", "fetch it again from where it was published")
     return {line[2]: line[1] for line in lines if line is not None}
+
+
+def _is_inside(name: str) -> bool:
+    return not Path(name).is_absolute() and ".." not in Path(name).parts
 
 
 def _problems_of(path: Path, digest: str, *, reads_rows: bool) -> list[str]:

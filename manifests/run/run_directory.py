@@ -42,6 +42,8 @@ class RunDirectory:
 
     def __init__(self, root: Path | str) -> None:
         self.root = hub_folder(root) if is_hub(root) else open_root(root)
+        # The folder of a download says little to the user who named a data set.
+        self._named = str(root) if is_hub(root) else str(self.root)
         self.state = self.root / ".rankgen"
         self.plan = self.state / "plan.json"
         self.commits = self.state / "commits"
@@ -140,10 +142,13 @@ class RunDirectory:
     def lacks(self, table: str) -> UsageError:
         """Returns the error that the run lacks a table."""
         if table in ("queries", "documents") and not self.plan.exists() and self.manifest.exists():
+            source = f"{self._named}:rankings"
+            if not is_hub(self._named):
+                source = f"{self.root} --config rankings"
             return UsageError(
-                f"{self.root} has no texts: it was published without its {table}",
-                f"make a run that has them: rankgen import lists {self.root} --config rankings "
-                "--collection COLLECTION --out RUN",
+                f"{self._named} has no texts: it was published without its {table}",
+                f"make a run that has them: rankgen import lists {source} --collection COLLECTION "
+                "--out RUN",
             )
         if table in ("queries", "documents") and self.has_table("rankings"):
             return UsageError(
@@ -152,7 +157,7 @@ class RunDirectory:
                 "another folder with --collection",
             )
         return UsageError(
-            f"{self.root} has no {table}", f"name the folder that holds {table}/train-*.parquet"
+            f"{self._named} has no {table}", f"name the folder that holds {table}/train-*.parquet"
         )
 
 

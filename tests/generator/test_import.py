@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,12 +19,12 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
-from rankgen.generator.jobs import import_run
 from rankgen.generator.jobs.import_rows import ranking_rows, validate_imported
 from rankgen.generator.jobs.import_run import ImportSummary, import_rankings
 from rankgen.generator.jobs.import_settings import ImportSettings
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.forms.found_lists import FOUND
+from rankgen.manifests.run.ledger import Ledger
 from rankgen.manifests.run.provenance import read_predicate
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.verify import verify_run
@@ -76,7 +77,7 @@ SAMPLES: dict[str, tuple[str, dict[str, int], dict[str, int], str | None, bool]]
     "tevatron-pointwise.20q.jsonl": (
         "tevatron",
         {"queries": 20, "documents": 623, "queries_degraded": 0},
-        {"rows": 20, "tied_rows": 606, "short_lists": 17},
+        {"rows": 20, "tied_rows": 606, "short_lists": 17, "scores_from_sides": 623},
         "label",
         True,
     ),
@@ -183,16 +184,16 @@ def test_a_killed_import_is_repeated_to_the_same_bytes(
 ) -> None:
     path = many(tmp_path / "rows.parquet", 60)
     imported(tmp_path / "whole", path, shards=4)
-    commit, left = import_run._commit, [2]
+    commit, left = Ledger.commit, [2]
 
-    def dies(*args: object) -> None:
+    def dies(*args: Any) -> bool:
         left[0] -= 1
         if left[0] < 0:
             raise Killed
-        commit(*args)  # type: ignore[arg-type]  # as it was called
+        return commit(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(import_run, "_commit", dies)
+        patch.setattr(Ledger, "commit", dies)
         with pytest.raises(Killed):
             imported(tmp_path / "killed", path, shards=4)
     assert len(public_files(tmp_path / "killed")) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from labelled_in_process import draw_negatives, label_in_process, write_candidat
 from typer.testing import CliRunner, Result
 
 from rankgen.generator.cli import app
+from rankgen.generator.jobs.subsample_rows import SubsampleRows
 from rankgen.manifests.records import Query
 from rankgen.manifests.run.ledger import Ledger
 from rankgen.manifests.run.query_table import QueryTable
@@ -135,8 +137,16 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
         done = command("subsample", labels, "--out", killed, *words)
     assert done.exit_code == 130
     assert command("verify", killed).exit_code == 4
+    fill, filled = SubsampleRows.fill, list[int]()
+
+    def counted(rows: SubsampleRows, queries: Sequence[Query]) -> Any:
+        filled.append(len(queries))
+        return fill(rows, queries)
+
+    monkeypatch.setattr(SubsampleRows, "fill", counted)
     done = command("subsample", labels, "--out", killed, *words)
     assert "3 shards (2 from before)" in done.stdout
+    assert filled == [3]
     for path in sorted(whole.rglob("*.parquet")):
         other = killed / path.relative_to(whole)
         if ".rankgen" not in path.parts:
@@ -197,6 +207,23 @@ def test_an_import_is_cut_by_depth_only_where_its_first_stage_is_known(tmp_path:
     assert not (out / "queries").exists()
     told = refused(out, "--depth", 2, "--out", tmp_path / "smaller")
     assert "does not say where the first stage had its passages" in told
+
+
+def test_an_import_with_a_first_stage_is_cut_like_labels(tmp_path: Path) -> None:
+    orders = {"initial_list": ["a", "b", "c", "d"], "final_list": ["d", "b", "a", "c"]}
+    rows = [{"qid": f"q{n}", **orders} for n in range(3)]
+    (tmp_path / "orders.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    imported = tmp_path / "imported"
+    done = command("import", "auto", tmp_path / "orders.jsonl", "--out", imported)
+    assert done.exit_code == 0, done.output
+    subsampled(imported, tmp_path / "out", "--depth", 3)
+    assert {tuple(row["doc_ids"]) for row in rows_of(tmp_path / "out").values()} == {
+        ("b", "a", "c")
+    }
+    # What is known of the first stage is known of a part, too.
+    subsampled(tmp_path / "out", tmp_path / "smaller", "--depth", 2)
+    cut = rows_of(tmp_path / "smaller").values()
+    assert {tuple(row["doc_ids"]) for row in cut} == {("b", "a")}
 
 
 @pytest.fixture

@@ -226,6 +226,10 @@ def test_a_run_whose_files_are_not_those_committed_is_refused(
 ) -> None:
     run = write_labels(tmp_path / "run", candidates)
     damaged(run, "rankings/train-00001-of-00003.parquet", how)
+    if how != "other bytes":
+        # Sizes are compared before anything is written, also for a dry run.
+        with pytest.raises(IntegrityProblem, match=r"but \d+ bytes of it were committed"):
+            Publication(run, PublishSettings(to=str(tmp_path / "out")))
     with pytest.raises(IntegrityProblem, match=r"rankings/train-00001-of-00003\.parquet"):
         publish(run, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -365,9 +369,10 @@ def test_a_published_folder_can_be_verified(labels: RunDirectory, tmp_path: Path
     assert any("windows" in p and "has changed" in p for p in check_published(run).problems)
     path.unlink()
     assert any("windows" in p and "is missing" in p for p in check_published(run).problems)
-    (run.root / "SHA256SUMS").write_text("../../etc/passwd\n")
-    with pytest.raises(IntegrityProblem, match="SHA256SUMS is damaged"):
-        check_published(run)
+    for line in ("", "nothing", f"{'0' * 64}  ../../etc/passwd", f"{'0' * 64}  /etc/passwd"):
+        (run.root / "SHA256SUMS").write_text(f"{line}\n")
+        with pytest.raises(IntegrityProblem, match="SHA256SUMS is damaged"):
+            check_published(run)
 
 
 def test_every_column_of_every_table_has_a_meaning() -> None:

@@ -15,6 +15,7 @@ from hub_stand_in import StandIn, hub_stand_in, taken_for_the_hub
 from made_runs import write_candidates, write_labels
 
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.publishing import publish as publish_module
 from rankgen.manifests.publishing.check import check_published
 from rankgen.manifests.publishing.publish import Publication, Published
 from rankgen.manifests.publishing.settings import PublishSettings
@@ -78,13 +79,22 @@ def test_one_commit_makes_everything_visible(hub: StandIn, labels: RunDirectory)
 
 
 def test_a_cut_connection_costs_the_file_under_way_and_no_other(
-    hub: StandIn, labels: RunDirectory
+    hub: StandIn, labels: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    real, made = publish_module.write_compacted, []
+
+    def write(draft: Path, *rest: object) -> int:
+        made.append(draft.name)
+        return real(draft, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(publish_module, "write_compacted", write)
     hub.cut_after = 3
     with pytest.raises(EnvironmentProblem, match=f"{TO} cannot be published") as error:
         publish(labels, **SMALL)
     assert "repeat the command" in (error.value.hint or "")
     assert len(hub.stored) == 3
+    # Each file is sent when it is written, and not after hours of writing others.
+    assert len(made) == 4
     assert set(hub.files(NAME)) == {".gitattributes"}
     hub.cut_after, hub.is_down = None, False
     publish(labels, **SMALL)
@@ -164,12 +174,21 @@ def test_a_data_set_that_is_not_there_is_one_sentence(hub: StandIn, labels: RunD
     publish(labels)
     with pytest.raises(UsageError, match="no such revision"):
         RunDirectory(f"{TO}@v9")
+    with pytest.raises(UsageError, match=f"^{TO}@main has no texts") as error:
+        RunDirectory(f"{TO}@main").texts("queries")
+    assert f"rankgen import lists {TO}@main:rankings --collection" in (error.value.hint or "")
+    with pytest.raises(UsageError, match=f"^{TO} has no candidates"):
+        list(RunDirectory(TO).candidates())
 
 
-def test_without_a_network_the_last_download_is_used(hub: StandIn, labels: RunDirectory) -> None:
+def test_without_a_network_the_last_download_is_used(
+    hub: StandIn, labels: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish(labels)
     commit = RunDirectory(TO).root.name
-    hub.is_down = True
+    # Nobody listens there.
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    assert RunDirectory(TO).root.name == commit
     assert RunDirectory(f"{TO}@{commit}").has_table("rankings")
     with pytest.raises(EnvironmentProblem, match="hf:some/other cannot be downloaded"):
         RunDirectory("hf:some/other")

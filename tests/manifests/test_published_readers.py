@@ -138,6 +138,9 @@ def test_croissant_is_valid_and_describes_every_value() -> None:
     assert issues.errors == set()
     (warning,) = issues.warnings
     assert "datePublished" in warning
+    (rankings, *_) = json.loads(Path("set/croissant.json").read_text())["recordSet"]
+    lists = {field["name"] for field in rankings["field"] if field.get("repeated")}
+    assert lists == {"doc_ids", "retrieval_positions", "retrieval_scores", "teacher_scores"}
     for config in CONFIGS:
         expected = with_pyarrow(config)
         found = [

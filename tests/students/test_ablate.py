@@ -201,6 +201,7 @@ def test_the_figure_shows_every_mean_where_it_belongs() -> None:
         )
         # Higher values stand higher, in proportion.
         (low, down), (high, up) = points[0], points[-1]
+        assert up < down - 100
         for value, y in points:
             assert y == pytest.approx(down + (up - down) * (value - low) / (high - low), abs=0.2)
         across = [float(circle.attrib["cx"]) for circle in circles[:places]]

@@ -79,6 +79,17 @@ def test_a_training_goes_on_with_the_commit_that_it_began_with(
     assert f"{TO}@{commit}" in error.value.message
 
 
+def test_every_process_of_a_team_reads_the_same_commit(
+    hub: StandIn, recipe: dict[str, object]
+) -> None:
+    from rankgen.generator.api.train_in_team import _anchored
+
+    commit = put(hub, Path(str(recipe["rankings"])))
+    settings = _anchored(TrainSettings.model_validate({**recipe, "rankings": TO}))
+    assert settings.rankings == Path(f"{TO}@{commit}")
+    assert settings.out.is_absolute()
+
+
 def test_published_texts_are_trained_on_and_lacking_ones_named(
     tiny_backbone: str, tmp_path: Path
 ) -> None:
