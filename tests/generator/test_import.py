@@ -247,6 +247,26 @@ def test_a_collection_gives_the_texts(tmp_path: Path) -> None:
         )
 
 
+def test_a_form_that_leaves_some_texts_out_is_told_apart(tmp_path: Path) -> None:
+    candidates = [
+        {"docid": "a", "score": 3, "doc": {"text": "text a"}},
+        {"docid": "b", "score": 2},
+        {"docid": "c", "score": 1, "doc": {"text": "text c"}},
+    ]
+    rows: list[Row] = [
+        {"query": {"qid": "1", "text": "what"}, "candidates": candidates},
+        {"query": {"qid": "2"}, "candidates": candidates},
+    ]
+    path = written(tmp_path / "a.jsonl", rows)
+    with pytest.raises(UsageError, match="1 document of .* has no text in .*first: b"):
+        imported(tmp_path / "run", path)
+    done = imported(tmp_path / "run", path, missing="drop")
+    assert (done.losses.missing_texts, done.losses.dropped_rows) == (2, 4)
+    (row,) = rows_of(tmp_path / "run")
+    assert (row["query_id"], row["doc_ids"]) == ("1", ["a", "c"])
+    assert row["teacher_scores"] == [3.0, 1.0]
+
+
 def test_texts_beside_the_rankings_are_taken(tmp_path: Path) -> None:
     written(tmp_path / "set/scores/a.jsonl", [{"query_id": 1, "document_ids": [5], "scores": [2]}])
     written(tmp_path / "set/queries/a.jsonl", [{"query_id": 1, "query": "what"}])
