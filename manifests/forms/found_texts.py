@@ -21,12 +21,15 @@ _PENDING_ROWS = 4_096
 class FoundTexts:
     """Texts of queries or documents, added in any order and read sorted by id.
 
-    Of several texts of one id, the first in the order of texts is kept; `conflicts` counts ids with
-    more than one.
+    Of several texts of one id, the first in the order of texts is kept.
 
     Args:
         path: A file that does not exist yet.
         schema: `QUERY_TEXTS` or `DOCUMENT_TEXTS`.
+
+    Attributes:
+        rows: The number of texts that were added, an id again counted again.
+        conflicts: The number of texts beside the one that is kept of an id; known once settled.
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
@@ -47,6 +50,7 @@ class FoundTexts:
     def add_one(self, *row: str) -> None:
         """Adds an id and its texts."""
         self._pending.append(row)
+        self.rows += 1
         if len(self._pending) >= _PENDING_ROWS:
             self._write_pending()
 
@@ -78,7 +82,7 @@ class FoundTexts:
             columns = zip(*self._pending, strict=True)
             arrays = [pa.array(column, pa.string()) for column in columns]
             self._pending = []
-            self.add(pa.table(arrays, schema=self._schema))
+            self._stream.write_table(pa.table(arrays, schema=self._schema))
 
     def _keys(self) -> Iterator[str]:
         with pa.OSFile(str(self._path)) as file, pa.ipc.open_stream(file) as stream:

@@ -258,7 +258,7 @@ def test_a_form_that_leaves_some_texts_out_is_told_apart(tmp_path: Path) -> None
         {"query": {"qid": "2"}, "candidates": candidates},
     ]
     path = written(tmp_path / "a.jsonl", rows)
-    with pytest.raises(UsageError, match="1 document of .* has no text in .*first: b"):
+    with pytest.raises(UsageError, match=r"1 document of .* has no text in .*first: b"):
         imported(tmp_path / "run", path)
     done = imported(tmp_path / "run", path, missing="drop")
     assert (done.losses.missing_texts, done.losses.dropped_rows) == (2, 4)
