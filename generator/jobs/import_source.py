@@ -100,12 +100,14 @@ def _imported(
     tally.lose("short_lists", held.lists.shorter_than(rule.depth))
     tally.lose("other_texts", held.queries.conflicts + held.documents.conflicts)
     has_query_texts = held.queries.rows > 0
+    queries = QueryTable(_queries(held, has_query_texts))
+    assert len(queries) == len(held.lists), "every list has its query"
     return Imported(
         source=source,
         found=found,
         rule=rule,
         lists=held.lists,
-        queries=QueryTable(_queries(held, has_query_texts)),
+        queries=queries,
         has_query_texts=has_query_texts,
         texts=held.documents,
         losses=tally.losses(),

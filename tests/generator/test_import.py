@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from beir_files import beir_folder
 from hub_data_set import COMMIT, NAME, hub_data_set
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -444,3 +445,41 @@ def test_rows_of_any_ids_pass_their_own_check(lists: dict[str, list[str]], draw:
     validate_imported({"rankings": rankings}, list(lists), {})
     for row, (_, doc_ids, _, stage) in zip(rankings.to_pylist(), sorted(found), strict=True):
         assert [stage[place - 1] for place in row["retrieval_positions"]] == doc_ids
+
+
+TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=5)
+# Texts cannot be looked up by an id with a NUL byte, which is refused.
+NAMES = IDS.filter(lambda name: "\0" not in name)
+SCORED = st.dictionaries(NAMES, st.floats(-9, 9, width=32), min_size=1, max_size=4)
+
+
+@settings(max_examples=12)
+@given(st.dictionaries(NAMES, st.tuples(TEXTS, SCORED), min_size=1, max_size=6), st.booleans())
+def test_any_lists_become_a_run_of_the_same_lists(
+    lists: dict[str, tuple[str, dict[str, float]]], with_texts: bool
+) -> None:
+    rows: list[Row] = []
+    for query_id, (text, scored) in lists.items():
+        held = [
+            {"docid": d, "score": s} | ({"doc": {"title": d, "text": d * 2}} if with_texts else {})
+            for d, s in scored.items()
+        ]
+        query = {"qid": query_id} | ({"text": f"q{text}"} if with_texts else {})
+        rows.append({"query": query, "candidates": held})
+    with TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        imported(out, written(Path(folder) / "a.jsonl", rows), shards=min(2, len(rows)))
+        found = {row["query_id"]: row for row in rows_of(out)}
+        assert {q: row["doc_ids"] for q, row in found.items()} == {
+            q: list(scored) for q, (_, scored) in lists.items()
+        }
+        assert {q: row["teacher_scores"] for q, row in found.items()} == {
+            q: list(scored.values()) for q, (_, scored) in lists.items()
+        }
+        if with_texts:
+            texts = {row["query_id"]: row["text"] for row in rows_of(out, "queries")}
+            assert texts == {q: f"q{text}" for q, (text, _) in lists.items()}
+            documents = {row["doc_id"]: row for row in rows_of(out, "documents")}
+            assert documents.keys() == {d for _, scored in lists.values() for d in scored}
+            assert all(row["text"] == str(d) * 2 for d, row in documents.items())
+        assert is_clean(out)
