@@ -61,7 +61,8 @@ class ImportSettings(Settings):
     collection: Annotated[
         str | None,
         Option(
-            "Where the texts of queries and documents are, for rankings of ids alone.",
+            "Where the texts of queries and documents are, for rankings of ids alone; it takes the "
+            "place of texts that lie beside the rankings.",
             metavar="FOLDER|irds:ID|hf:NAME",
         ),
     ] = None

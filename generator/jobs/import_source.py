@@ -71,7 +71,11 @@ def read_source(settings: ImportSettings, folder: Path) -> Imported:
         preset_of(settings.form)
     columns, tally = settings.named_columns(), Tally()
     collection = None if settings.collection is None else open_collection(settings.collection)
-    beside = divided(open_source(settings.source, folder / "unpacked"), settings.config)
+    opened = open_source(settings.source, folder / "unpacked", with_texts=collection is None)
+    beside = divided(opened, settings.config)
+    if collection is not None:
+        # The user has named the texts to take.
+        beside = beside._replace(queries=(), documents=())
     source = beside.ranked
     found = find_form(settings.form, source, columns)
     is_run = found.preset.shape == "trec-run"

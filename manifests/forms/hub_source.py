@@ -40,11 +40,12 @@ class _File(NamedTuple):
     split: str
 
 
-def hub_source(spec: str) -> Source:
+def hub_source(spec: str, *, with_texts: bool = True) -> Source:
     """Finds the files of a data set and downloads them into the Hub's cache.
 
     Args:
         spec: `USER/NAME[@REVISION][:CONFIG[:SPLIT]]`.
+        with_texts: Whether to download the texts beside the rankings too.
 
     Raises:
         UsageError: There is no such data set, revision, configuration or split.
@@ -53,6 +54,8 @@ def hub_source(spec: str) -> Source:
     named = named_dataset(spec)
     commit, paths = _listed(named)
     chosen = _chosen(named, list(_files(named, commit, paths)))
+    if not with_texts:
+        chosen = [file for file in chosen if file.config not in QUERIES | DOCUMENTS]
     parts = []
     for file in chosen:
         kind = kind_of(file.path)

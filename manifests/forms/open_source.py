@@ -9,12 +9,13 @@ from rankgen.manifests.forms.source import Source
 from rankgen.manifests.storage.hub_runs import HUB_PREFIX, is_hub
 
 
-def open_source(spec: str, unpacked: Path) -> Source:
+def open_source(spec: str, unpacked: Path, *, with_texts: bool = True) -> Source:
     """Returns the files of a source; those of the Hub are downloaded into its cache.
 
     Args:
         spec: A file, a folder, a .zip file, or `hf:USER/NAME[@REVISION][:CONFIG[:SPLIT]]`.
         unpacked: An empty folder for what archives hold.
+        with_texts: Whether to download texts that lie beside rankings on the Hub.
 
     Raises:
         UsageError: There is no such source, or it holds no rankings.
@@ -23,5 +24,5 @@ def open_source(spec: str, unpacked: Path) -> Source:
     if is_hub(spec):
         from rankgen.manifests.forms.hub_source import hub_source
 
-        return hub_source(spec.removeprefix(HUB_PREFIX))
+        return hub_source(spec.removeprefix(HUB_PREFIX), with_texts=with_texts)
     return local_source(Path(spec), unpacked)

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from beir_files import beir_folder
 from hub_data_set import COMMIT, NAME, hub_data_set
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as of_hypothesis
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -380,6 +381,27 @@ def test_a_data_set_on_the_hub_is_imported_at_its_commit(tmp_path: Path) -> None
     assert is_clean(tmp_path / "run")
 
 
+def test_a_collection_takes_the_place_of_texts_beside_the_rankings(tmp_path: Path) -> None:
+    files = {
+        "scores/nq.jsonl": '{"query_id": "q1", "document_ids": ["d1"]}\n',
+        "queries/nq.jsonl": '{"query_id": "q1", "query": "other"}\n',
+        "documents/nq.jsonl": '{"document_id": "d1", "document": "other"}\n',
+    }
+    collection = str(beir_folder(tmp_path / "beir"))
+    with hub_data_set(files, tmp_path / "cache") as hub:
+        values = {"form": "lists", "source": f"hf:{NAME}:scores", "collection": collection}
+        settings = ImportSettings.model_validate({**values, "out": str(tmp_path / "run")})
+        assert import_rankings(settings).losses.other_texts == 0
+        assert not any("queries" in path or "documents" in path for path in hub.asked)
+    for name, text in files.items():
+        (tmp_path / "set" / name).parent.mkdir(parents=True)
+        (tmp_path / "set" / name).write_text(text)
+    done = imported(tmp_path / "local", tmp_path / "set", collection=collection)
+    assert done.losses.other_texts == 0
+    for out in ("run", "local"):
+        assert rows_of(tmp_path / out, "queries") == [{"query_id": "q1", "text": "what is it"}]
+
+
 def test_texts_of_what_was_left_out_are_not_published(tmp_path: Path) -> None:
     rows: list[Row] = [{"query": "q", "document": d, "label": n} for n, d in enumerate("abc")]
     path = written(tmp_path / "pairs.jsonl", rows)
@@ -453,7 +475,7 @@ NAMES = IDS.filter(lambda name: "\0" not in name)
 SCORED = st.dictionaries(NAMES, st.floats(-9, 9, width=32), min_size=1, max_size=4)
 
 
-@settings(max_examples=12)
+@of_hypothesis(max_examples=12)
 @given(st.dictionaries(NAMES, st.tuples(TEXTS, SCORED), min_size=1, max_size=6), st.booleans())
 def test_any_lists_become_a_run_of_the_same_lists(
     lists: dict[str, tuple[str, dict[str, float]]], with_texts: bool
