@@ -40,6 +40,11 @@ def test_mixtures_by_hand() -> None:
     assert scores[0] == pytest.approx(1 / 61 + 1 / 61 + 1 / 64)
 
 
+def test_ties_go_to_the_better_mean_rank() -> None:
+    # Ranks of a: 2, 1, 4; of b: 3, 2, 1: one median, but b is higher on the whole.
+    assert mixed(lists("cabd", "abcd", "bdca"), "median")[0][:2] == ["b", "a"]
+
+
 def test_scores_count_by_their_distance() -> None:
     sure = TeacherList(["a", "b", "c"], [10.0, 0.0, -1.0])
     other = TeacherList(["b", "a", "c"], [0.2, 0.1, 0.0])

@@ -270,3 +270,19 @@ def test_negatives_keep_their_relevant_passage(labels: Path, tmp_path: Path) -> 
     # A part of the part knows it too.
     subsampled(tmp_path / "out", tmp_path / "smaller", "--depth", 2)
     assert sorted(rows_of(tmp_path / "smaller")["q00"]["retrieval_positions"]) == [1, 2, 9]
+
+
+def test_parts_are_made_from_store_to_store(labels: Path, s3_bucket: str) -> None:
+    part, smaller = f"{s3_bucket}/part", f"{s3_bucket}/smaller"
+    for source, out, words in (
+        (labels, part, ["--queries", 6]),
+        (part, smaller, ["--depth", 3, "--shards", 2]),
+    ):
+        done = command("subsample", source, "--out", out, "--json", *words)
+        assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["passages"] == 6 * 3
+    checked = command("verify", "--full", "--json", smaller)
+    assert checked.exit_code == 0, checked.output
+    assert json.loads(checked.stdout)["problems"] == []
+    again = command("subsample", part, "--out", smaller, "--depth", 3, "--shards", 2)
+    assert "2 shards (2 from before)" in again.stdout
