@@ -11,15 +11,20 @@ from rankgen.generator.jobs.import_settings import ImportSettings
 from rankgen.generator.jobs.import_texts import drop_missing, find_texts, refuse_missing
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.forms.accounting import Losses, Tally
-from rankgen.manifests.forms.beside import divided
-from rankgen.manifests.forms.collecting import Collected, collected, doc_ids_of, query_ids_of
+from rankgen.manifests.forms.collected.collecting import (
+    Collected,
+    collected,
+    doc_ids_of,
+    query_ids_of,
+)
+from rankgen.manifests.forms.collected.found_lists import FoundLists, tied_scores
+from rankgen.manifests.forms.collected.found_texts import FoundTexts, documents_in, queries_in
+from rankgen.manifests.forms.collected.gathering import OrderRule
 from rankgen.manifests.forms.detect import Found, find_form
-from rankgen.manifests.forms.found_lists import FoundLists, tied_scores
-from rankgen.manifests.forms.found_texts import FoundTexts, documents_in, queries_in
-from rankgen.manifests.forms.gathering import OrderRule
-from rankgen.manifests.forms.open_source import open_source
 from rankgen.manifests.forms.registry import AUTO, preset_of
-from rankgen.manifests.forms.source import Source
+from rankgen.manifests.forms.sources.base import Source
+from rankgen.manifests.forms.sources.beside import divided
+from rankgen.manifests.forms.sources.opening import open_source
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run.query_table import QueryTable
 from rankgen.retrieval.collections.open_collection import open_collection

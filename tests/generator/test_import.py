@@ -25,7 +25,7 @@ from rankgen.generator.jobs.import_rows import ranking_rows, validate_imported
 from rankgen.generator.jobs.import_run import ImportSummary, import_rankings
 from rankgen.generator.jobs.import_settings import ImportSettings
 from rankgen.manifests.errors import IntegrityProblem, UsageError
-from rankgen.manifests.forms.found_lists import FOUND
+from rankgen.manifests.forms.collected.found_lists import FOUND
 from rankgen.manifests.run.ledger import Ledger
 from rankgen.manifests.run.provenance import read_predicate
 from rankgen.manifests.run.run_directory import RunDirectory

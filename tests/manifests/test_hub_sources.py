@@ -10,8 +10,8 @@ from hub_data_set import COMMIT, NAME, HubDataSet, hub_data_set
 from offline_hub import without_network
 
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
-from rankgen.manifests.forms.hub_source import _matches, hub_source, named_dataset
-from rankgen.manifests.forms.rows import read_rows
+from rankgen.manifests.forms.files.rows import read_rows
+from rankgen.manifests.forms.sources.hub import _matches, hub_source, named_dataset
 
 CARD = """---
 configs:
