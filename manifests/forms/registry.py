@@ -10,7 +10,7 @@ from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.forms.shape import Preset, Shape, ShapeName
 
 AUTO = "auto"
-# Shape -> the module beside this one whose `SHAPE` reads it; detection asks them in this order.
+# Shape -> the module in `shapes` whose `SHAPE` reads it; detection asks them in this order.
 SHAPES: Mapping[ShapeName, str] = {
     "trec-run": "trec_run",
     "prompts": "prompts",
@@ -23,19 +23,24 @@ FORMS: Mapping[str, Preset] = {
     "trec-run": Preset("trec-run", "six columns: query_id Q0 doc_id rank score tag"),
     "scored-rows": Preset("scored-rows", "one scored document a row: query_id, doc_id, score"),
     "lists": Preset("lists", "one list a row: query_id, doc_ids, and labels or scores"),
-    "pos-neg": Preset("pos-neg", "a query with positive and negative passages a row", "label"),
+    "pos-neg": Preset("pos-neg", "a query with positive and negative passages a row", "logit"),
     "prompts": Preset("prompts", "a listwise prompt and the order that answers it"),
     "fullrank": Preset("lists", "qid, initial_list, final_list"),
     "reasonrank": Preset("lists", "qid, initial_list, final_list, reasoning"),
     "rank-llm": Preset("lists", "requests or results of rank_llm: query, candidates"),
     "lightonai": Preset("lists", "scores, queries and documents of the reranked sets", "logit"),
-    "sentence-transformers": Preset("lists", "query_id, doc_ids[, labels] (labeled-list)", "label"),
+    "sentence-transformers": Preset(
+        "lists", "query_id, doc_ids[, labels] of its MS MARCO", "label"
+    ),
+    "labeled-list": Preset("lists", "query, docs, labels: texts without ids", "label"),
     "rank-distillm": Preset("scored-rows", "qid, docno, score of Rank-DistiLLM 2025"),
     "rank-distillm-2024": Preset("trec-run", "the runs of Rank-DistiLLM 2024"),
     "bert-ensemble-mse": Preset("scored-rows", "query_id, passage_id, score", "logit"),
+    "lightning-ir": Preset("scored-rows", "query_id, doc_id, rank, score[, query, text]"),
+    "pairs": Preset("scored-rows", "query, passage, label: texts without ids", "logit"),
     "ettin": Preset("scored-rows", "query, document, label: texts without ids", "logit"),
-    "tevatron": Preset("pos-neg", "positive_passages, negative_passages", "label"),
-    "rlhn": Preset("pos-neg", "Tevatron's columns as RLHN has them", "label"),
+    "tevatron": Preset("pos-neg", "positive_passages, negative_passages", "logit"),
+    "rlhn": Preset("pos-neg", "Tevatron's columns as RLHN has them", "logit"),
     "bge": Preset("pos-neg", "query, pos, neg[, pos_scores, neg_scores]", "logit"),
     "rank-llm-training": Preset("prompts", "conversations or messages of RankZephyr's training"),
     "rankgpt": Preset("prompts", "retrieved_passages, and answers in a file beside them"),
@@ -56,5 +61,5 @@ def preset_of(form: str) -> Preset:
 
 def shape_of(name: ShapeName) -> Shape:
     """Imports a shape."""
-    module = importlib.import_module(f"rankgen.manifests.forms.{SHAPES[name]}")
+    module = importlib.import_module(f"rankgen.manifests.forms.shapes.{SHAPES[name]}")
     return cast(Shape, module.SHAPE)
