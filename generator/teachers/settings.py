@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import PositiveInt
 
-from rankgen.generator.answers.first_token import MOST_ALTERNATIVES
-from rankgen.generator.answers.formats import BRACKETS, MOST_LETTERS
+from rankgen.generator.answers.formats import BRACKETS
 from rankgen.generator.answers.permutation import ANSWER_RULES, LEAST_NAMED
 from rankgen.generator.engines.engine_args import refuse_taken_arguments
 from rankgen.generator.engines.prices import PriceSettings, check_prices
@@ -24,6 +23,12 @@ from rankgen.generator.prompts.sources import frozen_prompt, prompt_of
 from rankgen.generator.strategies.windows import check_window
 from rankgen.generator.teachers.asking import AnswerSettings, WindowSettings
 from rankgen.generator.teachers.presets import TeacherPreset, split_teacher, teachers_in_words
+from rankgen.generator.teachers.setting_checks import (
+    check_adapter,
+    check_model,
+    check_prompt,
+    refuse_listwise_settings,
+)
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.options import Option
 from rankgen.manifests.storage.digest import canonical_json
@@ -123,11 +128,17 @@ class LabelSettings(
             raise UsageError(f"the teacher '{preset.name}' has no use for --order", "leave it out")
         if preset.kind == "listwise":
             filled |= _listwise(self, preset)
-            _check_prompt(prompt_of(str(filled["prompt"])), self, preset, window or 0)
+            check_prompt(
+                prompt_of(str(filled["prompt"])),
+                self,
+                preset,
+                window or 0,
+                is_served=self.is_served,
+            )
         else:
-            _refuse_listwise_settings(self)
+            refuse_listwise_settings(self, self.teacher)
             if preset.kind == "pointwise":
-                _check_model(self.model)
+                check_model(self.model)
             filled |= {"model": self.model or preset.model, "concurrency": self.concurrency or 1}
         return self.model_copy(update=filled)
 
@@ -189,7 +200,7 @@ def _listwise(asked: LabelSettings, preset: TeacherPreset) -> dict[str, object]:
     if engine != "vllm" and asked.engine_args:
         raise UsageError("--engine-arg belongs to vLLM, not to a server", "leave it out")
     if asked.lora is not None:
-        _check_adapter(engine, asked.lora)
+        check_adapter(engine, asked.lora)
     refuse_taken_arguments(asked.engine_args)
     api = asked.api or ("chat" if engine == "openai" else None)
     ids_only_for_counting = engine == "openai" and speaks_chat(api)
@@ -213,86 +224,3 @@ def _concurrency(engine: str, api: str | None) -> int:
     if engine == "vllm":
         return 256
     return 2000 if api == "batch" else 32
-
-
-def _check_prompt(
-    prompt: ListwisePrompt, asked: LabelSettings, preset: TeacherPreset, window: int
-) -> None:
-    """Refuses what contradicts a prompt's answers: the teacher's length, or too many passages."""
-    another = "--teacher listwise --model ID"
-    if preset.first_token:
-        _check_first_token(prompt, asked, window)
-    if preset.exact_output and prompt.form is not BRACKETS:
-        raise UsageError(
-            f"the prompt '{prompt.name}' asks for {prompt.form.sample}, but the teacher "
-            f"'{preset.name}' answers {BRACKETS.sample}",
-            another,
-        )
-    if preset.exact_output and asked.thinking_tokens is not None:
-        raise UsageError(f"the teacher '{preset.name}' does not think", another)
-    if prompt.form.uses_letters and window > MOST_LETTERS:
-        raise UsageError(
-            f"the prompt '{prompt.name}' has letters for {MOST_LETTERS} passages, not for {window}",
-            f"--window {MOST_LETTERS}",
-        )
-
-
-def _check_first_token(prompt: ListwisePrompt, asked: LabelSettings, window: int) -> None:
-    who = f"the teacher '{asked.teacher}'"
-    if not asked.is_served:
-        raise UsageError(f"{who} needs a server", "--base-url http://localhost:8000/v1")
-    if not prompt.form.uses_letters:
-        raise UsageError(
-            f"{who} needs a prompt with letters, which '{prompt.name}' is not", "leave --prompt out"
-        )
-    if window > MOST_ALTERNATIVES:
-        raise UsageError(
-            f"{who} orders at most {MOST_ALTERNATIVES} passages in a call, as servers give the "
-            f"probabilities of {MOST_ALTERNATIVES} tokens",
-            f"--window {MOST_ALTERNATIVES}",
-        )
-    for name in ("max_output_tokens", "thinking_tokens"):
-        if getattr(asked, name) is not None:
-            option = "--" + name.replace("_", "-")
-            raise UsageError(f"{who} has no use for {option}", f"leave {option} out")
-
-
-def _check_model(model: str | None) -> None:
-    if model is None:
-        raise UsageError("the teacher 'pointwise' needs a model", "--model ID")
-    if model.startswith(("/", ".", "~")) and not Path(model).is_dir():
-        raise UsageError(f"there is no model folder {model}", "check --model")
-
-
-def _check_adapter(engine: str, folder: str) -> None:
-    if engine != "vllm":
-        raise UsageError("--lora belongs to vLLM, not to a server", "leave it out")
-    if not (Path(folder) / "adapter_config.json").is_file():
-        raise UsageError(
-            f"{folder} is not a folder with a LoRA adapter (it has no adapter_config.json)",
-            "name the folder of the adapter by --lora",
-        )
-
-
-def _refuse_listwise_settings(asked: LabelSettings) -> None:
-    given = [
-        name
-        for name in (
-            "engine",
-            "base_url",
-            "api",
-            "prompt",
-            "max_output_tokens",
-            "thinking_tokens",
-            "min_named",
-            "lora",
-        )
-        if getattr(asked, name) is not None
-    ]
-    if asked.engine_args:
-        given.append("engine_arg")
-    if given:
-        option = "--" + given[0].replace("_", "-")
-        raise UsageError(
-            f"the teacher '{asked.teacher}' has no use for {option}", f"leave {option} out"
-        )
