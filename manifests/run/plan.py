@@ -208,8 +208,9 @@ def _text(plan: Plan) -> bytes:
 
 def holds_no_work(run: RunDirectory) -> bool:
     """Tells whether a run has a plan but no work yet, as when a model could not be loaded."""
-    begun = (run.commits.glob("*.json"), run.journal.glob("*/*.jsonl"), run.batches.glob("*.jsonl"))
-    return not any(any(files) for files in begun)
+    if any(run.batches.glob("*.jsonl")):
+        return False  # Paid for, though nothing is journalled yet.
+    return not any(run.commits.glob("*.json")) and not any(run.journal.glob("*/*.jsonl"))
 
 
 def _short(value: JsonValue) -> str:

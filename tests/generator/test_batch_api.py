@@ -23,6 +23,7 @@ from rankgen.generator.engines.till import Till
 from rankgen.generator.jobs.label_cost import asked_so_far
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.run.plan import holds_no_work
 from rankgen.manifests.run.run_directory import RunDirectory
 
 pytest.importorskip("openai")
@@ -284,6 +285,14 @@ def test_a_run_killed_before_it_knows_the_batch_finds_it_by_its_name(tmp_path: P
         assert server.lists == 1
         assert orders(shard.run) == direct_orders(tmp_path)
         assert all_paid_once(server)
+
+
+def test_a_run_whose_batch_is_out_holds_work(tmp_path: Path) -> None:
+    """In an object store the journal begins with its first line, after the batch is paid for."""
+    run = RunDirectory(tmp_path)
+    assert holds_no_work(run)
+    BatchFolder(run.batches).add(b'{"custom_id": "a"}\n')
+    assert not holds_no_work(run)
 
 
 def test_a_batch_stays_below_the_cap(tmp_path: Path) -> None:
