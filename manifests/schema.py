@@ -11,7 +11,7 @@ from functools import partial
 
 import pyarrow as pa
 
-SCHEMA_VERSION, SCHEMA_MINOR_VERSION = 1, 2
+SCHEMA_VERSION, SCHEMA_MINOR_VERSION = 1, 3
 NOT_RETRIEVED = 0
 
 
@@ -60,10 +60,12 @@ WINDOWS = pa.schema(
         _required("pass_index", pa.int32()),
         # Order of the windows within the query, from 0.
         _required("window_index", pa.int32()),
-        # The span [start, end) of the query's current list that this call was to order.
+        # The span [start, end) of the query's current list that this call was to order; the
+        # smallest one that holds the places of `shown` where that is not null.
         _required("start", pa.int32()),
         _required("end", pa.int32()),
-        # permutation[i] = position within the span, before the call, of the passage now at i.
+        # permutation[i] = position among the passages shown of the one that the teacher put at i:
+        # within the span, before the call, of the passage now at i.
         # Null where the call failed and so ordered nothing.
         pa.field("permutation", pa.list_(pa.int16())),
         # ok | repaired | truncated (how a usable answer was read) | malformed | error. A policy may
@@ -87,6 +89,13 @@ WINDOWS = pa.schema(
         # How many of the window's passages and the query were shortened so that the prompt fits
         # the context; null where the teacher has no prompt, or none could be written.
         pa.field("cut", pa.int16()),
+        # This column and the next were added in 1.3; see `rankgen.manifests.replay`. The places of
+        # the current list, from 0, of the passages shown, in the order shown; null where that is
+        # the span. A call that has them moves nothing by itself.
+        pa.field("shown", pa.list_(pa.int16())),
+        # What a strategy then made of the whole list: reordered[i] = position before of the passage
+        # then at i; null where nothing else moved.
+        pa.field("reordered", pa.list_(pa.int16())),
     ]
 )
 

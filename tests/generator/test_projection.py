@@ -17,6 +17,7 @@ from rankgen.generator.jobs.projection import (
     summed_calls,
 )
 from rankgen.generator.strategies.windows import spans
+from rankgen.manifests.replay import after_call, described
 from rankgen.manifests.storage.digest import sha256_of_lines
 from rankgen.students.training.evidence import IMPLIED, SEEN, UNSEEN, Window, pair_levels
 
@@ -58,6 +59,30 @@ def labelled(draw: st.DrawFn) -> tuple[int, list[Call], set[int]]:
     return size, calls, kept
 
 
+@st.composite
+def labelled_otherwise(draw: st.DrawFn) -> tuple[int, list[Call], set[int]]:
+    """Draws calls that show any places, and after which a strategy puts the list in any order."""
+    size = draw(st.integers(1, 9))
+    random = draw(st.randoms(use_true_random=False))
+    order, calls = list(range(size)), list[Call]()
+    # Every passage is shown at least once.
+    shows = [random.sample(order, random.randint(1, size)) for _ in range(random.randint(0, 4))]
+    for held in [order, *shows]:
+        permutation = random.sample(range(len(held)), len(held))
+        after = random.choice([order, random.sample(order, size)])
+        start, end, shown, moved = described(order, held, permutation, after)
+        named = random.randint(0, len(held))
+        permutation[named:] = sorted(permutation[named:])
+        if (shown, moved) == (None, None):
+            after = after_call(order, start, end, permutation)
+        if random.random() < 0.3:
+            calls.append(call(start, None, end - start, shown=shown, reordered=None))
+        more = {"shown": shown, "reordered": moved, "missing": len(held) - named}
+        calls.append(call(start, permutation, end - start, **more))
+        order = after
+    return size, calls, draw(st.sets(st.integers(0, size - 1), min_size=1))
+
+
 def answered(calls: list[Call]) -> Any:
     return [one for one in calls if one["permutation"] is not None]
 
@@ -69,6 +94,8 @@ def levels(size: int, calls: list[Call]) -> Any:
             one["end"],
             np.array(one["permutation"], dtype=np.int16),
             len(one["permutation"]) - one["missing"],
+            one.get("shown"),
+            one.get("reordered"),
         )
         for one in answered(calls)
     ]
@@ -76,7 +103,7 @@ def levels(size: int, calls: list[Call]) -> Any:
 
 
 @settings(max_examples=300)
-@given(labelled())
+@given(st.one_of(labelled(), labelled_otherwise()))
 def test_cut_windows_lead_to_the_cut_ranking_and_show_the_same_pairs(
     drawn: tuple[int, list[Call], set[int]],
 ) -> None:
