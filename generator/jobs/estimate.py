@@ -144,8 +144,8 @@ def _tokens(
     """Returns prompt tokens, output tokens and calls of the sampled queries.
 
     The windows do not follow a teacher's answers: which passages share a window changes the sum
-    only if a prompt must be cut. A query whose prompt does not fit counts up to that window; the run would
-    quarantine it.
+    only if a prompt must be cut. A query whose prompt does not fit counts up to that window; the
+    run would quarantine it.
 
     Raises:
         UsageError: No sampled prompt fits the context.
