@@ -77,15 +77,20 @@ def main() -> None:
     if sys.argv[1:2] and sys.argv[1] in WAYS:
         print(json.dumps(measure(sys.argv[1], Path(sys.argv[2]))))
         return
-    rows, rounds = (int(sys.argv[1:2][0]) if sys.argv[1:] else 10_000_000), 3
-    if sys.argv[2:]:
-        rounds = int(sys.argv[2])
+    if sys.argv[1:2] == ["write"]:
+        write_rows(Path(sys.argv[2]), int(sys.argv[3]), shuffled=sys.argv[4] == "shuffled")
+        return
+    rows = int(sys.argv[1]) if sys.argv[1:] else 10_000_000
+    rounds = int(sys.argv[2]) if sys.argv[2:] else 3
     orders: dict[str, dict[str, dict[str, float]]] = {}
     for order in ("shuffled", "grouped"):
         found: dict[str, list[dict[str, float]]] = defaultdict(list)
         with tempfile.TemporaryDirectory() as root:
             path = Path(root) / "scored.parquet"
-            write_rows(path, rows, shuffled=order == "shuffled")
+            # A process begins with the peak of the one that started it: this one stays small.
+            subprocess.run(
+                [sys.executable, __file__, "write", str(path), str(rows), order], check=True
+            )
             for _ in range(rounds):
                 for way in WAYS:
                     command = [sys.executable, __file__, way, str(path)]

@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 
 Part = TypeVar("Part", bound="Settings")
 RUN_METAVAR = "FOLDER|s3://…"
+SOURCE_METAVAR = "FOLDER|s3://…|hf:USER/NAME"
 
 
 class Settings(BaseModel):

@@ -1,5 +1,7 @@
 """Arrow schemas of every table that a run publishes, and their row group sizes.
 
+What each column means is in `column_meanings`.
+
 Adding a column or making one nullable is a new minor version: shards of earlier minor versions are
 read as if they held nulls there (`shard`). Any other change is a new version, which is part
 of every plan: a run is finished in the version it was begun in.
@@ -20,7 +22,6 @@ _required = partial(pa.field, nullable=False)
 CANDIDATES = pa.schema(
     [
         _required("query_id", pa.string()),
-        # First-stage order, best first: rank = position + 1.
         _required("doc_ids", pa.list_(pa.string())),
         # float64, so that the scores of a run file keep exactly the ties they have.
         _required("retrieval_scores", pa.list_(pa.float64())),
@@ -31,23 +32,17 @@ CANDIDATES = pa.schema(
 RANKINGS = pa.schema(
     [
         _required("query_id", pa.string()),
-        # Teacher order, best first: rank = position + 1; a permutation of the candidates.
         _required("doc_ids", pa.list_(pa.string())),
-        # 1-based first-stage position and first-stage score of each document, aligned with
-        # doc_ids; NOT_RETRIEVED and 0.0 for a relevant passage that `rankgen negatives` added.
+        # NOT_RETRIEVED and 0.0 for a relevant passage that `rankgen negatives` added.
         _required("retrieval_positions", pa.list_(pa.int32())),
         _required("retrieval_scores", pa.list_(pa.float64())),
-        # "complete", or "degraded" when at least one window was repaired.
         _required("status", pa.string()),
-        # The windows that led to this order, and how many of their answers were repaired.
         _required("windows", pa.int32()),
         _required("repaired_windows", pa.int32()),
-        # Over all calls for the query, including failed ones.
         _required("prompt_tokens", pa.int64()),
         _required("output_tokens", pa.int64()),
         _required("candidates_sha256", pa.string()),
-        # What the teacher thinks of each document, aligned with doc_ids, higher is better; the
-        # manifest says in which unit. Null where it gave an order alone. Added in 1.2.
+        # The manifest says in which unit (`teacher_scores`). Added in 1.2.
         pa.field("teacher_scores", pa.list_(pa.float32())),
     ]
 )
@@ -58,43 +53,26 @@ WINDOWS = pa.schema(
     [
         _required("query_id", pa.string()),
         _required("pass_index", pa.int32()),
-        # Order of the windows within the query, from 0.
         _required("window_index", pa.int32()),
-        # The span [start, end) of the query's current list that this call was to order; the
-        # smallest one that holds the places of `shown` where that is not null.
         _required("start", pa.int32()),
         _required("end", pa.int32()),
-        # permutation[i] = position among the passages shown of the one that the teacher put at i:
-        # within the span, before the call, of the passage now at i.
-        # Null where the call failed and so ordered nothing.
         pa.field("permutation", pa.list_(pa.int16())),
-        # ok | repaired | truncated (how a usable answer was read) | malformed | error. A policy may
-        # refuse a repaired or truncated answer, which then has no permutation; nor has an answer
-        # that was cut within its thought.
+        # A policy may refuse a repaired or truncated answer, which then has no permutation; nor has
+        # an answer that was cut within its thought.
         _required("outcome", pa.string()),
-        # 0 where the call failed.
         _required("duplicates", pa.int16()),
         _required("missing", pa.int16()),
         _required("out_of_range", pa.int16()),
         _required("prompt_tokens", pa.int32()),
         _required("output_tokens", pa.int32()),
-        # Kept only where the outcome is not "ok".
         pa.field("output_text", pa.string()),
-        # This column and those below were added in 1.1 and are null in earlier rows. The number of
-        # the call for its window, from 1: failed calls in the order they were made, then the one
-        # that ordered the window.
+        # This column and those below were added in 1.1 and are null in earlier rows. Failed calls
+        # are numbered in the order they were made, then the one that ordered the window.
         pa.field("attempt", pa.int32()),
-        # Why the call failed, in one line; null where it did not.
         pa.field("reason", pa.string()),
-        # How many of the window's passages and the query were shortened so that the prompt fits
-        # the context; null where the teacher has no prompt, or none could be written.
         pa.field("cut", pa.int16()),
-        # This column and the next were added in 1.3; see `rankgen.manifests.replay`. The places of
-        # the current list, from 0, of the passages shown, in the order shown; null where that is
-        # the span. A call that has them moves nothing by itself.
+        # This column and the next were added in 1.3; see `rankgen.manifests.replay`.
         pa.field("shown", pa.list_(pa.int16())),
-        # What a strategy then made of the whole list: reordered[i] = position before of the passage
-        # then at i; null where nothing else moved.
         pa.field("reordered", pa.list_(pa.int16())),
     ]
 )

@@ -12,7 +12,7 @@ from pydantic import BaseModel, JsonValue
 FACT = "teacher_scores"
 Unit = Literal["logit", "probability", "cosine", "run score", "label"]
 # The largest number of 32 bits: the column has no room for more.
-LARGEST_SCORE = 3.4028234e38
+LARGEST_SCORE = 3.4028234663852886e38
 
 
 class TeacherScores(BaseModel, frozen=True, extra="forbid"):

@@ -126,23 +126,25 @@ def _cell(cell: Cell, tokens_per_pair: float, rate: float) -> CellForecast:
     of_list = min(mean, settings.depth or math.inf, settings.sample_size or math.inf)
     pairs = round(steps * settings.queries_per_step * of_list)
     validated = _validation_pairs(cell) * (steps // settings.validate_every + 1)
-    scored = validated + sum(
+    evaluated = sum(
         _pairs(RunDirectory(evaluation.candidates), evaluation.depth)
         for evaluation in cell.evaluations.values()
         if evaluation.candidates is not None
     )
     state = _state(cell)
     tokens = round(pairs * tokens_per_pair)
-    left = tokens + scored * tokens_per_pair / SCORING_SPEED
-    limit = settings.max_minutes
-    seconds = left / rate if limit is None else min(left / rate, 60 * limit)
+    trained = (tokens + validated * tokens_per_pair / SCORING_SPEED) / rate
+    if settings.max_minutes is not None:
+        trained = min(trained, 60 * settings.max_minutes)
+    seconds = evaluated * tokens_per_pair / SCORING_SPEED / rate
+    seconds += 0.0 if state == "trained" else trained
     return CellForecast(
         name=cell.name,
         lists=lists,
         passages=size.passages,
         steps=steps,
         pairs=pairs,
-        scored=scored,
+        scored=validated + evaluated,
         tokens=tokens,
         seconds=0.0 if state == "done" else seconds,
         state=state,

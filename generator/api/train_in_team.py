@@ -11,6 +11,7 @@ from pathlib import Path
 from rankgen.generator.shards.team import run_in_team
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.progress import Progress, progress
+from rankgen.manifests.storage.hub_runs import is_hub
 from rankgen.retrieval.collections.judgements import is_catalogued
 from rankgen.students.model.cross_encoder import BUNDLED_BACKBONE
 from rankgen.students.training.metrics_log import metrics_path
@@ -18,7 +19,7 @@ from rankgen.students.training.settings import TrainSettings
 from rankgen.students.training.student_folder import finished_summary
 from rankgen.students.training.summary import TrainSummary
 from rankgen.students.training.train import train_student
-from rankgen.students.training.training_facts import with_pinned_backbone
+from rankgen.students.training.training_facts import with_pinned_backbone, with_pinned_data
 
 _LOOK_SECONDS = 1.0
 
@@ -66,15 +67,15 @@ class _Training:
 
 
 def _anchored(settings: TrainSettings) -> TrainSettings:
-    """Returns the settings with absolute paths and a commit of the backbone.
+    """Returns the settings with absolute paths and commits of what comes from the Hub.
 
     Workers stand in other folders, and start at other moments.
     """
-    settings = with_pinned_backbone(settings)
-    paths = {"out": settings.out.absolute(), "rankings": settings.rankings.absolute()}
-    for name in ("validation", "validation_qrels"):
+    settings = with_pinned_data(with_pinned_backbone(settings))
+    paths = {"out": settings.out.absolute()}
+    for name in ("rankings", "validation", "validation_qrels"):
         path = getattr(settings, name)
-        if path is not None and not is_catalogued(path):
+        if path is not None and not is_catalogued(path) and not is_hub(path):
             paths[name] = path.absolute()
     backbone = Path(settings.backbone)
     # The packaged one is not a folder of that name, such as the run's own.

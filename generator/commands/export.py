@@ -21,11 +21,11 @@ def export(settings: ExportSettings, printing: Printing) -> None:
         text += "\n" + ", ".join(told)
     if done.quarantined:
         text += (
-            f"\nnote: {done.quarantined:,} queries of the run are not in the file, because they "
-            f"failed; rankgen status {settings.run} names them"
+            f"\nnote: not in the file, because they failed: {done.quarantined:,} of the run's "
+            f"queries; rankgen status {settings.run} names them"
         )
     if done.queries_left:
-        text += f"\nnote: {done.queries_left:,} queries of the run are not done yet"
+        text += f"\nnote: not done yet: {done.queries_left:,} of the run's queries"
     values = {
         "out": str(done.out),
         "form": settings.form,

@@ -14,7 +14,7 @@ ASSUMED_TOKENS_PER_SECOND = 30_000.0
 RunFolder = Annotated[
     str,
     Option(
-        "Folder of a retrieve, negatives, label, subsample or rerank run.",
+        "Folder of a retrieve, negatives, label, import, subsample or rerank run.",
         metavar=RUN_METAVAR,
         is_argument=True,
     ),

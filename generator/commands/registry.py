@@ -75,6 +75,10 @@ COMMANDS = {
     "verify": Command(
         "Check that a run holds exactly what was committed; exit code 5 if it does not."
     ),
+    "publish": Command(
+        "Make a data set of a run for others: Parquet files, a card and checksums, in a folder, "
+        "on S3 or on the Hugging Face Hub."
+    ),
 }
 STEPS = tuple(name for name, entry in COMMANDS.items() if entry.is_step)
 

@@ -11,7 +11,7 @@ from pydantic import PositiveInt
 from rankgen.generator.commands.options import Metrics, Printing
 from rankgen.generator.commands.reporting import say
 from rankgen.generator.jobs.job_settings import JobSettings
-from rankgen.manifests.options import RUN_METAVAR, Option
+from rankgen.manifests.options import SOURCE_METAVAR, Option
 from rankgen.manifests.storage.run_path import RunPath
 from rankgen.students.hardware_settings import HardwareSettings
 from rankgen.students.reranking.strict_order import TiePolicy
@@ -22,7 +22,7 @@ class RerankSettings(JobSettings, HardwareSettings):
 
     student: Annotated[str, Option("A cross-encoder.", metavar="FOLDER|ID")]
     candidates: Annotated[
-        RunPath, Option("Folder of a retrieve or rerank run.", metavar=RUN_METAVAR)
+        RunPath, Option("Folder of a retrieve or rerank run.", metavar=SOURCE_METAVAR)
     ]
     depth: Annotated[
         PositiveInt | None,

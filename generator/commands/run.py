@@ -90,11 +90,13 @@ def run_recipe(
 def describe_recipe(
     named: str, overrides: Sequence[str], out: Path | None, ray_address: str | None = None
 ) -> None:
-    """Checks every step's settings and prints them, with the cost of labelling where known."""
+    """Checks every step's settings and prints them, with what they cost where that is known."""
+    from rankgen.generator.commands.step_costs import StepCosts
     from rankgen.manifests.recipes.recipe import load_recipe
 
     recipe = load_recipe(named, STEPS, overrides, out)
     print(f"{recipe.name}: {recipe.about}\nout: {recipe.out}")
+    costs = StepCosts()
     for number, step in enumerate(recipe.steps, start=1):
         print(_heading(recipe, step, number))
         settings = _settings(recipe, step, ray_address)
@@ -103,12 +105,17 @@ def describe_recipe(
         if isinstance(settings, RetrieveOptions):
             settings.settings()
             describe_retrieve(settings)
+        cost = costs.of(settings)
         if isinstance(settings, LabelOptions):
             settings.settings().teacher.resolved()
             if (settings.candidates / "manifest.json").exists():
                 forecast_label(settings, Forecast(), Printing())
-            else:
-                print("    cost: known once its candidates are there; repeat --dry-run then")
+                continue
+            cost = cost or "known once its candidates are there; repeat --dry-run then"
+        if cost is not None:
+            print(f"    cost: {cost}")
+    if (total := costs.total()) is not None:
+        print(total)
 
 
 def _settings(recipe: Recipe, step: Step, ray_address: str | None) -> Settings:

@@ -1,8 +1,8 @@
-"""`rankgen verify`: checks a run against its ledger."""
+"""`rankgen verify`: checks a run against its ledger, or a published one against its checksums."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import PositiveInt
@@ -11,7 +11,11 @@ from rankgen.generator.commands.options import Printing, RunFolder
 from rankgen.generator.commands.reporting import say
 from rankgen.generator.jobs.job_settings import ClusterSettings
 from rankgen.generator.jobs.kinds import KINDS
+from rankgen.manifests.errors import UsageError
 from rankgen.manifests.options import Option
+
+if TYPE_CHECKING:
+    from rankgen.manifests.run.run_directory import RunDirectory
 
 
 class VerifySettings(ClusterSettings):
@@ -27,11 +31,15 @@ class VerifySettings(ClusterSettings):
 
 def verify(settings: VerifySettings, printing: Printing) -> None:
     """Checks a run against its ledger."""
+    from rankgen.manifests.publishing.check import is_published
     from rankgen.manifests.run.plan import read_plan
     from rankgen.manifests.run.run_directory import RunDirectory
     from rankgen.manifests.run.verify import verify_run
 
     directory = RunDirectory(settings.run)
+    if is_published(directory):
+        _verify_published(directory, settings, printing)
+        return
     kind = KINDS[read_plan(directory).kind]
     found = verify_run(directory, kind.validate() if settings.full else None)
     shards = f"{found.shards} of {found.plan.shards} shards"
@@ -67,3 +75,21 @@ def verify(settings: VerifySettings, printing: Printing) -> None:
         raise typer.Exit(5)
     if not found.is_finished:
         raise typer.Exit(4)
+
+
+def _verify_published(
+    directory: RunDirectory, settings: VerifySettings, printing: Printing
+) -> None:
+    from rankgen.manifests.publishing.check import check_published
+
+    if settings.relabel is not None:
+        raise UsageError(
+            f"{settings.run} is a published data set, which has no teacher to label again with",
+            "omit --relabel, or name the run that it was made from",
+        )
+    found = check_published(directory, reads_rows=settings.full)
+    lines = [f"{settings.run}: published, {found.files} files, {len(found.problems)} problems"]
+    values: dict[str, object] = {"files": found.files, "problems": list(found.problems)}
+    say("\n".join([*lines, *found.problems]), values, printing)
+    if found.problems:
+        raise typer.Exit(5)

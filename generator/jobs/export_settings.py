@@ -10,8 +10,8 @@ from rankgen.generator.prompts.training_rows import PromptsFrom
 from rankgen.manifests.forms.run_lists import OrderFrom
 from rankgen.manifests.forms.writer import ChatLayout, ScoresFrom
 from rankgen.manifests.forms.writers import WRITERS
-from rankgen.manifests.options import RUN_METAVAR, Option, Settings
-from rankgen.manifests.storage.run_path import RunPath
+from rankgen.manifests.options import SOURCE_METAVAR, Option, Settings
+from rankgen.manifests.storage.run_path import NewRunPath, RunPath
 
 
 class _Lists(Settings):
@@ -97,13 +97,14 @@ class ExportSettings(_Rows):
     ]
     run: Annotated[
         RunPath,
-        Option("Folder of any run of rankgen.", metavar=RUN_METAVAR, is_argument=True),
+        Option("Folder of any run of rankgen.", metavar=SOURCE_METAVAR, is_argument=True),
     ]
     out: Annotated[
-        RunPath,
+        NewRunPath,
         Option(
             "File to write; the suffix says how: .jsonl, .json, .parquet, or .run and .txt for "
-            "trec-run; all but .parquet also with .gz or .zst.",
+            "trec-run; all but .parquet also with .gz or .zst. Parquet keeps ids as texts in "
+            "every library; of JSON pandas reads 007 as 7.",
             metavar="FILE|s3://…",
         ),
     ]

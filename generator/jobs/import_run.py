@@ -7,33 +7,25 @@ again, and commits the shards that are missing.
 from __future__ import annotations
 
 import tempfile
-import time
-import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
 
+import pyarrow as pa
 from pydantic import JsonValue
 
 from rankgen.generator.jobs.import_rows import import_counts, ranking_rows, validate_imported
 from rankgen.generator.jobs.import_settings import ImportSettings
 from rankgen.generator.jobs.import_source import Imported, read_source
 from rankgen.generator.jobs.kinds import KINDS
-from rankgen.generator.shards.drivers import LEFT, STARTED, other_driver
-from rankgen.generator.shards.events import EventLog
+from rankgen.generator.shards.in_process import InProcessJob, run_in_process
 from rankgen.manifests.forms.accounting import Losses
-from rankgen.manifests.progress import progress
-from rankgen.manifests.run.commit_record import Attempt
-from rankgen.manifests.run.ledger import Ledger
-from rankgen.manifests.run.plan import Plan, open_plan, refuse_foreign_folder
-from rankgen.manifests.run.provenance import is_told, total_counts, write_manifest
+from rankgen.manifests.run.plan import Plan, refuse_foreign_folder
 from rankgen.manifests.run.query_table import shard_bounds
 from rankgen.manifests.run.run_directory import RunDirectory
-from rankgen.manifests.run.store_probe import probed_store
 from rankgen.manifests.run.texts import write_queries, write_sorted_documents
-from rankgen.manifests.storage.atomic import whole_file
 from rankgen.manifests.storage.digest import sha256_of_lines
-from rankgen.manifests.storage.shard import write_shard
 from rankgen.manifests.storage.storage_faults import named_storage_faults
 from rankgen.manifests.teacher_scores import TeacherScores, Unit
 
@@ -80,55 +72,47 @@ def import_rankings(settings: ImportSettings) -> ImportSummary:
     """
     run = RunDirectory(settings.out)
     refuse_foreign_folder(run)
-    with named_storage_faults(run.root), tempfile.TemporaryDirectory(prefix="rankgen-") as folder:
-        imported = read_source(settings, Path(folder))
-        with probed_store(run):
-            events = EventLog(run)
-            events.write(STARTED)
-            events.flush()
-            try:
-                return _publish(run, settings, imported)
-            finally:
-                events.write(LEFT)
-                events.close()
+    with tempfile.TemporaryDirectory(prefix="rankgen-") as folder:
+        with named_storage_faults(Path(folder)):
+            imported = read_source(settings, Path(folder))
+        return _publish(run, settings, imported)
 
 
 def _publish(run: RunDirectory, settings: ImportSettings, imported: Imported) -> ImportSummary:
-    plan = open_plan(run, _plan(settings, imported), imported.queries, other_driver(run))
-    ledger = Ledger(run, plan.fingerprint, plan.shards, plan.tables)
-    resumed = ledger.settle()
-    with progress("import", plan.shards, len(resumed)) as shown:
-        for shard in range(plan.shards):
-            if shard not in resumed:
-                _commit(run, plan, ledger, imported, shard)
-                shown.advance()
-    records = ledger.settle()
-    counts = total_counts(records)
-    scores = _scores(settings, imported) if counts["lists_with_scores"] else None
-    if not is_told(run, records):
-        _finish(run, plan, imported)
-        write_manifest(run, plan, ledger.history(), _facts(imported, scores))
-    ledger.discard_work_in_progress()
+    plan = _plan(settings, imported)
+    job = InProcessJob(
+        run=run,
+        plan=plan,
+        unit=KINDS["import"].unit,
+        queries=imported.queries,
+        fill=lambda task: {"rankings": _rankings(imported, plan, task.shard)},
+        counts=lambda tables: import_counts(tables["rankings"]),
+        validate=validate_imported,
+        finish=lambda counts: _finish(run, plan, settings, imported, counts),
+    )
+    done = run_in_process(job)
     return ImportSummary(
         form=imported.found.form,
         shape=imported.found.preset.shape,
         source=imported.source.name,
         losses=imported.losses,
         has_texts=imported.has_query_texts and imported.texts.rows > 0,
-        scores=scores,
-        queries=plan.queries,
-        shards=plan.shards,
-        resumed_shards=len(resumed),
-        counts=counts,
+        scores=_scores(settings, imported, done.counts),
+        queries=done.queries,
+        shards=done.shards,
+        resumed_shards=done.resumed_shards,
+        counts=done.counts,
     )
 
 
 def _plan(settings: ImportSettings, imported: Imported) -> Plan:
     preset, rule, count = imported.found.preset, imported.rule, len(imported.queries)
+    # A form's own name changes nothing, only what its readers know of it.
+    known = {key: value for key, value in asdict(preset).items() if key not in ("about", "unit")}
     recipe: dict[str, JsonValue] = {
         "source_sha256": imported.source.sha256,
-        "shape": preset.shape,
-        "columns": dict(preset.columns),
+        "config": settings.config,
+        **known,
         "score_unit": _unit(settings, imported),
         **rule._asdict(),
         "missing": settings.missing,
@@ -156,32 +140,25 @@ def _plan(settings: ImportSettings, imported: Imported) -> Plan:
     )
 
 
-def _commit(run: RunDirectory, plan: Plan, ledger: Ledger, imported: Imported, shard: int) -> None:
-    """Makes one shard and commits it."""
-    began, clock = time.time(), time.monotonic()
-    lists = imported.lists.between(*shard_bounds(plan.queries, shard, plan.shards))
-    rankings = ranking_rows(lists)
-    name = f"{shard:05d}.0-{uuid.uuid4().hex}"
-    with whole_file(run.attempts / name / "rankings.parquet") as draft:
-        write_shard(draft, "rankings", rankings, plan.fingerprint)
-    attempt = Attempt(
-        shard=shard,
-        revision=0,
-        name=name,
-        quarantined={},
-        counts=import_counts(rankings),
-        facts={"began": round(began, 3), "seconds": round(time.monotonic() - clock, 3)},
-    )
-    ledger.commit(attempt, lists["query_id"].to_pylist(), validate_imported)
+def _rankings(imported: Imported, plan: Plan, shard: int) -> pa.Table:
+    bounds = shard_bounds(plan.queries, shard, plan.shards)
+    return ranking_rows(imported.lists.between(*bounds))
 
 
-def _finish(run: RunDirectory, plan: Plan, imported: Imported) -> None:
-    """Publishes the texts that are known."""
+def _finish(
+    run: RunDirectory,
+    plan: Plan,
+    settings: ImportSettings,
+    imported: Imported,
+    counts: Mapping[str, int],
+) -> dict[str, JsonValue]:
+    """Publishes the texts that are known, and returns what the manifest says of the source."""
     if imported.has_query_texts:
         write_queries(run, imported.queries, plan.fingerprint)
     if imported.texts.rows:
         count = sum(1 for _ in imported.documents())
         write_sorted_documents(run, imported.documents(), count, plan.fingerprint)
+    return _facts(imported, _scores(settings, imported, counts))
 
 
 def _facts(imported: Imported, scores: TeacherScores | None) -> dict[str, JsonValue]:
@@ -197,11 +174,16 @@ def _facts(imported: Imported, scores: TeacherScores | None) -> dict[str, JsonVa
     return facts if scores is None else facts | scores.as_facts()
 
 
-def _scores(settings: ImportSettings, imported: Imported) -> TeacherScores:
+def _scores(
+    settings: ImportSettings, imported: Imported, counts: Mapping[str, int]
+) -> TeacherScores | None:
+    """Returns what the scores are; None where no list has any."""
+    if not counts["lists_with_scores"]:
+        return None
     return TeacherScores(unit=_unit(settings, imported), source=imported.source.name)
 
 
 def _unit(settings: ImportSettings, imported: Imported) -> Unit:
     told = {word.replace(" ", "-"): word for word in get_args(Unit)}
-    unit: Unit = imported.found.preset.unit
+    unit: Unit = "label" if imported.losses.scores_from_sides else imported.found.preset.unit
     return unit if settings.score_unit is None else told[settings.score_unit]

@@ -6,11 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import PositiveInt
 
+from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.forms.found_lists import Duplicates
 from rankgen.manifests.forms.gathering import Order, Ties
 from rankgen.manifests.forms.registry import FORMS
+from rankgen.manifests.forms.shape import ROLES
 from rankgen.manifests.options import RUN_METAVAR, Option, Settings
-from rankgen.manifests.storage.run_path import RunPath
+from rankgen.manifests.storage.run_path import NewRunPath
 
 # The words of `teacher_scores.Unit` as one types them.
 ScoreUnit = Literal["logit", "probability", "cosine", "run-score", "label"]
@@ -39,12 +41,23 @@ class ImportSettings(Settings):
         ),
     ]
     out: Annotated[
-        RunPath, Option("Folder of the run; repeat the command to resume it.", metavar=RUN_METAVAR)
+        NewRunPath,
+        Option("Folder of the run; repeat the command to resume it.", metavar=RUN_METAVAR),
     ]
     config: Annotated[
         str | None,
         Option("The folder of the rankings, where the source has several side by side."),
     ] = None
+    columns: Annotated[
+        tuple[str, ...],
+        Option(
+            "What a column holds that has a name of its own: one of "
+            + ", ".join(ROLES)
+            + "; repeatable.",
+            "known names",
+            metavar="ROLE=NAME",
+        ),
+    ] = ()
     collection: Annotated[
         str | None,
         Option(
@@ -83,3 +96,21 @@ class ImportSettings(Settings):
     shards: Annotated[
         PositiveInt | None, Option("Number of shards.", "one for about 10,000 queries")
     ] = None
+
+    def named_columns(self) -> dict[str, str]:
+        """Returns role -> name of the columns that the user named.
+
+        Raises:
+            UsageError: One is not ROLE=NAME, or there is no such role.
+        """
+        found: dict[str, str] = {}
+        for told in self.columns:
+            role, equals, name = told.partition("=")
+            if not (equals and name):
+                raise UsageError(
+                    f"--columns needs ROLE=NAME, not '{told}'", "for example --columns score=logit"
+                )
+            if role not in ROLES:
+                raise UsageError(f"no column can hold a '{role}'", did_you_mean(role, ROLES))
+            found[role] = name
+        return found

@@ -50,7 +50,7 @@ class Imported(NamedTuple):
 
     def documents(self) -> Iterator[Document]:
         """Yields the listed documents that have a text, sorted by id."""
-        if not self.losses.dropped_rows:
+        if not (self.losses.dropped_rows or self.losses.duplicate_rows):
             return documents_in(self.texts)
         listed = doc_ids_of(self.lists)
         return documents_in(row for row in self.texts if row[0] in listed)
@@ -69,11 +69,11 @@ def read_source(settings: ImportSettings, folder: Path) -> Imported:
     """
     if settings.form != AUTO:
         preset_of(settings.form)
-    tally = Tally()
+    columns, tally = settings.named_columns(), Tally()
     collection = None if settings.collection is None else open_collection(settings.collection)
     beside = divided(open_source(settings.source, folder / "unpacked"), settings.config)
     source = beside.ranked
-    found = find_form(settings.form, source)
+    found = find_form(settings.form, source, columns)
     is_run = found.preset.shape == "trec-run"
     rule = OrderRule(
         settings.order, settings.ties or ("doc-id" if is_run else "source"), settings.depth

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from rankgen.manifests.options import RUN_METAVAR, Option, Settings
-from rankgen.manifests.storage.run_path import RunPath
+from rankgen.manifests.storage.run_path import NewRunPath
 
 
 class ClusterSettings(Settings):
@@ -41,5 +41,6 @@ class JobSettings(ShardSettings):
     """What every job has: a folder that it publishes into, and shards."""
 
     out: Annotated[
-        RunPath, Option("Folder of the run; repeat the command to resume it.", metavar=RUN_METAVAR)
+        NewRunPath,
+        Option("Folder of the run; repeat the command to resume it.", metavar=RUN_METAVAR),
     ]

@@ -8,7 +8,7 @@ from pydantic import PositiveInt
 
 from rankgen.generator.jobs.job_settings import JobSettings
 from rankgen.generator.teachers.settings import LabelSettings, TeacherName
-from rankgen.manifests.options import RUN_METAVAR, Option
+from rankgen.manifests.options import SOURCE_METAVAR, Option
 from rankgen.manifests.storage.run_path import RunPath
 
 
@@ -16,7 +16,7 @@ class _LabelRun(JobSettings):
     """All but the teacher."""
 
     candidates: Annotated[
-        RunPath, Option("Folder of a retrieve run, or of a rerank run.", metavar=RUN_METAVAR)
+        RunPath, Option("Folder of a retrieve run, or of a rerank run.", metavar=SOURCE_METAVAR)
     ]
     only: Annotated[
         tuple[str, ...] | None,

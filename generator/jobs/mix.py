@@ -10,14 +10,13 @@ from rankgen.generator.jobs.kinds import KINDS
 from rankgen.generator.jobs.mix_rows import MixedRows, mix_counts
 from rankgen.generator.jobs.mix_settings import MixSettings
 from rankgen.generator.jobs.subsample_rows import validate_subsample
-from rankgen.generator.jobs.subsample_source import SubsampleSource, documents_of
+from rankgen.generator.jobs.subsample_source import FIRST_STAGE, SubsampleSource
 from rankgen.generator.shards.in_process import InProcessJob, run_in_process
 from rankgen.generator.shards.job import JobSummary
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.run.plan import Plan, default_shards
-from rankgen.manifests.run.query_table import QueryTable, queries_of_run
+from rankgen.manifests.run.query_table import QueryTable
 from rankgen.manifests.run.run_directory import RunDirectory
-from rankgen.manifests.run.texts import write_documents, write_queries
 from rankgen.manifests.teacher_scores import TeacherScores
 
 
@@ -51,15 +50,16 @@ def mix(settings: MixSettings) -> JobSummary:
         queries=len(queries),
         queries_sha256=queries.digest(),
     )
+    rows = MixedRows([source.run for source in sources], settings.method)
     job = InProcessJob(
         run=run,
         plan=plan,
         unit=KINDS["mix"].unit,
         queries=queries,
-        fill=MixedRows([source.run for source in sources], settings.method).fill,
+        fill=lambda task: rows.fill(task.queries),
         counts=mix_counts,
         validate=validate_subsample,
-        finish=lambda: _finish(settings, sources, queries, run, plan.fingerprint),
+        finish=lambda _: _finish(settings, sources, queries, run, plan.fingerprint),
     )
     return run_in_process(job)
 
@@ -72,7 +72,7 @@ def _common_queries(sources: Sequence[SubsampleSource]) -> QueryTable:
             f"{sources[0].run.root} and the other runs rank no query in common",
             "mix runs on the same candidates",
         )
-    return queries_of_run(sources[0].texts(), sorted(common))
+    return sources[0].queries(sorted(common))
 
 
 def _query_ids(run: RunDirectory) -> set[str]:
@@ -101,16 +101,14 @@ def _finish(
     fingerprint: str,
 ) -> dict[str, JsonValue]:
     """Writes the texts and returns where the lists come from, and what was left out."""
-    wanted: set[str] = set()
-    for shard in run.shards("rankings", ["doc_ids"]):
-        wanted.update(shard["doc_ids"].combine_chunks().flatten().to_pylist())
-    texts = sources[0].texts()
-    write_queries(run, queries, fingerprint)
-    write_documents(run, documents_of(texts, wanted), fingerprint)
+    sources[0].write_texts(run, queries, fingerprint)
     left_out = sum(len(_query_ids(source.run)) - len(queries) for source in sources)
+    told = [source.facts() for source in sources]
     facts: dict[str, JsonValue] = {
-        "sources": [source.facts()["source"] for source in sources],
+        "sources": [one["source"] for one in told],
         "lists_of_other_queries": left_out,
+        # The positions are those of the first run, whatever they are.
+        **{key: value for key, value in told[0].items() if key == FIRST_STAGE},
     }
     if settings.method == "scores":
         scores = TeacherScores(unit="run score", source=f"mean of {len(sources)} teachers' scores")

@@ -7,8 +7,8 @@ from typing import Annotated, Self
 from pydantic import PositiveInt, model_validator
 
 from rankgen.generator.strategies.mixing import Method
-from rankgen.manifests.options import RUN_METAVAR, Option, Settings
-from rankgen.manifests.storage.run_path import RunPath
+from rankgen.manifests.options import RUN_METAVAR, SOURCE_METAVAR, Option, Settings
+from rankgen.manifests.storage.run_path import NewRunPath, RunPath
 
 
 class MixSettings(Settings):
@@ -18,12 +18,13 @@ class MixSettings(Settings):
         tuple[RunPath, ...],
         Option(
             "Two or more runs with rankings of the same candidates.",
-            metavar=RUN_METAVAR,
+            metavar=SOURCE_METAVAR,
             is_argument=True,
         ),
     ]
     out: Annotated[
-        RunPath, Option("Folder of the run; repeat the command to resume it.", metavar=RUN_METAVAR)
+        NewRunPath,
+        Option("Folder of the run; repeat the command to resume it.", metavar=RUN_METAVAR),
     ]
     method: Annotated[
         Method,

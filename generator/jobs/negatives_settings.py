@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, PositiveInt
 
 from rankgen.generator.jobs.job_settings import JobSettings
-from rankgen.manifests.options import RUN_METAVAR, Option
+from rankgen.manifests.options import SOURCE_METAVAR, Option
 from rankgen.manifests.storage.run_path import RunPath
 from rankgen.retrieval.collections.judgements import Judgements
 from rankgen.retrieval.collections.own_documents import OwnDocumentOption
@@ -16,7 +16,7 @@ from rankgen.retrieval.collections.own_documents import OwnDocumentOption
 class NegativesSettings(JobSettings):
     """Hard negatives for judged queries: lists to train on with the LCE loss."""
 
-    candidates: Annotated[RunPath, Option("Folder of a retrieve run.", metavar=RUN_METAVAR)]
+    candidates: Annotated[RunPath, Option("Folder of a retrieve run.", metavar=SOURCE_METAVAR)]
     qrels: Judgements
     collection: Annotated[
         str | None,

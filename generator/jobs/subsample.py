@@ -15,15 +15,13 @@ from rankgen.generator.jobs.subsample_rows import (
     validate_subsample,
 )
 from rankgen.generator.jobs.subsample_settings import SubsampleSettings
-from rankgen.generator.jobs.subsample_source import SOURCE_KIND, SubsampleSource, documents_of
+from rankgen.generator.jobs.subsample_source import SOURCE_KIND, SubsampleSource
 from rankgen.generator.shards.in_process import InProcessJob, run_in_process
 from rankgen.generator.shards.job import JobSummary
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.records import Query
 from rankgen.manifests.run.plan import Plan, default_shards
-from rankgen.manifests.run.query_table import QueryTable, queries_of_run
+from rankgen.manifests.run.query_table import QueryTable
 from rankgen.manifests.run.run_directory import RunDirectory
-from rankgen.manifests.run.texts import write_documents, write_queries
 from rankgen.retrieval.collections.sampling import sample_queries
 
 
@@ -95,10 +93,10 @@ def subsample(settings: SubsampleSettings) -> tuple[JobSummary, SubsampleSize]:
         plan=planned.plan,
         unit=KINDS["subsample"].unit,
         queries=planned.queries,
-        fill=rows.fill,
+        fill=lambda task: rows.fill(task.queries),
         counts=subsample_counts,
         validate=validate_subsample,
-        finish=lambda: _finish(planned, run),
+        finish=lambda _: _finish(planned, run),
     )
     return run_in_process(job), planned.size
 
@@ -174,7 +172,7 @@ def _drawn(
             f"{source.run.root} has {len(held):,} ranked queries, fewer than {wanted:,}",
             f"use at most --queries {len(held)}",
         )
-    queries = queries_of_run(source.texts(), sorted(held))
+    queries = source.queries(sorted(held))
     if wanted is None:
         return queries
     return QueryTable(sample_queries(queries, wanted, settings.seed))
@@ -198,10 +196,5 @@ def _size(
 
 def _finish(planned: PlannedSubsample, run: RunDirectory) -> dict[str, JsonValue]:
     """Writes the texts of the kept queries and passages, and returns where the lists come from."""
-    wanted: set[str] = set()
-    for shard in run.shards("rankings", ["doc_ids"]):
-        wanted.update(shard["doc_ids"].combine_chunks().flatten().to_pylist())
-    fingerprint = planned.plan.fingerprint
-    write_queries(run, (Query(*query) for query in planned.queries), fingerprint)
-    write_documents(run, documents_of(planned.source.texts(), wanted), fingerprint)
+    planned.source.write_texts(run, planned.queries, planned.plan.fingerprint)
     return planned.source.facts()

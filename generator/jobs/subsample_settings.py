@@ -6,8 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from rankgen.manifests.options import RUN_METAVAR, Option, Settings
-from rankgen.manifests.storage.run_path import RunPath
+from rankgen.manifests.options import RUN_METAVAR, SOURCE_METAVAR, Option, Settings
+from rankgen.manifests.storage.run_path import NewRunPath, RunPath
 
 
 class SubsampleSettings(Settings):
@@ -16,13 +16,14 @@ class SubsampleSettings(Settings):
     rankings: Annotated[
         RunPath,
         Option(
-            "Folder of a label or negatives run, or of a subsample.",
-            metavar=RUN_METAVAR,
+            "Folder of a label, negatives or import run, or of a subsample.",
+            metavar=SOURCE_METAVAR,
             is_argument=True,
         ),
     ]
     out: Annotated[
-        RunPath, Option("Folder of the run; repeat the command to resume it.", metavar=RUN_METAVAR)
+        NewRunPath,
+        Option("Folder of the run; repeat the command to resume it.", metavar=RUN_METAVAR),
     ]
     queries: Annotated[
         PositiveInt | None,

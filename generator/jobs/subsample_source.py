@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from rankgen.generator.jobs.projection import Row
 from rankgen.manifests.errors import IntegrityProblem, UsageError
-from rankgen.manifests.records import Document
+from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run.candidate_lists import ShardFinder
 from rankgen.manifests.run.commit_record import CommitRecord
 from rankgen.manifests.run.ledger import Ledger
@@ -27,15 +27,19 @@ from rankgen.manifests.run.provenance import (
     is_told,
     read_predicate,
 )
+from rankgen.manifests.run.query_table import QueryTable, queries_of_run
 from rankgen.manifests.run.recipe_lock import tables_digest
 from rankgen.manifests.run.run_directory import RunDirectory, read_shard
+from rankgen.manifests.run.texts import write_documents, write_queries
 from rankgen.manifests.schema import NOT_RETRIEVED
 from rankgen.manifests.storage.digest import sha256_of_value
 from rankgen.manifests.teacher_scores import FACT
 
 # The key of a subsample's recipe for the kind of the run that all its lists come from.
 SOURCE_KIND = "source_kind"
-PUBLISHED = "published"
+UNKNOWN = "unknown"
+# The entry of an import's manifest that says whether its positions are those of a first stage.
+FIRST_STAGE = "first_stage"
 
 
 @dataclass(frozen=True)
@@ -91,9 +95,13 @@ class SubsampleSource:
     @property
     def kind(self) -> str:
         """The kind of the run that the lists come from, through other subsamples."""
-        if self.plan is None:
-            return PUBLISHED
-        return str(self.plan.recipe.get(SOURCE_KIND, self.plan.kind))
+        if self.plan is not None:
+            return str(self.plan.recipe.get(SOURCE_KIND, self.plan.kind))
+        # A published folder has the manifest of the run that it was.
+        predicate = read_predicate(self.run) or {}
+        recipe = predicate.get("recipe")
+        of_part = recipe.get(SOURCE_KIND) if isinstance(recipe, dict) else None
+        return str(of_part or predicate.get("kind", UNKNOWN))
 
     @property
     def keeps_first(self) -> bool:
@@ -119,10 +127,16 @@ class SubsampleSource:
                 "quarantined": len(all_quarantined(self.records)),
                 "shards": f"{len(self.records)} of {self.plan.shards}",
             }
-        scores = {FACT: predicate[FACT]} if FACT in predicate else {}
-        # Where the source is a subsample itself, it tells where its own lists come from.
+        # An import, or another subsample, tells where its own lists come from.
         before = {"source": predicate["source"]} if "source" in predicate else {}
-        return {"source": {**told, **before}, **scores}
+        kept = {key: predicate[key] for key in (FACT, FIRST_STAGE) if key in predicate}
+        return {"source": {**told, **before}, **kept}
+
+    @property
+    def knows_positions(self) -> bool:
+        """Whether the positions in the lists are those of a first stage."""
+        told = (read_predicate(self.run) or {}).get(FIRST_STAGE)
+        return told == "known" if isinstance(told, str) else self.kind not in ("import", UNKNOWN)
 
     def positions(self) -> Iterator[tuple[str, list[int]]]:
         """Yields (query id, first-stage position of each passage) of every list.
@@ -130,34 +144,72 @@ class SubsampleSource:
         Raises:
             UsageError: The first stage's order of a list is unknown.
         """
+        if not self.knows_positions:
+            raise self._unplaced("its passages")
         for shard in self.run.shards("rankings", ["query_id", "retrieval_positions"]):
             for row in shard.to_pylist():
                 positions = row["retrieval_positions"]
                 behind = positions[1:] if self.keeps_first else positions
                 if NOT_RETRIEVED in behind:
-                    raise UsageError(
-                        f"{self.run.root} does not say where the first stage had the passages of "
-                        f"query {row['query_id']}, so its lists cannot be cut by depth",
-                        "leave out --depth",
-                    )
+                    raise self._unplaced(f"the passages of query {row['query_id']}")
                 yield row["query_id"], positions
 
-    def texts(self) -> RunDirectory:
-        """Returns the run with the texts: this one, or that which it labels.
+    def _unplaced(self, what: str) -> UsageError:
+        return UsageError(
+            f"{self.run.root} does not say where the first stage had {what}, so its lists cannot "
+            "be cut by depth",
+            "leave out --depth",
+        )
+
+    def queries(self, query_ids: Sequence[str]) -> QueryTable:
+        """Returns queries by their sorted ids, with an empty text where no text is known.
 
         Raises:
-            UsageError: Neither has them.
+            UsageError: The texts are not there yet.
         """
-        if self.run.has_table("queries") and self.run.has_table("documents"):
+        texts = self._texts("queries")
+        if texts is None:
+            return QueryTable(Query(query_id, "") for query_id in query_ids)
+        return queries_of_run(texts, query_ids)
+
+    @property
+    def has_query_texts(self) -> bool:
+        """Whether the texts of the queries are known."""
+        return self._texts("queries") is not None
+
+    def documents(self, wanted: AbstractSet[str]) -> Iterator[Document] | None:
+        """Returns the documents with these ids; None where no text is known, as of an import.
+
+        Raises:
+            UsageError: The texts are not there yet.
+        """
+        texts = self._texts("documents")
+        return None if texts is None else _documents_of(texts, wanted)
+
+    def write_texts(self, run: RunDirectory, queries: QueryTable, fingerprint: str) -> None:
+        """Publishes, where there are any, the texts of another run's queries and passages."""
+        wanted: set[str] = set()
+        for shard in run.shards("rankings", ["doc_ids"]):
+            wanted.update(shard["doc_ids"].combine_chunks().flatten().to_pylist())
+        if self.has_query_texts:
+            write_queries(run, queries, fingerprint)
+        documents = self.documents(wanted)
+        if documents is not None:
+            write_documents(run, documents, fingerprint)
+
+    def _texts(self, table: str) -> RunDirectory | None:
+        """Returns the run with the texts: this one, or that which it labels; None without any."""
+        if self.run.has_table(table):
             return self.run
         named = None if self.plan is None else self.plan.settings.get("candidates")
-        other = RunDirectory(named) if isinstance(named, str) else self.run
-        if not other.has_table("documents"):
+        if isinstance(named, str) and (other := RunDirectory(named)).has_table(table):
+            return other
+        if self.plan is not None and not is_told(self.run, self.records):
             raise UsageError(
-                f"{self.run.root} has no texts of its queries and passages",
+                f"{self.run.root} has no texts of its {table} yet",
                 "repeat its command to finish it",
             )
-        return other
+        return None
 
 
 class SourceRows:
@@ -188,8 +240,8 @@ class SourceRows:
         return ShardFinder(self._run, self._table)
 
 
-def documents_of(run: RunDirectory, wanted: AbstractSet[str]) -> Iterator[Document]:
-    """Yields a run's documents with these ids.
+def _documents_of(run: RunDirectory, wanted: AbstractSet[str]) -> Iterator[Document]:
+    """Yields a run's documents with these ids, by shard.
 
     Raises:
         IntegrityProblem: The run lacks the text of one.

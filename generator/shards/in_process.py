@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -18,7 +18,6 @@ from rankgen.generator.shards.job import JobSummary, missing_tasks
 from rankgen.generator.shards.watch import WatchedEvents, watched
 from rankgen.generator.shards.work import ShardTask
 from rankgen.manifests.progress import progress
-from rankgen.manifests.records import Query
 from rankgen.manifests.run.commit_record import Attempt
 from rankgen.manifests.run.driver_names import driver_name
 from rankgen.manifests.run.ledger import Ledger, Validate
@@ -43,21 +42,21 @@ class InProcessJob:
         plan: The run's plan.
         unit: What its progress counts, in the plural.
         queries: The planned queries.
-        fill: Returns the rows of queries: table name -> rows with that table's schema.
+        fill: Returns the rows of a shard: table name -> rows with that table's schema.
         counts: Returns the totals of a shard from its rows.
         validate: Checks an attempt before it is committed.
-        finish: Publishes the files that follow the shards, and may return more values for the
-            manifest; must be repeatable.
+        finish: Given the totals of all shards, publishes the files that follow them, and may return
+            more values for the manifest; must be repeatable.
     """
 
     run: RunDirectory
     plan: Plan
     unit: str
     queries: QueryTable
-    fill: Callable[[Sequence[Query]], Tables]
+    fill: Callable[[ShardTask], Tables]
     counts: Callable[[Tables], Mapping[str, int]]
     validate: Validate
-    finish: Callable[[], Mapping[str, JsonValue] | None]
+    finish: Callable[[Mapping[str, int]], Mapping[str, JsonValue] | None]
 
 
 def run_in_process(job: InProcessJob) -> JobSummary:
@@ -97,7 +96,8 @@ def _run(job: InProcessJob, events: WatchedEvents) -> JobSummary:
                     shown.advance(len(task.queries))
             records = ledger.settle()
             watch.end("finishing")
-            write_manifest(job.run, plan, ledger.history(), job.finish() or {})
+            facts = job.finish(total_counts(records)) or {}
+            write_manifest(job.run, plan, ledger.history(), facts)
     # Even for a finished run: a kill may have left some work.
     ledger.discard_work_in_progress()
     return JobSummary(
@@ -112,9 +112,8 @@ def _run(job: InProcessJob, events: WatchedEvents) -> JobSummary:
 def _commit(
     job: InProcessJob, plan: Plan, ledger: Ledger, task: ShardTask, events: WatchedEvents
 ) -> None:
-    queries = tuple(task.queries)
     began, clock = time.time(), time.monotonic()
-    tables = job.fill(queries)
+    tables = job.fill(task)
     name = f"{task.shard:05d}.{task.revision}-{uuid.uuid4().hex}"
     for table, rows in tables.items():
         with whole_file(job.run.attempts / name / f"{table}.parquet") as draft:
@@ -128,9 +127,10 @@ def _commit(
         facts={
             "worker": driver_name(),
             "began": round(began, 3),
-            "filled": len(queries),
+            "filled": len(task.queries),
             "seconds": round(time.monotonic() - clock, 3),
         },
     )
-    won = ledger.commit(attempt, [query.query_id for query in queries], job.validate)
-    events.write("commit" if won else "lost race", shard=task.shard, queries=len(queries), failed=0)
+    planned = [query.query_id for query in task.queries]
+    won = ledger.commit(attempt, planned, job.validate)
+    events.write("commit" if won else "lost race", shard=task.shard, queries=len(planned), failed=0)

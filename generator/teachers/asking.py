@@ -66,6 +66,7 @@ class AnswerSettings(Settings):
             "package rank-llm ships.",
             "the teacher's",
             metavar="NAME|FILE.yaml",
+            flags=("--prompt", "--prompt-profile"),
         ),
     ] = None
     context_size: Annotated[

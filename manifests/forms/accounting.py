@@ -19,6 +19,7 @@ Loss = Literal[
     "query_ids_from_texts",
     "doc_ids_from_texts",
     "other_texts",
+    "scores_from_sides",
 ]
 
 
@@ -36,9 +37,11 @@ class Losses(BaseModel, frozen=True, extra="forbid"):
         unranked_passages: Passages that a teacher's answer leaves out; they follow the others.
         unknown_passages: Ids in an answer that no passage has.
         short_lists: Lists with fewer documents than the depth, or than the longest list.
-        query_ids_from_texts: Lists whose query has no id in the source, only a digest of its text.
-        doc_ids_from_texts: Documents in lists that have no id in the source.
+        query_ids_from_texts: Rows whose query has no id in the source; a digest of its text is one.
+        doc_ids_from_texts: Rows or listed documents whose document has none likewise.
         other_texts: Texts that stand under an id that has another text too; one of them is kept.
+        scores_from_sides: Documents whose score is 1 or 0, because the source says only whether
+            they are positive.
     """
 
     rows: int = 0
@@ -52,6 +55,7 @@ class Losses(BaseModel, frozen=True, extra="forbid"):
     short_lists: int = 0
     query_ids_from_texts: int = 0
     doc_ids_from_texts: int = 0
+    scores_from_sides: int = 0
     other_texts: int = 0
 
 

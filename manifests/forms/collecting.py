@@ -66,6 +66,11 @@ def collected(
         rows = found.shape.batches(source, found.preset, tally)
         into.rows(rows, rule, duplicates or "drop", folder / "rows", tally)
     elif isinstance(found.shape, ListShape):
+        if rule.order == "rank":
+            raise UsageError(
+                f"the rows of {source.told} hold whole lists, which have no ranks to order by",
+                "type --order score",
+            )
         shared = found.shape.lists(source, found.preset, tally)
         for table in packed(into.shared(shared, duplicates or "refuse", rule.depth, tally)):
             lists.add(table)

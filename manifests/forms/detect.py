@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.forms import trec_run
 from rankgen.manifests.forms.registry import AUTO, FORMS, SHAPES, preset_of, shape_of
-from rankgen.manifests.forms.rows import first_row
+from rankgen.manifests.forms.rows import first_row, holds_texts
 from rankgen.manifests.forms.scored_columns import listed
-from rankgen.manifests.forms.scored_tables import text_header
+from rankgen.manifests.forms.scored_tables import names_columns, text_header
 from rankgen.manifests.forms.shape import Preset, Shape, ShapeName
 from rankgen.manifests.forms.source import Part, Source
 from rankgen.manifests.forms.text_blocks import first_line
+
+NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
 
 
 class Found(NamedTuple):
@@ -30,35 +34,42 @@ class Found(NamedTuple):
     shape: Shape
 
 
-def find_form(form: str, source: Source) -> Found:
+def find_form(form: str, source: Source, columns: Mapping[str, str] = NO_COLUMNS) -> Found:
     """Returns the form of a source.
 
     Args:
         form: A name of `registry.FORMS`, or "auto" to judge by the first row.
         source: The source.
+        columns: Role -> the source's own name of a column; see `shape.Preset`.
 
     Raises:
         UsageError: There is no such form, or the first row has another one, or none.
     """
     preset = None if form == AUTO else preset_of(form)
-    part = source.parts[0]
-    row = sample_row(part)
-    detected = _shape_of(row)
+    # Answers in a file of their own are no rows; see `prompts`.
+    part = next((part for part in source.parts if not holds_texts(part)), source.parts[0])
+    row = sample_row(part, columns.values())
+    roles = {name: role for role, name in columns.items()}
+    renamed = {roles.get(name, name): value for name, value in row.items()}
+    detected = _shape_of(renamed)
     if preset is None and detected is not None:
-        return Found(detected, FORMS[detected], shape_of(detected))
-    if preset is not None and shape_of(preset.shape).fits(row):
+        form, preset = detected, FORMS[detected]
+    if preset is not None and shape_of(preset.shape).fits(renamed):
+        preset = replace(preset, columns={**preset.columns, **columns})
         return Found(form, preset, shape_of(preset.shape))
-    columns = f"the first row of {part.name} has the columns {listed(list(row))}"
+    held = f"the first row of {part.name} has the columns {listed(list(row))}"
     if preset is None:
-        raise UsageError(
-            f"{columns}, which no form has", "name the form, one of " + ", ".join(FORMS)
-        )
+        raise UsageError(f"{held}, which no form has", "name the form, one of " + ", ".join(FORMS))
     hint = f"it has the shape '{detected}'" if detected else f"the form is: {preset.about}"
-    raise UsageError(f"{columns}, which are not those of the form '{form}'", hint)
+    raise UsageError(f"{held}, which are not those of the form '{form}'", hint)
 
 
-def sample_row(part: Part) -> Mapping[str, object]:
+def sample_row(part: Part, named: Collection[str] = ()) -> Mapping[str, object]:
     """Returns the first row of a file; a line of text is a row of a run or of named columns.
+
+    Args:
+        part: The file.
+        named: Names of columns, beside those that are known.
 
     Raises:
         UsageError: The file cannot be read, or is empty.
@@ -68,14 +79,12 @@ def sample_row(part: Part) -> Mapping[str, object]:
     line = first_line(part)
     if not line:
         raise UsageError(f"{part.name} is empty", "name a file with at least one row")
-    cells = line.decode("utf-8", "replace").split()
-    if len(cells) == len(trec_run.COLUMNS) and "\t" not in line.decode("utf-8", "replace"):
-        return dict(zip(trec_run.COLUMNS, cells, strict=True))
-    tabbed = line.decode("utf-8", "replace").split("\t")
-    run = dict(zip(trec_run.COLUMNS, tabbed, strict=False))
-    if len(tabbed) == len(run) and trec_run.SHAPE.fits(run):
-        return run
-    header, _ = text_header(part)
+    text = line.decode("utf-8", "replace")
+    for cells in (text.split("\t"), text.split()):
+        # A line with a fault is one of a run too: the reader names what is wrong with it.
+        if len(cells) == len(trec_run.COLUMNS) and not names_columns(cells, named):
+            return dict(zip(trec_run.COLUMNS, cells, strict=True))
+    header, _ = text_header(part, named)
     return dict.fromkeys(header, "")
 
 

@@ -140,12 +140,13 @@ def _files(named: Named, commit: str, paths: Sequence[str]) -> Iterator[_File]:
     usable = [path for path in sorted(paths) if kind_of(path) is not None]
     told = _configs(named, commit) if _CARD in paths else []
     for path in usable:
-        parts = path.split("/")
         by_card = [(config, split) for config, split, glob in told if _matches(glob, path)]
         if by_card:
             yield from (_File(path, config, split) for config, split in by_card)
         elif not told:
-            yield _File(path, parts[0] if len(parts) > 1 else "", parts[-1].split("-")[0])
+            *folders, name = path.split("/")
+            split = folders[1] if folders[1:] else re.split(r"[-.]", name)[0]
+            yield _File(path, folders[0] if folders else "", split)
 
 
 def _configs(named: Named, commit: str) -> list[tuple[str, str, str]]:

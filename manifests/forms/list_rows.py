@@ -9,10 +9,12 @@ from rankgen.manifests.forms import column_names as known
 from rankgen.manifests.forms.accounting import Tally
 from rankgen.manifests.forms.candidate_rows import candidates_of, holds_candidates
 from rankgen.manifests.forms.fields import first_of, id_in, list_in, needed, number_in, text_in
+from rankgen.manifests.forms.own_rankings import is_own_ranking, own_ranking
 from rankgen.manifests.forms.rows import Row, read_rows
 from rankgen.manifests.forms.shape import Preset
 from rankgen.manifests.forms.shared_list import SharedList
 from rankgen.manifests.forms.source import Source
+from rankgen.manifests.forms.text_lists import holds_text_list, text_list_of
 
 _FIRST_STAGE, _FINAL = "initial_list", "final_list"
 
@@ -21,9 +23,10 @@ class ListRows:
     """Reads rows with one list of ids each, as FullRank, lightonai and rank_llm share them."""
 
     def fits(self, row: Mapping[str, object]) -> bool:
-        """Tells whether a row holds a list of ids, two orders of one, or candidates."""
+        """Tells whether a row holds a list of ids or texts, two orders of one, or candidates."""
         ids = first_of(row, (_FINAL, *known.LIST_DOC_IDS))
-        return holds_candidates(row) or (ids is not None and isinstance(row[ids], list))
+        holds_ids = ids is not None and isinstance(row[ids], list)
+        return holds_candidates(row) or holds_ids or holds_text_list(row)
 
     def lists(self, source: Source, preset: Preset, tally: Tally) -> Iterator[SharedList]:
         """Yields the list of each row; see `ListShape`."""
@@ -34,6 +37,12 @@ class ListRows:
                 tally.read()
                 if holds_candidates(row.fields):
                     yield candidates_of(row, tally)
+                elif holds_text_list(row.fields):
+                    listed = text_list_of(row, preset, tally)
+                    if listed is None:
+                        tally.lose("dropped_rows")
+                    else:
+                        yield listed
                 else:
                     yield _list_of(row, preset)
             if is_empty:
@@ -45,12 +54,14 @@ def _list_of(row: Row, preset: Preset) -> SharedList:
     names = {role: (name,) for role, name in preset.columns.items()}
     query_column = needed(where, fields, names.get("query_id", known.QUERY_IDS), "query id")
     query_id = id_in(where, fields[query_column], query_column)
-    text = first_of(fields, known.QUERY_TEXTS)
+    text = first_of(fields, names.get("query", known.QUERY_TEXTS))
     query = None if text is None else text_in(where, fields[text], text)
     if _FINAL in fields:
         return _two_orders(row, query_id, query)
     column = needed(where, fields, names.get("doc_ids", known.LIST_DOC_IDS), "list of document ids")
     doc_ids = ids_in(where, fields[column], column)
+    if is_own_ranking(fields) and not preset.columns:
+        return own_ranking(row, SharedList(where, query_id, doc_ids, query=query))
     scored = first_of(fields, names.get("scores", known.LIST_SCORES))
     if scored is None:
         return SharedList(where, query_id, doc_ids, query=query)

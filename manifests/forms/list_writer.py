@@ -81,7 +81,7 @@ def first_stage_of(ranked: SharedList) -> tuple[str, ...]:
         raise UsageError(
             f"the order in which the first stage gave the list of query {ranked.query_id} is not "
             "known",
-            "export a form of one order, such as lists",
+            "export a form of one order such as lists; rank-llm-training takes --prompts shuffled",
         )
     return ranked.first_stage
 

@@ -6,8 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from rankgen.manifests.errors import UsageError
-
-_MOST = float(np.finfo(np.float32).max)
+from rankgen.manifests.teacher_scores import LARGEST_SCORE
 
 
 def in_float_range(scores: pa.ChunkedArray) -> bool:
@@ -18,7 +17,7 @@ def in_float_range(scores: pa.ChunkedArray) -> bool:
 def first_outside(scores: pa.ChunkedArray) -> int | None:
     """Returns the place of the first score that is missing, NaN, infinite or too large."""
     values = np.asarray(scores.cast(pa.float64()).to_numpy())
-    wrong = np.flatnonzero(~(np.abs(values) <= _MOST))
+    wrong = np.flatnonzero(~(np.abs(values) <= LARGEST_SCORE))
     return int(wrong[0]) if len(wrong) else None
 
 
@@ -28,7 +27,7 @@ def refuse_wide_score(where: str, score: float) -> None:
     Raises:
         UsageError: It is NaN, infinite or larger than 32 bits can hold.
     """
-    if not abs(score) <= _MOST:
+    if not abs(score) <= LARGEST_SCORE:
         raise UsageError(
             f"{where}: the score {score} is not a finite number of 32 bits",
             "remove the row, or write a finite score",

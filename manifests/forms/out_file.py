@@ -33,8 +33,8 @@ KINDS: dict[str, Kind] = {
     ".trec": "text",
 }
 _PACKINGS = {".gz": "gzip", ".zst": "zstd"}
-# Rows with passages take some 30 kB each for a list of a hundred.
-_ROWS_AT_ONCE = 1_000
+# Rows of a row group: a list of a hundred passages takes some 30 kB, a single passage 300 bytes.
+_LISTS, _SINGLE_ROWS = 1_000, 20_000
 
 
 @dataclass(frozen=True)
@@ -142,10 +142,11 @@ def write_lines(path: Path, lines: Iterable[str], type_: FileType) -> int:
 
 def _write_parquet(path: Path, rows: Iterator[Row], schema: pa.Schema) -> int:
     written = 0
+    at_once = _LISTS if any(map(pa.types.is_nested, schema.types)) else _SINGLE_ROWS
     with pq.ParquetWriter(
         path, schema, compression="zstd", write_page_index=True, use_content_defined_chunking=True
     ) as file:
-        while chunk := list(itertools.islice(rows, _ROWS_AT_ONCE)):
+        while chunk := list(itertools.islice(rows, at_once)):
             file.write_table(pa.Table.from_pylist(chunk, schema=schema))
             written += len(chunk)
     return written

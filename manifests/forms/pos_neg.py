@@ -12,6 +12,7 @@ the row orders no two positives and no two negatives.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.forms.accounting import Tally
@@ -44,14 +45,22 @@ class _PosNeg:
 
     def lists(self, source: Source, preset: Preset, tally: Tally) -> Iterator[SharedList]:
         """Yields the list of every row; see `ListShape`."""
-        for part in source.parts:
-            for row in read_rows(part):
-                tally.read()
-                found = _list_of(row, preset, tally)
-                if found is None:
-                    tally.lose("dropped_rows")
-                else:
-                    yield found
+        has_scores: bool | None = None
+        for row in (row for part in source.parts for row in read_rows(part)):
+            tally.read()
+            passages = _both_sides(row, tally)
+            found = shared_list(row.where, query_in(row, preset, tally), passages.order(), tally)
+            if found is None:
+                tally.lose("dropped_rows")
+                continue
+            if has_scores not in (None, passages.has_scores):
+                raise UsageError(
+                    f"{row.where} has {'no ' if has_scores else ''}scores, unlike the rows before",
+                    "give a score to each passage of each row, or to none",
+                )
+            has_scores = passages.has_scores
+            tally.lose("scores_from_sides", 0 if has_scores else len(found.doc_ids))
+            yield found
 
 
 SHAPE = _PosNeg()
@@ -107,22 +116,32 @@ def shared_list(
     )
 
 
-def _list_of(row: Row, preset: Preset, tally: Tally) -> SharedList | None:
+class _Sides(NamedTuple):
+    """The passages of a row."""
+
+    positives: list[Passage]
+    negatives: list[Passage]
+    has_scores: bool
+
+    def order(self) -> list[Passage]:
+        """Returns them by their scores; without scores by the side they are on."""
+        if self.has_scores:
+            both = [*self.positives, *self.negatives]
+            return sorted(both, key=lambda passage: -(passage.score or 0.0))
+        sides = ((self.positives, 1.0), (self.negatives, 0.0))
+        return [passage._replace(score=score) for side, score in sides for passage in side]
+
+
+def _both_sides(row: Row, tally: Tally) -> _Sides:
     positives = _passages(row, POSITIVES, tally)
     negatives = _passages(row, NEGATIVES, tally)
-    passages = [*positives, *negatives]
-    scored = [passage.score is not None for passage in passages]
-    if all(scored):
-        passages.sort(key=lambda passage: -(passage.score or 0.0))
-    elif any(scored):
+    scored = [passage.score is not None for passage in (*positives, *negatives)]
+    if any(scored) and not all(scored):
         raise UsageError(
             f"{row.where}: {sum(scored)} of {len(scored)} passages have a score",
-            "give a score to each passage, or to none",
+            "give a score to each passage of each row, or to none",
         )
-    else:
-        passages = [p._replace(score=1.0) for p in positives]
-        passages += [p._replace(score=0.0) for p in negatives]
-    return shared_list(row.where, query_in(row, preset, tally), passages, tally)
+    return _Sides(positives, negatives, any(scored))
 
 
 def _passages(row: Row, names: Sequence[str], tally: Tally) -> list[Passage]:

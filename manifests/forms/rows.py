@@ -15,6 +15,7 @@ from rankgen.manifests.forms.source import Part
 from rankgen.manifests.text_lines import lines_in
 
 _PARQUET_ROWS = 1_024
+_BEGIN_BYTES = 4_096
 _AN_OBJECT = "write one JSON object per line"
 
 
@@ -54,6 +55,15 @@ def first_row(part: Part) -> Row:
     for row in read_rows(part):
         return row
     raise UsageError(f"{part.name} is empty", "name a file with at least one row")
+
+
+def holds_texts(part: Part) -> bool:
+    """Tells whether a file is a JSON list of texts, which are no rows, judged by its beginning."""
+    if part.kind != "json":
+        return False
+    with opened(part) as file:
+        begin = file.read(_BEGIN_BYTES).decode("utf-8-sig", "replace").lstrip()
+    return begin.startswith("[") and begin[1:].lstrip().startswith('"')
 
 
 def _jsonl_rows(part: Part) -> Iterator[Row]:

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypedDict
 
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.forms.shared_list import SharedList
 from rankgen.manifests.forms.writer import ScoresFrom
 from rankgen.manifests.records import Query
+from rankgen.manifests.run.provenance import read_predicate
 from rankgen.manifests.run.query_table import QueryTable
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.texts import DocumentTexts
@@ -20,14 +21,17 @@ from rankgen.manifests.teacher_scores import fault_of_scores
 
 OrderFrom = Literal["teacher", "first-stage"]
 _ORDER_ALONE = "add --scores order to write the places in the order instead"
-_RANKING = [
-    "query_id",
-    "doc_ids",
-    "retrieval_positions",
-    "retrieval_scores",
-    "status",
-    "teacher_scores",
-]
+
+
+class _Row(TypedDict, total=False):
+    """The columns of `rankings` that are read; of `candidates` the first two and the scores."""
+
+    query_id: str
+    doc_ids: list[str]
+    retrieval_positions: list[int]
+    retrieval_scores: list[float]
+    status: str
+    teacher_scores: list[float] | None
 
 
 @dataclass(frozen=True)
@@ -67,17 +71,12 @@ class RunLists:
         self._table = "rankings" if run.has_table("rankings") else "candidates"
         if not run.has_table(self._table):
             raise run.lacks("rankings")
-        if wanted.scores == "teacher" and self._table == "candidates":
-            raise UsageError(
-                f"{run.root} holds candidates, which no teacher has scored",
-                "leave out --scores to write their own scores",
-            )
-        if wanted.with_texts and not run.has_table("documents"):
-            raise UsageError(
-                f"{run.root} has no texts of its documents",
-                "export a form of ids such as lists or trec-run; a run gets its texts when it is "
-                "finished, and an imported one from a collection",
-            )
+        told = read_predicate(run) or {}
+        # The positions of an import without a first stage count its own order.
+        self._knows_first_stage = told.get("first_stage") != "unknown"
+        lacking = _lacking(run, self._table, wanted, is_import=told.get("kind") == "import")
+        if lacking is not None:
+            raise UsageError(f"{run.root} {lacking[0]}", lacking[1])
 
     def __iter__(self) -> Iterator[SharedList]:
         """Yields the lists, without those of no document.
@@ -85,18 +84,20 @@ class RunLists:
         Raises:
             IntegrityProblem: A list's scores are not one finite number for each document.
         """
-        columns = _RANKING if self._table == "rankings" else None
+        columns = list(_Row.__annotations__) if self._table == "rankings" else None
         for shard in self._run.shards(self._table, columns):
             for row in shard.to_pylist():
                 if row["doc_ids"]:
                     yield self._with_texts(self._list_of(row))
 
-    def _list_of(self, row: Mapping[str, list[str]]) -> SharedList:
-        query_id, doc_ids = str(row["query_id"]), list(row["doc_ids"])
+    def _list_of(self, row: _Row) -> SharedList:
+        query_id, doc_ids = row["query_id"], row["doc_ids"]
         first_stage, own = tuple(doc_ids), dict(zip(doc_ids, row["retrieval_scores"], strict=True))
         teacher = row.get("teacher_scores")
         if self._table == "rankings":
-            first_stage = _by_position(doc_ids, row["retrieval_positions"])
+            first_stage = ()
+            if self._knows_first_stage:
+                first_stage = _by_position(doc_ids, row["retrieval_positions"])
             if fault := fault_of_scores(teacher, len(doc_ids)):
                 raise IntegrityProblem(
                     f"{self._run.root}: the ranking of query {query_id}: {fault}",
@@ -192,13 +193,31 @@ def with_equal_scores(lists: Iterator[SharedList], *, needed: bool) -> Iterator[
         yield ranked
 
 
-def _by_position(doc_ids: list[str], positions: list[str]) -> tuple[str, ...]:
-    """Returns the first stage's order; none where no document has a place in one.
+def _lacking(
+    run: RunDirectory, table: str, wanted: Wanted, *, is_import: bool
+) -> tuple[str, str] | None:
+    """Returns what a run lacks of what is wanted and what to type instead; None for nothing."""
+    if wanted.scores == "teacher" and table == "candidates":
+        return (
+            "holds candidates, which no teacher has scored",
+            "leave out --scores to write their own scores",
+        )
+    takes_first_stage = wanted.scores is None and wanted.order == "first-stage"
+    if is_import and (wanted.scores == "first-stage" or takes_first_stage):
+        return (
+            "was imported, and no scores of a first stage are known",
+            "add --scores order to write the places in the order instead",
+        )
+    if wanted.with_texts and not (run.has_table("documents") and run.has_table("queries")):
+        return (
+            "has no texts of its queries and documents",
+            "export a form of ids such as lists or trec-run; a run gets its texts when it is "
+            "finished, and an imported one with rankgen import --collection",
+        )
+    return None
 
-    A relevant passage that was not retrieved comes last.
-    """
-    places = [int(position) for position in positions]
-    if all(place == NOT_RETRIEVED for place in places):
-        return ()
+
+def _by_position(doc_ids: list[str], places: list[int]) -> tuple[str, ...]:
+    """Returns the first stage's order; a relevant passage that was not retrieved comes last."""
     ordered = sorted(range(len(doc_ids)), key=lambda i: (places[i] == NOT_RETRIEVED, places[i]))
     return tuple(doc_ids[i] for i in ordered)

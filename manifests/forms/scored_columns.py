@@ -34,11 +34,11 @@ class Columns(NamedTuple):
     document: str | None
 
     def lacking(self) -> str | None:
-        """Returns what is missing to rank documents of queries, in a word; None for nothing."""
+        """Returns the role of what is missing to rank documents of queries; None for nothing."""
         if self.query_id is None and self.query is None:
-            return "query"
+            return "query_id"
         if self.doc_id is None and self.document is None:
-            return "document"
+            return "doc_id"
         return "score" if self.score is None else None
 
     def roles(self) -> dict[str, str]:
@@ -69,9 +69,10 @@ def needed_columns(where: str, row: Mapping[str, object], preset: Preset) -> Col
     columns = find_columns(row, preset)
     lacking = columns.lacking()
     if lacking is not None:
+        role = lacking.replace("_", " ")
         raise UsageError(
-            f"{where} has no column of a {lacking}; its columns are {listed(list(row))}",
-            "name the columns query_id, doc_id and score, or choose another form",
+            f"{where} has no column of a {role}; its columns are {listed(list(row))}",
+            f"say which column it is: --columns {lacking}=NAME, or choose another form",
         )
     return columns
 

@@ -65,11 +65,16 @@ def _rows(scored: Scored, place: int, tally: Tally) -> Rows:
     titles = pa.array([""] * count, pa.string())
     return Rows(
         pa.table(columns, schema=SCORED_ROWS),
-        None if queries is None else pa.table([query_ids, queries], schema=QUERY_TEXTS),
+        None if queries is None else _distinct(pa.table([query_ids, queries], schema=QUERY_TEXTS)),
         None
         if documents is None
         else pa.table([doc_ids, titles, documents], schema=DOCUMENT_TEXTS),
     )
+
+
+def _distinct(rows: pa.Table) -> pa.Table:
+    """Returns each different row once: the rows of a query repeat its text."""
+    return rows.group_by(rows.schema.names, use_threads=False).aggregate([])
 
 
 def _texts(table: pa.Table, role: str, where: Callable[[int], str]) -> pa.ChunkedArray | None:

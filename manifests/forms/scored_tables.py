@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -48,15 +48,18 @@ def scored_tables(part: Part, preset: Preset) -> Iterator[Scored]:
     return _text_tables(part, preset) if part.kind == "text" else _json_tables(part, preset)
 
 
-def text_header(part: Part) -> tuple[tuple[str, ...], bool]:
+def text_header(part: Part, named: Collection[str] = ()) -> tuple[tuple[str, ...], bool]:
     """Returns the names of a text file's columns, and whether its first line holds them.
+
+    Args:
+        part: The file.
+        named: Names of columns, beside those that are known.
 
     Raises:
         UsageError: The file cannot be read, or its columns have no names.
     """
     cells = first_line(part).decode("utf-8", "replace").split("\t")
-    queries, documents = (*known.QUERY_IDS, "query"), (*known.DOC_IDS, *known.DOC_TEXTS)
-    if set(cells) & set(queries) and set(cells) & set(documents):
+    if names_columns(cells, named):
         return tuple(cells), True
     if len(cells) == len(_UNNAMED) and _is_number(cells[-1]):
         return _UNNAMED, False
@@ -64,6 +67,14 @@ def text_header(part: Part) -> tuple[tuple[str, ...], bool]:
         f"{part.name} line 1 has {len(cells)} columns between tabs and no names of them",
         "write a header line with query_id, doc_id and score, or the six columns of a TREC run",
     )
+
+
+def names_columns(cells: Sequence[str], named: Collection[str] = ()) -> bool:
+    """Tells whether the cells of a line are names of columns: all of `named`, or known ones."""
+    if named and set(cells) >= set(named):
+        return True
+    queries, documents = (*known.QUERY_IDS, "query"), (*known.DOC_IDS, *known.DOC_TEXTS)
+    return bool(set(cells) & set(queries)) and bool(set(cells) & set(documents))
 
 
 def _parquet_tables(part: Part, preset: Preset) -> Iterator[Scored]:
@@ -116,7 +127,7 @@ def _cell(row: Row, role: str, name: str) -> object:
 
 
 def _text_tables(part: Part, preset: Preset) -> Iterator[Scored]:
-    header, is_written = text_header(part)
+    header, is_written = text_header(part, preset.columns.values())
     roles = needed_columns(part.name, dict.fromkeys(header, ""), preset).roles()
     names = [f"c{header.index(name)}" for name in roles.values()]
     for block in blocks_of(part):

@@ -14,6 +14,8 @@ from rankgen.manifests.forms.source import Source
 from rankgen.manifests.teacher_scores import Unit
 
 ShapeName = Literal["trec-run", "scored-rows", "lists", "pos-neg", "prompts"]
+# What a column can hold; those in the plural hold lists.
+ROLES = ("query_id", "doc_id", "score", "rank", "query", "document", "doc_ids", "scores")
 # Columns of the batches of a `RowShape`. `place` numbers the rows of a source from 0; `rank` is
 # null where the form has none; `score` is finite.
 SCORED_ROWS = pa.schema(
@@ -38,8 +40,8 @@ class Preset:
         shape: The shape of its rows.
         about: What it is, in a few words.
         unit: What its scores are, if it has any.
-        columns: Role -> the form's own name of a column, such as "score" -> "ce-score", where the
-            shape does not know the name anyway.
+        columns: Role (of `ROLES`) -> the source's own name of a column, such as "score" ->
+            "ce-score"; what the user names is added to it.
         is_ordered: Whether retrieved passages are in the teacher's order already.
     """
 

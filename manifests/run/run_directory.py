@@ -19,6 +19,7 @@ from rankgen.manifests.errors import IntegrityProblem, UsageError, reason_of
 from rankgen.manifests.records import Candidates
 from rankgen.manifests.run.candidate_rows import candidates_in
 from rankgen.manifests.schema import SCHEMA_MINOR_VERSION, SCHEMA_VERSION
+from rankgen.manifests.storage.hub_runs import hub_folder, is_hub
 from rankgen.manifests.storage.object_store import open_root
 from rankgen.manifests.storage.shard import OtherColumns, completed, parse_parquet, read_parquet
 
@@ -29,10 +30,20 @@ QRELS, TREC_RUN = "qrels.tsv", "run.trec"
 
 
 class RunDirectory:
-    """The paths of one run, whose root is a folder on a disk or `s3://bucket/folder`."""
+    """The paths of one run, whose root is a folder on a disk or `s3://bucket/folder`.
+
+    Args:
+        root: The folder, or `hf:USER/NAME[@REVISION]` for a published data set, whose files are
+            then downloaded into the Hub's cache.
+
+    Raises:
+        RankgenError: See `open_root` and `hub_folder`.
+    """
 
     def __init__(self, root: Path | str) -> None:
-        self.root = open_root(root)
+        self.root = hub_folder(root) if is_hub(root) else open_root(root)
+        # The folder of a download says little to the user who named a data set.
+        self._named = str(root) if is_hub(root) else str(self.root)
         self.state = self.root / ".rankgen"
         self.plan = self.state / "plan.json"
         self.commits = self.state / "commits"
@@ -130,13 +141,23 @@ class RunDirectory:
 
     def lacks(self, table: str) -> UsageError:
         """Returns the error that the run lacks a table."""
+        if table in ("queries", "documents") and not self.plan.exists() and self.manifest.exists():
+            source = f"{self._named}:rankings"
+            if not is_hub(self._named):
+                source = f"{self.root} --config rankings"
+            return UsageError(
+                f"{self._named} has no texts: it was published without its {table}",
+                f"make a run that has them: rankgen import lists {source} --collection COLLECTION "
+                "--out RUN",
+            )
         if table in ("queries", "documents") and self.has_table("rankings"):
             return UsageError(
                 f"{self.root} has rankings but no texts of its {table}",
-                "import the rankings again into another folder, with --collection",
+                "repeat its command to finish it; if it was imported without texts, import it into "
+                "another folder with --collection",
             )
         return UsageError(
-            f"{self.root} has no {table}", f"name the folder that holds {table}/train-*.parquet"
+            f"{self._named} has no {table}", f"name the folder that holds {table}/train-*.parquet"
         )
 
 

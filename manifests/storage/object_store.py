@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SCHEME = "s3://"
 CONFLICT_TRIES = 8
 CONFLICT_SECONDS = 0.1
+# The name of an object's own metadata that holds its SHA-256.
+_DIGEST = "sha256"
 
 
 class ListedObject(NamedTuple):
@@ -98,9 +100,21 @@ def write_object(path: Path, content: bytes) -> None:
     _remote(path).fs.pipe_file(_remote(path).path, content)
 
 
-def upload(draft: Path, path: Path) -> None:
-    """Uploads a local file as an object."""
-    _remote(path).fs.put_file(str(draft), _remote(path).path)
+def upload(draft: Path, path: Path, *, sha256: str | None = None) -> None:
+    """Uploads a local file as an object; with a digest, `object_digest` finds it there."""
+    more = {} if sha256 is None else {"Metadata": {_DIGEST: sha256}}
+    _remote(path).fs.put_file(str(draft), _remote(path).path, **more)
+
+
+def object_digest(path: Path) -> str | None:
+    """Returns the SHA-256 that an object was uploaded with; None without one, or no object."""
+    bucket, key, _ = _remote(path).fs.split_path(_remote(path).path)
+    try:
+        head = _remote(path).fs.call_s3("head_object", Bucket=bucket, Key=key)
+    except FileNotFoundError:
+        return None
+    found = head.get("Metadata", {}).get(_DIGEST)
+    return found if isinstance(found, str) else None
 
 
 def download(path: Path, target: Path) -> None:

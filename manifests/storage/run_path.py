@@ -1,4 +1,4 @@
-"""The type of a setting that names a run: a folder on a disk, or `s3://bucket/folder`."""
+"""The types of settings that name a run: a folder, `s3://bucket/folder` or, to read, a data set."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import PlainSerializer, PlainValidator
 
+from rankgen.manifests.storage.hub_runs import is_hub
 from rankgen.manifests.storage.object_store import open_root
 
 
@@ -16,4 +17,14 @@ def _opened(value: object) -> Path:
     raise ValueError("it is not a path")
 
 
+def _writable(value: object) -> Path:
+    path = _opened(value)
+    if is_hub(path):
+        raise ValueError("a run is made in a folder and then published: rankgen publish RUN")
+    return path
+
+
+# A run to read: also `hf:USER/NAME`, which `RunDirectory` downloads when it is opened.
 RunPath = Annotated[Path, PlainValidator(_opened), PlainSerializer(str, when_used="json")]
+# A run to make.
+NewRunPath = Annotated[Path, PlainValidator(_writable), PlainSerializer(str, when_used="json")]

@@ -5,8 +5,9 @@ Those of earlier minor schema versions are read with nulls in columns that were 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +24,14 @@ SORT_KEYS: dict[str, list[str]] = {
     "documents": ["doc_id"],
 }
 
+# Fixed, so that equal rows give equal bytes; a reader finds a row by the page index, and a store of
+# content-defined chunks keeps equal rows of two files once.
+WRITER_SETTINGS: Mapping[str, Any] = {
+    "compression": "zstd",
+    "write_page_index": True,
+    "use_content_defined_chunking": True,
+}
+
 
 class OtherColumns(Exception):
     """The columns match no readable version of the table; the message says what is wrong."""
@@ -37,24 +46,26 @@ def write_shard(path: Path, table: str, rows: pa.Table, fingerprint: str) -> Non
         rows: Rows with the table's schema.
         fingerprint: The plan's fingerprint, stored in the footer with the schema version.
     """
-    footer = {
-        "rankgen.table": table,
-        "rankgen.schema_version": f"{SCHEMA_VERSION}.{SCHEMA_MINOR_VERSION}",
-        "rankgen.fingerprint": fingerprint,
-    }
     keys = [(key, "ascending") for key in SORT_KEYS[table]]
     ordered = rows.cast(TABLES[table]).sort_by(keys).combine_chunks()
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(
-        ordered.replace_schema_metadata(footer),
+        ordered.replace_schema_metadata(footer_of(table, fingerprint)),
         path,
-        compression="zstd",
         row_group_size=ROW_GROUP_ROWS[table],
-        write_page_index=True,
-        use_content_defined_chunking=True,
+        **WRITER_SETTINGS,
     )
     fsync_file(path)
     fsync_directory(path.parent)
+
+
+def footer_of(table: str, fingerprint: str) -> dict[str, str]:
+    """Returns what the footer of a file of `table` says, besides its schema."""
+    return {
+        "rankgen.table": table,
+        "rankgen.schema_version": f"{SCHEMA_VERSION}.{SCHEMA_MINOR_VERSION}",
+        "rankgen.fingerprint": fingerprint,
+    }
 
 
 def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:

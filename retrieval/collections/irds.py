@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, Protocol, cast
 
 from rankgen.manifests.errors import EnvironmentProblem, UsageError, did_you_mean, reason_of
@@ -26,6 +26,7 @@ class _Dataset(Protocol):
     docs_iter: Callable[[], Iterable[_Record]]
     queries_iter: Callable[[], Iterable[_Record]]
     qrels_iter: Callable[[], Iterable[_Record]]
+    metadata: Callable[[], Mapping[str, Mapping[str, object]]]
 
 
 class IrdsDocuments:
@@ -78,6 +79,21 @@ def irds_qrels(dataset_id: str) -> Callable[[], Qrels] | None:
         return qrels
 
     return read
+
+
+def irds_query_count(dataset_id: str) -> int | None:
+    """Returns the number of queries that the catalogue names, without any download.
+
+    None if it names none, or ir_datasets is not installed.
+
+    Raises:
+        UsageError: The catalogue has no such data set.
+    """
+    try:
+        count = _load(dataset_id).metadata().get("queries", {}).get("count")
+    except EnvironmentProblem:
+        return None
+    return count if isinstance(count, int) else None
 
 
 def _load(dataset_id: str) -> _Dataset:

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
-from rankgen.manifests.options import RUN_METAVAR, Option, Settings
+from rankgen.manifests.options import SOURCE_METAVAR, Option, Settings
 from rankgen.manifests.storage.run_path import RunPath
 
 
@@ -17,7 +17,7 @@ class CompareSettings(Settings):
         tuple[RunPath, ...],
         Option(
             "Two or more runs with rankings of the same queries: of label, import or subsample.",
-            metavar=RUN_METAVAR,
+            metavar=SOURCE_METAVAR,
             is_argument=True,
         ),
     ]

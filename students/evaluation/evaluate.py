@@ -17,6 +17,7 @@ from rankgen.manifests.judged_queries import judged_without
 from rankgen.manifests.run.provenance import software
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.storage.atomic import write_whole
+from rankgen.manifests.storage.hub_runs import pinned_hub
 from rankgen.manifests.trec import Qrels
 from rankgen.retrieval.collections.judgements import judgements_sha256, read_judgements
 from rankgen.students.evaluation.measures import PerQuery, mean, parse_measures, per_query
@@ -48,6 +49,7 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
     measures = tuple(dict.fromkeys(settings.measures))
     parse_measures(measures)
     qrels = read_judgements(settings.qrels)
+    settings = _with_pinned_data(settings)
     first_stage = None
     if settings.candidates is not None:
         first_stage = FirstStage(RunDirectory(settings.candidates))
@@ -80,6 +82,13 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
     )
     _write(evaluation, settings.out)
     return evaluation
+
+
+def _with_pinned_data(settings: EvaluationSettings) -> EvaluationSettings:
+    """Returns the settings with the commits of data sets from the Hub, for the report."""
+    candidates = settings.candidates and pinned_hub(settings.candidates)
+    rankings = tuple(pinned_hub(path) for path in settings.rankings)
+    return settings.model_copy(update={"candidates": candidates, "rankings": rankings})
 
 
 def _with_resolved_precision(settings: EvaluationSettings) -> EvaluationSettings:

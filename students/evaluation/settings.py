@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from rankgen.manifests.options import RUN_METAVAR, Option, Settings
+from rankgen.manifests.options import SOURCE_METAVAR, Option, Settings
 from rankgen.manifests.storage.run_path import RunPath
 from rankgen.retrieval.collections.judgements import Judgements
 from rankgen.students.hardware_settings import HardwareSettings
@@ -34,7 +34,8 @@ class EvaluationSettings(HardwareSettings, StatisticsSettings):
     candidates: Annotated[
         RunPath | None,
         Option(
-            "A retrieve run; its order is a system, and students re-rank it.", metavar=RUN_METAVAR
+            "A retrieve run; its order is a system, and students re-rank it.",
+            metavar=SOURCE_METAVAR,
         ),
     ] = None
     students: Annotated[
@@ -45,7 +46,7 @@ class EvaluationSettings(HardwareSettings, StatisticsSettings):
     ] = ()
     rankings: Annotated[
         tuple[RunPath, ...],
-        Option("A label run, whose order is a system; repeatable.", metavar=RUN_METAVAR),
+        Option("A label run, whose order is a system; repeatable.", metavar=SOURCE_METAVAR),
     ] = ()
     runs: Annotated[
         tuple[Path, ...],

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from rankgen.manifests.run.provenance import read_predicate
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.trec import read_run, trec_eval_order
 from rankgen.students.evaluation.cost import Cost
@@ -91,9 +92,10 @@ def unique_names(systems: Iterable[System]) -> list[System]:
 
 
 def _recipe_value(run: RunDirectory, key: str) -> str | None:
-    """Returns a text in the recipe of the run's plan; None where there is none."""
+    """Returns a text in the recipe of the run's plan, or of a published one's manifest."""
     try:
-        value = json.loads(run.plan.read_text(encoding="utf-8"))["recipe"][key]
+        recipe = json.loads(run.plan.read_text(encoding="utf-8"))["recipe"]
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        recipe = (read_predicate(run) or {}).get("recipe")
+    value = recipe.get(key) if isinstance(recipe, dict) else None
     return value if isinstance(value, str) else None

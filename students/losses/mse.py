@@ -27,5 +27,6 @@ class Mse:
     def terms(self, scores: Tensor, targets: Targets) -> Terms:
         """Returns each query's sum of squared errors and number of passages."""
         wide = safe_scores(scores, targets.mask)
-        error = (wide - given_scores(targets, wide)) * targets.mask
+        # Padding is 0 in both.
+        error = wide - given_scores(targets, wide)
         return Terms((error**2).sum(dim=1), targets.mask.sum(dim=1))

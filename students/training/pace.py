@@ -15,6 +15,7 @@ from rankgen.students.training.settings import TrainSettings
 from rankgen.students.training.step import Trainer
 from rankgen.students.training.team import current_team
 from rankgen.students.training.train import prepared_encoder
+from rankgen.students.training.training_facts import with_pinned_backbone
 
 STEPS = 3
 # A processor is busy with one list; a GPU wants as many as a step has.
@@ -49,7 +50,7 @@ def measured_pace(settings: TrainSettings) -> Pace:
         RankgenError: The training itself would raise it before its first step.
     """
     loss = parse_loss(settings.loss)
-    settings = with_targets(settings, loss)
+    settings = with_pinned_backbone(with_targets(settings, loss))
     team = current_team()
     encoder, hardware = prepared_encoder(settings, team)
     if hardware.device.type == "cpu":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
+from rankgen.manifests.storage.hub_runs import is_hub
+from rankgen.manifests.storage.public_paths import file_name, is_local_path
 from rankgen.retrieval.collections.judgements import is_catalogued
 
 _PATHS = ("rankings", "validation", "validation_qrels", "out")
@@ -20,22 +22,7 @@ def public_settings(values: Mapping[str, object]) -> dict[str, object]:
 
 
 def _public(name: str, value: object) -> object:
-    if not isinstance(value, str) or is_catalogued(Path(value)):
+    if not isinstance(value, str) or is_catalogued(Path(value)) or is_hub(value):
         return value
     is_path = name in _PATHS or (name == "backbone" and Path(value).is_dir())
     return file_name(value) if is_path or is_local_path(value) else value
-
-
-def is_local_path(value: str) -> bool:
-    """Tells whether a text is a path and cannot be a model id."""
-    return (
-        PurePosixPath(value).is_absolute()
-        or PureWindowsPath(value).is_absolute()
-        or value.startswith((".", "~"))
-    )
-
-
-def file_name(path: str) -> str:
-    """Returns the last part of a path of any operating system."""
-    kind = PureWindowsPath if PureWindowsPath(path).is_absolute() else PurePosixPath
-    return kind(path).name or path

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from rankgen.manifests.errors import EnvironmentProblem, IntegrityProblem, UsageError, reason_of
 from rankgen.manifests.models.model_source import RECORD_FILE
+from rankgen.manifests.storage.public_paths import file_name, is_local_path
 from rankgen.students.model.cuts import CUTS_ENTRY, cuts_of_record
-from rankgen.students.training.public_settings import file_name, is_local_path, public_settings
+from rankgen.students.training.public_settings import public_settings
 
 CARD = "README.md"
 CONFIG = "config.json"

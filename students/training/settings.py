@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from rankgen.manifests.options import RUN_METAVAR, Option, Settings
+from rankgen.manifests.options import SOURCE_METAVAR, Option, Settings
 from rankgen.manifests.storage.run_path import RunPath
 from rankgen.students.choices import (
     DEFAULT_BACKBONE,
@@ -128,7 +128,7 @@ class ValidationSettings(Settings):
     panel = "Validation"
     validation: Annotated[
         RunPath | None,
-        Option("A retrieve run to re-rank during the training.", metavar=RUN_METAVAR),
+        Option("A retrieve run to re-rank during the training.", metavar=SOURCE_METAVAR),
     ] = None
     validation_qrels: Annotated[
         Path | None, Option("Its judgements: a file, or irds:ID.", metavar="FILE|irds:ID")
@@ -216,7 +216,7 @@ class TrainSettings(StudentSettings):
     """Everything `train_student` needs."""
 
     rankings: Annotated[
-        RunPath, Option("Folder of a label, negatives or subsample run.", metavar=RUN_METAVAR)
+        RunPath, Option("Folder of a label, negatives or subsample run.", metavar=SOURCE_METAVAR)
     ]
     out: Annotated[
         Path, Option("Folder of the student; repeat the command to resume.", metavar="FOLDER")

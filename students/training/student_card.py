@@ -52,7 +52,7 @@ tags:
 # {settings.out.name}
 
 A cross-encoder that re-ranks passages, distilled with rankgen from the {summary.lists:,} rankings
-in `{settings.rankings.name}`. It returns one logit per (query, passage) pair; higher is better.
+in `{values["rankings"]}`. It returns one logit per (query, passage) pair; higher is better.
 
 ```python
 from sentence_transformers import CrossEncoder

@@ -34,6 +34,7 @@ from rankgen.students.training.training_facts import (
     training_facts,
     with_identity,
     with_pinned_backbone,
+    with_pinned_data,
 )
 
 
@@ -50,6 +51,7 @@ def train_student(settings: TrainSettings) -> TrainSummary:
         IntegrityProblem: Texts are missing, or the checkpoint is damaged.
     """
     loss = parse_loss(settings.loss)
+    settings = with_pinned_data(settings)
     evidence = _evidence(settings, loss)
     settings = with_targets(settings, loss)
     lists = read_training_lists(

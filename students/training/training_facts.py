@@ -10,10 +10,14 @@ from rankgen.manifests.errors import RankgenError
 from rankgen.manifests.models.model_source import model_identity, pinned_model
 from rankgen.manifests.run.recipe_lock import Facts, tables_digest
 from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.storage.hub_runs import is_hub, pinned_hub
 from rankgen.retrieval.collections.judgements import judgements_sha256
 from rankgen.students.choices import EVIDENCE_WEIGHTS, Precision
 from rankgen.students.model.cross_encoder import BUNDLED_BACKBONE, backbone_path
 from rankgen.students.training.settings import TrainSettings
+
+# Where data from the Hub came from stands under these names.
+_SOURCES = {"rankings": "rankings_source", "validation": "validation_source"}
 
 
 def recipe_path(out: Path) -> Path:
@@ -36,6 +40,23 @@ def with_pinned_backbone(settings: TrainSettings) -> TrainSettings:
     return settings.model_copy(update={"backbone": pinned})
 
 
+def with_pinned_data(settings: TrainSettings) -> TrainSettings:
+    """Returns the settings with the commits of the data sets from the Hub.
+
+    They are those that the training in `settings.out` began with, else the current ones.
+
+    Raises:
+        UsageError: There is no such data set.
+        EnvironmentProblem: The Hub cannot be reached and the data was never downloaded.
+    """
+    pinned = {
+        name: pinned_hub(path, _held(settings.out, _SOURCES[name]))
+        for name in _SOURCES
+        if (path := getattr(settings, name)) is not None
+    }
+    return settings.model_copy(update=pinned)
+
+
 def backbone_identity(backbone: str) -> str:
     """Returns "sha256:..." for "minilm" or a folder, else "ID@COMMIT"."""
     return model_identity(pinned_model(backbone_path(backbone)))
@@ -53,6 +74,10 @@ def training_facts(settings: TrainSettings) -> dict[str, object]:
         tables = ("rankings", "windows", "queries", "documents")
     facts = settings.recipe()
     facts["backbone"] = backbone_identity(settings.backbone)
+    for name, fact in _SOURCES.items():
+        path = getattr(settings, name)
+        if path is not None and is_hub(path):
+            facts[fact] = str(path)
     facts["rankings_sha256"] = tables_digest(RunDirectory(settings.rankings), tables)
     if settings.validation is not None and settings.validation_qrels is not None:
         run = RunDirectory(settings.validation)

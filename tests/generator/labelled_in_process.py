@@ -18,6 +18,7 @@ from rankgen.generator.jobs.label_rows import (
 )
 from rankgen.generator.jobs.negatives_work import LeftOut, NegativesFactory, validate_lists
 from rankgen.generator.shards.in_process import InProcessJob, run_in_process
+from rankgen.generator.shards.work import ShardTask
 from rankgen.generator.strategies.ranking import rank_query
 from rankgen.generator.teachers.scripted import Script, ScriptedTeacher
 from rankgen.manifests.records import Candidates, Document, Query
@@ -60,10 +61,10 @@ def label_in_process(source: RunDirectory, root: Path, shards: int) -> RunDirect
         queries_sha256=queries.digest(),
     )
 
-    def fill(asked: Sequence[Query]) -> dict[str, pa.Table]:
-        return _labelled(lists.of(query.query_id for query in asked))
+    def fill(task: ShardTask) -> dict[str, pa.Table]:
+        return _labelled(lists.of(query.query_id for query in task.queries))
 
-    def finish() -> dict[str, JsonValue]:
+    def finish(_: Mapping[str, int]) -> dict[str, JsonValue]:
         link_texts(source, run)
         return TeacherScores(unit="logit", source="scripted").as_facts()
 
@@ -89,10 +90,10 @@ def draw_negatives(
         queries_sha256=queries.digest(),
     )
 
-    def fill(asked: Sequence[Query]) -> Mapping[str, pa.Table]:
-        return asyncio.run(work.fill(asked, root)).tables
+    def fill(task: ShardTask) -> Mapping[str, pa.Table]:
+        return asyncio.run(work.fill(task.queries, root)).tables
 
-    def finish() -> None:
+    def finish(_: Mapping[str, int]) -> None:
         link_texts(source, run)
 
     run_in_process(

@@ -40,6 +40,11 @@ def test_mixtures_by_hand() -> None:
     assert scores[0] == pytest.approx(1 / 61 + 1 / 61 + 1 / 64)
 
 
+def test_ties_go_to_the_better_mean_rank() -> None:
+    # Ranks of a: 2, 1, 4; of b: 3, 2, 1: one median, but b is higher on the whole.
+    assert mixed(lists("cabd", "abcd", "bdca"), "median")[0][:2] == ["b", "a"]
+
+
 def test_scores_count_by_their_distance() -> None:
     sure = TeacherList(["a", "b", "c"], [10.0, 0.0, -1.0])
     other = TeacherList(["b", "a", "c"], [0.2, 0.1, 0.0])
@@ -67,7 +72,7 @@ def test_a_mixture_is_a_permutation_and_knows_no_first(
 
 
 def write_rankings(root: Path, orders: Mapping[str, str], *, scored: bool = True) -> None:
-    """Writes a published run of the passages a to d, which the first stage had in that order."""
+    """Writes shared rankings of the passages a to d, which the first stage had in that order."""
     run = RunDirectory(root)
     found = [Candidates(q, tuple("abcd"), (4.0, 3.0, 2.0, 1.0)) for q in orders]
     rankings = [
@@ -110,7 +115,7 @@ def test_a_mixed_run_is_a_run(labelled: Path) -> None:
     assert rows["1"]["teacher_scores"] == sorted(rows["1"]["teacher_scores"], reverse=True)
     predicate = json.loads(run.manifest.read_text())["predicate"]
     assert predicate[FACT] == {"unit": "run score", "source": "mean of 2 teachers' scores"}
-    assert [source["kind"] for source in predicate["sources"]] == ["published"] * 2
+    assert [source["kind"] for source in predicate["sources"]] == ["unknown"] * 2
     assert run.texts("documents")["a"] == "text a"
     before = run.shard_paths("rankings")[0].read_bytes()
     assert mix(labelled, "xy", "--method", "scores")[0] == 0

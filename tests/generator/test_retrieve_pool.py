@@ -77,8 +77,8 @@ def test_the_dry_run_says_it() -> None:
     result = CliRunner().invoke(app, ["run", "rank-distillm-10k", "--dry-run"])
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert sum("at most 2 on a node" in line for line in lines) == 3
-    assert sum(line.endswith("retriever = colbert") for line in lines) == 3
+    assert sum("at most 2 on a node" in line for line in lines) == 4
+    assert sum(line.endswith("retriever = colbert") for line in lines) == 4
 
 
 @dataclass(frozen=True)

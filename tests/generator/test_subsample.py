@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from labelled_in_process import draw_negatives, label_in_process, write_candidat
 from typer.testing import CliRunner, Result
 
 from rankgen.generator.cli import app
+from rankgen.generator.jobs.subsample_rows import SubsampleRows
 from rankgen.manifests.records import Query
 from rankgen.manifests.run.ledger import Ledger
 from rankgen.manifests.run.query_table import QueryTable
@@ -135,8 +137,16 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
         done = command("subsample", labels, "--out", killed, *words)
     assert done.exit_code == 130
     assert command("verify", killed).exit_code == 4
+    fill, filled = SubsampleRows.fill, list[int]()
+
+    def counted(rows: SubsampleRows, queries: Sequence[Query]) -> Any:
+        filled.append(len(queries))
+        return fill(rows, queries)
+
+    monkeypatch.setattr(SubsampleRows, "fill", counted)
     done = command("subsample", labels, "--out", killed, *words)
     assert "3 shards (2 from before)" in done.stdout
+    assert filled == [3]
     for path in sorted(whole.rglob("*.parquet")):
         other = killed / path.relative_to(whole)
         if ".rankgen" not in path.parts:
@@ -182,6 +192,40 @@ def test_what_cannot_be_cut_is_one_sentence(labels: Path, tmp_path: Path) -> Non
     assert not out.exists()
 
 
+def test_an_import_is_cut_by_depth_only_where_its_first_stage_is_known(tmp_path: Path) -> None:
+    order = {"query_id": "q0", "doc_ids": ["a", "b", "c", "d"]}
+    rows = [{**order, "query_id": f"q{n}"} for n in range(3)]
+    (tmp_path / "orders.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    imported, out = tmp_path / "imported", tmp_path / "out"
+    done = command("import", "auto", tmp_path / "orders.jsonl", "--out", imported)
+    assert done.exit_code == 0, done.output
+    told = refused(imported, "--depth", 2, "--out", out)
+    assert "does not say where the first stage had its passages" in told
+    # Its positions count the teacher's own order: those of a part do too.
+    subsampled(imported, out, "--queries", 2)
+    assert command("verify", "--full", out).exit_code == 0
+    assert not (out / "queries").exists()
+    told = refused(out, "--depth", 2, "--out", tmp_path / "smaller")
+    assert "does not say where the first stage had its passages" in told
+
+
+def test_an_import_with_a_first_stage_is_cut_like_labels(tmp_path: Path) -> None:
+    orders = {"initial_list": ["a", "b", "c", "d"], "final_list": ["d", "b", "a", "c"]}
+    rows = [{"qid": f"q{n}", **orders} for n in range(3)]
+    (tmp_path / "orders.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    imported = tmp_path / "imported"
+    done = command("import", "auto", tmp_path / "orders.jsonl", "--out", imported)
+    assert done.exit_code == 0, done.output
+    subsampled(imported, tmp_path / "out", "--depth", 3)
+    assert {tuple(row["doc_ids"]) for row in rows_of(tmp_path / "out").values()} == {
+        ("b", "a", "c")
+    }
+    # What is known of the first stage is known of a part, too.
+    subsampled(tmp_path / "out", tmp_path / "smaller", "--depth", 2)
+    cut = rows_of(tmp_path / "smaller").values()
+    assert {tuple(row["doc_ids"]) for row in cut} == {("b", "a")}
+
+
 @pytest.fixture
 def unplaced(labels: Path, tmp_path: Path) -> Path:
     """Lists of a teacher whose first stage is unknown, as in a published folder."""
@@ -199,6 +243,9 @@ def unplaced(labels: Path, tmp_path: Path) -> Path:
 def test_lists_without_a_first_stage_are_cut_by_queries_only(
     unplaced: Path, tmp_path: Path
 ) -> None:
+    told = refused(unplaced, "--depth", 5, "--out", tmp_path / "out")
+    assert "does not say where the first stage had its passages" in told
+    (unplaced / "manifest.json").write_text('{"predicate": {"kind": "label"}}')
     told = refused(unplaced, "--depth", 5, "--out", tmp_path / "out")
     assert "does not say where the first stage had the passages of query q" in told
     told = refused(unplaced, "--depth", 5, "--queries", 3, "--out", tmp_path / "out")
@@ -223,3 +270,19 @@ def test_negatives_keep_their_relevant_passage(labels: Path, tmp_path: Path) -> 
     # A part of the part knows it too.
     subsampled(tmp_path / "out", tmp_path / "smaller", "--depth", 2)
     assert sorted(rows_of(tmp_path / "smaller")["q00"]["retrieval_positions"]) == [1, 2, 9]
+
+
+def test_parts_are_made_from_store_to_store(labels: Path, s3_bucket: str) -> None:
+    part, smaller = f"{s3_bucket}/part", f"{s3_bucket}/smaller"
+    for source, out, words in (
+        (labels, part, ["--queries", 6]),
+        (part, smaller, ["--depth", 3, "--shards", 2]),
+    ):
+        done = command("subsample", source, "--out", out, "--json", *words)
+        assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["passages"] == 6 * 3
+    checked = command("verify", "--full", "--json", smaller)
+    assert checked.exit_code == 0, checked.output
+    assert json.loads(checked.stdout)["problems"] == []
+    again = command("subsample", part, "--out", smaller, "--depth", 3, "--shards", 2)
+    assert "2 shards (2 from before)" in again.stdout

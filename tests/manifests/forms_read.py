@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rankgen.manifests.forms.accounting import Losses, Tally
 from rankgen.manifests.forms.registry import preset_of, shape_of
-from rankgen.manifests.forms.shape import ListShape
+from rankgen.manifests.forms.shape import ListShape, RowShape
 from rankgen.manifests.forms.shared_list import SharedList
 from rankgen.manifests.forms.source import Kind, Part, Source
 
@@ -41,3 +42,27 @@ def _kind(path: Path) -> Kind:
     suffix = next(s for s in reversed(path.suffixes) if s not in (".gz", ".zst"))
     kinds: dict[str, Kind] = {".jsonl": "jsonl", ".json": "json", ".parquet": "parquet"}
     return kinds.get(suffix, "text")
+
+
+def rows_in(form: str, *paths: Path) -> tuple[list[dict[str, Any]], Losses]:
+    """Returns the rows of a form whose rows are scored documents, and what was lost."""
+    preset, tally = preset_of(form), Tally()
+    shape = shape_of(preset.shape)
+    assert isinstance(shape, RowShape)
+    batches = shape.batches(source_of(*paths), preset, tally)
+    return [row for batch in batches for row in batch.scored.to_pylist()], tally.losses()
+
+
+def texts_in(form: str, path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Returns the texts of queries and of documents that stand in scored rows, by id."""
+    preset = preset_of(form)
+    shape = shape_of(preset.shape)
+    assert isinstance(shape, RowShape)
+    queries: dict[str, str] = {}
+    documents: dict[str, str] = {}
+    for batch in shape.batches(source_of(path), preset, Tally()):
+        assert batch.queries is not None
+        assert batch.documents is not None
+        queries |= {row["query_id"]: row["text"] for row in batch.queries.to_pylist()}
+        documents |= {row["doc_id"]: row["text"] for row in batch.documents.to_pylist()}
+    return queries, documents

@@ -22,7 +22,10 @@ def passage(doc_id: str, **more: object) -> dict[str, object]:
 def test_tevatron_sample(test_data: Path) -> None:
     path = test_data / "teacher-samples" / "tevatron-pointwise.20q.jsonl"
     lists, losses = lists_in("tevatron", path)
-    assert losses.model_dump(exclude_defaults=True) == {"rows": 20}
+    assert losses.model_dump(exclude_defaults=True) == {
+        "rows": 20,
+        "scores_from_sides": 623,
+    }
     assert sum(len(ranked.doc_ids) for ranked in lists) == 623
     first = lists[0]
     assert (first.query_id, first.query) == ("1000094", "where is whitemarsh island")
@@ -57,6 +60,7 @@ def test_bge_texts_have_ids_of_their_own(tmp_path: Path) -> None:
         "duplicate_rows": 1,
         "query_ids_from_texts": 1,
         "doc_ids_from_texts": 4,
+        "scores_from_sides": 3,
     }
 
 
@@ -113,6 +117,16 @@ def test_bad_rows_are_named(tmp_path: Path, row: dict[str, object], problem: str
         lists_in("bge", path)
     assert problem in raised.value.message
     assert str(path) in raised.value.message
+
+
+def test_rows_with_scores_among_rows_without(tmp_path: Path) -> None:
+    rows = [
+        {"query": "q", "pos": ["a"], "neg": ["b"], "pos_scores": [2.0], "neg_scores": [1.0]},
+        {"query": "r", "pos": ["a"], "neg": ["b"]},
+    ]
+    for order, problem in ((1, "has no scores, unlike"), (-1, "has scores, unlike")):
+        with pytest.raises(UsageError, match=f"line 2 {problem} the rows before"):
+            lists_in("bge", written(tmp_path / "x.jsonl", rows[::order]))
 
 
 def test_what_is_of_this_shape() -> None:

@@ -45,6 +45,20 @@ def test_references_become_paths_and_overrides_apply(tmp_path: Path) -> None:
     assert moved.step_options(second)["qrels"] == f"{tmp_path}/found/qrels.tsv"
 
 
+def test_values_may_be_lists_of_numbers_and_names_with_references(tmp_path: Path) -> None:
+    more = '[[step]]\nname = "grid"\ncommand = "evaluate"\ndepths = [10, 25]\n'
+    more += 'rankings = ["bm25=@found", "far=s3://bucket/a@b,@found/qrels.tsv"]\n'
+    recipe = load_recipe(write(tmp_path, TEXT + more), COMMANDS)
+    options = recipe.step_options(recipe.steps[2])
+    assert options["depths"] == [10, 25]
+    assert options["rankings"] == [
+        "bm25=runs/found",
+        "far=s3://bucket/a@b,runs/found/qrels.tsv",
+    ]
+    with pytest.raises(UsageError, match="no earlier step is called 'fuond'"):
+        load_recipe(write(tmp_path, TEXT + more.replace("=@found", "=@fuond")), COMMANDS)
+
+
 def test_an_editor_s_byte_order_mark_is_no_part_of_a_recipe(tmp_path: Path) -> None:
     expected = load_recipe(write(tmp_path, TEXT), COMMANDS)
     assert load_recipe(write(tmp_path, "\ufeff" + TEXT), COMMANDS) == expected

@@ -139,8 +139,13 @@ def test_a_forecast_counts_and_writes_nothing(grid: Grid, tmp_path: Path) -> Non
     tokens = first["tokens"] + 12 * told["tokens_per_pair"] / 3
     assert first["seconds"] == pytest.approx(tokens / told["tokens_per_second"], rel=0.05)
     assert grid(depths="3").exit_code == 0
+    (out / "bm25-depth3-queries4" / "evaluation-seed42-test" / "evaluation.json").unlink()
+    cell = json.loads(grid("--dry-run", "--json", "--tokens-per-second", 1000).stdout)["cells"][0]
+    # Its student is there: 12 pairs are left to score.
+    assert cell["state"] == "trained"
+    assert cell["seconds"] == pytest.approx(12 * told["tokens_per_pair"] / 3 / 1000, rel=0.05)
     shown = grid("--dry-run", "--tokens-per-second", 1000)
-    assert "4 cells, 2 done" in shown.stdout
+    assert "4 cells, 1 done" in shown.stdout
     assert "1,000 tokens/s of training (as given)" in shown.stdout
 
 
@@ -201,6 +206,7 @@ def test_the_figure_shows_every_mean_where_it_belongs() -> None:
         )
         # Higher values stand higher, in proportion.
         (low, down), (high, up) = points[0], points[-1]
+        assert up < down - 100
         for value, y in points:
             assert y == pytest.approx(down + (up - down) * (value - low) / (high - low), abs=0.2)
         across = [float(circle.attrib["cx"]) for circle in circles[:places]]
