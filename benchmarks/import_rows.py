@@ -98,6 +98,10 @@ def main() -> None:
                     found[way].append(json.loads(done.stdout.splitlines()[-1]))
                     print(order, way, found[way][-1], flush=True)
         orders[order] = {way: _medians(rows, found[way]) for way in WAYS}
+        seconds = orders[order]["rankgen import"]["seconds"]
+        for way in WAYS[:2]:
+            ratio = seconds / orders[order][way]["seconds"]
+            orders[order][way]["import_takes_times_as_long"] = round(ratio, 2)
     peak = max(orders[order]["rankgen import"]["peak_mib"] for order in orders)
     figures = {"rows": rows, "rounds": rounds, "documents_per_query": DOCUMENTS_PER_QUERY}
     print(write_results("import_rows", {**figures, "orders": orders}))

@@ -18,12 +18,12 @@ from rankgen.generator.prompts.training_rows import (
     whole_list,
 )
 from rankgen.manifests.errors import IncompleteRun, UsageError
-from rankgen.manifests.forms.out_file import file_type, write_lines, write_new, write_rows
-from rankgen.manifests.forms.prompts_writer import Example, chat_row
-from rankgen.manifests.forms.run_lists import RunLists, Wanted, with_equal_scores
+from rankgen.manifests.forms.files.out_file import file_type, write_lines, write_new, write_rows
 from rankgen.manifests.forms.shared_list import SharedList
-from rankgen.manifests.forms.writer import WriteOptions, Writer
-from rankgen.manifests.forms.writers import writer_of
+from rankgen.manifests.forms.writers.base import WriteOptions, Writer
+from rankgen.manifests.forms.writers.prompts import Example, chat_row
+from rankgen.manifests.forms.writers.registry import writer_of
+from rankgen.manifests.forms.writers.run_lists import RunLists, Wanted, with_equal_scores
 from rankgen.manifests.run.plan import read_plan
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.status import run_status

@@ -7,9 +7,9 @@ from typing import Annotated
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from rankgen.generator.prompts.training_rows import PromptsFrom
-from rankgen.manifests.forms.run_lists import OrderFrom
-from rankgen.manifests.forms.writer import ChatLayout, ScoresFrom
-from rankgen.manifests.forms.writers import WRITERS
+from rankgen.manifests.forms.writers.base import ChatLayout, ScoresFrom
+from rankgen.manifests.forms.writers.registry import WRITERS
+from rankgen.manifests.forms.writers.run_lists import OrderFrom
 from rankgen.manifests.options import SOURCE_METAVAR, Option, Settings
 from rankgen.manifests.storage.run_path import NewRunPath, RunPath
 

@@ -6,10 +6,8 @@ again, and commits the shards that are missing.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import get_args
 
 import pyarrow as pa
@@ -26,6 +24,7 @@ from rankgen.manifests.run.query_table import shard_bounds
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.texts import write_queries, write_sorted_documents
 from rankgen.manifests.storage.digest import sha256_of_lines
+from rankgen.manifests.storage.scratch import scratch_folder
 from rankgen.manifests.storage.storage_faults import named_storage_faults
 from rankgen.manifests.teacher_scores import TeacherScores, Unit
 
@@ -72,9 +71,9 @@ def import_rankings(settings: ImportSettings) -> ImportSummary:
     """
     run = RunDirectory(settings.out)
     refuse_foreign_folder(run)
-    with tempfile.TemporaryDirectory(prefix="rankgen-") as folder:
-        with named_storage_faults(Path(folder)):
-            imported = read_source(settings, Path(folder))
+    with scratch_folder("import") as folder:
+        with named_storage_faults(folder):
+            imported = read_source(settings, folder)
         return _publish(run, settings, imported)
 
 

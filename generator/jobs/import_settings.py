@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import PositiveInt
 
 from rankgen.manifests.errors import UsageError, did_you_mean
-from rankgen.manifests.forms.found_lists import Duplicates
-from rankgen.manifests.forms.gathering import Order, Ties
+from rankgen.manifests.forms.collected.found_lists import Duplicates
+from rankgen.manifests.forms.collected.gathering import Order, Ties
 from rankgen.manifests.forms.registry import FORMS
 from rankgen.manifests.forms.shape import ROLES
 from rankgen.manifests.options import RUN_METAVAR, Option, Settings
@@ -61,7 +61,8 @@ class ImportSettings(Settings):
     collection: Annotated[
         str | None,
         Option(
-            "Where the texts of queries and documents are, for rankings of ids alone.",
+            "Where the texts of queries and documents are, for rankings of ids alone; it takes the "
+            "place of texts that lie beside the rankings.",
             metavar="FOLDER|irds:ID|hf:NAME",
         ),
     ] = None

@@ -11,15 +11,20 @@ from rankgen.generator.jobs.import_settings import ImportSettings
 from rankgen.generator.jobs.import_texts import drop_missing, find_texts, refuse_missing
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.forms.accounting import Losses, Tally
-from rankgen.manifests.forms.beside import divided
-from rankgen.manifests.forms.collecting import Collected, collected, doc_ids_of, query_ids_of
+from rankgen.manifests.forms.collected.collecting import (
+    Collected,
+    collected,
+    doc_ids_of,
+    query_ids_of,
+)
+from rankgen.manifests.forms.collected.found_lists import FoundLists, tied_scores
+from rankgen.manifests.forms.collected.found_texts import FoundTexts, documents_in, queries_in
+from rankgen.manifests.forms.collected.gathering import OrderRule
 from rankgen.manifests.forms.detect import Found, find_form
-from rankgen.manifests.forms.found_lists import FoundLists, tied_scores
-from rankgen.manifests.forms.found_texts import FoundTexts, documents_in, queries_in
-from rankgen.manifests.forms.gathering import OrderRule
-from rankgen.manifests.forms.open_source import open_source
 from rankgen.manifests.forms.registry import AUTO, preset_of
-from rankgen.manifests.forms.source import Source
+from rankgen.manifests.forms.sources.base import Source
+from rankgen.manifests.forms.sources.beside import divided
+from rankgen.manifests.forms.sources.opening import open_source
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run.query_table import QueryTable
 from rankgen.retrieval.collections.open_collection import open_collection
@@ -71,7 +76,11 @@ def read_source(settings: ImportSettings, folder: Path) -> Imported:
         preset_of(settings.form)
     columns, tally = settings.named_columns(), Tally()
     collection = None if settings.collection is None else open_collection(settings.collection)
-    beside = divided(open_source(settings.source, folder / "unpacked"), settings.config)
+    opened = open_source(settings.source, folder / "unpacked", with_texts=collection is None)
+    beside = divided(opened, settings.config)
+    if collection is not None:
+        # The user has named the texts to take.
+        beside = beside._replace(queries=(), documents=())
     source = beside.ranked
     found = find_form(settings.form, source, columns)
     is_run = found.preset.shape == "trec-run"
@@ -100,12 +109,14 @@ def _imported(
     tally.lose("short_lists", held.lists.shorter_than(rule.depth))
     tally.lose("other_texts", held.queries.conflicts + held.documents.conflicts)
     has_query_texts = held.queries.rows > 0
+    queries = QueryTable(_queries(held, has_query_texts))
+    assert len(queries) == len(held.lists), "every list has its query"
     return Imported(
         source=source,
         found=found,
         rule=rule,
         lists=held.lists,
-        queries=QueryTable(_queries(held, has_query_texts)),
+        queries=queries,
         has_query_texts=has_query_texts,
         texts=held.documents,
         losses=tally.losses(),

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.forms.accounting import Tally
-from rankgen.manifests.forms.beside import Beside, document_rows, query_rows
-from rankgen.manifests.forms.collecting import Collected, doc_ids_of, query_ids_of
-from rankgen.manifests.forms.found_lists import FOUND
+from rankgen.manifests.forms.collected.collecting import Collected, doc_ids_of, query_ids_of
+from rankgen.manifests.forms.collected.found_lists import FOUND
+from rankgen.manifests.forms.sources.beside import Beside, document_rows, query_rows
 from rankgen.retrieval.collections.collection import Collection
 
 

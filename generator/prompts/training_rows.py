@@ -9,10 +9,10 @@ from typing import Literal, NamedTuple
 
 from rankgen.generator.prompts.profiles import PromptProfile
 from rankgen.manifests.errors import IntegrityProblem, UsageError
-from rankgen.manifests.forms.list_writer import first_stage_of
-from rankgen.manifests.forms.prompts_writer import Example
 from rankgen.manifests.forms.shared_list import SharedList
-from rankgen.manifests.forms.writer import texts_of
+from rankgen.manifests.forms.writers.base import texts_of
+from rankgen.manifests.forms.writers.lists import first_stage_of
+from rankgen.manifests.forms.writers.prompts import Example
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.replay import after_call, places_shown
 from rankgen.manifests.run.run_directory import RunDirectory

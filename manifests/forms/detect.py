@@ -8,14 +8,14 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.forms import trec_run
+from rankgen.manifests.forms.files.rows import first_row, holds_texts
+from rankgen.manifests.forms.files.text_blocks import first_line
 from rankgen.manifests.forms.registry import AUTO, FORMS, SHAPES, preset_of, shape_of
-from rankgen.manifests.forms.rows import first_row, holds_texts
-from rankgen.manifests.forms.scored_columns import listed
-from rankgen.manifests.forms.scored_tables import names_columns, text_header
 from rankgen.manifests.forms.shape import Preset, Shape, ShapeName
-from rankgen.manifests.forms.source import Part, Source
-from rankgen.manifests.forms.text_blocks import first_line
+from rankgen.manifests.forms.shapes import trec_run
+from rankgen.manifests.forms.shapes.scored_columns import listed
+from rankgen.manifests.forms.shapes.scored_tables import names_columns, text_header
+from rankgen.manifests.forms.sources.base import Part, Source
 
 NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
 

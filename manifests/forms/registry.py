@@ -10,7 +10,7 @@ from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.forms.shape import Preset, Shape, ShapeName
 
 AUTO = "auto"
-# Shape -> the module beside this one whose `SHAPE` reads it; detection asks them in this order.
+# Shape -> the module in `shapes` whose `SHAPE` reads it; detection asks them in this order.
 SHAPES: Mapping[ShapeName, str] = {
     "trec-run": "trec_run",
     "prompts": "prompts",
@@ -61,5 +61,5 @@ def preset_of(form: str) -> Preset:
 
 def shape_of(name: ShapeName) -> Shape:
     """Imports a shape."""
-    module = importlib.import_module(f"rankgen.manifests.forms.{SHAPES[name]}")
+    module = importlib.import_module(f"rankgen.manifests.forms.shapes.{SHAPES[name]}")
     return cast(Shape, module.SHAPE)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from rankgen.manifests.forms.accounting import Tally
 from rankgen.manifests.forms.shared_list import SharedList
-from rankgen.manifests.forms.source import Source
+from rankgen.manifests.forms.sources.base import Source
 from rankgen.manifests.teacher_scores import Unit
 
 ShapeName = Literal["trec-run", "scored-rows", "lists", "pos-neg", "prompts"]

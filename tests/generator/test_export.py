@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.forms.pairs_writer import _pair
-from rankgen.manifests.forms.writer import WriteOptions
-from rankgen.manifests.forms.writers import WRITERS, writer_of
+from rankgen.manifests.forms.writers.base import WriteOptions
+from rankgen.manifests.forms.writers.pairs import _pair
+from rankgen.manifests.forms.writers.registry import WRITERS, writer_of
 from rankgen.manifests.score_order import in_32_bits, strictly_decreasing
 from rankgen.manifests.storage.object_store import open_root
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from beir_files import beir_folder
 from hub_data_set import COMMIT, NAME, hub_data_set
 from hypothesis import given
+from hypothesis import settings as of_hypothesis
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -23,7 +25,7 @@ from rankgen.generator.jobs.import_rows import ranking_rows, validate_imported
 from rankgen.generator.jobs.import_run import ImportSummary, import_rankings
 from rankgen.generator.jobs.import_settings import ImportSettings
 from rankgen.manifests.errors import IntegrityProblem, UsageError
-from rankgen.manifests.forms.found_lists import FOUND
+from rankgen.manifests.forms.collected.found_lists import FOUND
 from rankgen.manifests.run.ledger import Ledger
 from rankgen.manifests.run.provenance import read_predicate
 from rankgen.manifests.run.run_directory import RunDirectory
@@ -247,6 +249,26 @@ def test_a_collection_gives_the_texts(tmp_path: Path) -> None:
         )
 
 
+def test_a_form_that_leaves_some_texts_out_is_told_apart(tmp_path: Path) -> None:
+    candidates = [
+        {"docid": "a", "score": 3, "doc": {"text": "text a"}},
+        {"docid": "b", "score": 2},
+        {"docid": "c", "score": 1, "doc": {"text": "text c"}},
+    ]
+    rows: list[Row] = [
+        {"query": {"qid": "1", "text": "what"}, "candidates": candidates},
+        {"query": {"qid": "2"}, "candidates": candidates},
+    ]
+    path = written(tmp_path / "a.jsonl", rows)
+    with pytest.raises(UsageError, match=r"1 document of .* has no text in .*first: b"):
+        imported(tmp_path / "run", path)
+    done = imported(tmp_path / "run", path, missing="drop")
+    assert (done.losses.missing_texts, done.losses.dropped_rows) == (2, 4)
+    (row,) = rows_of(tmp_path / "run")
+    assert (row["query_id"], row["doc_ids"]) == ("1", ["a", "c"])
+    assert row["teacher_scores"] == [3.0, 1.0]
+
+
 def test_texts_beside_the_rankings_are_taken(tmp_path: Path) -> None:
     written(tmp_path / "set/scores/a.jsonl", [{"query_id": 1, "document_ids": [5], "scores": [2]}])
     written(tmp_path / "set/queries/a.jsonl", [{"query_id": 1, "query": "what"}])
@@ -359,6 +381,27 @@ def test_a_data_set_on_the_hub_is_imported_at_its_commit(tmp_path: Path) -> None
     assert is_clean(tmp_path / "run")
 
 
+def test_a_collection_takes_the_place_of_texts_beside_the_rankings(tmp_path: Path) -> None:
+    files = {
+        "scores/nq.jsonl": '{"query_id": "q1", "document_ids": ["d1"]}\n',
+        "queries/nq.jsonl": '{"query_id": "q1", "query": "other"}\n',
+        "documents/nq.jsonl": '{"document_id": "d1", "document": "other"}\n',
+    }
+    collection = str(beir_folder(tmp_path / "beir"))
+    with hub_data_set(files, tmp_path / "cache") as hub:
+        values = {"form": "lists", "source": f"hf:{NAME}:scores", "collection": collection}
+        settings = ImportSettings.model_validate({**values, "out": str(tmp_path / "run")})
+        assert import_rankings(settings).losses.other_texts == 0
+        assert not any("queries" in path or "documents" in path for path in hub.asked)
+    for name, text in files.items():
+        (tmp_path / "set" / name).parent.mkdir(parents=True)
+        (tmp_path / "set" / name).write_text(text)
+    done = imported(tmp_path / "local", tmp_path / "set", collection=collection)
+    assert done.losses.other_texts == 0
+    for out in ("run", "local"):
+        assert rows_of(tmp_path / out, "queries") == [{"query_id": "q1", "text": "what is it"}]
+
+
 def test_texts_of_what_was_left_out_are_not_published(tmp_path: Path) -> None:
     rows: list[Row] = [{"query": "q", "document": d, "label": n} for n, d in enumerate("abc")]
     path = written(tmp_path / "pairs.jsonl", rows)
@@ -424,3 +467,41 @@ def test_rows_of_any_ids_pass_their_own_check(lists: dict[str, list[str]], draw:
     validate_imported({"rankings": rankings}, list(lists), {})
     for row, (_, doc_ids, _, stage) in zip(rankings.to_pylist(), sorted(found), strict=True):
         assert [stage[place - 1] for place in row["retrieval_positions"]] == doc_ids
+
+
+TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=5)
+# Texts cannot be looked up by an id with a NUL byte, which is refused.
+NAMES = IDS.filter(lambda name: "\0" not in name)
+SCORED = st.dictionaries(NAMES, st.floats(-9, 9, width=32), min_size=1, max_size=4)
+
+
+@of_hypothesis(max_examples=12)
+@given(st.dictionaries(NAMES, st.tuples(TEXTS, SCORED), min_size=1, max_size=6), st.booleans())
+def test_any_lists_become_a_run_of_the_same_lists(
+    lists: dict[str, tuple[str, dict[str, float]]], with_texts: bool
+) -> None:
+    rows: list[Row] = []
+    for query_id, (text, scored) in lists.items():
+        held = [
+            {"docid": d, "score": s} | ({"doc": {"title": d, "text": d * 2}} if with_texts else {})
+            for d, s in scored.items()
+        ]
+        query = {"qid": query_id} | ({"text": f"q{text}"} if with_texts else {})
+        rows.append({"query": query, "candidates": held})
+    with TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        imported(out, written(Path(folder) / "a.jsonl", rows), shards=min(2, len(rows)))
+        found = {row["query_id"]: row for row in rows_of(out)}
+        assert {q: row["doc_ids"] for q, row in found.items()} == {
+            q: list(scored) for q, (_, scored) in lists.items()
+        }
+        assert {q: row["teacher_scores"] for q, row in found.items()} == {
+            q: list(scored.values()) for q, (_, scored) in lists.items()
+        }
+        if with_texts:
+            texts = {row["query_id"]: row["text"] for row in rows_of(out, "queries")}
+            assert texts == {q: f"q{text}" for q, (text, _) in lists.items()}
+            documents = {row["doc_id"]: row for row in rows_of(out, "documents")}
+            assert documents.keys() == {d for _, scored in lists.values() for d in scored}
+            assert all(row["text"] == str(d) * 2 for d, row in documents.items())
+        assert is_clean(out)

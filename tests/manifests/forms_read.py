@@ -11,7 +11,7 @@ from rankgen.manifests.forms.accounting import Losses, Tally
 from rankgen.manifests.forms.registry import preset_of, shape_of
 from rankgen.manifests.forms.shape import ListShape, RowShape
 from rankgen.manifests.forms.shared_list import SharedList
-from rankgen.manifests.forms.source import Kind, Part, Source
+from rankgen.manifests.forms.sources.base import Kind, Part, Source
 
 
 def source_of(*paths: Path) -> Source:

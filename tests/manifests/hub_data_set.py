@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,10 +23,12 @@ class HubDataSet:
     Attributes:
         files: Path -> content.
         asked: The paths that were asked for.
+        stop: Ends the server; nothing answers at its address then.
     """
 
     files: dict[str, str]
     asked: list[str] = field(default_factory=list)
+    stop: Callable[[], None] = lambda: None
 
 
 @contextmanager
@@ -75,6 +77,12 @@ def hub_data_set(files: Mapping[str, str], cache: Path) -> Iterator[HubDataSet]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+
+    hub.stop = stop
     url = f"http://127.0.0.1:{server.server_port}"
     try:
         with pytest.MonkeyPatch.context() as patch:
@@ -86,5 +94,4 @@ def hub_data_set(files: Mapping[str, str], cache: Path) -> Iterator[HubDataSet]:
             patch.setattr("huggingface_hub.hf_api.api.endpoint", url)
             yield hub
     finally:
-        server.shutdown()
-        server.server_close()
+        stop()

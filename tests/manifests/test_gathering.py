@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.forms.accounting import Tally
-from rankgen.manifests.forms.buckets import Buckets
-from rankgen.manifests.forms.found_lists import FoundLists, tied_scores
-from rankgen.manifests.forms.gathering import OrderRule, gathered
+from rankgen.manifests.forms.collected.buckets import Buckets
+from rankgen.manifests.forms.collected.found_lists import FoundLists, tied_scores
+from rankgen.manifests.forms.collected.gathering import OrderRule, gathered
+from rankgen.manifests.forms.collected.shared_tables import checked, packed
 from rankgen.manifests.forms.shape import SCORED_ROWS
 from rankgen.manifests.forms.shared_list import SharedList
-from rankgen.manifests.forms.shared_tables import checked, packed
 from rankgen.manifests.storage.column_digest import sha256_of_lists
 from rankgen.manifests.storage.digest import sha256_of_lines
 from rankgen.manifests.storage.string_pairs import place_of

@@ -10,8 +10,8 @@ from hub_data_set import COMMIT, NAME, HubDataSet, hub_data_set
 from offline_hub import without_network
 
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
-from rankgen.manifests.forms.hub_source import _matches, hub_source, named_dataset
-from rankgen.manifests.forms.rows import read_rows
+from rankgen.manifests.forms.files.rows import read_rows
+from rankgen.manifests.forms.sources.hub import _matches, hub_source, named_dataset
 
 CARD = """---
 configs:
@@ -74,8 +74,8 @@ def test_wrong_names_are_refused(hub: HubDataSet) -> None:
         (NAME, "several configurations of rankings: scores, triples"),
         (f"{NAME}:scorse", "no configuration 'scorse'"),
         (f"{NAME}:scores:nk", "no split 'nk'"),
-        (f"{NAME}@none", "cannot be read"),
-        ("some/nothing", "cannot be read"),
+        (f"{NAME}@none", "has no such revision"),
+        ("some/nothing", "has none of that name"),
         ("rankings", "does not name a data set"),
     ):
         with pytest.raises(UsageError, match=fault):
@@ -100,8 +100,15 @@ def test_what_was_downloaded_is_read_without_a_network(
     asked = len(hub.asked)
     assert hub_source(f"{NAME}:triples") == before
     assert len(hub.asked) == asked
-    with pytest.raises(EnvironmentProblem, match="hf:some/other cannot be downloaded"):
+    with pytest.raises(EnvironmentProblem, match="the data set hf:some/other cannot be downloaded"):
         hub_source("some/other")
+
+
+def test_a_hub_that_does_not_answer_is_one_sentence(tmp_path: Path) -> None:
+    with hub_data_set(FILES, tmp_path / "cache") as hub:
+        hub.stop()
+        with pytest.raises(EnvironmentProblem, match=r"cannot be downloaded: .*[Cc]onnect"):
+            hub_source(f"{NAME}:triples")
 
 
 def test_names_and_patterns() -> None:

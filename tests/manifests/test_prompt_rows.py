@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.forms.prompt_text import (
+from rankgen.manifests.forms.registry import shape_of
+from rankgen.manifests.forms.shapes.prompt_text import (
     NotReadable,
     read_answer,
     read_prompt,
     written_answer,
 )
-from rankgen.manifests.forms.registry import shape_of
 from rankgen.manifests.forms.text_ids import id_of_text
 
 RANKGPT = {

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.forms import text_blocks, trec_run
-from rankgen.manifests.forms.text_blocks import Block
+from rankgen.manifests.forms.files import text_blocks
+from rankgen.manifests.forms.files.text_blocks import Block
+from rankgen.manifests.forms.shapes import trec_run
 from rankgen.manifests.trec.run import run_lines
 
 PLAIN = "q1 Q0 d1 1 2.5 tag\nq2 Q0 d2 1 1.5 tag\n"

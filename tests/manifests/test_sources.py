@@ -12,13 +12,13 @@ import pytest
 from forms_read import written
 
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.forms.beside import divided, document_rows, query_rows
 from rankgen.manifests.forms.detect import find_form
-from rankgen.manifests.forms.open_source import open_source
+from rankgen.manifests.forms.files.rows import read_rows
 from rankgen.manifests.forms.registry import FORMS, SHAPES, shape_of
-from rankgen.manifests.forms.rows import read_rows
 from rankgen.manifests.forms.shape import ListShape, RowShape
-from rankgen.manifests.forms.source import Source
+from rankgen.manifests.forms.sources.base import Source
+from rankgen.manifests.forms.sources.beside import divided, document_rows, query_rows
+from rankgen.manifests.forms.sources.opening import open_source
 
 ROW: dict[str, object] = {"query_id": "1", "doc_ids": ["a"]}
 
