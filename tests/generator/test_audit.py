@@ -6,7 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,15 +16,16 @@ from one_shard import QUERIES, OneShard
 
 from rankgen.generator.jobs import relabel
 from rankgen.generator.jobs.audit import audit, audit_cost
+from rankgen.generator.jobs.estimate import estimate
 from rankgen.generator.jobs.label import plan_labels
 from rankgen.generator.jobs.label_rows import label_counts, validate_rankings
 from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.jobs.label_work import LabelFactory
 from rankgen.generator.shards.in_process import InProcessJob, run_in_process
+from rankgen.generator.shards.work import ShardTask
 from rankgen.generator.strategies.registry import STRATEGIES, StrategyName
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.records import Query
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.texts import link_texts
 from rankgen.students.agreement.coverage import coverage_of
@@ -38,11 +39,11 @@ def label_here(settings: LabelRunSettings) -> None:
     source, run = RunDirectory(settings.candidates), RunDirectory(settings.out)
     digest = plan.recipe.get("documents_sha256")
 
-    def fill(asked: Sequence[Query]) -> Mapping[str, pa.Table]:
+    def fill(task: ShardTask) -> Mapping[str, pa.Table]:
         work = LabelFactory(source.root, settings.teacher.resolved(), digest)()
-        return asyncio.run(work.fill(asked, run.state / "own_journal" / asked[0].query_id)).tables
+        return asyncio.run(work.fill(task.queries, run.journal / str(task.shard))).tables
 
-    def finish() -> None:
+    def finish(_: Mapping[str, int]) -> None:
         link_texts(source, run)
 
     job = InProcessJob(run, plan, "windows", queries, fill, label_counts, validate_rankings, finish)
@@ -118,6 +119,22 @@ def test_a_run_is_verified_and_resumed(
     coverage = coverage_of(again.run)
     assert coverage is not None
     assert coverage.seen > 0.3
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_dry_run_counts_the_calls_of_every_strategy(tmp_path: Path, name: StrategyName) -> None:
+    more: dict[str, object] = {"strategy": name, "window": 5, "shuffle": 2, "passes": 2}
+    run = labelled(tmp_path, teacher="scripted:hash", **more)
+    made = run.read("windows").num_rows
+    settings = LabelSettings.model_validate({"teacher": "scripted:hash", **more})
+    asked = LabelRunSettings(
+        candidates=tmp_path / "candidates", teacher=settings, out=tmp_path / "other"
+    )
+    calls = estimate(asked, tokens_per_second=1.0).calls
+    if name in ("sliding", "setwise-bubble", "tournament"):
+        assert calls == made
+    # The calls of the others depend on the answers.
+    assert 0.7 < calls / made < 1.4
 
 
 def test_a_failed_call_of_a_strategy_says_what_it_showed(tmp_path: Path) -> None:
