@@ -95,7 +95,7 @@ def number_in(where: str, value: object, role: str) -> float:
     if not math.isfinite(number):
         raise UsageError(
             f"{where}: the {role} {value} is not a finite number",
-            f"remove the row, or write a finite {role}",
+            "remove the row, or write a finite number",
         )
     return number
 

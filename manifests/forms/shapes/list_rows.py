@@ -65,7 +65,7 @@ def _list_of(row: Row, preset: Preset) -> SharedList:
     scored = first_of(fields, names.get("scores", known.LIST_SCORES))
     if scored is None:
         return SharedList(where, query_id, doc_ids, query=query)
-    scores = [number_in(where, s, scored) for s in list_in(where, fields[scored], scored)]
+    scores = [number_in(where, s, "score") for s in list_in(where, fields[scored], scored)]
     if len(scores) != len(doc_ids):
         raise UsageError(
             f"{where}: the columns {column} and {scored} hold lists of {len(doc_ids)} and "

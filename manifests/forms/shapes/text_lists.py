@@ -47,7 +47,7 @@ def text_list_of(row: Row, preset: Preset, tally: Tally) -> SharedList | None:
                 "write one label for each document, or remove the row",
             )
         scored = [
-            passage._replace(score=number_in(where, label, labelled))
+            passage._replace(score=number_in(where, label, "label"))
             for passage, label in zip(passages, labels, strict=True)
         ]
         passages = sorted(scored, key=lambda passage: -(passage.score or 0.0))
