@@ -67,7 +67,8 @@ def labelled_otherwise(draw: st.DrawFn) -> tuple[int, list[Call], set[int]]:
     order, calls = list(range(size)), list[Call]()
     # Every passage is shown at least once.
     shows = [random.sample(order, random.randint(1, size)) for _ in range(random.randint(0, 4))]
-    for held in [order, *shows]:
+    shows.insert(random.randint(0, len(shows)), order)
+    for held in shows:
         permutation = random.sample(range(len(held)), len(held))
         after = random.choice([order, random.sample(order, size)])
         start, end, shown, moved = described(order, held, permutation, after)
@@ -140,6 +141,19 @@ def test_windows_by_hand() -> None:
     assert found == [(2, 4, [1, 0], 0), (0, 3, None, 0), (0, 3, [2, 0, 1], 0)]
     without_d = projected_windows(calls, 5, {0, 1, 2, 4})
     assert [one["missing"] for one in without_d] == [1, 0, 0]
+
+
+def test_what_a_lost_window_moved_is_still_moved() -> None:
+    # Of a b c, c is shown, and the strategy makes b a c of the list; then [b a] fails, then -> a b.
+    calls = [
+        call(2, [0], 1, shown=[2], reordered=[1, 0, 2]),
+        call(0, None, 2),
+        call(0, [1, 0], 2),
+    ]
+    assert replayed(answered(calls), 3) == [0, 1, 2]
+    cut = [dict(one) for one in projected_windows(calls, 3, {0, 1})]
+    assert [(one["start"], one["end"], one["shown"]) for one in cut] == [(0, 2, (1, 0))] * 2
+    assert replayed(answered(cut), 2) == [0, 1]
 
 
 def test_windows_about_no_kept_document_are_left_out_with_their_cost() -> None:
