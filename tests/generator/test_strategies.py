@@ -321,6 +321,8 @@ def test_only_other_strategies_change_what_a_run_is() -> None:
     other = LabelSettings(teacher="scripted:hash", strategy="tdpart", shuffle=3)
     told = {"strategy": "tdpart", "window": 20, "stride": None, "top": 10, "shuffle": 3}
     assert told.items() <= other.identity().items()
+    given = LabelSettings(teacher="scripted:hash", input_order="reversed")
+    assert given.identity()["input_order"] == "reversed"
     assert other.resolved() == other.resolved().resolved()
     with pytest.raises(ValueError, match="passes"):
         LabelSettings(teacher="scripted:hash", passes=0)
