@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from labelled_in_process import write_candidates
 from one_shard import QUERIES, OneShard
@@ -26,6 +27,8 @@ from rankgen.generator.shards.work import ShardTask
 from rankgen.generator.strategies.registry import STRATEGIES, StrategyName
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.publishing.publish import Publication
+from rankgen.manifests.publishing.settings import PublishSettings
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.texts import link_texts
 from rankgen.students.agreement.coverage import coverage_of
@@ -135,6 +138,16 @@ def test_a_dry_run_counts_the_calls_of_every_strategy(tmp_path: Path, name: Stra
         assert calls == made
     # The calls of the others depend on the answers.
     assert 0.7 < calls / made < 1.4
+
+
+def test_a_published_run_names_its_strategy(tmp_path: Path) -> None:
+    run = labelled(tmp_path, teacher="scripted:hash", strategy="tdpart", window=6)
+    settings = PublishSettings(to=str(tmp_path / "public"))
+    Publication(run, settings).publish()
+    card = (tmp_path / "public" / "README.md").read_text("utf-8")
+    assert "windows a query, chosen by `tdpart` to order the top 3." in card
+    shown = pq.read_table(sorted((tmp_path / "public").rglob("windows/*.parquet"))[0])["shown"]
+    assert 0 < shown.null_count < len(shown)
 
 
 def test_a_failed_call_of_a_strategy_says_what_it_showed(tmp_path: Path) -> None:
