@@ -1,4 +1,4 @@
 """Strategies: which windows a teacher is asked about; `registry` lists them.
 
-They depend neither on prompts nor on engines. `chain` makes the calls and writes down what each did.
+`chain` makes their calls and writes down what each did. They know neither prompts nor engines.
 """
