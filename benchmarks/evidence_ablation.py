@@ -25,7 +25,7 @@ from results_file import write_results
 from torch import Tensor
 
 from rankgen.generator.answers.outcomes import QueryRanking, WindowResult
-from rankgen.generator.strategies.sliding import rank_query
+from rankgen.generator.strategies.ranking import rank_query
 from rankgen.generator.teachers.base import Teacher
 from rankgen.manifests.records import Document, Query
 from rankgen.students.choices import EVIDENCE_WEIGHTS, Evidence

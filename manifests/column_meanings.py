@@ -38,11 +38,15 @@ COLUMN_MEANINGS: dict[str, dict[str, str]] = {
         "query_id": "Id of the query; every call for it is one row, answered or failed.",
         "pass_index": "Which pass over the list, from 0.",
         "window_index": "Place of the window among those of its query, from 0.",
-        "start": "Where the span [start, end) of the query's current list begins.",
+        "start": (
+            "Where the span [start, end) of the query's current list begins; the smallest span "
+            "that holds `shown` where that is not null."
+        ),
         "end": "Where it ends.",
         "permutation": (
             "permutation[i] is the position within the span, before the call, of the passage now "
-            "at i; null where the call failed and so ordered nothing."
+            "at i (the position within `shown` where that is not null); null where the call "
+            "failed and so ordered nothing."
         ),
         "outcome": (
             '"ok", "repaired" or "truncated" say how a usable answer was read; "malformed" and '
@@ -59,6 +63,15 @@ COLUMN_MEANINGS: dict[str, dict[str, str]] = {
         "cut": (
             "How many of the window's passages and the query were shortened to fit the context; "
             "null where the teacher has no prompt, or none could be written."
+        ),
+        "shown": (
+            "Positions of the current list, from 0, of the passages shown, in the order shown, by "
+            "a call that moved none of them by itself; null where the span was shown and ordered. "
+            "Since schema 1.3."
+        ),
+        "reordered": (
+            "What the strategy made of the whole list after the call: reordered[i] is the position "
+            "before of the passage then at i; null where nothing else moved. Since schema 1.3."
         ),
     },
     "queries": {

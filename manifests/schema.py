@@ -13,7 +13,7 @@ from functools import partial
 
 import pyarrow as pa
 
-SCHEMA_VERSION, SCHEMA_MINOR_VERSION = 1, 2
+SCHEMA_VERSION, SCHEMA_MINOR_VERSION = 1, 3
 NOT_RETRIEVED = 0
 
 
@@ -71,6 +71,9 @@ WINDOWS = pa.schema(
         pa.field("attempt", pa.int32()),
         pa.field("reason", pa.string()),
         pa.field("cut", pa.int16()),
+        # This column and the next were added in 1.3; see `rankgen.manifests.replay`.
+        pa.field("shown", pa.list_(pa.int16())),
+        pa.field("reordered", pa.list_(pa.int16())),
     ]
 )
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from rankgen.manifests.replay import after_call, places_shown
+
 QueryStatus = Literal["complete", "degraded"]
 
 
@@ -176,6 +178,8 @@ class WindowRecord:
     Attributes:
         pass_index: The pass over the list, from 0.
         window_index: The number of the window within the query, from 0, over all passes.
+        shown: Places of the list where the window was not that span; see `manifests.replay`.
+        reordered: What a strategy made of the list after it; likewise.
     """
 
     pass_index: int
@@ -183,6 +187,8 @@ class WindowRecord:
     start: int
     end: int
     result: WindowResult
+    shown: tuple[int, ...] | None = None
+    reordered: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -213,13 +219,15 @@ class QueryRanking:
         """
         if len(self.windows) > 1 and any(w.result.are_relative for w in self.windows):
             return None
-        places, known = list(range(len(self.order))), dict[int, float]()
+        order, known = list(range(len(self.order))), dict[int, float]()
         for window in self.windows:
-            span = places[window.start : window.end]
-            if window.result.scores is not None:
-                known |= zip(span, window.result.scores, strict=True)
-            places[window.start : window.end] = [span[i] for i in window.result.permutation]
-        return None if len(known) < len(places) else tuple(known[i] for i in range(len(places)))
+            span, answer = (window.start, window.end), window.result
+            held = [order[place] for place in places_shown(*span, window.shown)]
+            if answer.scores is not None:
+                known |= zip(held, answer.scores, strict=True)
+            moves = (window.shown, window.reordered)
+            order = after_call(order, *span, answer.permutation, *moves)
+        return None if len(known) < len(order) else tuple(known[i] for i in range(len(order)))
 
     @property
     def usage(self) -> TokenUsage:
@@ -240,6 +248,7 @@ class FailedWindow:
     start: int
     end: int
     calls: tuple[FailedCall, ...]
+    shown: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,9 @@ COMMANDS = {
         "Score first stage, teachers and students as trec_eval does.", is_step=True
     ),
     "compare": Command("Tell how far the rankings of runs agree, and what each cost."),
+    "audit": Command(
+        "Label a sample again in other orders: how far a teacher follows the order it is given."
+    ),
     "export": Command("Write a run as a file that other tools train on: one of the public forms."),
     "ablate": Command(
         "Train and evaluate students on parts of labelled sets: depth x queries x first stage.",

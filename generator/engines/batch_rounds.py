@@ -34,6 +34,7 @@ class _Wanted:
     body: Mapping[str, object]
     answer: asyncio.Future[Line] = field(default_factory=asyncio.Future)
     tries: int = 0
+    waiting: int = 0
 
 
 class BatchRounds:
@@ -74,17 +75,24 @@ class BatchRounds:
         await asyncio.shield(self._adoption)
         line = self._found.pop(name, None)
         if line is None:
-            wanted = self._wanted[name] = _Wanted(body)
-            if not self._held[name]:
-                self._enlist(name)
-            try:
-                line = await wanted.answer
-            finally:
-                del self._wanted[name]
-                self._queue.pop(name, None)
+            line = await self._awaited(name, body)
         for left in self._read.values():
             left.discard(name)
         return line
+
+    async def _awaited(self, name: str, body: Mapping[str, object]) -> Line:
+        wanted = self._wanted.setdefault(name, _Wanted(body))
+        wanted.waiting += 1
+        if wanted.waiting == 1 and not self._held[name]:
+            self._enlist(name)
+        try:
+            # Two chains of a query may ask for the same window at once.
+            return await asyncio.shield(wanted.answer)
+        finally:
+            wanted.waiting -= 1
+            if not wanted.waiting:
+                del self._wanted[name]
+                self._queue.pop(name, None)
 
     async def close(self) -> None:
         """Leaves the batches to the server; a later process finds them again."""

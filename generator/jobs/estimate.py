@@ -13,7 +13,7 @@ from rankgen.generator.engines.prices import prices_of, usd
 from rankgen.generator.jobs.label import plan_labels
 from rankgen.generator.jobs.label_settings import LabelRunSettings
 from rankgen.generator.prompts.tokenizer import BUNDLED
-from rankgen.generator.strategies.windows import call_count, spans
+from rankgen.generator.strategies.simulated import simulated_windows
 from rankgen.generator.teachers.registry import make_prompter
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import UsageError
@@ -36,7 +36,8 @@ class Estimate(BaseModel):
         queries: Number of planned queries.
         shards: Number of planned shards.
         shards_done: How many of them are already committed.
-        calls: Number of windows over all queries and passes.
+        calls: Number of windows over all queries and passes; where it depends on the answers, as
+            for lists in no order at all.
         prompt_tokens: Prompt tokens of all calls, extrapolated from the sample; 0 without an LLM.
         output_tokens: Likewise for output tokens, as an upper limit.
         sampled_queries: Number of queries whose prompts were tokenised.
@@ -123,7 +124,7 @@ def estimate(settings: LabelRunSettings, tokens_per_second: float) -> Estimate:
         for shard in source.shards("candidates", ["doc_ids"])
         for doc_ids in shard["doc_ids"].to_pylist()
     ]
-    calls = sum(call_count(n, teacher.window, teacher.stride, teacher.passes) for n in lengths)
+    calls = sum(len(_windows(n, teacher)) for n in lengths)
     sample = _seeded_sample(queries)
     is_llm = teacher.preset.kind == "listwise"
     prompt, output, sampled_calls = _tokens(source, teacher, sample) if is_llm else (0, 0, 1)
@@ -153,7 +154,7 @@ def estimate(settings: LabelRunSettings, tokens_per_second: float) -> Estimate:
 
 def _rounds(settings: LabelRunSettings, teacher: LabelSettings, lengths: Sequence[int]) -> int:
     """Returns the batches that follow one another: a window of each query in flight at a time."""
-    counts = (call_count(n, teacher.window, teacher.stride, teacher.passes) for n in lengths)
+    counts = (len(_windows(n, teacher)) for n in lengths)
     at_once = (teacher.concurrency or 1) * (settings.workers or 1)
     return max(counts, default=0) * -(-len(lengths) // at_once)
 
@@ -169,11 +170,11 @@ def _counting_offline(teacher: LabelSettings) -> LabelSettings:
 def _tokens(
     source: RunDirectory, teacher: LabelSettings, sample: Sequence[Query]
 ) -> tuple[int, int, int]:
-    """Returns prompt tokens, output tokens and calls of one pass over the sampled queries.
+    """Returns prompt tokens, output tokens and calls of the sampled queries.
 
-    The windows follow the first-stage order: which passages share a window changes the sum only if
-    a prompt must be cut. A query whose prompt does not fit counts up to that window; the run would
-    quarantine it.
+    The windows do not follow a teacher's answers: which passages share a window changes the sum
+    only if a prompt must be cut. A query whose prompt does not fit counts up to that window; the
+    run would quarantine it.
 
     Raises:
         UsageError: No sampled prompt fits the context.
@@ -185,8 +186,8 @@ def _tokens(
     for query in sample:
         doc_ids = lists.of([query.query_id])[0].doc_ids
         documents = texts[doc_ids]
-        for start, end in spans(len(doc_ids), teacher.window, teacher.stride):
-            window = [documents[doc_id] for doc_id in doc_ids[start:end]]
+        for shown in _windows(len(doc_ids), teacher):
+            window = [documents[doc_ids[place]] for place in shown]
             try:
                 prompt += len(prompter.build(query, window).token_ids)
             except TeacherFailure as error:
@@ -199,6 +200,10 @@ def _tokens(
             f"no prompt can be built: {failure}", "check --context-size, --window and --tokenizer"
         )
     return prompt, output, calls
+
+
+def _windows(n: int, teacher: LabelSettings) -> Sequence[Sequence[int]]:
+    return simulated_windows(n, teacher.strategy, teacher.shape, teacher.passes, teacher.shuffle)
 
 
 def _seeded_sample(queries: QueryTable) -> list[Query]:

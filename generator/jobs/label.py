@@ -27,7 +27,7 @@ from rankgen.generator.shards.job import JobSummary, ShardJob, run_job
 from rankgen.generator.shards.nodes import living_nodes
 from rankgen.generator.shards.pool_settings import PoolSettings
 from rankgen.generator.shards.settled import AUTO, settled
-from rankgen.generator.strategies.windows import call_count
+from rankgen.generator.strategies.simulated import simulated_windows
 from rankgen.generator.teachers.presets import split_teacher
 from rankgen.generator.teachers.revision import with_pinned_revision
 from rankgen.generator.teachers.settings import LabelSettings
@@ -179,11 +179,15 @@ def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
 
 
 def planned_windows(settings: LabelRunSettings) -> int:
-    """Returns the number of windows of a whole run."""
+    """Returns the number of windows of a whole run, as `--dry-run` counts them."""
     teacher = settings.teacher.resolved()
     only = None if settings.only is None else frozenset(settings.only)
     return sum(
-        call_count(len(row.doc_ids), teacher.window, teacher.stride, teacher.passes)
+        len(
+            simulated_windows(
+                len(row.doc_ids), teacher.strategy, teacher.shape, teacher.passes, teacher.shuffle
+            )
+        )
         for row in RunDirectory(settings.candidates).candidates()
         if only is None or row.query_id in only
     )

@@ -20,6 +20,7 @@ from rankgen.generator.answers.outcomes import (
 )
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.records import Candidates
+from rankgen.manifests.replay import after_call
 from rankgen.manifests.schema import RANKINGS, WINDOWS
 from rankgen.manifests.storage.digest import sha256_of_lines
 from rankgen.manifests.teacher_scores import fault_of_scores
@@ -36,6 +37,8 @@ class Call(TypedDict):
     start: int
     end: int
     permutation: list[int]
+    shown: list[int] | None
+    reordered: list[int] | None
 
 
 def ranking_table(rankings: Sequence[tuple[QueryRanking, Candidates]]) -> pa.Table:
@@ -144,14 +147,15 @@ def replayed(calls: Sequence[Call], candidates: int) -> list[int] | None:
         candidates: Length of the list.
 
     Returns:
-        The order; None if a call is not a permutation of its span of the list.
+        The order; None if a call does not fit the list.
     """
     order = list(range(candidates))
     for call in calls:
-        span = order[call["start"] : call["end"]]
-        if sorted(call["permutation"]) != list(range(len(span))):
+        moves = (call.get("shown"), call.get("reordered"))
+        try:
+            order = after_call(order, call["start"], call["end"], call["permutation"], *moves)
+        except ValueError:
             return None
-        order[call["start"] : call["end"]] = [span[place] for place in call["permutation"]]
     return order
 
 
@@ -204,6 +208,7 @@ def _rows_of_windows(query: QueryRanking | FailedQuery) -> list[dict[str, object
                 "duplicates": result.duplicates,
                 "missing": result.missing,
                 "out_of_range": result.out_of_range,
+                "reordered": record.reordered,
             }
         )
     return rows
@@ -243,4 +248,5 @@ def _call_row(
         "output_text": call.output_text,
         "attempt": attempt,
         "cut": call.cut,
+        "shown": window.shown,
     }

@@ -15,13 +15,10 @@ from pydantic import JsonValue
 
 from rankgen.generator.answers.outcomes import (
     EngineDead,
-    FailedCall,
     FailedQuery,
-    FailedWindow,
     QueryRanking,
     TeacherFailure,
     WindowOutcome,
-    WindowRecord,
 )
 from rankgen.generator.debugging import debug_wanted
 from rankgen.generator.engines.gauges import gauges_of
@@ -32,7 +29,8 @@ from rankgen.generator.shards.streak import Streak
 from rankgen.generator.shards.vitals import LastError
 from rankgen.generator.shards.work import FilledShard, WorkerMustExit
 from rankgen.generator.shards.worker_errors import unforeseen
-from rankgen.generator.strategies.sliding import places, rank_query
+from rankgen.generator.strategies.chain import Chain
+from rankgen.generator.strategies.ranking import rank_chain
 from rankgen.generator.teachers.base import Teacher
 from rankgen.generator.teachers.hub_fetch import fetch_once, files_of_teacher
 from rankgen.generator.teachers.journal import WindowJournal
@@ -174,18 +172,18 @@ class LabelWork:
     async def _rank(
         self, query: Query, candidates: Candidates, teacher: JournaledTeacher
     ) -> QueryRanking | FailedQuery | CostCapReached:
-        made: list[WindowRecord] = []
+        asked = self._settings
+        chain = Chain(
+            query,
+            self._passages(candidates.doc_ids),
+            teacher,
+            given=asked.input_order,
+            votes=asked.shuffle,
+            seed=asked.seed,
+        )
         async with self._chains:
             try:
-                return await rank_query(
-                    query,
-                    self._passages(candidates.doc_ids),
-                    teacher,
-                    window=self._settings.window,
-                    stride=self._settings.stride,
-                    passes=self._settings.passes,
-                    made=made,
-                )
+                return await rank_chain(chain, asked.strategy, asked.shape, asked.passes)
             except TeacherFailure as failure:
                 self._count_failure(query, failure.outcome, failure.reason)
                 reason = f"{failure.outcome} after {failure.attempts} attempts: {failure.reason}"
@@ -201,20 +199,8 @@ class LabelWork:
                 reason = unforeseen(error)
                 self._count_failure(query, WindowOutcome.ERROR, reason)
             calls = teacher.failed_calls(query.query_id)
-            return FailedQuery(
-                query.query_id,
-                reason,
-                tuple(made),
-                self._failed_window(len(candidates.doc_ids), len(made), calls) if calls else None,
-            )
-
-    def _failed_window(
-        self, passages: int, ranked: int, calls: tuple[FailedCall, ...]
-    ) -> FailedWindow:
-        settings = self._settings
-        asked_for = places(passages, settings.window, settings.stride, settings.passes)
-        pass_index, start, end = asked_for[ranked]
-        return FailedWindow(pass_index, ranked, start, end, calls)
+            failed = chain.failed_window(calls) if calls else None
+            return FailedQuery(query.query_id, reason, tuple(chain.records), failed)
 
     def _count_failure(self, query: Query, outcome: WindowOutcome, reason: str) -> None:
         """Stops the run before its queries are quarantined, if all fail for the same reason.

@@ -1,17 +1,18 @@
 """A ranking cut to the first stage's top documents, with the windows that lead to what is left.
 
-A window orders a span of the list. Without the documents that are left out it still orders a span,
-of those of its documents that are kept: which documents they are and how it ordered them does not
-depend on the others. The windows of a cut list therefore lead to the cut ranking, and a pair that
-the teacher saw in one window is still seen in one. What is lost are comparisons with documents that
-are gone: a pair that only these implied is unseen afterwards.
+A window orders some documents of the list. Without those that are left out it still orders those of
+its documents that are kept: which documents they are and how it ordered them does not depend on the
+others. The windows of a cut list therefore lead to the cut ranking, and a pair that the teacher saw
+in one window is still seen in one. What is lost are comparisons with documents that are gone: a
+pair that only these implied is unseen afterwards.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from rankgen.manifests.replay import after_call, described, places_shown
 from rankgen.manifests.storage.digest import sha256_of_lines
 
 # A row of a table: column -> value.
@@ -55,17 +56,40 @@ def projected_windows(calls: Sequence[Row], size: int, kept: Collection[int]) ->
         size: Length of the whole list.
         kept: 0-based first-stage places of the documents that are kept.
     """
-    order, found = list(range(size)), list[Row]()
+    order, made = list(range(size)), list[_Kept]()
     for call in calls:
-        span = order[call["start"] : call["end"]]
-        start = sum(place in kept for place in order[: call["start"]])
-        left = [number for number, place in enumerate(span) if place in kept]
+        span, moves = (call["start"], call["end"]), (call.get("shown"), call.get("reordered"))
+        held = [order[place] for place in places_shown(*span, moves[0])]
+        left = [number for number, place in enumerate(held) if place in kept]
         if left:
-            span_of_kept = {"start": start, "end": start + len(left)}
-            found.append({**call, **span_of_kept, **_answer(call, left)})
+            now = [place for place in order if place in kept]
+            made.append(_Kept(call, [held[number] for number in left], left, now))
         if call["permutation"] is not None:
-            order[call["start"] : call["end"]] = [span[number] for number in call["permutation"]]
+            order = after_call(order, *span, call["permutation"], *moves)
+    listed, found = sorted(kept), list[Row]()
+    end = [place for place in order if place in kept]
+    for one, after in zip(made, [*(later.now for later in made[1:]), end], strict=True):
+        answer = _answer(one.call, one.left)
+        where = described(listed, one.held, answer.get("permutation"), after)
+        found.append({**one.call, **where._asdict(), **answer})
+        # A failed call moves nothing.
+        listed = after if answer else listed
     return found
+
+
+class _Kept(NamedTuple):
+    """What is left of a call.
+
+    Attributes:
+        held: The kept documents that it showed, as first-stage places.
+        left: Their numbers within what it showed, increasing.
+        now: The kept documents of the list before it.
+    """
+
+    call: Row
+    held: list[int]
+    left: list[int]
+    now: list[int]
 
 
 def _answer(call: Row, left: Sequence[int]) -> dict[str, Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel, ConfigDict
 from scipy.stats import kendalltau
 
 from rankgen.generator.jobs.label import label
 from rankgen.generator.jobs.label_settings import LabelRunSettings
+from rankgen.generator.strategies.orders import InputOrder
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.run.plan import read_plan
 from rankgen.manifests.run.run_directory import RunDirectory
@@ -51,21 +52,63 @@ def relabel(run: RunDirectory, sample: int, ray_address: str | None = None) -> A
         UsageError: The folder is not a label run.
         RankgenError: Labelling raised it.
     """
+    settings, before = label_settings_of(run), orders_of(run)
+    chosen = chosen_queries(before, sample)
+    again = RunDirectory(run.state / "relabel" / time.strftime("%Y%m%dT%H%M%S"))
+    label_again(settings, chosen, again, ray_address)
+    return agreement(before, orders_of(again), str(again.root))
+
+
+def chosen_queries(query_ids: Iterable[str], sample: int) -> list[str]:
+    """Returns the sample of a run's queries: the first by a digest of their ids."""
+    return sorted(query_ids, key=lambda q: hashlib.sha256(q.encode()).digest())[:sample]
+
+
+def label_again(
+    settings: LabelRunSettings,
+    queries: Sequence[str],
+    again: RunDirectory,
+    ray_address: str | None,
+    input_order: InputOrder | None = None,
+) -> None:
+    """Labels some queries once more.
+
+    Args:
+        settings: Those of the first labels.
+        queries: Ids of the queries.
+        again: The folder of the new labels.
+        ray_address: A cluster, or None for this machine.
+        input_order: The order in which lists are given; None for that of the settings.
+
+    Raises:
+        RankgenError: Labelling raised it.
+    """
+    order = input_order or settings.teacher.input_order
+    changes = {
+        "out": again.root,
+        "only": tuple(queries),
+        "shards": None,
+        "max_failed": len(queries) - 1,
+        "ray_address": ray_address,
+        "teacher": settings.teacher.model_copy(update={"input_order": order}),
+    }
+    label(settings.model_copy(update=changes))
+
+
+def label_settings_of(run: RunDirectory) -> LabelRunSettings:
+    """Returns the settings of a label run.
+
+    Raises:
+        UsageError: The folder is not a label run.
+    """
     plan = read_plan(run)
     if plan.kind != "label":
         raise UsageError(f"{run.root} is not a label run but a {plan.kind} run", "name a label run")
-    before = _orders(run)
-    chosen = sorted(before, key=lambda q: hashlib.sha256(q.encode()).digest())[:sample]
-    again = RunDirectory(run.state / "relabel" / time.strftime("%Y%m%dT%H%M%S"))
-    changes = {
-        "out": str(again.root),
-        "only": chosen,
-        "shards": None,
-        "max_failed": len(chosen) - 1,
-        "ray_address": ray_address,
+    # A plan also holds what was found out, such as what a recorded run lacks.
+    known = {
+        name: plan.settings[name] for name in LabelRunSettings.model_fields.keys() & plan.settings
     }
-    label(validated(LabelRunSettings, {**plan.settings, **changes}, f"the plan of {run.root}"))
-    return agreement(before, _orders(again), str(again.root))
+    return validated(LabelRunSettings, known, f"the plan of {run.root}")
 
 
 def agreement(
@@ -76,13 +119,14 @@ def agreement(
     return Agreement(
         queries=len(pairs),
         flip_rate=sum(one != other for one, other in pairs) / len(pairs),
-        kendall_tau=sum(_tau(*pair) for pair in pairs) / len(pairs),
+        kendall_tau=sum(order_tau(*pair) for pair in pairs) / len(pairs),
         top10_overlap=sum(_overlap(*pair) for pair in pairs) / len(pairs),
         kept=kept,
     )
 
 
-def _tau(one: Sequence[str], other: Sequence[str]) -> float:
+def order_tau(one: Sequence[str], other: Sequence[str]) -> float:
+    """Returns Kendall's tau of two orders of the same ids; 1 for fewer than two."""
     if len(one) < 2:
         return 1.0
     place = {doc_id: rank for rank, doc_id in enumerate(other)}
@@ -94,6 +138,7 @@ def _overlap(one: Sequence[str], other: Sequence[str]) -> float:
     return len(set(one[:top]) & set(other[:top])) / top
 
 
-def _orders(run: RunDirectory) -> dict[str, list[str]]:
+def orders_of(run: RunDirectory) -> dict[str, list[str]]:
+    """Returns the ids of every list of a run, best first, by query id."""
     rows = run.read("rankings", ["query_id", "doc_ids"])
     return dict(zip(rows["query_id"].to_pylist(), rows["doc_ids"].to_pylist(), strict=True))

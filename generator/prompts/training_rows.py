@@ -14,13 +14,24 @@ from rankgen.manifests.forms.writers.base import texts_of
 from rankgen.manifests.forms.writers.lists import first_stage_of
 from rankgen.manifests.forms.writers.prompts import Example
 from rankgen.manifests.records import Document, Query
+from rankgen.manifests.replay import after_call, places_shown
 from rankgen.manifests.run.run_directory import RunDirectory
 
 # The windows that the teacher ordered; one prompt a list in the first stage's order; or the
 # teacher's top in a random order.
 PromptsFrom = Literal["stored", "list", "shuffled"]
 PASSAGES = 20
-_COLUMNS = ["pass_index", "window_index", "start", "end", "permutation", "outcome", "cut"]
+_COLUMNS = [
+    "pass_index",
+    "window_index",
+    "start",
+    "end",
+    "permutation",
+    "outcome",
+    "cut",
+    "shown",
+    "reordered",
+]
 
 
 class Call(NamedTuple):
@@ -33,6 +44,8 @@ class Call(NamedTuple):
     permutation: tuple[int, ...]
     outcome: str
     cut: int | None
+    shown: Sequence[int] | None = None
+    reordered: Sequence[int] | None = None
 
 
 def whole_list(ranked: SharedList, profile: PromptProfile, passages: int) -> Example:
@@ -83,16 +96,19 @@ def stored_windows(
     """
     order = list(first_stage_of(ranked))
     for call in calls:
-        span = order[call.start : call.end]
-        if sorted(call.permutation) != list(range(len(span))):
-            raise _foreign_windows(ranked)
+        span, moves = (call.start, call.end), (call.shown, call.reordered)
+        try:
+            after = after_call(order, *span, call.permutation, *moves)
+        except ValueError:
+            raise _foreign_windows(ranked) from None
         if call.outcome == "ok":
             counts["windows_cut_when_labelled"] += bool(call.cut)
             name = f"{ranked.query_id}_{call.pass_index}_{call.window_index}"
-            yield _example(ranked, profile, name, span, call.permutation)
+            held = [order[place] for place in places_shown(*span, call.shown)]
+            yield _example(ranked, profile, name, held, call.permutation)
         else:
             counts["windows_repaired_left_out"] += 1
-        order[call.start : call.end] = [span[place] for place in call.permutation]
+        order = after
     if tuple(order) != ranked.doc_ids:
         raise _foreign_windows(ranked)
 

@@ -1,1 +1,4 @@
-"""Strategies: the order of windows. They depend neither on prompts nor on engines."""
+"""Strategies: which windows a teacher is asked about; `registry` lists them.
+
+`chain` makes their calls and writes down what each did. They know neither prompts nor engines.
+"""

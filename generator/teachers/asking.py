@@ -8,6 +8,9 @@ from pydantic import Field, PositiveInt, model_validator
 
 from rankgen.generator.answers.permutation import LEAST_NAMED
 from rankgen.generator.engines.settings import CONTEXT_SIZE
+from rankgen.generator.strategies.orders import InputOrder
+from rankgen.generator.strategies.registry import StrategyName, strategies_in_words
+from rankgen.generator.strategies.shape import Shape
 from rankgen.manifests.options import Option, Settings
 
 OnMalformed = Literal["repair", "retry", "quarantine"]
@@ -18,9 +21,38 @@ class WindowSettings(Settings):
 
     panel = "Windows"
     window: Annotated[int | None, Option("Passages in one call.", "the teacher's")] = None
-    stride: Annotated[int | None, Option("Positions a window moves up.", "the teacher's")] = None
+    stride: Annotated[
+        int | None, Option("Positions a sliding window moves up.", "the teacher's")
+    ] = None
     passes: Annotated[PositiveInt, Option("Number of passes over each list.")] = 1
-    strategy: Annotated[Literal["sliding"], Option("Order in which windows are asked.")] = "sliding"
+    strategy: Annotated[
+        StrategyName, Option(f"Which windows are asked: {strategies_in_words()}")
+    ] = "sliding"
+    top: Annotated[
+        PositiveInt | None,
+        Option(
+            "Ranks that a strategy other than sliding is to get right: tdpart's pivot is the last "
+            "of them, so many of a tournament's group go on, setwise sorts so many.",
+            "half of the window; 10 for setwise",
+        ),
+    ] = None
+    shuffle: Annotated[
+        PositiveInt | None,
+        Option(
+            "Show each window in this many drawn orders and merge the answers by Borda's count, "
+            "against a bias to places; costs as many times the calls.",
+            "once, in the list's order",
+        ),
+    ] = None
+    input_order: Annotated[
+        InputOrder,
+        Option("Order in which a list is given: as it was retrieved, reversed, or shuffled."),
+    ] = "retrieved"
+
+    @property
+    def shape(self) -> Shape:
+        """The sizes that the strategy is told, as they stand."""
+        return Shape(self.window, self.stride, self.top)
 
 
 class AnswerSettings(Settings):

@@ -7,18 +7,15 @@ threads embed other texts at the same time.
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rankgen.generator.answers.outcomes import WindowResult
+from rankgen.generator.teachers.scoring import ScoringTeacher
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
 from rankgen.manifests.models.loading_report import is_head, load_part, load_weights, refuse_lacking
 from rankgen.manifests.models.model_source import folder_digest
-from rankgen.manifests.records import Document, Query
 
 if TYPE_CHECKING:
     import torch
@@ -30,8 +27,8 @@ MAX_TOKENS = 256
 _REMEMBERED = 50_000
 
 
-class EmbeddingTeacher:
-    """Orders passages by cosine similarity with the query; ties keep their input order.
+class EmbeddingTeacher(ScoringTeacher):
+    """Orders passages by cosine similarity with the query.
 
     Args:
         name: The teacher's name.
@@ -43,24 +40,11 @@ class EmbeddingTeacher:
         UsageError: The folder does not hold a model, or its files are damaged or incomplete.
     """
 
-    default_window: int | None = None
-    default_stride: int | None = None
-
     def __init__(self, name: str, model: str = BUNDLED) -> None:
-        self.name = name
         self._folder = embedder_folder(model)
-        try:
-            import torch
-        except ImportError as error:
-            raise EnvironmentProblem(
-                f"the package {error.name} is not installed",
-                'pip install "rankgen-distill[students,offline]"',
-            ) from None
-        # The actor's share (Ray sets OMP_NUM_THREADS), or all cores outside Ray.
-        self._threads = torch.get_num_threads()
-        # Splitting a sum over threads would change its last bits.
-        torch.set_num_threads(1)
-        self._embedders = ThreadPoolExecutor(self._threads, thread_name_prefix="embed")
+        super().__init__(name, 'pip install "rankgen-distill[students,offline]"')
+        import torch
+
         self._tokenizer = load_part("AutoTokenizer", str(self._folder))
         # The packaged tokenizer.json presets truncation at 128 and padding to a fixed length.
         self._tokenizer.backend_tokenizer.no_padding()
@@ -71,16 +55,6 @@ class EmbeddingTeacher:
         self._model = loaded.train(False)
         self._digest = folder_digest(self._folder)
         self._remembered: OrderedDict[str, torch.Tensor] = OrderedDict()
-        # Only this thread uses the tokenizer and the cache of embeddings.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rank")
-
-    async def rank_window(self, query: Query, passages: Sequence[Document]) -> WindowResult:
-        """Orders the window by cosine; see `Teacher.rank_window`."""
-        loop = asyncio.get_running_loop()
-        texts = [passage.contents for passage in passages]
-        scores = await loop.run_in_executor(self._thread, self.scores, query.text, texts)
-        order = sorted(range(len(passages)), key=lambda i: (-scores[i], i))
-        return WindowResult(permutation=tuple(order), scores=tuple(scores))
 
     def scores(self, query: str, passages: Sequence[str]) -> list[float]:
         """Returns the cosine of the query with each passage, in -1 to 1."""
@@ -94,7 +68,7 @@ class EmbeddingTeacher:
             self._tokenizer(text, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
             for text in fresh
         ]
-        self._remembered.update(zip(fresh, self._embedders.map(self._embed, ids), strict=True))
+        self._remembered.update(zip(fresh, self.forward.map(self._embed, ids), strict=True))
         vectors = [self._remembered[text] for text in texts]
         while len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
@@ -108,11 +82,6 @@ class EmbeddingTeacher:
             states = self._model(**encoded).last_hidden_state[0]
             mean: torch.Tensor = states.mean(dim=0)
             return torch.nn.functional.normalize(mean, dim=0)
-
-    async def close(self) -> None:
-        """Ends the threads."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
-        self._embedders.shutdown(wait=False, cancel_futures=True)
 
     def identity(self) -> Mapping[str, object]:
         """Returns the digest of the weights and the method of embedding."""
@@ -137,7 +106,7 @@ class EmbeddingTeacher:
             "torch": torch.__version__,
             "transformers": transformers.__version__,
             "device": "cpu",
-            "threads": str(self._threads),
+            "threads": str(self.threads),
         }
 
 

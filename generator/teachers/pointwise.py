@@ -3,25 +3,20 @@
 sentence-transformers loads the model, and so knows its head and its template: classifiers of one or
 two logits, modular re-rankers, and causal models that answer yes or no.
 
-Scores must not depend on what else is being labelled, so that an interrupted run ends byte for byte
-like an uninterrupted one. A list is therefore cut into batches of its own passages, and on a CPU
-each batch is scored by one thread; other threads score other batches at the same time.
+A list is cut into batches of its own passages, so that scores do not depend on other lists.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from rankgen.generator.answers.outcomes import WindowResult
 from rankgen.generator.teachers.rendered_pairs import refuse_lost_texts
+from rankgen.generator.teachers.scoring import ScoringTeacher
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
 from rankgen.manifests.models.loading_report import lacking_weights
 from rankgen.manifests.models.model_source import ModelSource
-from rankgen.manifests.records import Document, Query
 
 if TYPE_CHECKING:
     import torch
@@ -32,8 +27,8 @@ BATCH = 16
 _INSTALL = 'pip install "rankgen-distill[pointwise]"'
 
 
-class PointwiseTeacher:
-    """Orders passages by their logits; ties keep their input order.
+class PointwiseTeacher(ScoringTeacher):
+    """Orders passages by their logits.
 
     Args:
         settings: Resolved settings of a pointwise teacher.
@@ -45,36 +40,13 @@ class PointwiseTeacher:
             template leaves out a text.
     """
 
-    default_window: int | None = None
-    default_stride: int | None = None
-
     def __init__(self, settings: LabelSettings, source: ModelSource) -> None:
-        self.name, self._name, self._source = settings.teacher, settings.model, source
+        super().__init__(settings.teacher, _INSTALL)
+        self._model_name, self._source = settings.model, source
         self._dtype = settings.dtype or "float32"
         self._cut = settings.context_size
-        try:
-            import torch
-        except ImportError:
-            raise EnvironmentProblem("the package torch is not installed", _INSTALL) from None
-        on_gpu = torch.cuda.is_available()
-        # The actor's share (Ray sets OMP_NUM_THREADS), or all cores outside Ray.
-        threads = 1 if on_gpu else torch.get_num_threads()
-        if not on_gpu:
-            # Splitting a sum over threads would change its last bits.
-            torch.set_num_threads(1)
-        self._model = _load(settings, self._dtype, "cuda" if on_gpu else "cpu")
+        self._model = _load(settings, self._dtype, "cuda" if self.is_on_gpu else "cpu")
         refuse_lost_texts(f"the teacher {settings.model}", self._token_ids)
-        # Only this thread uses the tokenizer.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rank")
-        self._scorers = ThreadPoolExecutor(threads, thread_name_prefix="score")
-
-    async def rank_window(self, query: Query, passages: Sequence[Document]) -> WindowResult:
-        """Orders the window by logit; see `Teacher.rank_window`."""
-        loop = asyncio.get_running_loop()
-        texts = [passage.contents for passage in passages]
-        scores = await loop.run_in_executor(self._thread, self.scores, query.text, texts)
-        order = sorted(range(len(passages)), key=lambda i: (-scores[i], i))
-        return WindowResult(permutation=tuple(order), scores=tuple(scores))
 
     def scores(self, query: str, passages: Sequence[str]) -> list[float]:
         """Returns the logit of the query with each passage; of two logits, their difference."""
@@ -83,7 +55,7 @@ class PointwiseTeacher:
         batches = [places[start : start + BATCH] for start in range(0, len(places), BATCH)]
         features = [self._features([(query, passages[i]) for i in batch]) for batch in batches]
         found: dict[int, float] = {}
-        for batch, logits in zip(batches, self._scorers.map(self._logits, features), strict=True):
+        for batch, logits in zip(batches, self.forward.map(self._logits, features), strict=True):
             found |= zip(batch, logits, strict=True)
         return [found[i] for i in range(len(passages))]
 
@@ -96,7 +68,7 @@ class PointwiseTeacher:
             ids: list[int] = self._features([(query, passage)])["input_ids"].flatten().tolist()
         except (ValueError, TypeError, KeyError) as error:
             raise UsageError(
-                f"the model {self._name} cannot be shown a query and a passage: {reason_of(error)}",
+                f"{self._model_name} cannot be shown a query and a passage: {reason_of(error)}",
                 "choose a re-ranker whose template has both",
             ) from None
         return ids
@@ -111,11 +83,6 @@ class PointwiseTeacher:
             logits = logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
         found: list[float] = logits.tolist()
         return found
-
-    async def close(self) -> None:
-        """Ends the threads."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
-        self._scorers.shutdown(wait=False, cancel_futures=True)
 
     def identity(self) -> Mapping[str, object]:
         """Returns the weights' identity and the method of scoring."""

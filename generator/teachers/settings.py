@@ -20,7 +20,8 @@ from rankgen.generator.engines.settings import (
 )
 from rankgen.generator.prompts.prompt import ListwisePrompt
 from rankgen.generator.prompts.sources import frozen_prompt, prompt_of
-from rankgen.generator.strategies.windows import check_window
+from rankgen.generator.strategies.registry import shape_of
+from rankgen.generator.strategies.shape import Shape
 from rankgen.generator.teachers.asking import AnswerSettings, WindowSettings
 from rankgen.generator.teachers.presets import TeacherPreset, split_teacher, teachers_in_words
 from rankgen.generator.teachers.setting_checks import (
@@ -118,10 +119,9 @@ class LabelSettings(
                 that the teacher has no use for, or a window that would skip candidates.
         """
         preset = self.preset
-        window, stride = _window_and_stride(self, preset)
-        check_window(window, stride, self.passes)
-        filled: dict[str, object] = {"window": window, "stride": stride}
         check_prices(self, is_served=preset.kind == "listwise" and self.is_served)
+        shape = shape_of(self.strategy, self.shape, Shape(preset.window, preset.stride))
+        filled: dict[str, object] = shape._asdict()
         if preset.takes_order:
             filled["order"] = self.order or "score"
         elif self.order is not None:
@@ -132,7 +132,7 @@ class LabelSettings(
                 prompt_of(str(filled["prompt"])),
                 self,
                 preset,
-                window or 0,
+                shape.window or 0,
                 is_served=self.is_served,
             )
         else:
@@ -163,25 +163,18 @@ class LabelSettings(
         # The key is older than other prompts than profiles.
         del values["prompt"]
         values["prompt_profile"] = prompt.name if prompt else None
-        for name in ("order", "lora", "thinking_tokens"):
-            # Runs without one keep the fingerprints they had before there was such a setting.
+        # Runs without one keep the fingerprints they had before there was such a setting.
+        for name in ("order", "lora", "thinking_tokens", "top", "shuffle"):
             if values[name] is None:
                 del values[name]
+        if settings.input_order == "retrieved":
+            del values["input_order"]
         if prompt is None:
             del values["min_named"]
             return values
         if prompt.form is not BRACKETS:
             values["answer_format"] = prompt.form.name
         return values | {"answer_rules": ANSWER_RULES}
-
-
-def _window_and_stride(
-    asked: LabelSettings, preset: TeacherPreset
-) -> tuple[int | None, int | None]:
-    window = asked.window or preset.window
-    if window is None:
-        return None, None
-    return window, asked.stride or min(preset.stride or max(window // 2, 1), window)
 
 
 def _listwise(asked: LabelSettings, preset: TeacherPreset) -> dict[str, object]:

@@ -180,10 +180,15 @@ def _provenance(content: CardContent) -> list[str]:
     said.append(counts)
     if "windows" in content.configs and source.queries and "windows" in source.counts:
         each = source.counts["windows"] / source.queries
+        strategy, top = (source.plan.recipe.get(name) for name in ("strategy", "top"))
+        # A sliding window, or a run of a kind without a strategy.
+        is_usual = strategy in ("sliding", None)
+        chosen = "" if is_usual else f", chosen by `{strategy}` to order the top {top}"
         said.append(
-            f"The teacher was shown {each:.1f} windows a query. `windows` holds the evidence: "
-            "which passages it saw together, and which answers were repaired. The order of two "
-            "passages that no window held together follows from others, or from the first stage."
+            f"The teacher was shown {each:.1f} windows a query{chosen}. `windows` holds the "
+            "evidence: which passages it saw together, and which answers were repaired. The order "
+            "of two passages that no window held together follows from others, or from the first "
+            "stage."
         )
     software = source.facts.get("software")
     if isinstance(software, dict):

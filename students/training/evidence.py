@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rankgen.manifests.errors import IntegrityProblem, UsageError
+from rankgen.manifests.replay import after_call, places_shown
 from rankgen.manifests.run.run_directory import RunDirectory
 
 # The values of `pair_levels`.
@@ -30,6 +31,8 @@ WINDOW_COLUMNS = [
     "end",
     "permutation",
     "missing",
+    "shown",
+    "reordered",
 ]
 
 
@@ -42,22 +45,28 @@ class Window(NamedTuple):
             at i.
         named: The number of passages that the teacher wrote; the others follow in their old order,
             which says nothing about them.
+        shown, reordered: See `rankgen.manifests.replay`.
     """
 
     start: int
     end: int
     permutation: NDArray[np.int16]
     named: int
+    shown: Sequence[int] | None = None
+    reordered: Sequence[int] | None = None
 
 
 def pair_levels(size: int, windows: Sequence[Window]) -> NDArray[np.uint8]:
     """Returns the evidence for every pair of a list, in the teacher's final order.
 
-    A pair is seen if the teacher named at least one of its passages in the latest window that held
-    both: it orders those it named, and puts them above those it left out. A pair is implied if a
-    chain of seen pairs leads from the higher to the lower passage, else unseen. The final order
-    always agrees with the latest common window, because a span that holds only one of two passages
-    cannot move it past the other.
+    A pair is seen if a window that held both put them in the final order: a teacher orders those it
+    named, and puts them above those it left out. Where a later window that held both named neither,
+    the pair is not seen. A pair is implied if a chain of seen pairs leads from the higher to the
+    lower passage, else unseen.
+
+    The final order of a sliding window always agrees with the latest common window, because a span
+    that holds only one of two passages cannot move it past the other. Other strategies, and votes
+    over several calls, may decide against an answer, which then is no evidence.
 
     Args:
         size: Number of passages in the list.
@@ -69,22 +78,21 @@ def pair_levels(size: int, windows: Sequence[Window]) -> NDArray[np.uint8]:
     Raises:
         IntegrityProblem: A window does not fit a list of that size.
     """
-    order = np.arange(size)
-    seen = np.zeros((size, size), dtype=bool)
+    order = list(range(size))
+    # put[a, b]: an answer put a above b.
+    put = np.zeros((size, size), dtype=bool)
     for window in windows:
-        span = order[window.start : window.end]
-        if len(span) != len(window.permutation) or len(span) != window.end - window.start:
-            raise IntegrityProblem(
-                f"a window [{window.start}, {window.end}) does not fit a list of {size}",
-                "rankgen verify RUN",
-            )
-        span = span[window.permutation]
-        order[window.start : window.end] = span
-        left_out = span[window.named :]
-        seen[np.ix_(span, span)] = True
-        seen[np.ix_(left_out, left_out)] = False
-    final = seen[np.ix_(order, order)]
-    above = np.triu(final, 1)
+        span, permutation = (window.start, window.end), window.permutation.tolist()
+        try:
+            after = after_call(order, *span, permutation, window.shown, window.reordered)
+        except ValueError as error:
+            raise IntegrityProblem(str(error), "rankgen verify RUN") from None
+        held = [order[place] for place in places_shown(*span, window.shown)]
+        ranked = np.array([held[number] for number in permutation], dtype=np.intp)
+        order, left_out = after, ranked[window.named :]
+        put[np.ix_(ranked, ranked)] |= np.triu(np.ones((len(ranked), len(ranked)), bool), 1)
+        put[np.ix_(left_out, left_out)] = False
+    above = np.triu(put[np.ix_(order, order)], 1)
     chained = _closure(above)
     levels = np.full((size, size), UNSEEN, dtype=np.uint8)
     levels[chained | chained.T] = IMPLIED
@@ -183,7 +191,8 @@ def windows_in(shards: Iterable[pa.Table]) -> dict[str, tuple[Window, ...]]:
                 continue
             permutation = np.array(row["permutation"], dtype=np.int16)
             named = len(permutation) - row["missing"]
-            window = Window(row["start"], row["end"], permutation, named)
+            moves = (row["shown"], row["reordered"])
+            window = Window(row["start"], row["end"], permutation, named, *moves)
             own = calls.setdefault(row["query_id"], [])
             own.append((row["pass_index"], row["window_index"], window))
     return {

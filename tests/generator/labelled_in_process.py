@@ -19,7 +19,7 @@ from rankgen.generator.jobs.label_rows import (
 from rankgen.generator.jobs.negatives_work import LeftOut, NegativesFactory, validate_lists
 from rankgen.generator.shards.in_process import InProcessJob, run_in_process
 from rankgen.generator.shards.work import ShardTask
-from rankgen.generator.strategies.sliding import rank_query
+from rankgen.generator.strategies.ranking import rank_query
 from rankgen.generator.teachers.scripted import Script, ScriptedTeacher
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run.candidate_lists import CandidateLists

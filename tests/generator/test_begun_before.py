@@ -2,7 +2,7 @@
 
 `fixtures/begun_before` holds a retrieve run, and a label and a negatives run whose driver was
 killed before the last shard, as the code made them in version 1.1 of the schema, before its rooms
-were laid out anew. The digests are those of version 1.2.
+were laid out anew. The digests are those of version 1.3.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ COMMANDS = {
 # Parquet's own writer is named in each file, and bytes follow it.
 WRITER = "26.0.1"
 DIGESTS = {
-    "candidates/candidates/train-00000-of-00003.parquet": "f98b0f0309dd176d",
-    "candidates/candidates/train-00001-of-00003.parquet": "71831e4e7a6d1113",
-    "candidates/candidates/train-00002-of-00003.parquet": "dadd2c7dbd27d928",
-    "candidates/documents/train-00000-of-00001.parquet": "679603737c24718a",
-    "candidates/queries/train-00000-of-00001.parquet": "e735d0bc41ab783a",
-    "labels/documents/train-00000-of-00001.parquet": "679603737c24718a",
-    "labels/queries/train-00000-of-00001.parquet": "e735d0bc41ab783a",
-    "labels/rankings/train-00000-of-00003.parquet": "2d5e9be903b8fb47",
-    "labels/rankings/train-00001-of-00003.parquet": "4281d47544a76cde",
-    "labels/rankings/train-00002-of-00003.parquet": "6a2d55f28fe069a7",
-    "labels/windows/train-00000-of-00003.parquet": "433dc5ef70151cfc",
-    "labels/windows/train-00001-of-00003.parquet": "953966e188a02141",
-    "labels/windows/train-00002-of-00003.parquet": "54fdf814c18bd7cf",
-    "negatives/documents/train-00000-of-00001.parquet": "2de2b37c020c25af",
-    "negatives/queries/train-00000-of-00001.parquet": "97dcb9eb4e187c34",
-    "negatives/rankings/train-00000-of-00002.parquet": "49dd699d3b2672b2",
-    "negatives/rankings/train-00001-of-00002.parquet": "61fe6120d4dbcf62",
+    "candidates/candidates/train-00000-of-00003.parquet": "4aea90ceb3474d9c",
+    "candidates/candidates/train-00001-of-00003.parquet": "61e1ad027a636262",
+    "candidates/candidates/train-00002-of-00003.parquet": "50fad83042e21808",
+    "candidates/documents/train-00000-of-00001.parquet": "25bf404ee108680d",
+    "candidates/queries/train-00000-of-00001.parquet": "0e386611637dfce7",
+    "labels/documents/train-00000-of-00001.parquet": "25bf404ee108680d",
+    "labels/queries/train-00000-of-00001.parquet": "0e386611637dfce7",
+    "labels/rankings/train-00000-of-00003.parquet": "b5b11d1a2edef3ef",
+    "labels/rankings/train-00001-of-00003.parquet": "86e85fab3cae0f5b",
+    "labels/rankings/train-00002-of-00003.parquet": "e10a540596843855",
+    "labels/windows/train-00000-of-00003.parquet": "c48a2a3f8402c832",
+    "labels/windows/train-00001-of-00003.parquet": "ed37de85e00fbed7",
+    "labels/windows/train-00002-of-00003.parquet": "a58e5d6710aa2766",
+    "negatives/documents/train-00000-of-00001.parquet": "afc6375ee9fb8528",
+    "negatives/queries/train-00000-of-00001.parquet": "d72acb47ecd3ef23",
+    "negatives/rankings/train-00000-of-00002.parquet": "5ec338865dedd8f1",
+    "negatives/rankings/train-00001-of-00002.parquet": "cd2da603f66208e2",
 }
 
 

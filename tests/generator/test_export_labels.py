@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,30 @@ def test_stored_windows_are_the_prompts_that_the_teacher_was_sent(tmp_path: Path
     # Another wording is another prompt.
     exported("rank-llm-training", run, tmp_path / "y.jsonl", prompt_profile="rank_llm-0.25")
     assert rows_of(tmp_path / "y.jsonl")[0]["conversations"] != first["conversations"]
+
+
+def test_prompts_of_a_strategy_with_votes_are_those_that_were_sent(tmp_path: Path) -> None:
+    def reply(request: dict[str, object], seen: int) -> Reply:
+        del seen
+        (found,) = set(re.findall(r"(\d+) passages, each", json.dumps(request))) or {"3"}
+        return answer(" > ".join(f"[{number}]" for number in range(int(found), 0, -1)))
+
+    with serving(reply) as server:
+        values = {"teacher": "listwise", "model": "m", "base_url": server.url, "window": 4}
+        more = {"strategy": "tdpart", "top": 2, "shuffle": 2, "prompt": "rank_llm-0.12"}
+        shard = OneShard(tmp_path, LabelSettings.model_validate(values | more))
+        shard.filled(0, *QUERIES)
+        shard.commit()
+        assert shard.is_clean()
+        bodies = [request for _, request in server.requests if "question" in json.dumps(request)]
+        sent = [request["messages"][-1]["content"] for request in bodies]
+    exported(
+        "rank-llm-training", shard.run.root, tmp_path / "x.jsonl", prompt_profile="rank_llm-0.12"
+    )
+    rows = rows_of(tmp_path / "x.jsonl")
+    # Two votes of a few passages may show them alike, and then the journal knows the answer.
+    assert {row["conversations"][1]["value"] for row in rows} == set(sent)
+    assert len(rows) >= len(set(sent)) > 2 * len(QUERIES)
 
 
 def test_whole_lists_and_shuffled_ones(tmp_path: Path) -> None:

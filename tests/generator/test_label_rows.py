@@ -21,7 +21,7 @@ from rankgen.generator.jobs.label_rows import (
     validate_rankings,
     window_table,
 )
-from rankgen.generator.strategies.sliding import rank_query
+from rankgen.generator.strategies.ranking import rank_query
 from rankgen.generator.teachers.scripted import Script, ScriptedTeacher
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.records import Candidates, Document, Query

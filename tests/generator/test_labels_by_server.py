@@ -19,7 +19,7 @@ from rankgen.generator.engines.openai_server import (
     ServerSettings,
 )
 from rankgen.generator.engines.retry import RetryPolicy
-from rankgen.generator.strategies.sliding import rank_query
+from rankgen.generator.strategies.ranking import rank_query
 from rankgen.generator.teachers.listwise import ListwiseTeacher
 from rankgen.generator.teachers.registry import make_prompter
 from rankgen.generator.teachers.settings import LabelSettings

@@ -17,6 +17,7 @@ from rankgen.generator.jobs.projection import (
     summed_calls,
 )
 from rankgen.generator.strategies.windows import spans
+from rankgen.manifests.replay import after_call, described
 from rankgen.manifests.storage.digest import sha256_of_lines
 from rankgen.students.training.evidence import IMPLIED, SEEN, UNSEEN, Window, pair_levels
 
@@ -58,6 +59,31 @@ def labelled(draw: st.DrawFn) -> tuple[int, list[Call], set[int]]:
     return size, calls, kept
 
 
+@st.composite
+def labelled_otherwise(draw: st.DrawFn) -> tuple[int, list[Call], set[int]]:
+    """Draws calls that show any places, and after which a strategy puts the list in any order."""
+    size = draw(st.integers(1, 9))
+    random = draw(st.randoms(use_true_random=False))
+    order, calls = list(range(size)), list[Call]()
+    # Every passage is shown at least once.
+    shows = [random.sample(order, random.randint(1, size)) for _ in range(random.randint(0, 4))]
+    shows.insert(random.randint(0, len(shows)), order)
+    for held in shows:
+        permutation = random.sample(range(len(held)), len(held))
+        after = random.choice([order, random.sample(order, size)])
+        start, end, shown, moved = described(order, held, permutation, after)
+        named = random.randint(0, len(held))
+        permutation[named:] = sorted(permutation[named:])
+        if (shown, moved) == (None, None):
+            after = after_call(order, start, end, permutation)
+        if random.random() < 0.3:
+            calls.append(call(start, None, end - start, shown=shown, reordered=None))
+        more = {"shown": shown, "reordered": moved, "missing": len(held) - named}
+        calls.append(call(start, permutation, end - start, **more))
+        order = after
+    return size, calls, draw(st.sets(st.integers(0, size - 1), min_size=1))
+
+
 def answered(calls: list[Call]) -> Any:
     return [one for one in calls if one["permutation"] is not None]
 
@@ -69,6 +95,8 @@ def levels(size: int, calls: list[Call]) -> Any:
             one["end"],
             np.array(one["permutation"], dtype=np.int16),
             len(one["permutation"]) - one["missing"],
+            one.get("shown"),
+            one.get("reordered"),
         )
         for one in answered(calls)
     ]
@@ -76,7 +104,7 @@ def levels(size: int, calls: list[Call]) -> Any:
 
 
 @settings(max_examples=300)
-@given(labelled())
+@given(st.one_of(labelled(), labelled_otherwise()))
 def test_cut_windows_lead_to_the_cut_ranking_and_show_the_same_pairs(
     drawn: tuple[int, list[Call], set[int]],
 ) -> None:
@@ -113,6 +141,19 @@ def test_windows_by_hand() -> None:
     assert found == [(2, 4, [1, 0], 0), (0, 3, None, 0), (0, 3, [2, 0, 1], 0)]
     without_d = projected_windows(calls, 5, {0, 1, 2, 4})
     assert [one["missing"] for one in without_d] == [1, 0, 0]
+
+
+def test_what_a_lost_window_moved_is_still_moved() -> None:
+    # Of a b c, c is shown, and the strategy makes b a c of the list; then [b a] fails, then -> a b.
+    calls = [
+        call(2, [0], 1, shown=[2], reordered=[1, 0, 2]),
+        call(0, None, 2),
+        call(0, [1, 0], 2),
+    ]
+    assert replayed(answered(calls), 3) == [0, 1, 2]
+    cut = [dict(one) for one in projected_windows(calls, 3, {0, 1})]
+    assert [(one["start"], one["end"], one["shown"]) for one in cut] == [(0, 2, (1, 0))] * 2
+    assert replayed(answered(cut), 2) == [0, 1]
 
 
 def test_windows_about_no_kept_document_are_left_out_with_their_cost() -> None:

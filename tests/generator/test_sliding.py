@@ -16,7 +16,7 @@ from rankgen.generator.answers.outcomes import (
     WindowOutcome,
     WindowResult,
 )
-from rankgen.generator.strategies.sliding import rank_query
+from rankgen.generator.strategies.ranking import rank_query
 from rankgen.generator.strategies.windows import call_count
 from rankgen.generator.teachers.scripted import Script, ScriptedTeacher, parse_script
 from rankgen.manifests.errors import UsageError

@@ -20,7 +20,7 @@ from rankgen.generator.answers.outcomes import (
 )
 from rankgen.generator.cli import app
 from rankgen.generator.jobs.label_rows import ranking_table, validate_rankings, window_table
-from rankgen.generator.strategies.sliding import rank_query
+from rankgen.generator.strategies.ranking import rank_query
 from rankgen.generator.teachers.base import Teacher
 from rankgen.generator.teachers.journal import WindowJournal
 from rankgen.generator.teachers.registry import make_teacher

@@ -98,7 +98,7 @@ def label_in_actor(
             self.teacher._engine.generate = recording
 
         async def label(self) -> tuple[list[QueryRanking | TeacherFailure], list[Call]]:
-            from rankgen.generator.strategies.sliding import rank_query
+            from rankgen.generator.strategies.ranking import rank_query
 
             chains = [
                 rank_query(query, documents, self.teacher, window=WINDOW, stride=STRIDE)

@@ -62,6 +62,34 @@ def test_an_answer_that_names_nothing_is_no_evidence() -> None:
     assert (pair_levels(3, [window(0, 0, 1, 2, named=0)]) == UNSEEN).all()
 
 
+def test_windows_of_any_places_by_hand() -> None:
+    # Of a b c d, c and a are shown and a wins; the strategy then puts c last: a b d c.
+    first = Window(0, 3, np.array([1, 0], dtype=np.int16), 2, (2, 0), (0, 1, 3, 2))
+    # Then d and b, in which d is first, and nothing moves.
+    second = Window(1, 3, np.array([0, 1], dtype=np.int16), 2, (2, 1))
+    levels = pair_levels(4, [first, second])
+    a, b, d, c = range(4)
+    assert levels[a, c] == SEEN
+    # The final order has b above d: no answer said so.
+    assert levels[b, d] == levels[a, b] == levels[d, c] == UNSEEN
+    # One of two votes said it.
+    vote = Window(1, 3, np.array([1, 0], dtype=np.int16), 2, (2, 1))
+    assert pair_levels(4, [first, second, vote])[b, d] == SEEN
+    assert pair_levels(4, [first, vote, second])[b, d] == SEEN
+
+
+@pytest.mark.parametrize(
+    ("places", "order"), [((2, 3), None), ((0, 0), None), ((0, 1), (0, 1)), ((0, 1), (0, 0, 1))]
+)
+def test_a_window_of_places_that_does_not_fit_is_an_error(
+    places: tuple[int, ...], order: tuple[int, ...] | None
+) -> None:
+    span = (min(places), max(places) + 1)
+    call = Window(*span, np.array([0, 1], dtype=np.int16), 2, places, order)
+    with pytest.raises(IntegrityProblem, match=r"a window|a list of 3"):
+        pair_levels(3, [call])
+
+
 def test_a_window_that_does_not_fit_is_an_error() -> None:
     with pytest.raises(IntegrityProblem, match="does not fit a list of 3"):
         pair_levels(3, [window(1, 0, 1, 2)])

@@ -83,7 +83,9 @@ def test_a_training_on_packed_pairs_is_that_on_padded_ones(
     train_student(packed)
     assert len(CALLS) > 4
     losses = [[line["loss"] for line in lines(settings)] for settings in (padded, packed)]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    # The processor decides on the last bits of a gradient, and AdamW makes whole steps of them.
+    assert losses[0][0] == pytest.approx(losses[1][0], rel=1e-6)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
     one, other = weights(padded.out), weights(packed.out)
     # The softmax takes a key's bias away, and the loss that of the head: their gradients are
     # rounding, which AdamW makes as large as any.

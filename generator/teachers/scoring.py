@@ -1,0 +1,71 @@
+"""What teachers share that score passages by a model in this process.
+
+Scores must not depend on what else is being labelled, so that an interrupted run ends byte for byte
+like an uninterrupted one. On a CPU every forward pass is therefore made by one thread; other
+threads make others at the same time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from rankgen.generator.answers.outcomes import WindowResult
+from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.manifests.records import Document, Query
+
+
+class ScoringTeacher(ABC):
+    """Orders passages by their scores; ties keep their input order.
+
+    Args:
+        name: The teacher's name.
+        install: What to type where PyTorch is missing.
+
+    Attributes:
+        threads: Number of forward passes at a time: one for each core of the actor's share.
+        forward: Makes them.
+        is_on_gpu: Whether there is a GPU.
+
+    Raises:
+        EnvironmentProblem: PyTorch is missing.
+    """
+
+    default_window: int | None = None
+    default_stride: int | None = None
+
+    def __init__(self, name: str, install: str) -> None:
+        try:
+            import torch
+        except ImportError as error:
+            raise EnvironmentProblem(
+                f"the package {error.name} is not installed", install
+            ) from None
+        self.name = name
+        self.is_on_gpu = torch.cuda.is_available()
+        # The actor's share (Ray sets OMP_NUM_THREADS), or all cores outside Ray.
+        self.threads = torch.get_num_threads()
+        # Splitting a sum over threads would change its last bits.
+        torch.set_num_threads(1)
+        self.forward = ThreadPoolExecutor(self.threads, thread_name_prefix="forward")
+        # Only this thread uses tokenizer and caches.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rank")
+
+    @abstractmethod
+    def scores(self, query: str, passages: Sequence[str]) -> list[float]:
+        """Returns the score of the query with each passage, higher is better."""
+
+    async def rank_window(self, query: Query, passages: Sequence[Document]) -> WindowResult:
+        """Orders the window by its scores; see `Teacher.rank_window`."""
+        loop = asyncio.get_running_loop()
+        texts = [passage.contents for passage in passages]
+        scores = await loop.run_in_executor(self._thread, self.scores, query.text, texts)
+        order = sorted(range(len(passages)), key=lambda i: (-scores[i], i))
+        return WindowResult(permutation=tuple(order), scores=tuple(scores))
+
+    async def close(self) -> None:
+        """Ends the threads."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self.forward.shutdown(wait=False, cancel_futures=True)
