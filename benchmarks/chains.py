@@ -15,8 +15,8 @@ from pathlib import Path
 
 from results_file import write_results
 
-from rankgen.generator.jobs.label import label
-from rankgen.generator.jobs.label_settings import LabelRunSettings
+from rankgen.generator.jobs.label.job import label
+from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.shards.cluster import kept_session
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Candidates, Document, Query

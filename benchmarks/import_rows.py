@@ -52,8 +52,8 @@ def measure(way: str, path: Path) -> dict[str, float]:
     """Does the work once in this process and returns its costs."""
     with tempfile.TemporaryDirectory() as folder:
         if way == "rankgen import":
-            from rankgen.generator.jobs.import_run import import_rankings
-            from rankgen.generator.jobs.import_settings import ImportSettings
+            from rankgen.generator.jobs.imports.job import import_rankings
+            from rankgen.generator.jobs.imports.settings import ImportSettings
 
             settings = ImportSettings(
                 form="rank-distillm", source=str(path), out=Path(folder) / "run"

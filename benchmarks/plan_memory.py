@@ -23,10 +23,10 @@ from pathlib import Path
 import pyarrow as pa
 from results_file import RESULTS, write_results
 
-from rankgen.generator.jobs.label import plan_labels
-from rankgen.generator.jobs.label_settings import LabelRunSettings
-from rankgen.generator.jobs.retrieve import plan_retrieval
-from rankgen.generator.jobs.retrieve_settings import RetrieveSettings
+from rankgen.generator.jobs.label.job import plan_labels
+from rankgen.generator.jobs.label.settings import LabelRunSettings
+from rankgen.generator.jobs.retrieve.job import plan_retrieval
+from rankgen.generator.jobs.retrieve.settings import RetrieveSettings
 from rankgen.generator.shards.job import missing_tasks
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Document, Query

@@ -19,8 +19,8 @@ from pathlib import Path
 import pyarrow as pa
 from results_file import write_results
 
-from rankgen.generator.jobs.label import label, plan_labels
-from rankgen.generator.jobs.label_settings import LabelRunSettings
+from rankgen.generator.jobs.label.job import label, plan_labels
+from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run.candidate_rows import candidate_table

@@ -163,8 +163,8 @@ def test_no_java_and_no_vllm(
     assert "Java" in answer or "java" in answer
     assert not out.exists()
     monkeypatch.setitem(sys.modules, "vllm", None)
-    from rankgen.generator.engines.vllm_arguments import VllmSettings
-    from rankgen.generator.engines.vllm_engine import VllmEngine
+    from rankgen.generator.engines.vllm.arguments import VllmSettings
+    from rankgen.generator.engines.vllm.engine import VllmEngine
     from rankgen.manifests.errors import EnvironmentProblem
 
     with pytest.raises(EnvironmentProblem, match="vllm") as caught:

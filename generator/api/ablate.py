@@ -10,7 +10,7 @@ from rankgen.generator.api.ablate_grid import Cell, cells_of
 from rankgen.generator.api.ablate_settings import AblateOptions
 from rankgen.generator.api.steps import run_evaluate, run_train_student
 from rankgen.generator.debugging import debug_wanted
-from rankgen.generator.jobs.subsample import subsample
+from rankgen.generator.jobs.subsample.job import subsample
 from rankgen.manifests.errors import RankgenError, UsageError, last_line
 from rankgen.manifests.run.recipe_lock import check_recipe, write_recipe
 from rankgen.manifests.storage.atomic import write_whole

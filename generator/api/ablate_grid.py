@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from rankgen.generator.api.ablate_settings import AblateOptions
 from rankgen.generator.api.train_options import TrainOptions
-from rankgen.generator.jobs.subsample import SubsampleSize, plan_subsample
-from rankgen.generator.jobs.subsample_settings import SubsampleSettings
+from rankgen.generator.jobs.subsample.job import SubsampleSize, plan_subsample
+from rankgen.generator.jobs.subsample.settings import SubsampleSettings
 from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.run.run_directory import QRELS, RunDirectory
 from rankgen.manifests.storage.object_store import open_root

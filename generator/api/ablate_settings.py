@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 
 from rankgen.generator.api.train_options import PresetSettings, TeamSettings
-from rankgen.generator.jobs.job_settings import ClusterSettings
+from rankgen.generator.jobs.settings import ClusterSettings
 from rankgen.manifests.options import Option
 from rankgen.students.training.settings import StudentSettings
 

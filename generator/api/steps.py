@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 from rankgen.generator.api.results import Result, evaluated_rows, ranked_rows
 from rankgen.generator.api.train_options import TrainOptions
 from rankgen.generator.doctor.before_work import refuse_idle_gpus
-from rankgen.generator.jobs.label_settings import LabelOptions
-from rankgen.generator.jobs.retrieve_settings import RetrieveOptions
+from rankgen.generator.jobs.label.settings import LabelOptions
+from rankgen.generator.jobs.retrieve.settings import RetrieveOptions
 from rankgen.manifests.options import Settings, options_of
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.validation import validated
 from rankgen.students.evaluation.settings import EvaluationSettings
 
 if TYPE_CHECKING:
-    from rankgen.generator.jobs.retrieve import RetrieveSummary
+    from rankgen.generator.jobs.retrieve.job import RetrieveSummary
     from rankgen.generator.shards.job import JobSummary
     from rankgen.students.evaluation.result import Evaluation
     from rankgen.students.training.summary import TrainSummary
@@ -54,9 +54,9 @@ def run_retrieve(options: RetrieveOptions) -> Result[RetrieveSummary]:
     Its rows are query_id, rank, doc_id and score.
 
     Raises:
-        RankgenError: See `rankgen.generator.jobs.retrieve.retrieve`.
+        RankgenError: See `rankgen.generator.jobs.retrieve.job.retrieve`.
     """
-    from rankgen.generator.jobs.retrieve import retrieve
+    from rankgen.generator.jobs.retrieve.job import retrieve
 
     settings = options.settings()
     if settings.retriever.name == "colbert":
@@ -73,9 +73,9 @@ def run_label(options: LabelOptions) -> Result[JobSummary]:
     Its rows are query_id, rank, doc_id and score, which is null where the teacher orders alone.
 
     Raises:
-        RankgenError: See `rankgen.generator.jobs.label.label`.
+        RankgenError: See `rankgen.generator.jobs.label.job.label`.
     """
-    from rankgen.generator.jobs.label import label
+    from rankgen.generator.jobs.label.job import label
 
     settings = options.settings()
     if settings.ray_address is None and settings.teacher.resolved().engine == "vllm":

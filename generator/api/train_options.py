@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import PositiveInt, model_validator
 
-from rankgen.generator.jobs.job_settings import ClusterSettings
+from rankgen.generator.jobs.settings import ClusterSettings
 from rankgen.manifests.options import Option, Settings
 from rankgen.students.training.presets import with_preset
 from rankgen.students.training.settings import TrainSettings

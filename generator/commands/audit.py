@@ -8,7 +8,7 @@ from pydantic import PositiveInt
 
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
-from rankgen.generator.jobs.job_settings import ClusterSettings
+from rankgen.generator.jobs.settings import ClusterSettings
 from rankgen.manifests.options import RUN_METAVAR, Option
 from rankgen.manifests.storage.run_path import RunPath
 
@@ -25,8 +25,8 @@ class AuditSettings(ClusterSettings):
 
 def audit(settings: AuditSettings, printing: Printing) -> None:
     """Labels a sample again in other orders, and prints what changed."""
-    from rankgen.generator.jobs.audit import audit as run_audit
-    from rankgen.generator.jobs.audit import audit_cost
+    from rankgen.generator.jobs.label.audit import audit as run_audit
+    from rankgen.generator.jobs.label.audit import audit_cost
     from rankgen.manifests.run.run_directory import RunDirectory
 
     run = RunDirectory(settings.run)

@@ -10,7 +10,7 @@ import typer
 
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
-from rankgen.generator.jobs.job_settings import ClusterSettings
+from rankgen.generator.jobs.settings import ClusterSettings
 from rankgen.manifests.options import RUN_METAVAR, Option
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
-from rankgen.generator.jobs.export_settings import ExportSettings
+from rankgen.generator.jobs.export.settings import ExportSettings
 
 
 def export(settings: ExportSettings, printing: Printing) -> None:
     """Exports a run and says what was written, changed and left out."""
-    from rankgen.generator.jobs.export import export as run
+    from rankgen.generator.jobs.export.job import export as run
 
     done = run(settings)
     text = (

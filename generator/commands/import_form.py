@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
-from rankgen.generator.jobs.import_settings import ImportSettings
+from rankgen.generator.jobs.imports.settings import ImportSettings
 
 if TYPE_CHECKING:
-    from rankgen.generator.jobs.import_run import ImportSummary
+    from rankgen.generator.jobs.imports.job import ImportSummary
 
 
 def import_form(settings: ImportSettings, printing: Printing) -> None:
     """Imports rankings, and says what was found and what was lost."""
-    from rankgen.generator.jobs.import_run import import_rankings
+    from rankgen.generator.jobs.imports.job import import_rankings
 
     done = import_rankings(settings)
     values = {

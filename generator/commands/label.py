@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from rankgen.generator.answers.outcomes import TokenUsage
 from rankgen.generator.commands.options import Forecast, Metrics, Printing
 from rankgen.generator.commands.reporting import say
-from rankgen.generator.engines.prices import prices_of, usd
-from rankgen.generator.jobs.label_settings import LabelOptions
+from rankgen.generator.engines.cost.prices import prices_of, usd
+from rankgen.generator.jobs.label.settings import LabelOptions
 
 
 def label(options: LabelOptions, forecast: Forecast, metrics: Metrics, printing: Printing) -> None:
@@ -22,7 +22,7 @@ def label(options: LabelOptions, forecast: Forecast, metrics: Metrics, printing:
 
 def forecast_label(options: LabelOptions, forecast: Forecast, printing: Printing) -> None:
     """Prints what labelling would cost."""
-    from rankgen.generator.jobs.estimate import estimate
+    from rankgen.generator.jobs.label.estimate import estimate
 
     cost = estimate(options.settings(), forecast.tokens_per_second)
     say(cost.text(), cost.model_dump(mode="json"), printing)

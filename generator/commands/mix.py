@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
-from rankgen.generator.jobs.mix_settings import MixSettings
+from rankgen.generator.jobs.mix.settings import MixSettings
 
 
 def mix(settings: MixSettings, printing: Printing) -> None:
     """Mixes the runs and prints what came out."""
-    from rankgen.generator.jobs.mix import mix as run
+    from rankgen.generator.jobs.mix.job import mix as run
 
     job = run(settings)
     text = (

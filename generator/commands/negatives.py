@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
-from rankgen.generator.jobs.negatives_settings import NegativesSettings
+from rankgen.generator.jobs.negatives.settings import NegativesSettings
 
 COUNTED = ("copies_of_relevant_left_out", "own_documents_left_out")
 
 
 def negatives(settings: NegativesSettings, printing: Printing) -> None:
     """Draws negatives and says what was left out."""
-    from rankgen.generator.jobs.negatives import negatives as run
+    from rankgen.generator.jobs.negatives.job import negatives as run
 
     summary = run(settings)
     job = summary.job

@@ -10,7 +10,7 @@ from pydantic import PositiveInt
 
 from rankgen.generator.commands.options import Metrics, Printing
 from rankgen.generator.commands.reporting import say
-from rankgen.generator.jobs.job_settings import JobSettings
+from rankgen.generator.jobs.settings import JobSettings
 from rankgen.manifests.options import SOURCE_METAVAR, Option
 from rankgen.manifests.storage.run_path import RunPath
 from rankgen.students.hardware_settings import HardwareSettings
@@ -47,8 +47,8 @@ def rerank(settings: RerankSettings, metrics: Metrics, printing: Printing) -> No
 
 
 def _rerank(settings: RerankSettings, printing: Printing) -> None:
-    from rankgen.generator.jobs.rerank import RerankRun
-    from rankgen.generator.jobs.rerank import rerank as run
+    from rankgen.generator.jobs.rerank.job import RerankRun
+    from rankgen.generator.jobs.rerank.job import rerank as run
     from rankgen.manifests.errors import UsageError
     from rankgen.manifests.models.model_source import pinned_model
     from rankgen.manifests.run.run_directory import TREC_RUN

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from rankgen.generator.commands.options import Metrics, Printing
 from rankgen.generator.commands.reporting import say
-from rankgen.generator.jobs.retrieve_settings import RetrieveOptions
+from rankgen.generator.jobs.retrieve.settings import RetrieveOptions
 
 if TYPE_CHECKING:
-    from rankgen.generator.jobs.retrieve import RetrieveSummary
+    from rankgen.generator.jobs.retrieve.job import RetrieveSummary
 
 
 def retrieve(options: RetrieveOptions, metrics: Metrics, printing: Printing) -> None:
@@ -46,7 +46,7 @@ def retrieve(options: RetrieveOptions, metrics: Metrics, printing: Printing) -> 
 
 def describe_retrieve(options: RetrieveOptions) -> None:
     """Prints where the command would search."""
-    from rankgen.generator.jobs.retrieve import MOST_INDEXES_ON_A_NODE
+    from rankgen.generator.jobs.retrieve.job import MOST_INDEXES_ON_A_NODE
 
     if options.retriever == "colbert":
         print(

@@ -12,9 +12,9 @@ from rankgen.generator.commands.label import forecast_label
 from rankgen.generator.commands.options import Forecast, Metrics, Printing
 from rankgen.generator.commands.registry import STEPS, function_of
 from rankgen.generator.commands.retrieve import describe_retrieve
-from rankgen.generator.jobs.job_settings import ClusterSettings
-from rankgen.generator.jobs.label_settings import LabelOptions
-from rankgen.generator.jobs.retrieve_settings import RetrieveOptions
+from rankgen.generator.jobs.label.settings import LabelOptions
+from rankgen.generator.jobs.retrieve.settings import RetrieveOptions
+from rankgen.generator.jobs.settings import ClusterSettings
 from rankgen.manifests.options import Option, Settings
 from rankgen.manifests.validation import validated
 

@@ -10,10 +10,10 @@ from typing import NamedTuple
 from rankgen.generator.api.ablate_settings import AblateOptions
 from rankgen.generator.api.train_options import TrainOptions
 from rankgen.generator.commands.options import ASSUMED_TOKENS_PER_SECOND
-from rankgen.generator.jobs.label_settings import LabelOptions
-from rankgen.generator.jobs.negatives_settings import NegativesSettings
-from rankgen.generator.jobs.retrieve_settings import RetrieveOptions
-from rankgen.generator.jobs.subsample_settings import SubsampleSettings
+from rankgen.generator.jobs.label.settings import LabelOptions
+from rankgen.generator.jobs.negatives.settings import NegativesSettings
+from rankgen.generator.jobs.retrieve.settings import RetrieveOptions
+from rankgen.generator.jobs.subsample.settings import SubsampleSettings
 from rankgen.manifests.options import Settings
 from rankgen.retrieval.collections.irds import IRDS_PREFIX, irds_query_count
 from rankgen.students.evaluation.settings import EvaluationSettings

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
-from rankgen.generator.jobs.subsample_settings import SubsampleSettings
+from rankgen.generator.jobs.subsample.settings import SubsampleSettings
 from rankgen.manifests.options import Option, Settings
 
 
@@ -18,8 +18,8 @@ class Counting(Settings):
 
 def subsample(settings: SubsampleSettings, counting: Counting, printing: Printing) -> None:
     """Cuts a part out of a labelled set, or says how much it would be."""
-    from rankgen.generator.jobs.subsample import plan_subsample
-    from rankgen.generator.jobs.subsample import subsample as run
+    from rankgen.generator.jobs.subsample.job import plan_subsample
+    from rankgen.generator.jobs.subsample.job import subsample as run
 
     if counting.dry_run:
         size = plan_subsample(settings).size

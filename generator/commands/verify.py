@@ -9,8 +9,8 @@ from pydantic import PositiveInt
 
 from rankgen.generator.commands.options import Printing, RunFolder
 from rankgen.generator.commands.reporting import say
-from rankgen.generator.jobs.job_settings import ClusterSettings
 from rankgen.generator.jobs.kinds import KINDS
+from rankgen.generator.jobs.settings import ClusterSettings
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.options import Option
 
@@ -61,7 +61,7 @@ def verify(settings: VerifySettings, printing: Printing) -> None:
         "problems": list(found.problems),
     }
     if settings.relabel is not None and not found.problems:
-        from rankgen.generator.jobs.relabel import relabel as label_again
+        from rankgen.generator.jobs.label.relabel import relabel as label_again
 
         agreement = label_again(directory, settings.relabel, settings.ray_address)
         values["relabel"] = agreement.model_dump()

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 
 from rankgen.generator.doctor.finding import Finding
-from rankgen.generator.engines.start_output import last_error
+from rankgen.generator.engines.vllm.start_output import last_error
 
 _IMPORT_SECONDS = 180
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, field_validator
 
-from rankgen.generator.engines.engine_args import parse_engine_args
+from rankgen.generator.engines.vllm.engine_args import parse_engine_args
 from rankgen.manifests.options import Option, Settings
 
 Api = Literal["chat", "completions", "batch"]

@@ -1,7 +1,6 @@
-"""The jobs that fill shards, each under the same names.
+"""The jobs, a room each, under the same names in every room.
 
-`label` plans and runs a label job, `label_work` is what a worker does with one shard of it, and so
-for `retrieve`, `negatives` and `rerank`. `label_rows` makes the rows of a label, `retrieve_texts`
-publishes texts and judgements, `estimate` is `label --dry-run`, `relabel` is `verify --relabel`,
-`held_versions` compares the versions that a run was begun with.
+`job` plans and runs the job, `settings` are what it can be told, `work` is what a worker does with
+one shard, `rows` makes and checks rows, `source` opens what it reads and `texts` publishes texts.
+`kinds` lists the jobs, and `settings` here are what all of them can be told.
 """

@@ -19,7 +19,7 @@ class JobKind:
     Attributes:
         tables: What each of its shards holds.
         unit: What its workers count while they work.
-        rows_checked_by: MODULE:FUNCTION beside this one that checks an attempt.
+        rows_checked_by: MODULE:FUNCTION in this room that checks an attempt.
     """
 
     tables: tuple[str, ...]
@@ -34,12 +34,12 @@ class JobKind:
 
 
 KINDS: Mapping[Kind, JobKind] = {
-    "retrieve": JobKind(("candidates",), "queries", "retrieve_work:validate_candidates"),
-    "label": JobKind(("rankings", "windows"), "windows", "label_rows:validate_rankings"),
-    "rerank": JobKind(("candidates",), "pairs", "rerank_work:validate_reranked"),
-    "negatives": JobKind(("rankings",), "lists", "negatives_work:validate_lists"),
-    "import": JobKind(("rankings",), "lists", "import_rows:validate_imported"),
+    "retrieve": JobKind(("candidates",), "queries", "retrieve.work:validate_candidates"),
+    "label": JobKind(("rankings", "windows"), "windows", "label.rows:validate_rankings"),
+    "rerank": JobKind(("candidates",), "pairs", "rerank.work:validate_reranked"),
+    "negatives": JobKind(("rankings",), "lists", "negatives.work:validate_lists"),
+    "import": JobKind(("rankings",), "lists", "imports.rows:validate_imported"),
     # Without windows where the run that it is cut out of has none.
-    "subsample": JobKind(("rankings", "windows"), "lists", "subsample_rows:validate_subsample"),
-    "mix": JobKind(("rankings",), "lists", "subsample_rows:validate_subsample"),
+    "subsample": JobKind(("rankings", "windows"), "lists", "subsample.rows:validate_subsample"),
+    "mix": JobKind(("rankings",), "lists", "subsample.rows:validate_subsample"),
 }

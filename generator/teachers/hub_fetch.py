@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from rankgen.generator.engines.start_problem import token_hint
+from rankgen.generator.engines.vllm.start_problem import token_hint
 from rankgen.generator.prompts.tokenizer import BUNDLED
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import EnvironmentProblem, reason_of

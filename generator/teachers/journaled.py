@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from rankgen.generator.answers.outcomes import EngineDead, FailedCall, TeacherFailure, WindowResult
-from rankgen.generator.engines.purse import CostCapReached
-from rankgen.generator.engines.window_calls import calls_for_window
+from rankgen.generator.engines.batch.window_calls import calls_for_window
+from rankgen.generator.engines.cost.purse import CostCapReached
 from rankgen.generator.shards.worker_errors import unforeseen
 from rankgen.generator.teachers.base import Teacher
 from rankgen.generator.teachers.journal import WindowJournal

@@ -29,8 +29,8 @@ from rankgen.generator.answers.outcomes import (
 )
 from rankgen.generator.answers.permutation import ParsedAnswer, parse_permutation
 from rankgen.generator.engines.base import Engine, EnginePrompt, Generation
+from rankgen.generator.engines.cost.purse import CostCapReached
 from rankgen.generator.engines.gauges import gauges_of
-from rankgen.generator.engines.purse import CostCapReached
 from rankgen.generator.engines.settings import same_answers
 from rankgen.generator.teachers.prompter import ListwisePrompter
 from rankgen.generator.teachers.settings import LabelSettings

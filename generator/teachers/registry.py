@@ -6,7 +6,7 @@ from rankgen.generator.answers.first_token import MOST_ALTERNATIVES
 from rankgen.generator.answers.outcomes import TeacherFailure
 from rankgen.generator.answers.permutation import LEAST_NAMED, ReadingRules
 from rankgen.generator.engines.base import Engine
-from rankgen.generator.engines.served_run import ServedRun
+from rankgen.generator.engines.server.served_run import ServedRun
 from rankgen.generator.engines.settings import speaks_chat
 from rankgen.generator.prompts.budget import PromptBuilder
 from rankgen.generator.prompts.chat_format import ZEPHYR_FORMAT
@@ -58,7 +58,7 @@ def _with_dtype(settings: LabelSettings) -> LabelSettings:
     """Replaces the dtype "auto" by the one that this machine uses; it identifies the teacher."""
     if settings.dtype != "auto":
         return settings
-    from rankgen.generator.engines.vllm_dtype import dtype_and_warning, own_dtype
+    from rankgen.generator.engines.vllm.dtype import dtype_and_warning, own_dtype
 
     own = own_dtype(settings.model or "", settings.revision)
     return settings.model_copy(update={"dtype": dtype_and_warning(own, "auto")[0]})
@@ -113,10 +113,10 @@ def make_prompter(settings: LabelSettings, merges_system: bool = False) -> Listw
 
 
 def _server(settings: LabelSettings, served: ServedRun) -> Engine:
-    from rankgen.generator.engines.answered_model import AnsweredModel
-    from rankgen.generator.engines.batch_server import BatchServer
-    from rankgen.generator.engines.openai_server import OpenAIServer, ServerSettings
-    from rankgen.generator.engines.purse import Purse
+    from rankgen.generator.engines.batch.engine import BatchServer
+    from rankgen.generator.engines.cost.purse import Purse
+    from rankgen.generator.engines.server.answered_model import AnsweredModel
+    from rankgen.generator.engines.server.engine import OpenAIServer, ServerSettings
 
     preset = settings.preset
     asked = settings.part(
@@ -132,8 +132,8 @@ def _server(settings: LabelSettings, served: ServedRun) -> Engine:
 
 
 def _vllm(settings: LabelSettings) -> Engine:
-    from rankgen.generator.engines.vllm_arguments import VllmSettings
-    from rankgen.generator.engines.vllm_engine import VllmEngine
+    from rankgen.generator.engines.vllm.arguments import VllmSettings
+    from rankgen.generator.engines.vllm.engine import VllmEngine
 
     is_own = settings.tokenizer in (settings.model, BUNDLED)
     tokenizer = None if is_own else settings.tokenizer

@@ -9,8 +9,7 @@ from pydantic import PositiveInt
 
 from rankgen.generator.answers.formats import BRACKETS
 from rankgen.generator.answers.permutation import ANSWER_RULES, LEAST_NAMED
-from rankgen.generator.engines.engine_args import refuse_taken_arguments
-from rankgen.generator.engines.prices import PriceSettings, check_prices
+from rankgen.generator.engines.cost.prices import PriceSettings, check_prices
 from rankgen.generator.engines.settings import (
     CONTEXT_SIZE,
     EndpointSettings,
@@ -18,6 +17,7 @@ from rankgen.generator.engines.settings import (
     same_answers,
     speaks_chat,
 )
+from rankgen.generator.engines.vllm.engine_args import refuse_taken_arguments
 from rankgen.generator.prompts.prompt import ListwisePrompt
 from rankgen.generator.prompts.sources import frozen_prompt, prompt_of
 from rankgen.generator.strategies.registry import shape_of

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rankgen.generator.jobs.export import ExportSummary, export
-from rankgen.generator.jobs.export_settings import ExportSettings
+from rankgen.generator.jobs.export.job import ExportSummary, export
+from rankgen.generator.jobs.export.settings import ExportSettings
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.texts import write_documents, write_queries

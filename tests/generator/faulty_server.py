@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from rankgen.generator.engines.retry import RetryPolicy
+from rankgen.generator.engines.server.retry import RetryPolicy
 
 QUICK = RetryPolicy(attempts=8, base_s=0.002, cap_s=0.01)
 

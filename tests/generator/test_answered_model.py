@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from faulty_server import QUICK, Reply, Server, answer, serving
 
-from rankgen.generator.engines.answered_model import AnsweredModel, answer_record
 from rankgen.generator.engines.base import EnginePrompt
-from rankgen.generator.engines.openai_server import OpenAIServer, ServerSettings
-from rankgen.generator.engines.server_notes import server_notes
-from rankgen.generator.jobs.label import label
-from rankgen.generator.jobs.label_settings import LabelRunSettings
+from rankgen.generator.engines.server.answered_model import AnsweredModel, answer_record
+from rankgen.generator.engines.server.engine import OpenAIServer, ServerSettings
+from rankgen.generator.engines.server.notes import server_notes
+from rankgen.generator.jobs.label.job import label
+from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.shards.cluster import kept_session
 from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.manifests.notices import warn

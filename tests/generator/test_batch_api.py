@@ -15,12 +15,12 @@ from batch_server import Batches, Body, serving_batches
 from faulty_server import Reply, answer
 from one_shard import DEPTH, QUERIES, WINDOWS, OneShard, orders
 
-from rankgen.generator.engines.batch_records import BatchFolder
-from rankgen.generator.engines.prices import Prices
-from rankgen.generator.engines.purse import CostCap, CostCapReached
-from rankgen.generator.engines.served_run import ServedRun
-from rankgen.generator.engines.till import Till
-from rankgen.generator.jobs.label_cost import asked_so_far
+from rankgen.generator.engines.batch.records import BatchFolder
+from rankgen.generator.engines.cost.prices import Prices
+from rankgen.generator.engines.cost.purse import CostCap, CostCapReached
+from rankgen.generator.engines.cost.till import Till
+from rankgen.generator.engines.server.served_run import ServedRun
+from rankgen.generator.jobs.label.cost import asked_so_far
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
 from rankgen.manifests.run.plan import holds_no_work

@@ -13,8 +13,8 @@ import pytest
 from made_up_work import MadeUpWork, made_up_job
 from test_cluster import events_of, make_candidates
 
-from rankgen.generator.jobs.label import label
-from rankgen.generator.jobs.label_settings import LabelRunSettings
+from rankgen.generator.jobs.label.job import label
+from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.shards.cluster import kept_session
 from rankgen.generator.shards.job import run_job
 from rankgen.generator.shards.pool_settings import PoolSettings

@@ -15,8 +15,8 @@ import pytest
 from made_up_work import MadeUpWork, made_up_job
 from pydantic import JsonValue
 
-from rankgen.generator.jobs.label import label
-from rankgen.generator.jobs.label_settings import LabelRunSettings
+from rankgen.generator.jobs.label.job import label
+from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.shards.cluster import ray_session, total_cpus
 from rankgen.generator.shards.job import ShardJob, run_job
 from rankgen.generator.shards.pool_settings import PoolSettings

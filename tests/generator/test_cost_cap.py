@@ -13,14 +13,14 @@ from made_up_candidates import write_run
 from one_shard import QUERIES, WINDOWS, OneShard, clean
 
 from rankgen.generator.answers.outcomes import TokenUsage
-from rankgen.generator.engines.prices import Prices, usd
-from rankgen.generator.engines.purse import CostCap, CostCapReached
-from rankgen.generator.engines.served_run import ServedRun
-from rankgen.generator.engines.till import SILENT_SECONDS, Till
-from rankgen.generator.jobs.estimate import estimate
-from rankgen.generator.jobs.label import label
-from rankgen.generator.jobs.label_cost import asked_so_far
-from rankgen.generator.jobs.label_settings import LabelRunSettings
+from rankgen.generator.engines.cost.prices import Prices, usd
+from rankgen.generator.engines.cost.purse import CostCap, CostCapReached
+from rankgen.generator.engines.cost.till import SILENT_SECONDS, Till
+from rankgen.generator.engines.server.served_run import ServedRun
+from rankgen.generator.jobs.label.cost import asked_so_far
+from rankgen.generator.jobs.label.estimate import estimate
+from rankgen.generator.jobs.label.job import label
+from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.shards.job import JobSummary
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import EnvironmentProblem, UsageError

@@ -8,8 +8,8 @@ import pytest
 from pydantic import JsonValue
 
 from rankgen.generator.commands.registry import STEPS
-from rankgen.generator.engines.engine_args import TAKEN, check_engine_args, parse_engine_args
-from rankgen.generator.jobs.label_settings import LabelOptions, LabelRunSettings
+from rankgen.generator.engines.vllm.engine_args import TAKEN, check_engine_args, parse_engine_args
+from rankgen.generator.jobs.label.settings import LabelOptions, LabelRunSettings
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.teacher_recipe import teacher_recipe
 from rankgen.manifests.errors import UsageError
@@ -171,7 +171,7 @@ def test_an_adapter_is_its_content_and_vllms_alone(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="--lora"):
             LabelSettings.model_validate(values).resolved()
     pytest.importorskip("vllm")
-    from rankgen.generator.engines.vllm_arguments import VllmSettings, engine_arguments
+    from rankgen.generator.engines.vllm.arguments import VllmSettings, engine_arguments
 
     arguments = engine_arguments(VllmSettings(model=str(MODEL), lora=str(adapter)))
     assert (arguments.enable_lora, arguments.max_lora_rank) == (True, 16)

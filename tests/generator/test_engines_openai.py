@@ -14,12 +14,12 @@ from faulty_server import QUICK, Reply, Server, answer, serving
 
 from rankgen.generator.answers.outcomes import TeacherFailure, TokenUsage, WindowOutcome
 from rankgen.generator.engines.base import EnginePrompt
-from rankgen.generator.engines.openai_server import (
+from rankgen.generator.engines.server.address import server_address
+from rankgen.generator.engines.server.engine import (
     OpenAIServer,
     ServerSettings,
 )
-from rankgen.generator.engines.retry import RetryPolicy, retry_after_s
-from rankgen.generator.engines.server_address import server_address
+from rankgen.generator.engines.server.retry import RetryPolicy, retry_after_s
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
 

@@ -18,8 +18,8 @@ SCRIPT = """
 import asyncio, json, os, signal, sys
 import psutil
 from rankgen.generator.engines.base import EnginePrompt
-from rankgen.generator.engines.vllm_arguments import VllmSettings
-from rankgen.generator.engines.vllm_engine import VllmEngine
+from rankgen.generator.engines.vllm.arguments import VllmSettings
+from rankgen.generator.engines.vllm.engine import VllmEngine
 from rankgen.generator.answers.outcomes import EngineDead, TeacherFailure
 from rankgen.generator.prompts.tokenizer import load_tokenizer
 
@@ -132,8 +132,8 @@ def test_vllm_writes_what_transformers_writes_and_dies_honestly(tmp_path: Path) 
 LORA_SCRIPT = """
 import asyncio, json, os, sys
 from rankgen.generator.engines.base import EnginePrompt
-from rankgen.generator.engines.vllm_arguments import VllmSettings
-from rankgen.generator.engines.vllm_engine import VllmEngine
+from rankgen.generator.engines.vllm.arguments import VllmSettings
+from rankgen.generator.engines.vllm.engine import VllmEngine
 
 
 async def main(folder, adapter):

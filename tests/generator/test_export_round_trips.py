@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
-from rankgen.generator.jobs.import_run import ImportSummary, import_rankings
-from rankgen.generator.jobs.import_settings import ImportSettings
+from rankgen.generator.jobs.imports.job import ImportSummary, import_rankings
+from rankgen.generator.jobs.imports.settings import ImportSettings
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.forms.text_ids import id_of_text
 from rankgen.manifests.run.run_directory import RunDirectory

@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
-from rankgen.generator.jobs.import_rows import ranking_rows, validate_imported
-from rankgen.generator.jobs.import_run import ImportSummary, import_rankings
-from rankgen.generator.jobs.import_settings import ImportSettings
+from rankgen.generator.jobs.imports.job import ImportSummary, import_rankings
+from rankgen.generator.jobs.imports.rows import ranking_rows, validate_imported
+from rankgen.generator.jobs.imports.settings import ImportSettings
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.forms.collected.found_lists import FOUND
 from rankgen.manifests.run.ledger import Ledger

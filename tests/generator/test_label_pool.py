@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from rankgen.generator.jobs import label as label_module
-from rankgen.generator.jobs.label import size_pool
-from rankgen.generator.jobs.label_settings import LabelRunSettings
+from rankgen.generator.jobs.label import job as label_module
+from rankgen.generator.jobs.label.job import size_pool
+from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.shards.nodes import Node
 from rankgen.generator.teachers.settings import LabelSettings
 

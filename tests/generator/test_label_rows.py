@@ -15,7 +15,7 @@ from rankgen.generator.answers.outcomes import (
     WindowRecord,
     WindowResult,
 )
-from rankgen.generator.jobs.label_rows import (
+from rankgen.generator.jobs.label.rows import (
     label_counts,
     ranking_table,
     validate_rankings,

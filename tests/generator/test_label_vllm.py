@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from scipy.stats import kendalltau
 
-from rankgen.generator.engines.vllm_dtype import fast_dtype
-from rankgen.generator.jobs.label import label
-from rankgen.generator.jobs.label_rows import validate_rankings
-from rankgen.generator.jobs.label_settings import LabelRunSettings
+from rankgen.generator.engines.vllm.dtype import fast_dtype
+from rankgen.generator.jobs.label.job import label
+from rankgen.generator.jobs.label.rows import validate_rankings
+from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run.candidate_rows import candidate_table

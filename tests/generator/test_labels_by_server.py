@@ -14,11 +14,11 @@ import pytest
 from faulty_server import QUICK, Reply, Server, answer, serving
 
 from rankgen.generator.answers.outcomes import QueryRanking, TeacherFailure, WindowOutcome
-from rankgen.generator.engines.openai_server import (
+from rankgen.generator.engines.server.engine import (
     OpenAIServer,
     ServerSettings,
 )
-from rankgen.generator.engines.retry import RetryPolicy
+from rankgen.generator.engines.server.retry import RetryPolicy
 from rankgen.generator.strategies.ranking import rank_query
 from rankgen.generator.teachers.listwise import ListwiseTeacher
 from rankgen.generator.teachers.registry import make_prompter

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from rankgen.generator.answers.outcomes import QueryRanking
 from rankgen.generator.cli import app
-from rankgen.generator.jobs.label_rows import ranking_table
+from rankgen.generator.jobs.label.rows import ranking_table
 from rankgen.generator.strategies.mixing import Method, TeacherList, mixed
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run.run_directory import RunDirectory

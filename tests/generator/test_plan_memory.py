@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from rankgen.generator.jobs.label import plan_labels
-from rankgen.generator.jobs.label_settings import LabelRunSettings
+from rankgen.generator.jobs.label.job import plan_labels
+from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.shards.job import missing_tasks
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Document, Query

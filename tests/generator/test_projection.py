@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rankgen.generator.jobs.label_rows import replayed
-from rankgen.generator.jobs.projection import (
+from rankgen.generator.jobs.label.rows import replayed
+from rankgen.generator.jobs.subsample.projection import (
     kept_places,
     projected_ranking,
     projected_windows,

@@ -17,8 +17,8 @@ import pytest
 from faulty_server import Reply, answer, serving
 from test_cluster import make_candidates
 
-from rankgen.generator.jobs.label import label
-from rankgen.generator.jobs.label_settings import LabelRunSettings
+from rankgen.generator.jobs.label.job import label
+from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.shards import cluster_token
 from rankgen.generator.shards.cluster import ray_session, total_cpus
 from rankgen.generator.shards.driver_variables import driver_variables
@@ -276,7 +276,7 @@ def test_debug_shows_what_workers_print(
 def test_no_more_cpus_are_asked_for_than_the_largest_node_has(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from rankgen.generator.jobs import retrieve
+    from rankgen.generator.jobs.retrieve import job as retrieve
     from rankgen.retrieval.settings import RetrieverSettings
 
     monkeypatch.setattr(retrieve, "cpus_of_nodes", lambda: [1, 2])

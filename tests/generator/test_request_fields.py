@@ -10,10 +10,10 @@ from faulty_server import Reply, Server, answer, serving
 
 from rankgen.generator.answers.outcomes import TeacherFailure
 from rankgen.generator.engines.base import EnginePrompt
-from rankgen.generator.engines.openai_server import OpenAIServer, ServerSettings
-from rankgen.generator.engines.request_fields import RequestFields
-from rankgen.generator.engines.retry import RetryPolicy
-from rankgen.generator.engines.server_notes import server_notes
+from rankgen.generator.engines.server.engine import OpenAIServer, ServerSettings
+from rankgen.generator.engines.server.notes import server_notes
+from rankgen.generator.engines.server.request_fields import RequestFields
+from rankgen.generator.engines.server.retry import RetryPolicy
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import UsageError
 

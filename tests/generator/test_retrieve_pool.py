@@ -13,10 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
-from rankgen.generator.jobs import retrieve as retrieve_module
-from rankgen.generator.jobs.retrieve import size_pool
-from rankgen.generator.jobs.retrieve_settings import RetrieveSettings
-from rankgen.generator.jobs.retrieve_work import PORTION, RetrieveFactory, RetrieveWork
+from rankgen.generator.jobs.retrieve import job as retrieve_module
+from rankgen.generator.jobs.retrieve.job import size_pool
+from rankgen.generator.jobs.retrieve.settings import RetrieveSettings
+from rankgen.generator.jobs.retrieve.work import PORTION, RetrieveFactory, RetrieveWork
 from rankgen.generator.shards.nodes import Node, full_nodes
 from rankgen.manifests.notices import warn
 from rankgen.manifests.records import Candidates, Query

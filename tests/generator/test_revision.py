@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from made_up_candidates import write_one
 
-from rankgen.generator.jobs.label import plan_labels
-from rankgen.generator.jobs.label_settings import LabelRunSettings
+from rankgen.generator.jobs.label.job import plan_labels
+from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.prompts.tokenizer import load_tokenizer
 from rankgen.generator.teachers.revision import with_pinned_revision
 from rankgen.generator.teachers.settings import LabelSettings

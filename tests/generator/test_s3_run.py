@@ -16,8 +16,8 @@ from unpublished_windows import kill_between_commits, replayed_windows, unpublis
 
 from rankgen.generator.answers.outcomes import TokenUsage, WindowResult
 from rankgen.generator.cli import app
-from rankgen.generator.jobs.label import label
-from rankgen.generator.jobs.label_settings import LabelRunSettings
+from rankgen.generator.jobs.label.job import label
+from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.shards.cluster import kept_session
 from rankgen.generator.teachers import journal as journal_module
 from rankgen.generator.teachers.journal import WindowJournal, journalled_windows
@@ -145,8 +145,8 @@ def test_verify_finds_a_changed_and_a_lost_object(labelled: str) -> None:
 DRIVER = """
 import sys
 from pathlib import Path
-from rankgen.generator.jobs.label import label
-from rankgen.generator.jobs.label_settings import LabelRunSettings
+from rankgen.generator.jobs.label.job import label
+from rankgen.generator.jobs.label.settings import LabelRunSettings
 label(LabelRunSettings.model_validate_json(Path(sys.argv[1]).read_text()))
 """
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rankgen.generator.engines.start_output import last_error
-from rankgen.generator.engines.start_problem import start_hint
+from rankgen.generator.engines.vllm.start_output import last_error
+from rankgen.generator.engines.vllm.start_problem import start_hint
 
 LOG = """\
 (EngineCore pid=7) ERROR 11-25 10:00:00 [core.py:1] Traceback (most recent call last):
@@ -23,8 +23,8 @@ SCRIPT = """
 import subprocess, sys
 print("ValueError: of an earlier start")
 sys.stdout.flush()
-from rankgen.generator.engines.start_output import StartOutput
-from rankgen.generator.engines.start_problem import start_problem
+from rankgen.generator.engines.vllm.start_output import StartOutput
+from rankgen.generator.engines.vllm.start_problem import start_problem
 began = StartOutput.begin()
 subprocess.run([sys.executable, "-c", "raise MemoryError('no room for the model')"])
 problem = start_problem("m", RuntimeError("Engine core initialization failed. See above"), began)

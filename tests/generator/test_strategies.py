@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rankgen.generator.answers.outcomes import QueryRanking, TeacherFailure, WindowResult
-from rankgen.generator.jobs.label_rows import replayed, window_table
+from rankgen.generator.jobs.label.rows import replayed, window_table
 from rankgen.generator.strategies.chain import Chain
 from rankgen.generator.strategies.orders import InputOrder
 from rankgen.generator.strategies.ranking import rank_chain, rank_query

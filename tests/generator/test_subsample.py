@@ -14,7 +14,7 @@ from labelled_in_process import draw_negatives, label_in_process, write_candidat
 from typer.testing import CliRunner, Result
 
 from rankgen.generator.cli import app
-from rankgen.generator.jobs.subsample_rows import SubsampleRows
+from rankgen.generator.jobs.subsample.rows import SubsampleRows
 from rankgen.manifests.records import Query
 from rankgen.manifests.run.ledger import Ledger
 from rankgen.manifests.run.query_table import QueryTable

@@ -19,7 +19,7 @@ from rankgen.generator.answers.outcomes import (
     WindowResult,
 )
 from rankgen.generator.cli import app
-from rankgen.generator.jobs.label_rows import ranking_table, validate_rankings, window_table
+from rankgen.generator.jobs.label.rows import ranking_table, validate_rankings, window_table
 from rankgen.generator.strategies.ranking import rank_query
 from rankgen.generator.teachers.base import Teacher
 from rankgen.generator.teachers.journal import WindowJournal

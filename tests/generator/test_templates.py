@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 
 from rankgen.generator.answers.outcomes import TeacherFailure, WindowOutcome
 from rankgen.generator.cli import app
-from rankgen.generator.jobs.export import _profile
-from rankgen.generator.jobs.export_settings import ExportSettings
-from rankgen.generator.jobs.label import plan_labels
-from rankgen.generator.jobs.label_settings import LabelRunSettings
+from rankgen.generator.jobs.export.job import _profile
+from rankgen.generator.jobs.export.settings import ExportSettings
+from rankgen.generator.jobs.label.job import plan_labels
+from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.prompts.assembly import LineAssembler
 from rankgen.generator.prompts.budget import PromptBuilder
 from rankgen.generator.prompts.chat_format import zephyr_text

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from rankgen.generator.jobs.held_versions import VLLM_KEY, vllm_version
-from rankgen.generator.jobs.label import label, plan_labels
-from rankgen.generator.jobs.label_settings import LabelRunSettings
+from rankgen.generator.jobs.label.held_versions import VLLM_KEY, vllm_version
+from rankgen.generator.jobs.label.job import label, plan_labels
+from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.shards.cluster import kept_session
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.versions import versions
@@ -169,7 +169,7 @@ def test_a_run_without_work_takes_todays_versions(
 def test_a_worker_compares_files_and_versions_before_it_loads(
     candidates: Path, tmp_path: Path
 ) -> None:
-    from rankgen.generator.jobs.label_work import LabelFactory
+    from rankgen.generator.jobs.label.work import LabelFactory
     from rankgen.generator.teachers.teacher_recipe import teacher_recipe
 
     run_file = tmp_path / "run.trec"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rankgen.generator.engines.vllm_dtype import dtype_and_warning, fast_dtype, own_dtype
+from rankgen.generator.engines.vllm.dtype import dtype_and_warning, fast_dtype, own_dtype
 from rankgen.generator.shards.settled import settled
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.models import half_precision
@@ -102,7 +102,7 @@ def test_a_teacher_is_known_by_the_format_it_computes_in() -> None:
 
 def test_vllm_is_started_with_what_the_settings_say() -> None:
     pytest.importorskip("vllm")
-    from rankgen.generator.engines.vllm_arguments import VllmSettings, engine_arguments
+    from rankgen.generator.engines.vllm.arguments import VllmSettings, engine_arguments
 
     settings = VllmSettings(
         model=str(MODEL),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from beir_files import as_json, write_lines
 
-from rankgen.generator.jobs.retrieve_work import RetrieveFactory, RetrieveWork
+from rankgen.generator.jobs.retrieve.work import RetrieveFactory, RetrieveWork
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run.query_table import QueryTable
 from rankgen.retrieval.collections.collection import Collection

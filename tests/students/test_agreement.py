@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from rankgen.generator.answers.outcomes import QueryRanking, WindowRecord, WindowResult
 from rankgen.generator.cli import app
-from rankgen.generator.jobs.label_rows import window_table
+from rankgen.generator.jobs.label.rows import window_table
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.storage.shard import write_shard

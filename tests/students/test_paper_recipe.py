@@ -15,9 +15,9 @@ from rankgen.generator.api.train_options import TrainOptions
 from rankgen.generator.cli import app
 from rankgen.generator.commands.registry import STEPS
 from rankgen.generator.commands.step_costs import StepCosts
-from rankgen.generator.jobs.label_settings import LabelOptions
-from rankgen.generator.jobs.retrieve_settings import RetrieveOptions
-from rankgen.generator.jobs.subsample_settings import SubsampleSettings
+from rankgen.generator.jobs.label.settings import LabelOptions
+from rankgen.generator.jobs.retrieve.settings import RetrieveOptions
+from rankgen.generator.jobs.subsample.settings import SubsampleSettings
 from rankgen.manifests.recipes import shipped_recipes
 from rankgen.manifests.recipes.recipe import load_recipe
 from rankgen.retrieval.collections.irds import irds_query_count

@@ -134,7 +134,7 @@ def test_a_published_teacher_is_evaluated_under_its_own_name(hub: StandIn, tmp_p
 
 
 def test_a_student_is_not_trained_into_the_hub() -> None:
-    from rankgen.generator.jobs.label_settings import LabelOptions
+    from rankgen.generator.jobs.label.settings import LabelOptions
 
     with pytest.raises(ValueError, match="made in a folder and then published"):
         LabelOptions.model_validate({"candidates": "c", "teacher": "minilm", "out": "hf:a/b"})

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
-from rankgen.generator.jobs.rerank_work import validate_reranked
+from rankgen.generator.jobs.rerank.work import validate_reranked
 from rankgen.generator.shards.cluster import kept_session
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.models.half_precision import is_fast

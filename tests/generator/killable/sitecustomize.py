@@ -14,7 +14,7 @@ import signal
 import sys
 
 TEACHER = "rankgen.generator.teachers.scripted"
-SIZES = "rankgen.generator.jobs.label"
+SIZES = "rankgen.generator.jobs.label.job"
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 

@@ -1,0 +1,107 @@
+"""vLLM's engine arguments, from a teacher's settings of model and GPUs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from pydantic import JsonValue
+
+from rankgen.generator.engines.settings import CONTEXT_SIZE, EngineSettings
+from rankgen.generator.engines.vllm.dtype import Dtype, dtype_and_warning, own_dtype
+from rankgen.generator.engines.vllm.engine_args import check_engine_args
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.models.model_source import split_revision
+
+if TYPE_CHECKING:
+    from vllm.engine.arg_utils import AsyncEngineArgs
+
+
+class VllmSettings(EngineSettings):
+    """How vLLM is started.
+
+    Attributes:
+        model: Hugging Face id or folder.
+        revision: Git revision of the id; None for the newest.
+        tokenizer: A tokenizer other than the model's own, to decode the answer: a folder, an id,
+            or "ID@COMMIT".
+        context_size: Tokens of prompt and answer together (vLLM's max_model_len).
+        seed: vLLM's seed; greedy decoding does not use it.
+        force_length: Generate exactly `max_tokens` tokens, as rank_llm does for RankZephyr.
+    """
+
+    model: str
+    revision: str | None = None
+    tokenizer: str | None = None
+    context_size: int = CONTEXT_SIZE
+    seed: int = 0
+    force_length: bool = False
+
+
+def checked_dtype(
+    own: str, engine_args: Mapping[str, JsonValue], asked: str
+) -> tuple[Dtype, str | None]:
+    """Checks the engine arguments against this machine's vLLM; returns `dtype_and_warning`.
+
+    Raises:
+        UsageError: See `check_engine_args`.
+        EnvironmentProblem: PyTorch is not installed.
+    """
+    settled = dtype_and_warning(own, asked)
+    check_engine_args(engine_args)
+    return settled
+
+
+def engine_arguments(settings: VllmSettings) -> AsyncEngineArgs:
+    """Returns the arguments to start vLLM with.
+
+    Raises:
+        UsageError: See `check_engine_args`.
+    """
+    import torch
+    from vllm.engine.arg_utils import AsyncEngineArgs
+
+    check_engine_args(settings.engine_args)
+    tokenizer, tokenizer_revision = settings.tokenizer, settings.revision
+    if tokenizer is not None:
+        tokenizer, tokenizer_revision = split_revision(tokenizer)
+    own = own_dtype(settings.model, settings.revision)
+    arguments: dict[str, object] = {
+        "model": settings.model,
+        "revision": settings.revision,
+        "tokenizer": tokenizer,
+        "tokenizer_revision": tokenizer_revision,
+        "max_model_len": settings.context_size,
+        "dtype": dtype_and_warning(own, settings.dtype or "auto")[0],
+        "seed": settings.seed,
+        "tensor_parallel_size": settings.tensor_parallel,
+        # The worker holds the GPUs, even if its driver runs in a placement group of Ray.
+        "distributed_executor_backend": "mp" if settings.tensor_parallel > 1 else None,
+        # `vllm_gauges` reads its metrics.
+        "disable_log_stats": False,
+        # On a CPU, compiling takes longer than it saves in a run of ordinary length.
+        "enforce_eager": not torch.cuda.is_available(),
+    }
+    if torch.cuda.is_available():
+        arguments["gpu_memory_utilization"] = settings.gpu_memory_utilization
+    if settings.lora is not None:
+        arguments |= {"enable_lora": True, "max_lora_rank": _lora_rank(settings.lora)}
+    # The names are checked; vLLM itself reads the types.
+    return AsyncEngineArgs(**{**arguments, **settings.engine_args})  # type: ignore[arg-type]
+
+
+def _lora_rank(adapter: str) -> int:
+    from vllm.config.lora import MaxLoRARanks
+
+    path = Path(adapter) / "adapter_config.json"
+    try:
+        rank = int(json.loads(path.read_text(encoding="utf-8"))["r"])
+        supported: tuple[int, ...] = get_args(MaxLoRARanks)
+        return min(one for one in supported if one >= rank)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path} has no LoRA rank that vLLM supports ({type(error).__name__})",
+            "give --lora the folder of a LoRA adapter",
+        ) from None

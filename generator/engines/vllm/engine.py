@@ -1,0 +1,157 @@
+"""vLLM in this process: continues token ids greedily."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import itertools
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rankgen.generator.answers.outcomes import EngineDead, TeacherFailure, TokenUsage
+from rankgen.generator.engines.base import EnginePrompt, Generation, finish_reason
+from rankgen.generator.engines.vllm.arguments import VllmSettings, engine_arguments
+from rankgen.generator.engines.vllm.gauges import engine_gauges
+from rankgen.generator.engines.vllm.start_output import StartOutput
+from rankgen.generator.engines.vllm.start_problem import start_problem
+from rankgen.generator.prompts.profiles import ChatMessage
+from rankgen.manifests.errors import EnvironmentProblem, reason_of
+
+if TYPE_CHECKING:
+    from vllm.outputs import CompletionOutput
+
+
+class VllmEngine:
+    """Runs vLLM's `AsyncLLM`; construction loads the model (a minute on a CPU).
+
+    Raises:
+        EnvironmentProblem: vLLM is not installed, or cannot start with this model here.
+    """
+
+    # Greedy decoding of the same ids: a retry could differ only by batching noise.
+    repeatable = True
+
+    def __init__(self, settings: VllmSettings) -> None:
+        self._settings = settings
+        # vLLM would otherwise report usage over the network.
+        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(settings.cpu_kv_cache_gib))
+        # Starting would compile FlashInfer's sampler with nvcc, which few machines have and which
+        # greedy decoding never uses.
+        os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")
+        try:
+            from vllm.lora.request import LoRARequest
+            from vllm.usage.usage_lib import UsageContext
+            from vllm.v1.engine.async_llm import AsyncLLM
+        except ImportError as error:
+            raise EnvironmentProblem(
+                f"vLLM cannot be imported: {error}",
+                'pip install "rankgen-distill[teacher]", or use --engine openai',
+            ) from None
+        output = StartOutput.begin()
+        try:
+            self._llm = AsyncLLM.from_engine_args(
+                # vLLM's defaults for servers are smaller batches, with less throughput.
+                engine_arguments(settings),
+                usage_context=UsageContext.LLM_CLASS,
+            )
+        except Exception as error:  # vLLM raises anything, from OSError to pydantic's errors.
+            raise start_problem(settings.model, error, output) from error
+        self._numbers = itertools.count()
+        # Adapter ids start at 1.
+        self._adapter = LoRARequest("adapter", 1, settings.lora) if settings.lora else None
+
+    def wants_merged_system(self, messages: Sequence[ChatMessage]) -> bool:
+        """Returns False: the token ids already follow the model's chat format."""
+        return False
+
+    async def generate(self, prompt: EnginePrompt, max_tokens: int) -> Generation:
+        """Continues the ids greedily; see `Engine.generate`."""
+        from vllm import SamplingParams, TokensPrompt
+        from vllm.exceptions import VLLMClientError
+        from vllm.sampling_params import RequestOutputKind
+        from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+
+        sampling = SamplingParams(
+            temperature=0.0,
+            max_tokens=max_tokens,
+            min_tokens=max_tokens if self._settings.force_length else 0,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        final = None
+        try:
+            async for output in self._llm.generate(
+                TokensPrompt(prompt_token_ids=list(prompt.token_ids)),
+                sampling,
+                request_id=f"window-{next(self._numbers)}",
+                lora_request=self._adapter,
+            ):
+                final = output
+        except EngineDeadError as error:
+            raise EngineDead("vLLM's engine process is gone") from error
+        except VLLMClientError as error:
+            raise TeacherFailure(f"vLLM refused the prompt: {reason_of(error)}") from error
+        except EngineGenerateError as error:
+            if self._llm.errored:
+                raise EngineDead("vLLM's engine process is gone") from error
+            raise TeacherFailure(f"vLLM failed on the prompt: {error.__cause__}") from error
+        if final is None or not final.outputs or final.outputs[0].finish_reason is None:
+            raise TeacherFailure("vLLM ended the request without an answer")
+        return _generation(final.outputs[0], len(prompt.token_ids))
+
+    def gauges(self) -> Mapping[str, float]:
+        """Returns requests, tokens and the use of the KV cache; see `engines.gauges`."""
+        return engine_gauges()
+
+    async def close(self) -> None:
+        """Ends the engine's process."""
+        self._llm.shutdown()
+
+    def facts(self) -> Mapping[str, str]:
+        """Returns versions, device, dtype and the resolved model revision."""
+        import torch
+        import vllm.envs
+        from vllm.platforms import current_platform
+
+        config = self._llm.vllm_config
+        facts = {
+            "engine": "vllm",
+            "vllm": _vllm_version(),
+            "torch": torch.__version__,
+            "device": str(current_platform.get_device_name()),
+            "dtype": str(config.model_config.dtype).removeprefix("torch."),
+            "batch_invariant": str(bool(vllm.envs.VLLM_BATCH_INVARIANT)).lower(),
+            "prefix_caching": str(bool(config.cache_config.enable_prefix_caching)).lower(),
+            "max_num_seqs": str(config.scheduler_config.max_num_seqs),
+            "max_num_batched_tokens": str(config.scheduler_config.max_num_batched_tokens),
+            "enforce_eager": str(bool(config.model_config.enforce_eager)).lower(),
+        }
+        if torch.version.cuda:
+            facts["cuda"] = torch.version.cuda
+        revision = getattr(config.model_config.hf_config, "_commit_hash", None)
+        if revision:
+            facts["model_revision"] = str(revision)
+        return facts
+
+
+def _generation(answer: CompletionOutput, prompt_tokens: int) -> Generation:
+    output_ids = tuple(answer.token_ids)
+    usage = TokenUsage(prompt_tokens, len(output_ids))
+    if answer.finish_reason not in ("stop", "length"):
+        raise TeacherFailure(
+            f"vLLM ended the request with '{answer.finish_reason}'",
+            output_text=answer.text or None,
+            usage=usage,
+        )
+    ended = finish_reason(answer.finish_reason, answer.text, usage)
+    return Generation(answer.text, output_ids, ended, usage)
+
+
+def _vllm_version() -> str:
+    for distribution in ("vllm", "vllm-cpu"):
+        try:
+            return f"{distribution} {importlib.metadata.version(distribution)}"
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "unknown"

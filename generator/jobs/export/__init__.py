@@ -1,0 +1,1 @@
+"""`rankgen export`: a run in, one file in a public form out."""

@@ -1,0 +1,1 @@
+"""`rankgen import`: rankings that others published in, a run like any other out."""

@@ -1,0 +1,246 @@
+"""The label job: a teacher ranks the candidates of a run; all its calls are kept as evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from rankgen.generator.engines.cost.purse import CostCapReached
+from rankgen.generator.engines.server.address import server_address
+from rankgen.generator.engines.server.answered_model import answer_record
+from rankgen.generator.engines.server.notes import server_notes
+from rankgen.generator.engines.server.served_run import ServedRun
+from rankgen.generator.engines.vllm.arguments import checked_dtype
+from rankgen.generator.engines.vllm.dtype import own_dtype
+from rankgen.generator.jobs.kinds import KINDS
+from rankgen.generator.jobs.label.cost import CostOfRun
+from rankgen.generator.jobs.label.held_versions import VLLM_KEY, vllm_version, with_held_versions
+from rankgen.generator.jobs.label.rows import validate_rankings
+from rankgen.generator.jobs.label.settings import LabelRunSettings
+from rankgen.generator.jobs.label.work import LabelFactory
+from rankgen.generator.shards.cluster import cpus_of_nodes
+from rankgen.generator.shards.job import JobSummary, ShardJob, run_job
+from rankgen.generator.shards.nodes import living_nodes
+from rankgen.generator.shards.pool_settings import PoolSettings
+from rankgen.generator.shards.settled import AUTO, settled
+from rankgen.generator.strategies.simulated import simulated_windows
+from rankgen.generator.teachers.presets import split_teacher
+from rankgen.generator.teachers.revision import with_pinned_revision
+from rankgen.generator.teachers.settings import LabelSettings
+from rankgen.generator.teachers.sources import anchored
+from rankgen.generator.teachers.teacher_recipe import teacher_recipe
+from rankgen.manifests.notices import warn
+from rankgen.manifests.run.candidate_lists import CandidateLists
+from rankgen.manifests.run.plan import Plan, default_shards
+from rankgen.manifests.run.provenance import read_predicate
+from rankgen.manifests.run.query_table import QueryTable, queries_of_run
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.run.texts import digest_of_documents, link_texts
+from rankgen.manifests.teacher_scores import TeacherScores
+
+# With more threads an embedder would wait for the interpreter's lock.
+_EMBEDDING_CPUS = 8
+_ENGINE_GAP_SECONDS = 3.0
+
+
+def label(settings: LabelRunSettings) -> JobSummary:
+    """Ranks every query's candidates with the teacher and publishes the rankings.
+
+    Raises:
+        RankgenError: See `run_job`; also for wrong settings or candidates.
+    """
+    run = RunDirectory(settings.out)
+    teacher = with_pinned_revision(settings.teacher.resolved(), run)
+    settings = settings.model_copy(update={"teacher": teacher})
+    plan, queries = plan_labels(settings)
+    if teacher.engine != "vllm":
+        return _run(settings, plan, queries)
+    own = own_dtype(teacher.model or "", teacher.revision)
+    with settled(
+        run,
+        "dtype",
+        teacher.dtype or AUTO,
+        partial(checked_dtype, own, teacher.engine_args),
+        may_use_gpus=True,
+        ray_address=settings.ray_address,
+    ) as dtype:
+        teacher = teacher.model_copy(update={"dtype": dtype})
+        settings = settings.model_copy(update={"teacher": teacher})
+        vllm = vllm_version(run, plan, settings.ray_address)
+        changes = {
+            "recipe": {**plan.recipe, "dtype": dtype, VLLM_KEY: vllm},
+            # `verify --relabel` uses these settings.
+            "settings": _shown(settings),
+        }
+        return _run(settings, plan.model_copy(update=changes), queries)
+
+
+def _run(settings: LabelRunSettings, plan: Plan, queries: QueryTable) -> JobSummary:
+    run = RunDirectory(settings.out)
+    held = with_held_versions(run, plan, allow_others=settings.allow_other_versions)
+    cost = CostOfRun(RunDirectory(run.root.absolute()), settings.teacher)
+    try:
+        summary = run_job(_job(settings, held, plan.recipe, queries, cost))
+    except CostCapReached as reached:
+        raise cost.told(reached, planned_windows(settings)) from reached
+    _tell_of_servers(run)
+    return summary
+
+
+def _tell_of_servers(run: RunDirectory) -> None:
+    predicate = read_predicate(run) or {}
+    environments = predicate.get("environments")
+    for sentence in server_notes(environments if isinstance(environments, list) else []):
+        warn(f"{run.root}: {sentence}")
+
+
+def _job(
+    settings: LabelRunSettings,
+    plan: Plan,
+    wanted: dict[str, JsonValue],
+    queries: QueryTable,
+    cost: CostOfRun,
+) -> ShardJob:
+    source, run = RunDirectory(settings.candidates), RunDirectory(settings.out)
+    here = RunDirectory(run.root.absolute())
+    teacher = settings.teacher
+    in_flight = teacher.concurrency or 1
+
+    def pool() -> PoolSettings:
+        cost.open()
+        return size_pool(settings, teacher, in_flight)
+
+    return ShardJob(
+        run=run,
+        plan=plan,
+        unit=KINDS["label"].unit,
+        queries=queries,
+        factory=LabelFactory(
+            source.root.absolute(),
+            anchored(teacher),
+            plan.recipe.get("documents_sha256"),
+            wanted,
+            ServedRun(answer_record(here, plan), here.batches, cost.cap),
+        ),
+        validate=validate_rankings,
+        finish=lambda: _publish(source, run, teacher),
+        pool=pool,
+        max_failed=settings.max_failed,
+        # A server may be down for a while, or a model may answer differently in another batch.
+        tries_again=True,
+        ray_address=settings.ray_address,
+    )
+
+
+def _publish(
+    source: RunDirectory, run: RunDirectory, teacher: LabelSettings
+) -> Mapping[str, JsonValue]:
+    """Links the texts and returns, for the manifest, what the scores are, if there are any."""
+    link_texts(source, run)
+    unit = teacher.preset.scores
+    columns = run.shards("rankings", ["teacher_scores"])
+    if unit is None or all(shard.num_rows == shard[0].null_count for shard in columns):
+        return {}
+    name, _, argument = teacher.teacher.partition(":")
+    # Where a model or a run lies is nobody's business.
+    who = f"{name} {Path(argument or teacher.model or '').name}".strip()
+    return TeacherScores(unit=unit, source=who).as_facts()
+
+
+def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
+    """Returns the plan of a label run and its queries.
+
+    Raises:
+        UsageError: The candidates are not a finished run, or a setting is wrong.
+    """
+    teacher = settings.teacher.resolved()
+    source = RunDirectory(settings.candidates)
+    lists = CandidateLists.finished(source)
+    losses = _recorded_losses(source, teacher, settings.only)
+    only = settings.only
+    queries = queries_of_run(source, lists.query_ids() if only is None else sorted(set(only)))
+    recipe = {"candidates_sha256": lists.digest(), **teacher_recipe(teacher)}
+    if teacher.preset.reads_texts:
+        recipe["documents_sha256"] = digest_of_documents(source)
+    plan = Plan(
+        kind="label",
+        tables=KINDS["label"].tables,
+        recipe=recipe,
+        settings=_shown(settings) | losses,
+        shards=settings.shards or default_shards(len(queries)),
+        queries=len(queries),
+        queries_sha256=queries.digest(),
+    )
+    return plan, queries
+
+
+def planned_windows(settings: LabelRunSettings) -> int:
+    """Returns the number of windows of a whole run, as `--dry-run` counts them."""
+    teacher = settings.teacher.resolved()
+    only = None if settings.only is None else frozenset(settings.only)
+    return sum(
+        len(
+            simulated_windows(
+                len(row.doc_ids), teacher.strategy, teacher.shape, teacher.passes, teacher.shuffle
+            )
+        )
+        for row in RunDirectory(settings.candidates).candidates()
+        if only is None or row.query_id in only
+    )
+
+
+def _recorded_losses(
+    source: RunDirectory, teacher: LabelSettings, only: Collection[str] | None
+) -> dict[str, JsonValue]:
+    """Returns what the run file of a recorded teacher lacks or leaves open; {} for others."""
+    preset, argument = split_teacher(teacher.teacher)
+    if not preset.takes_order:
+        return {}
+    from rankgen.generator.teachers.recorded import recorded_losses
+
+    chosen = None if only is None else frozenset(only)
+    candidates = (row for row in source.candidates() if chosen is None or row.query_id in chosen)
+    losses = recorded_losses(Path(argument or ""), teacher.order or "score", candidates)
+    return {"recorded_run": dict(losses)}
+
+
+def _shown(settings: LabelRunSettings) -> dict[str, JsonValue]:
+    """Returns the settings to store, with only the showable part of a server's address."""
+    url = settings.teacher.base_url
+    if url is not None:
+        teacher = settings.teacher.model_copy(update={"base_url": server_address(url).shown})
+        settings = settings.model_copy(update={"teacher": teacher})
+    return settings.model_dump(mode="json")
+
+
+def size_pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int) -> PoolSettings:
+    """Sizes the pool: engines use GPUs (or whole nodes), scorers many CPUs, others one CPU."""
+    preset = teacher.preset
+    pool = PoolSettings(chains=in_flight, stall_seconds=settings.stall_seconds)
+    gpus = sum(int(node.gpus) for node in living_nodes())
+    if preset.kind == "pointwise" and gpus:
+        return replace(pool, workers=settings.workers or gpus, gpus=1.0)
+    if preset.kind in ("embedding", "pointwise"):
+        # Threads of one worker share embeddings; workers do not.
+        counts = cpus_of_nodes()
+        cpus = min(_EMBEDDING_CPUS, *counts, max(1, sum(counts) // (settings.workers or 1)))
+        workers = settings.workers or sum(count // cpus for count in counts)
+        return replace(pool, workers=workers, cpus=cpus)
+    if teacher.api == "batch":
+        # A batch may take a day.
+        return replace(pool, workers=settings.workers or 1, stall_seconds=None)
+    if teacher.engine != "vllm":
+        return replace(pool, workers=settings.workers or 1)
+    nodes, together = living_nodes(), teacher.tensor_parallel
+    if any(node.gpus for node in nodes):
+        # The GPUs that share a model are on one node.
+        workers = settings.workers or max(1, sum(int(node.gpus) // together for node in nodes))
+        gap = _ENGINE_GAP_SECONDS if workers > 1 else 0.0
+        return replace(pool, workers=workers, gpus=float(together), start_gap_seconds=gap)
+    workers = settings.workers or 1
+    share = sum(node.cpus for node in nodes) / workers
+    return replace(pool, workers=workers, cpus=max(1.0, min(share, *(n.cpus for n in nodes))))

@@ -1,0 +1,1 @@
+"""`rankgen mix`: several teachers' rankings in, one labelled set out."""

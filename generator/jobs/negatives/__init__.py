@@ -1,0 +1,1 @@
+"""`rankgen negatives`: candidates and judgements in, lists for the LCE loss out."""

@@ -1,0 +1,1 @@
+"""`rankgen rerank`: candidates in, the same candidates in a student's order out."""

@@ -1,0 +1,1 @@
+"""`rankgen retrieve`: queries and a collection in, candidates and their texts out."""
