@@ -256,8 +256,9 @@ def test_no_text_is_read_as_what_it_is_not(form: str, text: str, k: int, cut: bo
         assert parsed.why
     else:
         assert sorted(parsed.permutation) == list(range(k))
-    # A heading and tags are formatting, with tests of their own.
-    if not re.search('ranking|the|[<`*"&\\\\\u201c\u201d]', text.replace("[rank", "")):
+    # A heading, be it a colon alone, and tags are formatting, with tests of their own.
+    formatting = r'^[\s,!.#:]*:|ranking|the|[<`*"&\\\u201c\u201d]'
+    if not re.search(formatting, text.replace("[rank", "")):
         ids = clean_in(form, text)
         assert (parsed.outcome is OK) == (ids is not None and sorted(ids) == [*range(1, k + 1)])
 
