@@ -88,6 +88,7 @@ def lacking_weights() -> Iterator[set[str]]:
         lacking.update(info["missing_keys"], (key for key, *_ in info["mismatched_keys"]))
         return model
 
+    # A class method takes another's place for a while; type checkers refuse that of any class.
     PreTrainedModel.from_pretrained = classmethod(recorded)  # type: ignore[assignment]
     try:
         with quiet_transformers():

@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from faulty_server import Reply, answer
+from http_listening import listening
 
 Body = dict[str, Any]
 # What one request of a batch gets: a reply, or None if the batch ends before it.
@@ -199,20 +200,8 @@ def serving_batches(behave: Answering) -> Iterator[Batches]:
             elif not self._is_faulty():
                 self._json(_new_batch(state, asked))
 
-    class Listening(ThreadingHTTPServer):
-        request_queue_size = 128
-
-    server = Listening(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with listening(Handler) as state.url:
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _file_in(content_type: str, raw: bytes) -> bytes:

@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from http_listening import listening
 
 from rankgen.generator.engines.server.retry import RetryPolicy
 
@@ -103,17 +105,5 @@ def serving(
                 return
             self._reply(behave(json.loads(raw), seen))
 
-    class Listening(ThreadingHTTPServer):
-        request_queue_size = 128
-
-    server = Listening(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with listening(Handler) as state.url:
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

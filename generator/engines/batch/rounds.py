@@ -129,6 +129,7 @@ class BatchRounds:
                 continue
             try:
                 await self._submit(names)
+            # Whoever waits for these answers is told; else this task would end without a word.
             except Exception as error:
                 self._fail(names, error)
 
@@ -178,6 +179,7 @@ class BatchRounds:
             self._deliver(final)
             self._fruitless = 0 if final else self._fruitless + 1
             self._ask_rest(stem, batch_id, seen, names - final.keys(), lines, may_break)
+        # As above: the error is that of everybody who waits for this batch.
         except Exception as error:
             self._held.subtract(names)
             self._fail(names, error)
