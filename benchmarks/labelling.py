@@ -1,7 +1,7 @@
 """Labelling by rankgen, by rank-llm and at the engine's own limit, in turns on one machine.
 
-    python benchmarks/labelling.py [--sizes 16 64 256] [--rounds 3 3 1] [--words 8] [--kv-gib 1]
-                                   [--apart] [--gpu]
+    python benchmarks/labelling.py [--sizes 16 64 256] [--rounds 3 3 2] [--minutes 12]
+                                   [--words 8] [--kv-gib 1] [--apart] [--gpu [--small]]
 
 All systems use the same vLLM with the same arguments, model, prompts and niceness, and each engine
 has answered some windows before its clock runs. The start of engines is left out on all sides.
@@ -18,181 +18,41 @@ computes. With --gpu it is a 7B Mistral of random weights in bfloat16, which ran
 `racing/gpu.py`. --apart ends an engine before the next one starts, for want of memory.
 
 The result goes to benchmarks/results/labelling.json (or labelling_gpu.json) and its picture, the
-engines' occupancy over time, to a file beside it. About 15 minutes on two quiet cores.
+engines' occupancy over time, to a file beside it. A quarter of an hour on two quiet cores: rounds
+that would end after --minutes are left out, but for the first of each size.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from racing.gpu import GPU_SHAPE, make_model, matmul_peak, share_of_peak
-from racing.lists import RANKER, WINDOWS_A_QUERY, write_lists
-from racing.measures import measured
+from racing.gpu import GPU_SHAPE, SMALL_SHAPE, make_model, matmul_peak, share_of_peak
+from racing.lists import RANKER
 from racing.occupancy_plot import occupancy_svg
-from racing.summary import MEDIANS, differing, summary
-from racing.turns import BENCHMARKS, Servant, variables
+from racing.race import Race
+from racing.summary import summary
 from results_file import RESULTS, write_results
-
-from rankgen.generator.teachers.settings import LabelSettings
-
-RANKGEN, KEEP_TOP, RANK_LLM, LIMIT = "rankgen", "rankgen --keep-top 10", "rank-llm", "limit"
-CONTEXT_SIZE, WARM_UP = 4096, 8
-
-
-@dataclass
-class Race:
-    """All systems, and what each has done.
-
-    Attributes:
-        folder: Where everything is written meanwhile.
-        model: The model's folder.
-        dtype: The number format.
-        words: Words of a passage after its grade, about.
-        kv_gib: GiB for vLLM's keys and values on a CPU.
-        apart: Whether an engine ends before another one starts.
-        dummy: Whether the model's weights are random.
-    """
-
-    folder: Path
-    model: Path
-    dtype: str
-    words: int
-    kv_gib: int
-    apart: bool
-    dummy: bool
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    rankings: dict[tuple[str, int], dict[str, list[str]]] = field(default_factory=dict)
-    _servants: dict[str, Servant] = field(default_factory=dict)
-    _orders: int = 0
-
-    def systems(self) -> list[str]:
-        """Returns the systems, in the order of the first round."""
-        has_keep_top = "keep_top" in LabelSettings.model_fields
-        return [RANKGEN, RANK_LLM, LIMIT, *([KEEP_TOP] if has_keep_top and not self.dummy else [])]
-
-    def turn(self, system: str, queries: int, number: int) -> None:
-        """Measures one system once."""
-        lists = self.lists(queries)
-        order = self._order(system, lists)
-        if system in (RANKGEN, KEEP_TOP):
-            answer = self._rankgen(system, order, queries)
-        else:
-            answer = self.ask(system, order | {"what": "measured", "run": self.run(queries)})
-        windows = queries * WINDOWS_A_QUERY
-        row = {"system": system, "queries": queries, "round": number, "windows": windows}
-        row |= measured(Path(order["measures"]), windows)
-        rankings = answer.pop("rankings", None)
-        if rankings is not None:
-            self.rankings[system, queries] = rankings
-        self.rows.append(row | answer)
-        shown = {key: row[key] for key in MEDIANS}
-        print(f"{time.strftime('%H:%M:%S')} {queries} queries, {system}: {shown}", flush=True)
-
-    def ask(self, system: str, order: Mapping[str, Any]) -> dict[str, Any]:
-        """Has a system whose engine stays up do something; starts it if need be."""
-        if system not in self._servants:
-            module = {RANK_LLM: "racing.rank_llm_run", LIMIT: "racing.limit_run"}[system]
-            command = [module, str(self.model), str(CONTEXT_SIZE), self.dtype]
-            log = self.folder / f"{system}.log"
-            self._servants[system] = Servant(command, self._environment(), log)
-        answer = self._servants[system].do(order, self._new("order"))
-        if self.apart:
-            self._servants.pop(system).end()
-        return answer
-
-    def lists(self, queries: int) -> Path:
-        """Returns the folder of so many lists, written when first asked for."""
-        folder = self.folder / f"lists-{queries}"
-        if not folder.is_dir():
-            write_lists(folder, queries, self.words)
-        return folder
-
-    def run(self, queries: int) -> str:
-        """Returns the folder of rankgen's finished run of so many queries."""
-        return str(self.folder / f"run-{queries}")
-
-    def end(self) -> None:
-        """Ends all systems."""
-        for servant in self._servants.values():
-            servant.end()
-
-    def calibration(self, queries: int) -> dict[str, Any]:
-        """Returns what the simulation needs to know of the engine."""
-        order = self._order(LIMIT, self.lists(queries))
-        return self.ask(LIMIT, order | {"what": "calibration", "run": self.run(queries)})
-
-    def leads(self, queries: int, wanted: Sequence[str]) -> dict[str, float]:
-        """Returns by how much the narrowest token of each of these queries was won."""
-        order = self._order(LIMIT, self.lists(queries)) | {"queries": list(wanted)}
-        found = self.ask(LIMIT, order | {"what": "leads", "run": self.run(queries)})["leads"]
-        return {query: round(lead, 7) for query, lead in found.items()}
-
-    def _order(self, system: str, lists: Path) -> dict[str, Any]:
-        return {
-            "lists": str(lists),
-            "measures": str(self._new(f"measures-{system}")),
-            "answer": str(self._new("answer")),
-        }
-
-    def _new(self, name: str) -> Path:
-        self._orders += 1
-        return self.folder / f"{self._orders:03}-{name.replace(' ', '')}.json"
-
-    def _environment(self) -> dict[str, str]:
-        dummy = {"RACING_LOAD_FORMAT": "dummy"} if self.dummy else {}
-        warm = self.folder / "warm-up"
-        if not warm.is_dir():
-            write_lists(warm, WARM_UP, self.words)
-        return variables(self.kv_gib) | dummy | {"RACING_WARM": str(warm)}
-
-    def _rankgen(self, system: str, order: dict[str, Any], queries: int) -> dict[str, Any]:
-        out = Path(self.run(queries))
-        if system != RANKGEN or out.is_dir():
-            out = self._new("run").with_suffix("")
-        teacher: dict[str, Any] = {
-            "teacher": "rankzephyr",
-            "model": str(self.model),
-            "dtype": self.dtype,
-            "context_size": CONTEXT_SIZE,
-            "cpu_kv_cache_gib": self.kv_gib,
-            # rank-llm takes every answer.
-            "min_named": 0.0,
-        }
-        teacher |= {"engine_args": {"load_format": "dummy"}} if self.dummy else {}
-        teacher |= {"keep_top": 10} if system == KEEP_TOP else {}
-        told = order | {"out": str(out), "teacher": teacher}
-        path = self._new("order")
-        path.write_text(json.dumps(told))
-        with (self.folder / f"{system.split()[0]}.log").open("a") as log:
-            command = [sys.executable, "-m", "racing.rankgen_run", str(path)]
-            subprocess.run(
-                command, check=True, cwd=BENCHMARKS, env=self._environment(), stdout=log, stderr=log
-            )
-        answer: dict[str, Any] = json.loads(Path(order["answer"]).read_text())
-        counts = answer.pop("counts")
-        kept = ("prompt_tokens", "output_tokens", "windows_ok")
-        return answer | {name: counts[name] for name in kept if name in counts}
 
 
 def main() -> None:
     """Runs the rounds and writes result and picture."""
     asked = _options()
+    shape = SMALL_SHAPE if asked.small else GPU_SHAPE
     with tempfile.TemporaryDirectory() as folder:
-        model = make_model(Path(folder, "model"), GPU_SHAPE) if asked.gpu else RANKER / "model"
-        dtype = "bfloat16" if asked.gpu else "float32"
         root = Path(folder)
+        model = make_model(root / "model", shape) if asked.gpu else RANKER / "model"
+        dtype = "bfloat16" if asked.gpu else "float32"
         race = Race(root, model, dtype, asked.words, asked.kv_gib, asked.apart, asked.gpu)
         try:
-            result = raced(race, dict(zip(asked.sizes, asked.rounds, strict=True)))
+            rounds = dict(zip(asked.sizes, asked.rounds, strict=True))
+            result = raced(race, rounds, asked.minutes)
         except BaseException:
             for log in root.glob("*.log"):
                 print(log.name, log.read_text()[-3000:], sep="\n", file=sys.stderr)
@@ -201,38 +61,48 @@ def main() -> None:
             race.end()
     name = "labelling_gpu" if asked.gpu else "labelling"
     if asked.gpu:
-        result["prefill"] = share_of_peak(result, GPU_SHAPE, matmul_peak())
+        result["prefill"] = share_of_peak(result, shape, matmul_peak(shape))
     write_results(name, result)
     (RESULTS / f"{name}.svg").write_text(occupancy_svg(result["occupancy"]))
     print(json.dumps({key: result[key] for key in ("sizes", "permutations")}, indent=2))
 
 
-def raced(race: Race, rounds: Mapping[int, int]) -> dict[str, Any]:
-    """Has every system label every number of queries in turns; returns the result."""
+def raced(race: Race, rounds: Mapping[int, int], minutes: float) -> dict[str, Any]:
+    """Has every system label every number of queries in turns; returns the result.
+
+    Args:
+        race: The systems.
+        rounds: Number of queries -> number of rounds.
+        minutes: No round but the first of each size begins that would end later than this.
+    """
     systems = race.systems()
+    began, took = time.monotonic(), dict.fromkeys(rounds, 0.0)
     for number in range(max(rounds.values())):
         for queries in (size for size, times in rounds.items() if number < times):
+            start = time.monotonic()
+            if start - began + took[queries] > 60 * minutes:
+                continue
             # The limit's prompts are those of rankgen's first run.
             for place in range(len(systems)):
                 race.turn(systems[(place + number) % len(systems)], queries, number)
+            took[queries] = time.monotonic() - start
     size = sorted(rounds)[len(rounds) // 2]
     result = summary(race.rows) | {"calibration": race.calibration(size), "permutations": {}}
     for queries in rounds if not race.dummy else ():
-        ours, theirs = race.rankings[RANKGEN, queries], race.rankings[RANK_LLM, queries]
-        others = differing(ours, theirs)
-        leads = race.leads(queries, others) if others else {}
-        result["permutations"][str(queries)] = {"differing": len(others), "narrowest": leads}
+        result["permutations"][str(queries)] = race.compared(queries)
     return {"words": race.words, "kv_cache_gib": race.kv_gib, "dtype": race.dtype, **result}
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--sizes", type=int, nargs="+", default=[16, 64, 256])
-    parser.add_argument("--rounds", type=int, nargs="+", default=[3, 3, 1])
+    parser.add_argument("--rounds", type=int, nargs="+", default=[3, 3, 2])
+    parser.add_argument("--minutes", type=float, default=12.0)
     parser.add_argument("--words", type=int, default=8)
     parser.add_argument("--kv-gib", type=int, default=1)
     parser.add_argument("--apart", action="store_true")
     parser.add_argument("--gpu", action="store_true")
+    parser.add_argument("--small", action="store_true", help="try --gpu with a small model")
     return parser.parse_args()
 
 

@@ -19,10 +19,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from racing.feeding import Policy, Work, simulate
+from racing.feeding import Work
 from racing.gpu import GPU_SHAPE
 from racing.lists import STRIDE, WINDOW, WINDOWS_A_QUERY
 from racing.simulated import EngineShape
+from racing.simulation import Policy, simulate
 from racing.simulation_plot import simulation_svg
 from results_file import RESULTS, write_results
 

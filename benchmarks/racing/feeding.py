@@ -1,23 +1,20 @@
-"""Who feeds the simulated engines: chains from pulled shards, lock-step, and a queue for 32.
+"""Who feeds a simulated engine: chains from shards, lock-step, a queue for 32, all at once.
 
 Each system has one thread that prepares prompts and reads answers; `host` is its seconds a window.
-Several workers are several engines: rankgen's pull shards from one plan, while users of the others
-give every process a fixed part of the queries.
+Several workers are several engines: rankgen's are given shards of one plan, while users of the
+others give every process a fixed part of the queries.
 """
 
 from __future__ import annotations
 
-import heapq
-import math
+import functools
 import random
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from racing.simulated import EngineShape, Request, SimulatedEngine
 
-Policy = Literal["chains", "lock-step", "queue of 32", "all at once"]
 QUEUE, CHAINS = 32, 256
 
 
@@ -43,31 +40,11 @@ class Work:
 
     def request(self, query: int, window: int) -> Request:
         """Returns one window; the same in every simulation."""
-        drawn = random.Random(query * self.windows + window).gauss(self.prompt, self.spread)
-        return Request(query, window, max(1, round(drawn)), self.answer)
+        drawn = _prompts(self.queries * self.windows, self.prompt, self.spread)
+        return Request(query, window, drawn[query * self.windows + window], self.answer)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a simulation went.
-
-    Attributes:
-        seconds: From the first prompt to the last answer of any worker.
-        windows_per_second: Of all workers together.
-        busy: The share of the engines' time in which they worked.
-        of_limit: The windows a second by those of engines whose batch is always full.
-        tail_seconds: From the last window that anybody begins with a full choice of queries to the
-            end: the time after the last query was begun.
-    """
-
-    seconds: float
-    windows_per_second: float
-    busy: float
-    of_limit: float
-    tail_seconds: float
-
-
-class _Worker:
+class Worker:
     """One engine and its feeder."""
 
     def __init__(self, shape: EngineShape, work: Work, host: float) -> None:
@@ -95,10 +72,10 @@ class _Worker:
         self.next(request, time)
 
 
-class _Chains(_Worker):
+class Chains(Worker):
     """Rankgen: so many chains in flight, from shards that are given as they are needed."""
 
-    def __init__(self, shape: EngineShape, work: Work, host: float, plan: _Plan) -> None:
+    def __init__(self, shape: EngineShape, work: Work, host: float, plan: Plan) -> None:
         super().__init__(shape, work, host)
         self._plan, self._own, self._flying = plan, deque[int](), 0
         # Shard -> queries that are not done.
@@ -127,6 +104,7 @@ class _Chains(_Worker):
             self.send(self._own.popleft(), 0, time)
 
     def next(self, request: Request, time: float) -> None:
+        """Sends the next window of the chain, or begins another query."""
         if request.window + 1 < self.work.windows:
             self.send(request.query, request.window + 1, time)
             return
@@ -141,12 +119,12 @@ class _Chains(_Worker):
             self._plan.feed(time)
 
 
-class _Plan:
+class Plan:
     """The shards that nobody has yet; workers take turns, as in `rankgen.generator.shards.pool`."""
 
     def __init__(self, work: Work) -> None:
-        self._left = deque(enumerate(_shards(work)))
-        self.workers = list[_Chains]()
+        self._left = deque(enumerate(shards_of(work)))
+        self.workers = list[Chains]()
 
     def feed(self, time: float) -> None:
         """Gives shards to workers that have room for them."""
@@ -160,7 +138,7 @@ class _Plan:
                 hungry.append(worker)
 
 
-class _LockStep(_Worker):
+class LockStep(Worker):
     """rank-llm 0.25.7: one window of every query, and the next ones when all are answered."""
 
     def __init__(self, shape: EngineShape, work: Work, host: float, own: Sequence[int]) -> None:
@@ -168,9 +146,11 @@ class _LockStep(_Worker):
         self._own, self._open = own, 0
 
     def begin(self) -> None:
+        """Sends the first window of every query."""
         self._together(0, 0.0)
 
     def next(self, request: Request, time: float) -> None:
+        """Waits for the others, then sends the next window of every query."""
         self._open -= 1
         if not self._open and request.window + 1 < self.work.windows:
             self._together(request.window + 1, time)
@@ -185,7 +165,7 @@ class _LockStep(_Worker):
             self.engine.send(self.work.request(query, window), time)
 
 
-class _Queue(_Worker):
+class Queue(Worker):
     """rank-llm's later releases: 32 requests in flight, the next windows behind all first ones."""
 
     def __init__(self, shape: EngineShape, work: Work, host: float, own: Sequence[int]) -> None:
@@ -193,10 +173,12 @@ class _Queue(_Worker):
         self._line = deque((query, 0) for query in own)
 
     def begin(self) -> None:
+        """Sends the first 32."""
         for _ in range(QUEUE):
             self._go_on(0.0)
 
     def next(self, request: Request, time: float) -> None:
+        """Puts the query's next window at the end of the line."""
         if request.window + 1 < self.work.windows:
             self._line.append((request.query, request.window + 1))
         self._go_on(time)
@@ -206,7 +188,7 @@ class _Queue(_Worker):
             self.send(*self._line.popleft(), time)
 
 
-class _AllAtOnce(_Worker):
+class AllAtOnce(Worker):
     """The engine's limit: every window at once, as if no answer were needed for the next."""
 
     def __init__(self, shape: EngineShape, work: Work, own: Sequence[int]) -> None:
@@ -214,6 +196,7 @@ class _AllAtOnce(_Worker):
         self._own = own
 
     def begin(self) -> None:
+        """Sends everything."""
         for query in self._own:
             for window in range(self.work.windows):
                 self.send(query, window, 0.0)
@@ -222,45 +205,13 @@ class _AllAtOnce(_Worker):
         """Nothing is left to send."""
 
 
-def simulate(policy: Policy, shape: EngineShape, work: Work, workers: int, host: float) -> Outcome:
-    """Simulates a labelling from the first prompt to the last answer."""
-    plan = _Plan(work)
-    fed = list[_Worker]()
-    for number in range(workers):
-        own = range(number, work.queries, workers)
-        if policy == "chains":
-            plan.workers.append(_Chains(shape, work, host, plan))
-            fed.append(plan.workers[-1])
-        elif policy == "lock-step":
-            fed.append(_LockStep(shape, work, host, own))
-        elif policy == "queue of 32":
-            fed.append(_Queue(shape, work, host, own))
-        else:
-            fed.append(_AllAtOnce(shape, work, own))
-    for worker in fed:
-        worker.begin()
-    if plan.workers:
-        plan.feed(0.0)
-    # In order of time, because workers share one plan.
-    due = [(worker.engine.next_time, number) for number, worker in enumerate(fed)]
-    heapq.heapify(due)
-    while due:
-        _, number = heapq.heappop(due)
-        engine = fed[number].engine
-        if engine.next_time < math.inf:
-            engine.work()
-            heapq.heappush(due, (engine.next_time, number))
-    seconds = max(worker.ended for worker in fed)
-    windows = work.queries * work.windows
-    return Outcome(
-        seconds=seconds,
-        windows_per_second=windows / seconds,
-        busy=sum(worker.engine.busy for worker in fed) / (workers * seconds),
-        of_limit=windows / seconds / (workers * shape.limit(work.prompt, work.answer)),
-        tail_seconds=seconds - max(worker.last_begun for worker in fed),
-    )
+@functools.cache
+def _prompts(count: int, mean: float, spread: float) -> list[int]:
+    chance = random.Random(count)
+    return [max(1, round(chance.gauss(mean, spread))) for _ in range(count)]
 
 
-def _shards(work: Work) -> Iterator[Sequence[int]]:
+def shards_of(work: Work) -> Iterator[Sequence[int]]:
+    """Yields the queries of every shard."""
     for first in range(0, work.queries, work.shard):
         yield range(first, min(first + work.shard, work.queries))

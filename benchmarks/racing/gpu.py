@@ -1,7 +1,8 @@
 """A model of RankZephyr's shape with random weights, and how near labelling comes to the peak.
 
-Such a model writes no ids, so its answers are unreadable and nothing is said of rankings. What is
-measured is time: every window is read whole and answered with the tokens that a ranking has.
+Such a model writes no ids, so nothing is said of rankings. What is measured is time: every window
+is read whole and answered with the tokens that a ranking has. rank-llm then leaves the order as it
+was; rankgen would give the query up, so its worker is given the order as it was as the answer.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Shape:
         return 2 * self.layer_weights * tokens + attention + 2 * self.hidden * self.vocabulary
 
 
+SMALL_SHAPE = Shape(hidden=256, inner=512, layers=2, heads=2, kv_heads=1)
 GPU_SHAPE = Shape(hidden=4096, inner=14_336, layers=32, heads=32, kv_heads=8)
 
 
@@ -73,7 +75,7 @@ def make_model(folder: Path, shape: Shape) -> Path:
     return folder
 
 
-def matmul_peak(shape: Shape = GPU_SHAPE, tokens: int = 16_384, seconds: float = 2.0) -> float:
+def matmul_peak(shape: Shape = GPU_SHAPE, tokens: int = 8192, seconds: float = 2.0) -> float:
     """Returns the operations a second of this machine's largest product of the model, in bfloat16.
 
     It is the product with the inner layer's weights, over as many tokens as a step of vLLM reads.

@@ -135,10 +135,15 @@ class Limit:
                 rates.append(sum(map(len, some)) / reading)
             again = await self.all(some, 1)
             steps[batch] = (await self.all(some, tokens) - again) / (tokens - 1)
+        rate, length = statistics.median(rates), statistics.mean(map(len, prompts))
+        batch, step = max(steps.items())
+        reading, writing = length / rate, (tokens - 1) * step / batch
         return {
-            "prefill_tokens_per_second": round(statistics.median(rates), 1),
+            "prefill_tokens_per_second": round(rate, 1),
             "step_seconds": {str(batch): round(step, 6) for batch, step in steps.items()},
-            "prompt_tokens": round(statistics.mean(map(len, prompts)), 1),
+            "prompt_tokens": round(length, 1),
+            # Of the engine's time with the largest of these batches.
+            "decoding_share": round(writing / (reading + writing), 3),
             "kv_tokens": (cache.num_gpu_blocks or 0) * cache.block_size,
             "most_sequences": scheduler.max_num_seqs,
             "step_tokens": scheduler.max_num_batched_tokens,

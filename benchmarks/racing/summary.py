@@ -64,13 +64,6 @@ def _ratios(own: Sequence[Row], others: Sequence[Row]) -> list[float]:
     return [seconds[r["round"]] / r["seconds"] for r in own if r["round"] in seconds]
 
 
-def differing(ours: Mapping[str, Sequence[str]], theirs: Mapping[str, Sequence[str]]) -> list[str]:
-    """Returns the ids of queries with another final order, or with none on one side."""
-    return sorted(
-        query for query in ours.keys() | theirs.keys() if ours.get(query) != theirs.get(query)
-    )
-
-
 def thinned(samples: Sequence[Any], most: int) -> list[Any]:
     """Returns about so many of the samples, evenly over time."""
     step = -(-len(samples) // most) if samples else 1
