@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rankgen.generator.teachers.rendered_pairs import refuse_lost_texts
 from rankgen.generator.teachers.scoring import ScoringTeacher
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
 from rankgen.manifests.models.loading_report import lacking_weights
 from rankgen.manifests.models.model_source import ModelSource
+from rankgen.manifests.models.rendered_pairs import refuse_lost_texts
 
 if TYPE_CHECKING:
     import torch

@@ -18,7 +18,12 @@ _SHOWN = 3
 
 # The classes of transformers that choose another class according to config.json.
 AutoClass = Literal[
-    "AutoConfig", "AutoTokenizer", "AutoModel", "AutoModelForSequenceClassification"
+    "AutoConfig",
+    "AutoTokenizer",
+    "AutoModel",
+    "AutoModelForSequenceClassification",
+    "AutoModelForSeq2SeqLM",
+    "AutoModelForCausalLM",
 ]
 
 
