@@ -16,7 +16,7 @@ from rankgen.manifests.errors import UsageError
 from rankgen.students.evaluation.evaluate import evaluate
 from rankgen.students.evaluation.settings import EvaluationSettings
 from rankgen.students.evaluation.table import format_table
-from rankgen.students.model.cross_encoder import load_backbone
+from rankgen.students.model.loading import load_backbone
 from rankgen.students.reranking.reranker import StudentReranker
 from rankgen.students.training.validation import Validation
 

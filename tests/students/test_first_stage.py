@@ -13,7 +13,7 @@ from rankgen.manifests.run import recipe_lock, run_directory
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.students.evaluation.evaluate import evaluate
 from rankgen.students.evaluation.settings import EvaluationSettings
-from rankgen.students.model.cross_encoder import load_backbone
+from rankgen.students.model.loading import load_backbone
 from rankgen.students.reranking.candidates import FirstStage
 from rankgen.students.training.validation import Validation
 
