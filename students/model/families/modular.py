@@ -159,8 +159,12 @@ def _load_layer(layout: Layout, module: Module, layer: torch.nn.Module) -> None:
             stored = torch.load(old, map_location="cpu", weights_only=True)
         else:
             raise FileNotFoundError(f"there is no {name}")
-        layer.load_state_dict(stored)
-        layer.float()
+        needed = layer.state_dict()
+        if lacking := [
+            n for n, t in needed.items() if n not in stored or stored[n].shape != t.shape
+        ]:
+            raise KeyError(f"{lacking[0]} is missing or has another shape")
+        layer.load_state_dict({name: stored[name] for name in needed})
     # Damaged files raise errors from safetensors, zipfile, pickle and PyTorch.
     except Exception as error:
         raise UsageError(
