@@ -164,8 +164,8 @@ class StudentSettings(
     backbone: Annotated[
         str,
         Option(
-            "Model to start from: a Hugging Face id, ID@REVISION, a folder, or minilm (ships with "
-            "a package).",
+            "Encoder or re-ranker to start from: a Hugging Face id, ID@REVISION, a folder, or "
+            "minilm (ships with a package).",
             metavar="ID|FOLDER",
         ),
     ] = DEFAULT_BACKBONE

@@ -95,7 +95,9 @@ def _modules(folder: Path, *, is_mean: bool) -> None:
         modules.LayerNorm(32),
         modules.Dense(32, 1, activation_function=torch.nn.Identity(), module_output_name="scores"),
     ]
-    CrossEncoder(modules=list(parts)).save_pretrained(str(folder))
+    prompt = {"prompts": {"web": "about the garden: "}, "default_prompt_name": "web"}
+    options: dict[str, Any] = prompt if is_mean else {}
+    CrossEncoder(modules=list(parts), **options).save_pretrained(str(folder))
 
 
 def _causal(layout: str, folder: Path) -> None:
