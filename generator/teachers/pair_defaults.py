@@ -28,6 +28,8 @@ def pointwise_defaults(asked: LabelSettings) -> dict[str, object]:
     if asked.engine_args and not is_vllm:
         raise UsageError("--engine-arg belongs to vLLM", "--engine vllm")
     refuse_taken_arguments(asked.engine_args)
+    if "logprobs_mode" in asked.engine_args:
+        raise UsageError("--engine-arg logprobs_mode is set by rankgen", "leave it out")
     check_model(asked.model)
     return {
         "model": asked.model,

@@ -63,6 +63,10 @@ def _pointwise(settings: LabelSettings, source: ModelSource) -> Teacher:
         from rankgen.generator.teachers.pointwise import PointwiseTeacher
 
         return PointwiseTeacher(settings, source)
+    if settings.engine == "vllm":
+        from rankgen.generator.teachers.pairs_by_vllm import VllmPairsTeacher
+
+        return VllmPairsTeacher(_with_dtype(settings), source, family)
     from rankgen.generator.teachers.prompted_pairs import PromptedPairsTeacher
 
     return PromptedPairsTeacher(settings, source, family)
