@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from rankgen.manifests.errors import UsageError, reason_of
-from rankgen.manifests.models.model_source import split_revision
+from rankgen.manifests.models.model_source import commit_of, split_revision
 from rankgen.manifests.models.pair_prompts import (
     PAIR_PROMPTS,
     PairPrompt,
@@ -62,9 +62,13 @@ def family_of(model: str, revision: str | None = None, prompt: str | None = None
     Raises:
         UsageError: There is no such model or prompt, config.json names a class that rankgen cannot
             score pairs with, or the prompt does not belong to the class.
+        EnvironmentProblem: The model is not on this machine and cannot be downloaded.
     """
     name, own = split_revision(model)
     config = _read_json(name, "config.json", revision or own)
+    if config is None and not Path(name).is_dir():
+        # Says whether there is no such model, or no network.
+        commit_of(name, revision or own)
     if config is None:
         raise UsageError(
             f"the model {model} has no config.json", "name a folder with a model, or a model id"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from rankgen.manifests.errors import UsageError, did_you_mean
+from rankgen.manifests.storage.digest import sha256_of_value
 
 PairPromptName = Literal[
     "monot5", "rankt5", "duot5", "qwen3-reranker", "mxbai-rerank-v2", "bge-reranker-gemma"
@@ -19,6 +20,10 @@ PairPromptName = Literal[
 # "log odds" is the logit of yes minus that of no, "log probability" that of yes among the two, and
 # "logit" that of yes alone.
 AnswerScore = Literal["log odds", "log probability", "logit"]
+_IDENTITY = (
+    *("before", "passage", "after", "joined", "special", "task", "instruction"),
+    *("yes", "no", "is_vocabulary", "score"),
+)
 _PLACE = re.compile(r"\{(task|query|passage|other)\}")
 
 
@@ -64,6 +69,12 @@ class PairPrompt:
     instruction: str | None = None
     is_vocabulary: bool = False
     max_length: int = 512
+
+    @property
+    def sha256(self) -> str:
+        """Identifies everything that changes scores: the words, the answers and the formula."""
+        values = {name: getattr(self, name) for name in _IDENTITY}
+        return sha256_of_value(values)
 
     def text(self, part: str, texts: Mapping[str, str]) -> str:
         """Returns a part with its texts, "query", "passage" and "other", put in."""
