@@ -8,7 +8,7 @@ from typing import Literal
 from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.teacher_scores import Unit
 
-TeacherKind = Literal["listwise", "embedding", "pointwise", "plain"]
+TeacherKind = Literal["listwise", "embedding", "pointwise", "pairwise", "plain"]
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class TeacherPreset:
     Attributes:
         name: The value of `--teacher`, without the argument after a colon.
         kind: "listwise" asks an LLM, "embedding" a sentence encoder, "pointwise" a model that
-            scores each passage alone; a "plain" teacher needs no model, and the module of its name
-            has the functions of `base.PlainTeacher`.
+            scores each passage alone, "pairwise" one that compares two; a "plain" teacher needs
+            no model, and the module of its name has the functions of `base.PlainTeacher`.
         argument: What to write after the colon; None if nothing may follow.
         model: Default model.
         window: Default window; None for the whole list.
@@ -48,6 +48,11 @@ class TeacherPreset:
     reads_texts: bool = True
     takes_order: bool = False
     scores: Unit | None = None
+
+    @property
+    def asks_llm(self) -> bool:
+        """Whether an engine or a server continues its prompts, unless the model is a duoT5."""
+        return self.kind in ("listwise", "pairwise")
 
 
 PRESETS: dict[str, TeacherPreset] = {
@@ -93,8 +98,16 @@ PRESETS: dict[str, TeacherPreset] = {
         TeacherPreset(
             "pointwise",
             "pointwise",
-            "the logits of any cross-encoder, given with --model",
+            "the logits of any cross-encoder, T5 or yes/no re-ranker, given with --model",
             scores="logit",
+        ),
+        TeacherPreset(
+            "pairwise",
+            "pairwise",
+            "any chat model or duoT5 that compares two passages at a time, in both orders",
+            window=10,
+            stride=5,
+            scores="wins",
         ),
         TeacherPreset(
             "recorded",

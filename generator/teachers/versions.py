@@ -56,11 +56,13 @@ def _names(teacher: LabelSettings) -> tuple[str, ...]:
     kind = teacher.preset.kind
     if kind == "embedding":
         return ("rankgen", "transformers", "torch")
+    if kind == "pairwise" and teacher.engine is None:
+        return ("rankgen", "transformers", "torch")
     if kind == "pointwise" and teacher.engine == "vllm":
         return ("rankgen", "transformers", "vllm")
     if kind == "pointwise":
         return ("rankgen", "transformers", "torch", "sentence-transformers")
-    if kind != "listwise":
+    if not teacher.preset.asks_llm:
         return ("rankgen",)
     # The tokenizer also cuts the passages for a server.
     of_prompt = ("rankgen", "ftfy", "transformers")
