@@ -109,7 +109,7 @@ class StepCosts:
             source.passages, teacher.window, teacher.stride, teacher.passes
         )
         if not teacher.preset.asks_llm:
-            return f"{calls:,} windows; the teacher is not an LLM"
+            return f"{calls:,} windows; no tokens are counted for this teacher"
         if teacher.preset.kind == "pairwise":
             # Each passage of a window is shown beside each other one, in both orders.
             calls, window = calls * window * (window - 1), 2

@@ -18,8 +18,9 @@ class TeacherPreset:
     Attributes:
         name: The value of `--teacher`, without the argument after a colon.
         kind: "listwise" asks an LLM, "embedding" a sentence encoder, "pointwise" a model that
-            scores each passage alone, "pairwise" one that compares two; a "plain" teacher needs
-            no model, and the module of its name has the functions of `base.PlainTeacher`.
+            scores each passage alone, "pairwise" one that compares two; a "plain" teacher is
+            told by what follows its colon, and the module of its name has the functions of
+            `base.PlainTeacher`.
         argument: What to write after the colon; None if nothing may follow.
         model: Default model.
         window: Default window; None for the whole list.
@@ -30,6 +31,7 @@ class TeacherPreset:
         first_token: Whether the letters' probabilities in the first token order a window.
         reads_texts: Whether it needs the passages' texts, or only their ids.
         takes_order: Whether `--order` says by which of its columns it orders.
+        is_peer: Whether the package rank_llm asks the model.
         scores: What its scores are; None for a teacher that gives an order alone.
         what: One line for `--help`.
     """
@@ -48,6 +50,7 @@ class TeacherPreset:
     reads_texts: bool = True
     takes_order: bool = False
     scores: Unit | None = None
+    is_peer: bool = False
 
     @property
     def asks_llm(self) -> bool:
@@ -108,6 +111,15 @@ PRESETS: dict[str, TeacherPreset] = {
             window=10,
             stride=5,
             scores="wins",
+        ),
+        TeacherPreset(
+            "rank-llm",
+            "plain",
+            "any listwise model of the package rank-llm, by its prompt and its engine",
+            argument="MODEL",
+            window=20,
+            stride=10,
+            is_peer=True,
         ),
         TeacherPreset(
             "recorded",

@@ -50,6 +50,7 @@ _NOT_IDENTITY = frozenset(
         "cpu_kv_cache_gib",
     }
 )
+_PEERS_IN_FLIGHT = 32
 # Runs without them keep the fingerprints they had before there were such settings.
 _ABSENT_IF_UNUSED = (
     *("order", "lora", "thinking_tokens", "top", "shuffle"),
@@ -148,8 +149,10 @@ class LabelSettings(
         elif preset.kind == "pairwise":
             filled |= pairwise_defaults(self) or _of_llm(self, preset)
         else:
-            refuse_listwise_settings(self, self.teacher)
-            filled |= {"model": self.model or preset.model, "concurrency": self.concurrency or 1}
+            may_serve = ("base_url",) if preset.is_peer else ()
+            refuse_listwise_settings(self, self.teacher, but=may_serve)
+            in_flight = self.concurrency or (_PEERS_IN_FLIGHT if preset.is_peer else 1)
+            filled |= {"model": self.model or preset.model, "concurrency": in_flight}
         return self.model_copy(update=filled)
 
     def identity(self) -> dict[str, object]:

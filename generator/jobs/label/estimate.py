@@ -82,7 +82,7 @@ class Estimate(BaseModel):
         ]
         if self.tokenizer is None:
             return "\n".join(
-                [*lines, "tokens                       0   (the teacher is not an LLM)"]
+                [*lines, "tokens                       0   (none are counted for this teacher)"]
             )
         return "\n".join(
             [
