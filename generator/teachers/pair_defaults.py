@@ -3,22 +3,58 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+from pydantic import JsonValue
 
 from rankgen.generator.engines.vllm.engine_args import refuse_taken_arguments
 from rankgen.generator.teachers.setting_checks import check_model, refuse_listwise_settings
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.pair_prompts import PAIR_PROMPTS
 
-if TYPE_CHECKING:
-    from rankgen.generator.teachers.settings import LabelSettings
-
 _LLM_ONLY = ("engine", "base_url", "api", "max_output_tokens", "lora", "engine_args", "tokenizer")
 # Each query in flight asks about all of its passages at once.
 _QUERIES_IN_FLIGHT = 16
 
 
-def pointwise_defaults(asked: LabelSettings) -> dict[str, object]:
+class AskedOfPairs(Protocol):
+    """What these checks need of a teacher's settings."""
+
+    @property
+    def teacher(self) -> str:
+        """The teacher, as the user calls it."""
+
+    @property
+    def model(self) -> str | None:
+        """Its model."""
+
+    @property
+    def engine(self) -> Literal["vllm", "openai"] | None:
+        """What asks it."""
+
+    @property
+    def engine_args(self) -> Mapping[str, JsonValue]:
+        """VLLM's own arguments."""
+
+    @property
+    def concurrency(self) -> int | None:
+        """Queries in flight."""
+
+    @property
+    def dtype(self) -> str | None:
+        """The number format."""
+
+    @property
+    def pair_prompt(self) -> str | None:
+        """How a pair is shown."""
+
+    @property
+    def instruction(self) -> str | None:
+        """What is asked of the passages."""
+
+
+def pointwise_defaults(asked: AskedOfPairs) -> dict[str, object]:
     """Returns what a pointwise teacher leaves open, filled in.
 
     Raises:
@@ -41,7 +77,7 @@ def pointwise_defaults(asked: LabelSettings) -> dict[str, object]:
     }
 
 
-def pairwise_defaults(asked: LabelSettings) -> dict[str, object] | None:
+def pairwise_defaults(asked: AskedOfPairs) -> dict[str, object] | None:
     """Returns what a duoT5 leaves open, filled in; None for a chat model, which asks like others.
 
     Raises:
