@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from faulty_server import Reply, answer, serving
@@ -20,6 +21,7 @@ from rankgen.generator.answers.pair_answer import read_letter
 from rankgen.generator.answers.pair_verdicts import ordered_pairs, pair_counts, verdicts
 from rankgen.generator.jobs.label.estimate import estimate
 from rankgen.generator.jobs.label.settings import LabelRunSettings
+from rankgen.generator.strategies.ranking import rank_query
 from rankgen.generator.teachers.registry import make_pair_builder, make_teacher
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import UsageError
@@ -152,30 +154,19 @@ def test_a_run_keeps_wins_verdicts_and_costs(tmp_path: Path) -> None:
         {"window": 5, "stride": 3},
     ],
 )
-def test_sorting_by_pairs(tmp_path: Path, shape: dict[str, object]) -> None:
-    made_up(tmp_path / "candidates")
-
+def test_sorting_by_pairs(shape: dict[str, Any]) -> None:
     def consistent(request: dict[str, object], tried: int) -> Reply:
         content = str(request["messages"][0]["content"])  # type: ignore[index]
         first, second = map(int, SHOWN.search(content).groups())  # type: ignore[union-attr]
         return answer("Passage A" if first > second else "Passage B")
 
+    passages = [Document(str(n), "", f"passage {n} of many") for n in range(DEPTH)]
     with serving(consistent) as server:
-        rankgen.label(
-            candidates=tmp_path / "candidates",
-            out=tmp_path / "run",
-            teacher="pairwise",
-            model="m",
-            base_url=server.url,
-            only=("q0",),
-            **shape,
-        )
-    (row,) = RunDirectory(tmp_path / "run").read("rankings").to_pylist()
-    best = [f"d{n}" for n in range(DEPTH - 1, -1, -1)]
+        teacher = make_teacher(LabelSettings(teacher="pairwise", model="m", base_url=server.url))
+        found = asyncio.run(rank_query(Query("q", "what"), passages, teacher, **shape))
     sorted_places = 2 if shape["window"] == 5 else DEPTH
-    assert row["doc_ids"][:sorted_places] == best[:sorted_places]
-    # The wins of several windows do not compare.
-    assert row["teacher_scores"] is None
+    assert found.order[:sorted_places] == tuple(range(DEPTH - 1, -1, -1))[:sorted_places]
+    assert found.scores is None, "the wins of several windows do not compare"
 
 
 def test_answers_that_say_nothing_are_never_a_label(tmp_path: Path) -> None:
@@ -250,6 +241,21 @@ def test_duot5_sums_probabilities_in_both_orders(tmp_path: Path) -> None:
     assert found.scores == pytest.approx(expected, abs=1e-5)
     assert found.are_relative
     assert teacher.default_window == 10
+    texts = {f"d{n}": text for n, text in enumerate(TEXTS)}
+    given = Candidates("q", tuple(texts), tuple(float(-n) for n in range(len(texts))))
+    write_run(RunDirectory(tmp_path / "candidates"), [given], [Query("q", QUERY)], texts)
+    rankgen.label(
+        candidates=tmp_path / "candidates",
+        out=tmp_path / "run",
+        teacher="pairwise",
+        model=str(folder),
+        context_size=2000,
+    )
+    (row,) = RunDirectory(tmp_path / "run").read("rankings").to_pylist()
+    kept = dict(zip(row["doc_ids"], row["teacher_scores"], strict=True))
+    assert [kept[doc_id] for doc_id in texts] == pytest.approx(expected, abs=1e-5)
+    predicate = json.loads((tmp_path / "run" / "manifest.json").read_text())["predicate"]
+    assert predicate[FACT]["unit"] == "wins"
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from made_up_candidates import write_run
 
+from rankgen.generator.jobs.label.estimate import estimate
+from rankgen.generator.jobs.label.job import plan_labels
+from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.teachers.presets import split_teacher
 from rankgen.generator.teachers.rank_llm import recipe
 from rankgen.generator.teachers.rank_llm_turns import Turns
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.versions import versions
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.records import Candidates, Query
+from rankgen.manifests.run.run_directory import RunDirectory
 
 # In a process of its own: importing rank_llm changes logging and loads vLLM. Its tokenizer for
 # servers is a download of tiktoken's, for which one of single bytes stands in.
@@ -185,6 +191,14 @@ def test_a_run_is_known_by_the_model_and_the_version(tmp_path: Path) -> None:
     settings = LabelSettings(teacher="rank-llm:gpt-4o").resolved()
     assert (settings.window, settings.stride) == (20, 10)
     assert versions(settings)["rank-llm"] is not None
+    queries, lists = [Query("q", "what")], [Candidates("q", ("d0", "d1"), (1.0, 0.0))]
+    source = RunDirectory(tmp_path / "candidates")
+    write_run(source, lists, queries, {"d0": "one", "d1": "two"})
+    asked = LabelRunSettings(candidates=source.root, out=tmp_path / "run", teacher=settings)
+    plan, _ = plan_labels(asked)
+    assert plan.recipe["model"] == "gpt-4o"
+    assert plan.recipe["versions.rank-llm"] == versions(settings)["rank-llm"]
+    assert estimate(asked, 1.0).calls == 1
     with pytest.raises(UsageError, match="needs MODEL after a colon"):
         split_teacher("rank-llm")
     with pytest.raises(UsageError, match="no use for --prompt"):
