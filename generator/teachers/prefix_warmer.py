@@ -20,8 +20,9 @@ from rankgen.manifests.records import Document, Query
 
 # A window that is replayed from the journal is over by then, and the present prompt has left.
 DELAY_SECONDS = 0.01
-# Two that differ from their first letter on, for the passages that are not known yet.
-_ONE, _OTHER = Document("", "", "a"), Document("", "", "b")
+# For the passages that are not known yet. What stands before a passage may be joined with its first
+# character in one token, so these begin with a letter, a sign and a digit.
+_UNKNOWN = tuple(Document("", "", text) for text in ("a", '"b', "7"))
 
 
 class PrefixWarmer:
@@ -84,17 +85,16 @@ class PrefixWarmer:
     def prefix(self, query: Query, known: Sequence[Document], size: int) -> tuple[int, ...]:
         """Returns the ids that every prompt begins with whose first passages are these.
 
-        They are what two prompts have in common that differ in all other passages. Empty if one of
-        them must be cut, since the real prompt will then be cut too, and differently.
+        They are what prompts have in common that differ in all other passages. Empty if one of them
+        must be cut, since the real prompt will then be cut too, and differently.
         """
         rest = size - len(known)
-        one = self._prompter.build(query, [*known, *[_ONE] * rest])
-        other = self._prompter.build(query, [*known, *[_OTHER] * rest])
-        if one.cut or other.cut or not rest:
+        built = [self._prompter.build(query, [*known, *[other] * rest]) for other in _UNKNOWN]
+        if not rest or any(one.cut for one in built):
             return ()
-        pairs = zip(one.token_ids, other.token_ids, strict=False)
-        length = next((i for i, (a, b) in enumerate(pairs) if a != b), 0)
-        return one.token_ids[:length]
+        columns = zip(*(one.token_ids for one in built), strict=False)
+        length = next((i for i, ids in enumerate(columns) if len(set(ids)) > 1), 0)
+        return built[0].token_ids[:length]
 
 
 def _nothing() -> None:
