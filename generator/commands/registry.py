@@ -72,6 +72,9 @@ COMMANDS = {
     "status": Command(
         "Show how far a run is and who works on it, from any machine that sees its folder."
     ),
+    "show": Command(
+        "Show one query in the terminal: both orders side by side, what moved, and every window."
+    ),
     "verify": Command(
         "Check that a run holds exactly what was committed; exit code 5 if it does not."
     ),

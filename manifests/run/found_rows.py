@@ -63,15 +63,17 @@ def rows_in_file(path: Path, table: str, key: str, ids: Sequence[str]) -> pa.Tab
     Raises:
         IntegrityProblem: The file cannot be read or has other columns.
     """
+    names = TABLES[table].names
     try:
         source = pa.BufferReader(read_object(path)) if is_remote(path) else path
         with pq.ParquetFile(source) as file:
             groups = [group for group in _groups(file, key, ids) if _holds(file, group, key, ids)]
-            read = file.read_row_groups(groups, use_threads=False)
-        found = completed(read, table, None)
+            held = [name for name in names if name in file.schema_arrow.names]
+            read = file.read_row_groups(groups, columns=held, use_threads=False)
+        found = completed(read, table, names).select(names)
     except (OSError, pa.ArrowException, KeyError, OtherColumns):
         # Says what is wrong with the file in the words of every other reader.
-        found = read_shard(path, table)
+        found = read_shard(path, table, names)
     return found.filter(pc.is_in(found[key], value_set=pa.array(ids, pa.string())))
 
 

@@ -27,17 +27,13 @@ class OpenedRun:
         name: What it is called on the page; unique there.
         directory: Its folder.
         plan: Its plan; None for a published data set and a folder that was made by hand.
-        status: How far it is; None without a plan.
         described: The manifest's description; None without one, as for an unfinished run.
-        source: The run whose candidates were ranked, where it still is what it was.
     """
 
     name: str
     directory: RunDirectory
     plan: Plan | None
-    status: RunStatus | None
     described: Mapping[str, JsonValue] | None
-    source: RunDirectory | None
     _texts: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -51,6 +47,16 @@ class OpenedRun:
         """The teacher's name, or else the run's."""
         named = self.recipe.get("teacher")
         return named if isinstance(named, str) else self.name
+
+    @cached_property
+    def status(self) -> RunStatus | None:
+        """How far it is; None without a plan."""
+        return None if self.plan is None else run_status(self.directory)
+
+    @cached_property
+    def source(self) -> RunDirectory | None:
+        """The run whose candidates were ranked, where it still is what it was."""
+        return None if self.plan is None else _source(self.plan)
 
     @cached_property
     def quarantined(self) -> Mapping[str, str]:
@@ -136,9 +142,7 @@ def open_run(root: Path, name: str | None = None) -> OpenedRun:
         name=name or root.name,
         directory=directory,
         plan=plan,
-        status=None if plan is None else run_status(directory),
         described=read_predicate(directory),
-        source=None if plan is None else _source(plan),
     )
 
 

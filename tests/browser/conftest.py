@@ -118,7 +118,9 @@ def _watch(watched: Watched) -> None:
     page.on("pageerror", lambda error: watched.errors.append(str(error)))
     page.on(
         "console",
-        lambda said: watched.errors.append(said.text) if said.type in ("error", "warning") else None,
+        lambda said: (
+            watched.errors.append(said.text) if said.type in ("error", "warning") else None
+        ),
     )
 
     def request(route: Route) -> None:
