@@ -75,6 +75,7 @@ COMMANDS = {
     "show": Command(
         "Show one query in the terminal: both orders side by side, what moved, and every window."
     ),
+    "serve": Command("Show a run in a browser, however large it is: a server on this machine."),
     "verify": Command(
         "Check that a run holds exactly what was committed; exit code 5 if it does not."
     ),
