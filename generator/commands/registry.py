@@ -50,6 +50,9 @@ COMMANDS = {
         "Score first stage, teachers and students as trec_eval does.", is_step=True
     ),
     "compare": Command("Tell how far the rankings of runs agree, and what each cost."),
+    "report": Command(
+        "Write a page that shows what a teacher did: every query, every move, every window."
+    ),
     "audit": Command(
         "Label a sample again in other orders: how far a teacher follows the order it is given."
     ),

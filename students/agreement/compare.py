@@ -89,7 +89,7 @@ def compare(settings: CompareSettings) -> Comparison:
         UsageError: A folder has no rankings, or two runs have no query in common.
         IntegrityProblem: A shard is damaged.
     """
-    names = _names(settings.runs)
+    names = names_of(settings.runs)
     runs = [RunDirectory(root) for root in settings.runs]
     orders = [Orders(run) for run in runs]
     figures = [_figures(name, run) for name, run in zip(names, runs, strict=True)]
@@ -118,7 +118,8 @@ class Orders:
         return None if row is None else self._lists[row].as_py()
 
 
-def _names(roots: Sequence[Path]) -> list[str]:
+def names_of(roots: Sequence[Path]) -> list[str]:
+    """Returns what runs are called: the last part of each path, or else the paths."""
     short = [root.name for root in roots]
     return short if len(set(short)) == len(short) else [str(root) for root in roots]
 

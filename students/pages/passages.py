@@ -14,19 +14,31 @@ class Passages:
     """Documents held as Arrow, so that a million of them fit into memory.
 
     Args:
-        runs: Runs to look in, the first one first; those without documents are passed over.
+        runs: Runs to look in, the first one first. A run is read when none before it has
+            a document; those without documents are passed over.
     """
 
     def __init__(self, runs: Iterable[RunDirectory]) -> None:
-        self._tables = [_Texts(run.read("documents")) for run in runs if run.has_table("documents")]
+        self._unread = [run for run in runs if run.has_table("documents")]
+        self._read: list[_Texts] = []
 
     def __bool__(self) -> bool:
-        return bool(self._tables)
+        return bool(self._read or self._unread)
 
     def get(self, doc_id: str) -> Document | None:
-        """Returns a document; None where no run has it."""
-        found = (table.get(doc_id) for table in self._tables)
-        return next((document for document in found if document is not None), None)
+        """Returns a document; None where no run has it.
+
+        Raises:
+            IntegrityProblem: A shard of documents cannot be read.
+        """
+        for table in self._read:
+            if (found := table.get(doc_id)) is not None:
+                return found
+        while self._unread:
+            self._read.append(_Texts(self._unread.pop(0).read("documents")))
+            if (found := self._read[-1].get(doc_id)) is not None:
+                return found
+        return None
 
 
 class _Texts:

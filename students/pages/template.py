@@ -1,0 +1,62 @@
+"""Fills the page's template; everything that comes from data is escaped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+WEB = Path(__file__).with_name("web")
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(WEB / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"count": _count, "number": _number, "share": _share, "value": _value}
+    return made
+
+
+def filled(name: str, values: Mapping[str, object]) -> str:
+    """Returns a page.
+
+    Args:
+        name: A file of `web/templates`.
+        values: What the template names.
+    """
+    style = (WEB / "page.css").read_text(encoding="utf-8")
+    program = (WEB / "bundle" / "page.js").read_text(encoding="utf-8")
+    return _environment().get_template(name).render(style=style, program=program, **values)
+
+
+def _count(value: int) -> str:
+    return f"{value:,}"
+
+
+def _number(value: float | None, digits: int = 4) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
+
+
+def _value(value: object) -> str:
+    """Returns a value of a recipe as people write it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return ", ".join(value)
+    return json.dumps(value, ensure_ascii=False)

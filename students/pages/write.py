@@ -1,0 +1,92 @@
+"""`report`: writes the page of one or more runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from rankgen.manifests.progress import progress
+from rankgen.manifests.storage.atomic import write_whole
+from rankgen.manifests.trec import Qrels
+from rankgen.retrieval.collections.judgements import read_judgements
+from rankgen.students.agreement.compare import names_of
+from rankgen.students.pages.blocks import Blocks
+from rankgen.students.pages.browser import add_queries, planned_order
+from rankgen.students.pages.opened_run import OpenedRun, open_run
+from rankgen.students.pages.passages import Passages
+from rankgen.students.pages.query_view import QueryView, query_view
+from rankgen.students.pages.settings import ReportSettings
+from rankgen.students.pages.template import filled
+
+PAGE = "report.html"
+
+
+class ReportSummary(BaseModel):
+    """What was written.
+
+    Attributes:
+        page: The file to open.
+        queries: Queries that can be looked at.
+        files: Files with data beside the page; 0 where it holds everything itself.
+        bytes: Size of the page and those files.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    page: Path
+    queries: int
+    files: int
+    bytes: int
+
+
+def report(settings: ReportSettings) -> ReportSummary:
+    """Writes the page; an earlier one in the folder is replaced when the new one is whole.
+
+    Raises:
+        UsageError: A folder has no rankings, or a file is missing or malformed.
+        IncompleteRun: Nothing of a run is committed yet.
+        IntegrityProblem: A run is damaged.
+    """
+    names = names_of(settings.runs)
+    runs = [open_run(root, name) for root, name in zip(settings.runs, names, strict=True)]
+    qrels = None if settings.qrels is None else read_judgements(settings.qrels)
+    blocks = Blocks(settings.out)
+    index = add_queries(blocks, _views(runs, qrels))
+    blocks.add("index", index)
+    page = filled(
+        "report.html.j2",
+        {
+            "title": " and ".join(run.name for run in runs),
+            "runs": runs,
+            "queries": len(index),
+            "blocks": blocks.embedded,
+            "page": {"runs": [run.name for run in runs], "beside": blocks.beside},
+        },
+    )
+    content = page.encode("utf-8", "backslashreplace")
+    write_whole(settings.out / PAGE, content)
+    blocks.drop_others()
+    beside = [settings.out / address for address in blocks.beside.values()]
+    return ReportSummary(
+        page=settings.out / PAGE,
+        queries=len(index),
+        files=len(beside),
+        bytes=len(content) + sum(path.stat().st_size for path in beside),
+    )
+
+
+def _views(runs: list[OpenedRun], qrels: Qrels | None) -> Iterator[QueryView]:
+    passages = Passages(passage_sources(runs))
+    ids = planned_order(runs)
+    with progress("read queries", len(ids)) as shown:
+        for query_id in ids:
+            grades: Mapping[str, int] | None = (qrels or {}).get(query_id)
+            yield query_view(query_id, runs, passages, grades)
+            shown.advance()
+
+
+def passage_sources(runs: list[OpenedRun]) -> list:  # type: ignore[type-arg]
+    """Returns the folders whose documents the runs rank."""
+    return [run.directory for run in runs] + [run.source for run in runs if run.source]
