@@ -10,13 +10,17 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 INSTALLED := .venv/installed-$(subst /,-,$(LOCK))
 
-.PHONY: quickstart test test-all lint docs format bench kill-storm mutants soak locks clean-venv asked-python
+.PHONY: quickstart test test-browser test-all lint docs format bench kill-storm mutants soak locks clean-venv asked-python
 
 quickstart: $(INSTALLED)
 	@$(BIN)/rankgen quickstart
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest -m "not slow" --durations=20
+	@$(BIN)/python -m pytest -m "not slow and not browser" --durations=20
+
+# Needs a chromium, as `apt-get install chromium` brings it.
+test-browser: $(INSTALLED)
+	@$(BIN)/python -m pytest -m browser tests/browser
 
 test-all: $(INSTALLED)
 	@$(BIN)/python -m pytest

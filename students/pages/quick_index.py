@@ -47,7 +47,7 @@ def index_of(run: SingleQueries, seen: Callable[[int], None]) -> list[IndexRow]:
 
 
 def tau_of(order: NDArray[np.int64]) -> float:
-    """Returns Kendall's tau of a list's ranks in another order, without ties, with 1, 2, 3, …
+    """Returns Kendall's tau of ranks in another order with ranks in their own.
 
     Args:
         order: Distinct numbers, shape (n,), n at least 2.
@@ -101,9 +101,7 @@ def _seen(lists: pa.Table, counts: dict[str, Counts]) -> Iterator[tuple[str, See
 def _unranked(counts: Counts) -> SeenRun:
     status: Status = "quarantined"
     calls, failed = counts
-    return SeenRun(
-        status=status, tau=None, rise=0, fall=0, calls=calls, failed=failed, repaired=0
-    )
+    return SeenRun(status=status, tau=None, rise=0, fall=0, calls=calls, failed=failed, repaired=0)
 
 
 def _texts(run: SingleQueries, wanted: dict[str, SeenRun]) -> dict[str, str]:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import ipaddress
 import re
 import socket
-from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
 from rankgen.manifests.errors import RankgenError
 from rankgen.manifests.notices import warn
@@ -35,6 +35,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
+    "Server": "rankgen",
 }
 
 
@@ -80,15 +81,12 @@ def is_own_name(named: str, host: str) -> bool:
         return False
     if not name:
         return False
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        own = {"localhost", host.lower(), socket.gethostname().lower()}
-        return name in own
-    return True
+    with contextlib.suppress(ValueError):
+        return bool(ipaddress.ip_address(name))
+    return name in {"localhost", host.lower(), socket.gethostname().lower()}
 
 
-def _guard(host: str, html: bytes) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def _guard(host: str, html: bytes) -> Middleware:
     policy = _content_policy(html)
 
     @web.middleware

@@ -64,21 +64,21 @@ class SinglePassages(Passages):
     """
 
     def __init__(self, runs: Iterable[RunDirectory], doc_ids: Iterable[str]) -> None:
-        self._read: dict[str, Document] = {}
+        self._found: dict[str, Document] = {}
         missing = set(doc_ids)
         for run in runs:
             if not missing:
                 break
             for row in rows_of_ids(run, "documents", missing).to_pylist():
-                self._read[row["doc_id"]] = Document(**row)
-            missing -= self._read.keys()
+                self._found[row["doc_id"]] = Document(**row)
+            missing -= self._found.keys()
 
     def __bool__(self) -> bool:
-        return bool(self._read)
+        return bool(self._found)
 
     def get(self, doc_id: str) -> Document | None:
         """Returns a document; None where no run has it."""
-        return self._read.get(doc_id)
+        return self._found.get(doc_id)
 
 
 def open_single_queries(root: Path) -> SingleQueries:

@@ -9,16 +9,22 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pytest
+from labelled_in_process import label_in_process, write_candidates
+from odd_runs import write_odd
+from watched import DESK, Open, Scheme, Watched
+
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.students.pages.settings import ReportSettings
+from rankgen.students.pages.write import PAGE, report
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Browser
 
-EXECUTABLE, SCREENSHOTS = "RANKGEN_CHROMIUM", "RANKGEN_SCREENSHOTS"
+EXECUTABLE = "RANKGEN_CHROMIUM"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     "--no-sandbox",
@@ -29,59 +35,33 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-DESK, PHONE = (1280, 900), (390, 844)
-Scheme = Literal["light", "dark"]
-# The page shows the failed request itself as an error of the console.
-LOCAL = ("file://", "data:", "blob:", "about:", "http://127.0.0.1:")
-
-
-@dataclass
-class Watched:
-    """A page and what it did that a user would not see.
-
-    Attributes:
-        page: The page.
-        errors: Errors of its scripts and of the console.
-        strangers: Addresses it asked for that are neither a file nor this machine.
-    """
-
-    page: Page
-    errors: list[str] = field(default_factory=list)
-    strangers: list[str] = field(default_factory=list)
-
-    def check(self) -> None:
-        """Fails if the page had an error or asked the network for something."""
-        assert self.errors == []
-        assert self.strangers == []
-
-    def picture(self, name: str) -> None:
-        """Writes a picture of the whole page, if a folder for pictures is named."""
-        if folder := os.environ.get(SCREENSHOTS):
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
-
-
-Open = Callable[..., Watched]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if Path(item.path).parent == Path(__file__).parent:
+        if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.browser)
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """The browser, started once."""
-    executable = os.environ.get(EXECUTABLE) or next(filter(None, map(shutil.which, NAMES)), None)
-    if executable is None:
+def chromium() -> str:
+    """The browser's executable."""
+    found = os.environ.get(EXECUTABLE) or next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
         pytest.skip(f"no chromium is installed and {EXECUTABLE} names none: no page was opened")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        pytest.skip("playwright is not installed: no page was opened")
+    pytest.importorskip("playwright", reason="playwright is not installed: no page was opened")
+    return found
+
+
+# Playwright keeps an event loop running in this thread until it is stopped: nothing may need one of
+# its own meanwhile, neither what `sliding` is made with nor the tests of other folders.
+@pytest.fixture(scope="package")
+def browser(chromium: str, sliding: RunDirectory) -> Iterator[Browser]:
+    """The browser, started once."""
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        found = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield found
         found.close()
 
@@ -92,42 +72,48 @@ def opened(browser: Browser) -> Iterator[Open]:
     made: list[Watched] = []
 
     def opened(
-        address: str, size: tuple[int, int] = DESK, scheme: Scheme = "light", **more: object
+        address: str, size: tuple[int, int] = DESK, scheme: Scheme = "light", scripts: bool = True
     ) -> Watched:
         context = browser.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme=scheme,
             reduced_motion="reduce",
-            **more,  # type: ignore[arg-type]
+            java_script_enabled=scripts,
         )
         context.set_default_timeout(10_000)
         watched = Watched(context.new_page())
         made.append(watched)
-        _watch(watched)
+        watched.watch()
         watched.page.goto(address)
         return watched
 
     yield opened
     for watched in made:
-        watched.check()
         watched.page.context.close()
+    for watched in made:
+        watched.check()
 
 
-def _watch(watched: Watched) -> None:
-    page = watched.page
-    page.on("pageerror", lambda error: watched.errors.append(str(error)))
-    page.on(
-        "console",
-        lambda said: (
-            watched.errors.append(said.text) if said.type in ("error", "warning") else None
-        ),
-    )
+@pytest.fixture(scope="session")
+def sliding(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """A run of 120 lists of 20 passages, ordered by windows of 5 by 2."""
+    folder = tmp_path_factory.mktemp("sliding")
+    return label_in_process(write_candidates(folder / "candidates", 120, 20), folder / "labels", 2)
 
-    def request(route: Route) -> None:
-        if route.request.url.startswith(LOCAL):
-            route.continue_()
-        else:
-            watched.strangers.append(route.request.url)
-            route.abort()
 
-    page.route("**/*", request)
+@pytest.fixture(scope="session")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """A run of odd ids and texts; see `odd_runs`."""
+    return write_odd(tmp_path_factory.mktemp("odd"))
+
+
+@pytest.fixture(scope="session")
+def report_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Writes the report of runs and returns its address."""
+
+    def report_of(*runs: Path, **more: object) -> str:
+        out = tmp_path_factory.mktemp("report")
+        report(ReportSettings.model_validate({"runs": runs, "out": out, **more}))
+        return (out / PAGE).as_uri()
+
+    return report_of
