@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NotRequired, TypedDict
 
 from rankgen.manifests.storage.string_pairs import place_of
+from rankgen.students.agreement.measures import kendall_tau, mean
 from rankgen.students.pages.blocks import Blocks
 from rankgen.students.pages.opened_run import OpenedRun
 from rankgen.students.pages.query_view import QueryView, RunView, Status
@@ -39,13 +41,19 @@ class SeenRun(TypedDict):
 
 
 class IndexRow(TypedDict):
-    """One query in the index; `block` and `place` say where the whole of it is."""
+    """One query in the index.
+
+    Attributes:
+        block, place: Where the whole of it is.
+        agreement: Mean tau of every two runs' orders; absent with fewer than two.
+    """
 
     id: str
     text: str
     block: str
     place: int
     runs: list[SeenRun | None]
+    agreement: NotRequired[float]
 
 
 def planned_order(runs: Sequence[OpenedRun]) -> list[str]:
@@ -92,13 +100,26 @@ def _row(view: QueryView, block: str, place: int, gains: Sequence[Mapping[str, f
     for one, by_query in zip(seen, gains, strict=False):
         if one is not None and view["query_id"] in by_query:
             one["gain"] = by_query[view["query_id"]]
-    return IndexRow(
+    row = IndexRow(
         id=view["query_id"],
         text=(view["text"] or "")[:MOST_TEXT],
         block=block,
         place=place,
         runs=seen,
     )
+    taus = list(_agreements([run["after"] for run in view["runs"] if run is not None]))
+    if taus:
+        row["agreement"] = round(mean(taus), 4)
+    return row
+
+
+def _agreements(orders: Sequence[Sequence[int]]) -> Iterator[float]:
+    """Yields Kendall's tau of every two orders, over the documents that both have."""
+    for one, other in itertools.combinations(orders, 2):
+        common = set(one) & set(other)
+        if len(common) > 1:
+            left, right = ([str(d) for d in order if d in common] for order in (one, other))
+            yield kendall_tau(left, right)
 
 
 def _seen(run: RunView) -> SeenRun:

@@ -44,9 +44,19 @@ class OpenedRun:
 
     @property
     def teacher(self) -> str:
-        """The teacher's name, or else the run's."""
-        named = self.recipe.get("teacher")
-        return named if isinstance(named, str) else self.name
+        """The teacher's name with its model or file, or else the run's name."""
+        named, asked = self.recipe.get("teacher"), self.asked
+        if not isinstance(named, str):
+            return self.name
+        argument = str(asked.get("teacher") or "").partition(":")[2]
+        more = Path(argument).name.removesuffix(".trec") or asked.get("model")
+        return f"{named} ({more})" if isinstance(more, str) and more else named
+
+    @property
+    def asked(self) -> Mapping[str, JsonValue]:
+        """What the teacher was asked to do, beside the recipe; empty where nothing is known."""
+        held = self.plan.settings.get("teacher") if self.plan else None
+        return held if isinstance(held, dict) else {}
 
     @cached_property
     def status(self) -> RunStatus | None:
@@ -65,6 +75,16 @@ class OpenedRun:
             return self.status.quarantined
         held = (self.described or {}).get("quarantined")
         return {q: str(why) for q, why in held.items()} if isinstance(held, dict) else {}
+
+    @cached_property
+    def counts(self) -> Mapping[str, int]:
+        """Totals over the committed shards; empty where nothing is known."""
+        if self.status is not None:
+            return self.status.counts
+        held = (self.described or {}).get("counts")
+        return (
+            {k: v for k, v in held.items() if isinstance(v, int)} if isinstance(held, dict) else {}
+        )
 
     @property
     def has_windows(self) -> bool:

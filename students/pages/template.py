@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +24,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"count": _count, "number": _number, "share": _share, "value": _value}
+    made.filters |= {
+        "count": _count,
+        "number": _number,
+        "share": _share,
+        "brief": _brief,
+        "duration": _duration,
+    }
     return made
 
 
@@ -41,8 +46,8 @@ def filled(name: str, values: Mapping[str, object]) -> str:
     return _environment().get_template(name).render(style=style, program=program, **values)
 
 
-def _count(value: int) -> str:
-    return f"{value:,}"
+def _count(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
 
 
 def _number(value: float | None, digits: int = 4) -> str:
@@ -53,10 +58,17 @@ def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.1%}"
 
 
-def _value(value: object) -> str:
-    """Returns a value of a recipe as people write it."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return ", ".join(value)
-    return json.dumps(value, ensure_ascii=False)
+def _brief(value: int) -> str:
+    """Returns a large number in few characters, such as 3.4 M."""
+    for size, word in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if value >= size:
+            return f"{value / size:.1f} {word}"
+    return str(value)
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

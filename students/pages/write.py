@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from rankgen.manifests.progress import progress
+from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.storage.atomic import write_whole
 from rankgen.manifests.trec import Qrels
 from rankgen.retrieval.collections.judgements import read_judgements
@@ -17,6 +18,7 @@ from rankgen.students.pages.browser import add_queries, planned_order
 from rankgen.students.pages.opened_run import OpenedRun, open_run
 from rankgen.students.pages.passages import Passages
 from rankgen.students.pages.query_view import QueryView, query_view
+from rankgen.students.pages.sections import sections_of
 from rankgen.students.pages.settings import ReportSettings
 from rankgen.students.pages.template import filled
 
@@ -52,17 +54,21 @@ def report(settings: ReportSettings) -> ReportSummary:
     names = names_of(settings.runs)
     runs = [open_run(root, name) for root, name in zip(settings.runs, names, strict=True)]
     qrels = None if settings.qrels is None else read_judgements(settings.qrels)
+    sections = sections_of(runs, qrels)
     blocks = Blocks(settings.out)
-    index = add_queries(blocks, _views(runs, qrels))
+    gains = [run.gains for run in sections.runs]
+    index = add_queries(blocks, views_of(runs, qrels), gains)
     blocks.add("index", index)
+    blocks.add("charts", sections.charts())
     page = filled(
         "report.html.j2",
         {
-            "title": " and ".join(run.name for run in runs),
-            "runs": runs,
+            "title": " and ".join(names) if len(names) < 3 else f"{len(names)} runs",
+            "sections": sections,
             "queries": len(index),
+            "is_judged": qrels is not None,
             "blocks": blocks.embedded,
-            "page": {"runs": [run.name for run in runs], "beside": blocks.beside},
+            "page": {"runs": names, "beside": blocks.beside},
         },
     )
     content = page.encode("utf-8", "backslashreplace")
@@ -77,7 +83,8 @@ def report(settings: ReportSettings) -> ReportSummary:
     )
 
 
-def _views(runs: list[OpenedRun], qrels: Qrels | None) -> Iterator[QueryView]:
+def views_of(runs: Sequence[OpenedRun], qrels: Qrels | None) -> Iterator[QueryView]:
+    """Yields every query of the runs, in the order in which shards hold them."""
     passages = Passages(passage_sources(runs))
     ids = planned_order(runs)
     with progress("read queries", len(ids)) as shown:
@@ -87,6 +94,6 @@ def _views(runs: list[OpenedRun], qrels: Qrels | None) -> Iterator[QueryView]:
             shown.advance()
 
 
-def passage_sources(runs: list[OpenedRun]) -> list:  # type: ignore[type-arg]
-    """Returns the folders whose documents the runs rank."""
+def passage_sources(runs: Sequence[OpenedRun]) -> list[RunDirectory]:
+    """Returns the runs that hold the documents, the likeliest first."""
     return [run.directory for run in runs] + [run.source for run in runs if run.source]

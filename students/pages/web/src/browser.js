@@ -13,6 +13,16 @@ function asked() {
   return { ...given, run: Number(given.run) };
 }
 
+// Returns the id of the query that the address names; null where it names none.
+function named() {
+  if (!location.hash.startsWith("#q=")) return null;
+  try {
+    return decodeURIComponent(location.hash.slice(3));
+  } catch {
+    return null;
+  }
+}
+
 function addRuns(names) {
   byId("query-run").append(...names.map((name, run) => element("option", { value: run }, name)));
   byId("run-field").hidden = names.length < 2;
@@ -24,13 +34,13 @@ export function startBrowser(page, index) {
   const detail = queryDetail(page, byId("query-detail"));
   let wanted = null;
 
-  async function show(row) {
+  async function show(row, isByHand) {
     if (row === null) return detail.empty();
     wanted = row.id;
     const views = await block(row.block);
     // A quicker reader may have gone on meanwhile.
     if (wanted === row.id) detail.show(views[row.place], asked().run);
-    history.replaceState(null, "", `#q=${encodeURIComponent(row.id)}`);
+    if (isByHand) history.replaceState(null, "", `#q=${encodeURIComponent(row.id)}`);
     return undefined;
   }
 
@@ -38,7 +48,14 @@ export function startBrowser(page, index) {
   const refresh = () => list.fill(chosen(index, asked()));
   byId(controls.words).addEventListener("input", refresh);
   for (const name of ["filter", "order", "run"]) byId(controls[name]).addEventListener("change", refresh);
-  const named = decodeURIComponent(location.hash.replace(/^#q=/, ""));
-  list.fill(chosen(index, asked()), location.hash.startsWith("#q=") ? named : null);
+  list.fill(chosen(index, asked()), named());
+  window.addEventListener("hashchange", () => {
+    const id = named();
+    if (id === null) return;
+    byId(controls.words).value = "";
+    byId(controls.filter).value = "all";
+    list.fill(chosen(index, asked()), id);
+    byId("queries").scrollIntoView();
+  });
   startKeys(list, detail);
 }

@@ -55,7 +55,7 @@ export function queryList(box, asked, show) {
     if (!rows.length) return;
     place = Math.max(0, Math.min(rows.length - 1, number));
     draw();
-    show(rows[place]);
+    show(rows[place], true);
   }
 
   const turn = (pages) => choose((Math.floor(place / PAGE) + pages) * PAGE);
@@ -73,7 +73,7 @@ export function queryList(box, asked, show) {
       place = Math.max(0, id === null ? 0 : rows.findIndex((row) => row.id === id));
       draw();
       box.scrollTop = 0;
-      show(rows[place] ?? null);
+      show(rows[place] ?? null, false);
     },
   };
 }

@@ -1,12 +1,17 @@
 // Starts the page: the charts of its sections, then the browser of queries.
 import { block, placeBlocks } from "./blocks.js";
 import { startBrowser } from "./browser.js";
+import { drawCharts } from "./charts/all.js";
+import { listContents } from "./contents.js";
 import { byId } from "./dom.js";
 
 async function start() {
   const page = JSON.parse(byId("page").textContent);
   placeBlocks(page.beside);
-  if (byId("queries")) startBrowser(page, await block("index"));
+  listContents();
+  const [index, charts] = await Promise.all([block("index"), block("charts")]);
+  startBrowser(page, index);
+  drawCharts(charts);
 }
 
 start().catch((error) => {
