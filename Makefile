@@ -72,7 +72,7 @@ UV ?= uv
 TORCH_LINKS ?= $(TORCH_INDEX)/torch/
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make locks" $(UV) pip compile --quiet --no-annotate \
 	--python-version 3.11 --python-platform x86_64-manylinux_2_34 $(UPGRADE) pyproject.toml \
-	--extra retrieval --extra colbert --extra students --extra offline --extra s3 --extra dev
+	--extra retrieval --extra colbert --extra students --extra ship --extra offline --extra s3 --extra dev
 locks:
 	@$(COMPILE) --find-links $(TORCH_LINKS) requirements/cpu.in \
 		--excludes requirements/cpu.excludes --output-file requirements/cpu.lock

@@ -66,6 +66,8 @@ def add_queries(
     blocks: Blocks,
     views: Iterable[QueryView],
     gains: Sequence[Mapping[str, float]] = (),
+    *,
+    with_agreement: bool = True,
 ) -> list[IndexRow]:
     """Adds whole queries as blocks, and returns the index, sorted by query id.
 
@@ -73,11 +75,15 @@ def add_queries(
         blocks: Where to.
         views: The queries; each is let go as soon as its block is full.
         gains: For every run, gain by query id; see `SeenRun`.
+        with_agreement: Whether to tell how far the runs agree on each query.
     """
     index: list[IndexRow] = []
     for number, held in enumerate(_in_blocks(views)):
         name = f"q{number}"
-        index += [_row(view, name, place, gains) for place, view in enumerate(held)]
+        for place, view in enumerate(held):
+            row = _row(view, name, place, gains)
+            taus = list(_agreements(view)) if with_agreement else []
+            index.append({**row, "agreement": round(mean(taus), 4)} if taus else row)
         blocks.add(name, held)
     return sorted(index, key=lambda row: row["id"])
 
@@ -100,21 +106,18 @@ def _row(view: QueryView, block: str, place: int, gains: Sequence[Mapping[str, f
     for one, by_query in zip(seen, gains, strict=False):
         if one is not None and view["query_id"] in by_query:
             one["gain"] = by_query[view["query_id"]]
-    row = IndexRow(
+    return IndexRow(
         id=view["query_id"],
         text=(view["text"] or "")[:MOST_TEXT],
         block=block,
         place=place,
         runs=seen,
     )
-    taus = list(_agreements([run["after"] for run in view["runs"] if run is not None]))
-    if taus:
-        row["agreement"] = round(mean(taus), 4)
-    return row
 
 
-def _agreements(orders: Sequence[Sequence[int]]) -> Iterator[float]:
-    """Yields Kendall's tau of every two orders, over the documents that both have."""
+def _agreements(view: QueryView) -> Iterator[float]:
+    """Yields Kendall's tau of every two runs' orders, over the documents that both have."""
+    orders = [run["after"] for run in view["runs"] if run is not None]
     for one, other in itertools.combinations(orders, 2):
         common = set(one) & set(other)
         if len(common) > 1:

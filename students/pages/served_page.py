@@ -32,12 +32,10 @@ class ServedPage:
         names = ["index", *(f"q{place}" for place in range(len(index)))]
         values = {
             "title": run.name,
-            "runs": [run],
-            "queries": len(index),
             "blocks": {},
             "page": {"runs": [run.name], "beside": _addresses(names)},
         }
-        self.html = filled("report.html.j2", values).encode("utf-8", "backslashreplace")
+        self.html = filled("browse.html.j2", values).encode("utf-8", "backslashreplace")
 
     def block(self, name: str) -> str | None:
         """Returns the block of this name, as `blocks.packed` makes it; None for an unknown one.

@@ -29,10 +29,14 @@ class ReportSettings(Settings):
         Path | None,
         Option("Folder of `rankgen evaluate`, to show its figures too.", metavar="FOLDER"),
     ] = None
-    student: Annotated[
-        Path | None,
-        Option("Folder of a student, to show how its training went.", metavar="FOLDER"),
-    ] = None
+    students: Annotated[
+        tuple[Path, ...],
+        Option(
+            "Folder of a student, to show how its training went; repeatable.",
+            metavar="FOLDER",
+            flags=("--student", "--students"),
+        ),
+    ] = ()
     qrels: Annotated[
         Judgements | None,
         Option(

@@ -9,20 +9,21 @@ from pydantic import BaseModel, ConfigDict
 
 from rankgen.manifests.progress import progress
 from rankgen.manifests.run.run_directory import RunDirectory
-from rankgen.manifests.storage.atomic import write_whole
 from rankgen.manifests.trec import Qrels
 from rankgen.retrieval.collections.judgements import read_judgements
 from rankgen.students.agreement.compare import names_of
 from rankgen.students.pages.blocks import Blocks
 from rankgen.students.pages.browser import add_queries, planned_order
+from rankgen.students.pages.evaluated import Evaluated, read_evaluation
 from rankgen.students.pages.opened_run import OpenedRun, open_run
+from rankgen.students.pages.page_file import PAGE, write_page
 from rankgen.students.pages.passages import Passages
 from rankgen.students.pages.query_view import QueryView, query_view
 from rankgen.students.pages.sections import sections_of
 from rankgen.students.pages.settings import ReportSettings
-from rankgen.students.pages.template import filled
+from rankgen.students.pages.training import recorded_training
 
-PAGE = "report.html"
+__all__ = ["PAGE", "ReportSummary", "report", "views_of"]
 
 
 class ReportSummary(BaseModel):
@@ -54,33 +55,26 @@ def report(settings: ReportSettings) -> ReportSummary:
     names = names_of(settings.runs)
     runs = [open_run(root, name) for root, name in zip(settings.runs, names, strict=True)]
     qrels = None if settings.qrels is None else read_judgements(settings.qrels)
+    # What is wrong with these is said before anything long begins.
+    evaluated = settings.evaluation and Evaluated(read_evaluation(settings.evaluation))
+    trainings = [recorded_training(student) for student in settings.students]
     sections = sections_of(runs, qrels)
     blocks = Blocks(settings.out)
     gains = [run.gains for run in sections.runs]
     index = add_queries(blocks, views_of(runs, qrels), gains)
     blocks.add("index", index)
-    blocks.add("charts", sections.charts())
-    page = filled(
-        "report.html.j2",
-        {
-            "title": " and ".join(names) if len(names) < 3 else f"{len(names)} runs",
-            "sections": sections,
-            "queries": len(index),
-            "is_judged": qrels is not None,
-            "blocks": blocks.embedded,
-            "page": {"runs": names, "beside": blocks.beside},
-        },
-    )
-    content = page.encode("utf-8", "backslashreplace")
-    write_whole(settings.out / PAGE, content)
-    blocks.drop_others()
-    beside = [settings.out / address for address in blocks.beside.values()]
-    return ReportSummary(
-        page=settings.out / PAGE,
-        queries=len(index),
-        files=len(beside),
-        bytes=len(content) + sum(path.stat().st_size for path in beside),
-    )
+    charts = {**sections.charts(), "trainings": [training.charts() for training in trainings]}
+    blocks.add("charts", charts | {"evaluated": evaluated and evaluated.charts()})
+    values = {
+        "title": " and ".join(names) if len(names) < 3 else f"{len(names)} runs",
+        "sections": sections,
+        "evaluated": evaluated,
+        "trainings": trainings,
+        "queries": len(index),
+        "is_judged": qrels is not None,
+    }
+    written = write_page("report.html.j2", settings.out, blocks, names, values)
+    return ReportSummary(queries=len(index), **written._asdict())
 
 
 def views_of(runs: Sequence[OpenedRun], qrels: Qrels | None) -> Iterator[QueryView]:

@@ -9,12 +9,14 @@ const STATUS = {
   quarantined: "quarantined: no ranking",
 };
 
+const withArticle = (name) => (name === "first stage" ? "the first stage" : name);
+
 function facts(run) {
-  const told = [element("span", { class: `badge ${run.status}` }, STATUS[run.status])];
+  const told = STATUS[run.status] ? [element("span", { class: `badge ${run.status}` }, STATUS[run.status])] : [];
   const moved = run.movement;
   if (moved) {
     told.push(
-      fact("Kendall’s τ with the first stage", moved.tau.toFixed(3)),
+      fact(`Kendall’s τ with ${withArticle(run.compared_with)}`, moved.tau.toFixed(3)),
       fact("top 10 kept", `${Math.round(moved.top * 100)} %`),
       fact("largest rise", `${moved.largest_rise} ranks`),
     );
@@ -73,7 +75,7 @@ export function queryDetail(page, place) {
     };
     const parts = [
       foreign("h3", view.text ?? "(this run holds no text of its queries)", { id: "query-title" }),
-      element("p", { class: "note" }, "query ", foreign("span", view.query_id, { class: "id" }), run ? ` · run ` : null, run ? foreign("span", run.run) : null),
+      element("p", { class: "note" }, "query ", foreign("span", view.query_id, { class: "id" }), run ? " · " : null, run ? foreign("span", run.run) : null),
       run ? facts(run) : null,
       run?.reason ? element("p", { class: "notice" }, "Quarantined: ", foreign("span", run.reason)) : null,
       tabs(views, current, choose),

@@ -4,13 +4,13 @@ import { byId, count, element, foreign, signed } from "./dom.js";
 
 function marks(row, run) {
   const seen = row.runs[run];
-  if (!seen) return [element("span", { class: "mark" }, "not in this run")];
+  if (!seen) return [element("span", { class: "mark" }, "not ranked")];
   const made = [];
   if (seen.status === "quarantined") made.push(element("span", { class: "mark bad" }, "quarantined"));
   if (seen.repaired) made.push(element("span", { class: "mark warn" }, `${seen.repaired} repaired`));
   if (seen.failed) made.push(element("span", { class: "mark warn" }, count(seen.failed, "failed call")));
   if (seen.tau !== null) made.push(element("span", { class: "mark" }, `τ ${seen.tau.toFixed(2)}`));
-  if (seen.gain !== undefined) made.push(element("span", { class: "mark" }, `nDCG ${signed(seen.gain, 3)}`));
+  if (seen.gain !== undefined) made.push(element("span", { class: "mark" }, `gain ${signed(seen.gain, 3)}`));
   return made;
 }
 

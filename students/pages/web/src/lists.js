@@ -14,7 +14,7 @@ function listsOf(view, page) {
     const order = run.before.join();
     if (run.before.length && !found.some((list) => list.order === order)) {
       const ranked = run.before.map((document, place) => ({ document, rank: run.before_ranks[place], note: null }));
-      found.push({ key: `before-${number}`, name: "first stage", order, items: ranked });
+      found.push({ key: `before-${number}`, name: run.compared_with, order, items: ranked });
     }
     if (run.after.length) {
       const items = run.after.map((document, place) => ({
@@ -25,13 +25,9 @@ function listsOf(view, page) {
       found.push({ key: `after-${number}`, name: page.runs[number], order: null, items });
     }
   });
-  view.others.forEach((other, number) => {
-    const items = other.order.map((document, place) => ({ document, rank: place + 1, note: null }));
-    found.push({ key: `other-${number}`, name: `${other.name}`, order: null, items });
-  });
-  const firsts = found.filter((list) => list.name === "first stage");
+  const firsts = found.filter((list) => list.key.startsWith("before-"));
   if (firsts.length > 1) {
-    for (const list of firsts) list.name = `first stage of ${page.runs[Number(list.key.slice(7))]}`;
+    for (const list of firsts) list.name += ` of ${page.runs[Number(list.key.slice(7))]}`;
   }
   return found;
 }

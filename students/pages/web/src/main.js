@@ -9,9 +9,8 @@ async function start() {
   const page = JSON.parse(byId("page").textContent);
   placeBlocks(page.beside);
   listContents();
-  const [index, charts] = await Promise.all([block("index"), block("charts")]);
-  startBrowser(page, index);
-  drawCharts(charts);
+  startBrowser(page, await block("index"));
+  if (document.querySelector("[data-chart]")) drawCharts(await block("charts"));
 }
 
 start().catch((error) => {
