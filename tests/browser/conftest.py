@@ -82,7 +82,7 @@ def opened(browser: Browser) -> Iterator[Open]:
             reduced_motion="reduce",
             java_script_enabled=scripts,
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         watched = Watched(context.new_page())
         made.append(watched)
         watched.watch()
