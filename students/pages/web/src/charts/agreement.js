@@ -14,7 +14,8 @@ function matrix(charts, names, key, caption) {
     { row: pair.other, column: pair.one, value: pair[key] },
   ]);
   const side = Math.max(40, Math.min(64, 240 / names.length));
-  const dark = (cell) => cell.value > 0.55;
+  // White is readable on the darkest cells only.
+  const dark = (cell) => cell.value > 0.8;
   return figure(caption, `${caption} of every two runs; the table below has the numbers`, {
     width: 140 + side * names.length,
     height: 120 + 34 * names.length,

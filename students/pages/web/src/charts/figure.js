@@ -10,6 +10,8 @@ export const percent = (share) => `${(100 * share).toFixed(1)} %`;
 export function figure(caption, told, options) {
   const svg = Plot.plot({ style: { background: "transparent", fontSize: "12px" }, ...options });
   const picture = svg.tagName === "FIGURE" ? svg.querySelector("svg:last-of-type") : svg;
+  // Its parts have names too, which a part without a role may not have.
+  for (const part of picture.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
   picture.setAttribute("role", "img");
   picture.setAttribute("aria-label", told);
   return element("figure", {}, element("figcaption", { dir: "auto" }, visible(caption)), svg);
