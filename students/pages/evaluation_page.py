@@ -55,6 +55,7 @@ def write_evaluation_page(
         "trainings": shown.trainings,
         "judgements": Path(str(settings.qrels)).name,
         "is_judged": len(systems) > 1,
+        "measure": next(iter(evaluation.best)),
     }
     write_page("evaluation.html.j2", settings.out, blocks, names, values)
 

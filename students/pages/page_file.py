@@ -31,9 +31,9 @@ def write_page(
         out: Its folder.
         blocks: Its data.
         names: The runs or systems that its queries can be seen in.
-        values: What else the template names.
+        values: What else the template names, and the "measure" of the queries' gains.
     """
-    data = {"runs": list(names), "beside": blocks.beside}
+    data = {"runs": list(names), "beside": blocks.beside, "measure": values["measure"]}
     text = filled(template, {**values, "blocks": blocks.embedded, "page": data})
     # A file's name may hold bytes that are not UTF-8.
     content = text.encode("utf-8", "backslashreplace")

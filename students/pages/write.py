@@ -15,6 +15,7 @@ from rankgen.students.agreement.compare import names_of
 from rankgen.students.pages.blocks import Blocks
 from rankgen.students.pages.browser import add_queries, planned_order
 from rankgen.students.pages.evaluated import Evaluated, read_evaluation
+from rankgen.students.pages.judged import MEASURE
 from rankgen.students.pages.opened_run import OpenedRun, open_run
 from rankgen.students.pages.page_file import PAGE, write_page
 from rankgen.students.pages.passages import Passages
@@ -66,12 +67,13 @@ def report(settings: ReportSettings) -> ReportSummary:
     charts = {**sections.charts(), "trainings": [training.charts() for training in trainings]}
     blocks.add("charts", charts | {"evaluated": evaluated and evaluated.charts()})
     values = {
-        "title": " and ".join(names) if len(names) < 3 else f"{len(names)} runs",
+        "title": names[0] if len(names) == 1 else f"{len(names)} runs, side by side",
         "sections": sections,
         "evaluated": evaluated,
         "trainings": trainings,
         "queries": len(index),
         "is_judged": qrels is not None,
+        "measure": MEASURE,
     }
     written = write_page("report.html.j2", settings.out, blocks, names, values)
     return ReportSummary(queries=len(index), **written._asdict())

@@ -44,7 +44,7 @@ export function startBrowser(page, index) {
     return undefined;
   }
 
-  const list = queryList(byId("query-list"), asked, show);
+  const list = queryList(page, byId("query-list"), asked, show);
   const refresh = () => list.fill(chosen(index, asked()));
   byId(controls.words).addEventListener("input", refresh);
   for (const name of ["filter", "order", "run"]) byId(controls[name]).addEventListener("change", refresh);

@@ -73,6 +73,9 @@ function lines(left, right, height) {
     ],
   });
   svg.setAttribute("aria-hidden", "true");
+  // A narrow page has a narrower gap, but rows of the same height.
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.style.height = `${height}px`;
   svg.classList.add("lines");
   svg.querySelectorAll("g[aria-label=link] path").forEach((path, number) => {
     if (drawn[number]) path.dataset.document = drawn[number].document;

@@ -62,7 +62,7 @@ export function queryDetail(page, place) {
     const run = view.runs[runNumber] ?? view.runs.find(Boolean) ?? null;
     const views = { lists: { label: "Lists", make: () => listsView(view, page, runNumber) } };
     if (run?.steps.length) {
-      const calls = count(run.steps.length, "window call");
+      const calls = count(run.steps.length, "call");
       views.windows = { label: `Windows (${calls})`, make: () => stepsView(view, run) };
     }
     const current = tab in views ? tab : "lists";

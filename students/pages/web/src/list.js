@@ -2,7 +2,7 @@
 import { PAGE } from "./choosing.js";
 import { byId, count, element, foreign, signed } from "./dom.js";
 
-function marks(row, run) {
+function marks(row, run, measure) {
   const seen = row.runs[run];
   if (!seen) return [element("span", { class: "mark" }, "not ranked")];
   const made = [];
@@ -10,11 +10,11 @@ function marks(row, run) {
   if (seen.repaired) made.push(element("span", { class: "mark warn" }, `${seen.repaired} repaired`));
   if (seen.failed) made.push(element("span", { class: "mark warn" }, count(seen.failed, "failed call")));
   if (seen.tau !== null) made.push(element("span", { class: "mark" }, `τ ${seen.tau.toFixed(2)}`));
-  if (seen.gain !== undefined) made.push(element("span", { class: "mark" }, `gain ${signed(seen.gain, 3)}`));
+  if (seen.gain !== undefined) made.push(element("span", { class: "mark" }, `${measure} ${signed(seen.gain, 3)}`));
   return made;
 }
 
-export function queryList(box, asked, show) {
+export function queryList(page, box, asked, show) {
   let rows = [];
   let place = 0;
 
@@ -29,7 +29,7 @@ export function queryList(box, asked, show) {
         onclick: () => choose(number),
       },
       foreign("span", row.text || "(no text)", { class: "query-text" }),
-      element("span", { class: "query-marks" }, foreign("span", row.id, { class: "id" }), marks(row, asked().run)),
+      element("span", { class: "query-marks" }, foreign("span", row.id, { class: "id" }), marks(row, asked().run, page.measure)),
     );
   }
 

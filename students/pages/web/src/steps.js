@@ -20,6 +20,11 @@ function faults(step) {
   return told.filter(([many]) => many).map(([many, one, more]) => element("span", { class: "fact" }, count(many, one, more)));
 }
 
+function tokens({ prompt_tokens: read, output_tokens: said }) {
+  if (!read && !said) return null;
+  return element("span", { class: "fact" }, `${count(read, "token")} in, ${said.toLocaleString("en")} out`);
+}
+
 function written(step) {
   if (step.answer === null) return null;
   const number = new Map(step.shown.map((document, place) => [document, place + 1]));
@@ -59,7 +64,7 @@ function stepNode(view, run, step) {
   return element(
     "div",
     {},
-    element("p", { class: "facts" }, outcome, faults(step), element("span", { class: "fact" }, `${step.prompt_tokens.toLocaleString("en")} tokens in, ${step.output_tokens.toLocaleString("en")} out`)),
+    element("p", { class: "facts" }, outcome, faults(step), tokens(step)),
     track(step, run.before.length),
     answerOf(step),
     step.answer === null

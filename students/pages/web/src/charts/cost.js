@@ -17,6 +17,7 @@ export function cost({ evaluated }) {
       width: 620,
       height: 320,
       marginLeft: 50,
+    marginBottom: 44,
       marginRight: 120,
       x: { type: "log", label: "milliseconds per query of 100 passages", labelAnchor: "center", labelArrow: "none", grid: true, nice: true },
       y: { label: measure, labelAnchor: "center", labelArrow: "none", grid: true, nice: true },

@@ -7,7 +7,8 @@ const unit = (run) => run.scores.unit ?? "score";
 function spread(run) {
   return figure(`${run.name}: all scores`, `Histogram of the scores of ${run.name}`, {
     width: 370,
-    height: 220,
+    height: 230,
+    marginBottom: 42,
     marginLeft: 46,
     x: { label: unit(run), labelAnchor: "center", labelArrow: "none" },
     y: { label: "passages", grid: true, tickFormat: "s" },
@@ -29,7 +30,8 @@ function fall(run) {
   const at = { x: "rank" };
   return figure(`${run.name}: scores by rank`, `Scores of ${run.name} from rank to rank`, {
     width: 370,
-    height: 220,
+    height: 230,
+    marginBottom: 42,
     marginLeft: 46,
     x: { label: "teacher’s rank", labelAnchor: "center", labelArrow: "none" },
     y: { label: unit(run), grid: true },

@@ -4,8 +4,9 @@ import { FILL, figure } from "./figure.js";
 
 const axes = {
   width: 370,
-  height: 230,
+  height: 240,
   marginLeft: 52,
+  marginBottom: 42,
   x: { label: "step", labelAnchor: "center", labelArrow: "none" },
 };
 const told = (point) => `step ${point.step}\n${point.value.toPrecision(4)}`;
