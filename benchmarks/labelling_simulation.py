@@ -78,6 +78,8 @@ def measured_shape(calibration: Mapping[str, Any]) -> EngineShape:
     """Returns the engine that `labelling.py` measured; a step is a line through its batches."""
     steps = {int(batch): seconds for batch, seconds in calibration["step_seconds"].items()}
     slope, base = statistics.linear_regression(list(steps), list(steps.values()))
+    if slope <= 0:
+        raise SystemExit(f"{MEASURED}: larger batches were no slower; measure on a quiet machine")
     return EngineShape(
         prefill=calibration["prefill_tokens_per_second"],
         base=max(base, 0.0),

@@ -26,7 +26,7 @@ from rankgen.generator.teachers.prompter import ListwisePrompter
 from rankgen.generator.teachers.registry import make_prompter
 from rankgen.generator.teachers.settings import LabelSettings
 
-BATCHES = (1, 4, 16, 32, 64)
+BATCHES, REPEATS = (1, 4, 16, 32, 64), 3
 
 
 class Limit:
@@ -128,13 +128,15 @@ class Limit:
         cache, scheduler = self.llm.vllm_config.cache_config, self.llm.vllm_config.scheduler_config
         rates, steps = list[float](), dict[int, float]()
         for batch in (size for size in BATCHES if size <= len(prompts)):
-            await self.llm.reset_prefix_cache()
-            some = prompts[:batch]
-            reading = await self.all(some, 1)
-            if batch >= 4:
-                rates.append(sum(map(len, some)) / reading)
-            again = await self.all(some, 1)
-            steps[batch] = (await self.all(some, tokens) - again) / (tokens - 1)
+            some, found_steps = prompts[:batch], list[float]()
+            for _ in range(REPEATS):
+                await self.llm.reset_prefix_cache()
+                reading = await self.all(some, 1)
+                if batch >= 4:
+                    rates.append(sum(map(len, some)) / reading)
+                again = await self.all(some, 1)
+                found_steps.append((await self.all(some, tokens) - again) / (tokens - 1))
+            steps[batch] = statistics.median(found_steps)
         rate, length = statistics.median(rates), statistics.mean(map(len, prompts))
         batch, step = max(steps.items())
         reading, writing = length / rate, (tokens - 1) * step / batch
