@@ -26,6 +26,7 @@ from rankgen.generator.shards.job import JobSummary, ShardJob, run_job
 from rankgen.generator.shards.pool_settings import PoolSettings
 from rankgen.generator.shards.settled import AUTO, settled
 from rankgen.generator.strategies.simulated import simulated_windows
+from rankgen.generator.teachers.pair_family import unit_of_scores
 from rankgen.generator.teachers.presets import split_teacher
 from rankgen.generator.teachers.revision import with_pinned_revision
 from rankgen.generator.teachers.settings import LabelSettings
@@ -136,7 +137,7 @@ def _publish(
 ) -> Mapping[str, JsonValue]:
     """Links the texts and returns, for the manifest, what the scores are, if there are any."""
     link_texts(source, run)
-    unit = teacher.preset.scores
+    unit = unit_of_scores(teacher)
     columns = run.shards("rankings", ["teacher_scores"])
     if unit is None or all(shard.num_rows == shard[0].null_count for shard in columns):
         return {}

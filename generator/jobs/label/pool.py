@@ -24,9 +24,14 @@ def size_pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int
     preset = teacher.preset
     pool = PoolSettings(chains=in_flight, stall_seconds=settings.stall_seconds)
     gpus = sum(int(node.gpus) for node in living_nodes())
-    if preset.kind == "pointwise" and gpus:
+    scores_here = teacher.engine is None and preset.kind in ("embedding", "pointwise", "pairwise")
+    if gpus and preset.is_peer and teacher.base_url is None:
+        together = teacher.tensor_parallel
+        workers = settings.workers or max(1, gpus // together)
+        return replace(pool, workers=workers, gpus=float(together))
+    if scores_here and gpus and preset.kind != "embedding":
         return replace(pool, workers=settings.workers or gpus, gpus=1.0)
-    if preset.kind in ("embedding", "pointwise"):
+    if scores_here:
         # Threads of one worker share embeddings; workers do not.
         counts = cpus_of_nodes()
         cpus = min(_EMBEDDING_CPUS, *counts, max(1, sum(counts) // (settings.workers or 1)))
