@@ -115,11 +115,12 @@ class TeacherTokenizer:
         return self._encode(text, special=False)
 
     def plain_again(self, text: str) -> list[int]:
-        """Returns what `plain` does, in half the time; it must have been called before.
+        """Returns what `plain` does, in a third of the time; it must have been called before.
 
         `plain` has then switched off truncation and padding, which a tokenizer may begin with.
         """
-        return self._fast.backend_tokenizer.encode(text, add_special_tokens=False).ids
+        (found,) = self._fast.backend_tokenizer.encode_batch_fast([text], add_special_tokens=False)
+        return found.ids
 
     def _encode(self, text: str, special: bool) -> list[int]:
         # `verbose=False` silences a warning about the length, which `PromptBuilder` limits.
