@@ -86,26 +86,34 @@ def test_a_loss_of_sentence_transformers_trains_a_step(
     suffix: str,
 ) -> None:
     from sentence_transformers import CrossEncoder
-    from sentence_transformers.cross_encoder import losses
-    from sentence_transformers.cross_encoder.data_collator import CrossEncoderDataCollator
+    from sentence_transformers.cross_encoder import (
+        CrossEncoderTrainer,
+        CrossEncoderTrainingArguments,
+        losses,
+    )
 
     out = tmp_path / f"train{suffix}"
     exported(form, run, out)
     data = loaded(out, tmp_path)
     assert data.column_names == columns
     model = CrossEncoder(tiny_model, num_labels=1, device="cpu")
-    # The steps of CrossEncoderTrainer, which needs accelerate: its collator, then the loss.
-    batch = CrossEncoderDataCollator(model.preprocess)([data[row] for row in range(3)])
-    labels = batch.pop("label")
     before = weights_of(model)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    values = []
-    for _ in range(2):
-        value = getattr(losses, loss)(model)(list(batch.values()), labels)
-        optimizer.zero_grad()
-        value.backward()
-        optimizer.step()
-        values.append(value.item())
+    asked = CrossEncoderTrainingArguments(
+        output_dir=str(tmp_path / "trained"),
+        per_device_train_batch_size=len(data),
+        num_train_epochs=2,
+        learning_rate=1e-2,
+        lr_scheduler_type="constant",
+        logging_steps=1,
+        save_strategy="no",
+        report_to="none",
+        use_cpu=True,
+    )
+    trainer = CrossEncoderTrainer(
+        model=model, args=asked, train_dataset=data, loss=getattr(losses, loss)(model)
+    )
+    trainer.train()
+    values = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     assert values[1] < values[0]
     assert (weights_of(model) - before).abs().max() > 1e-4
 
