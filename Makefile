@@ -10,13 +10,17 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 INSTALLED := .venv/installed-$(subst /,-,$(LOCK))
 
-.PHONY: quickstart test test-all lint docs format bench kill-storm mutants soak locks clean-venv asked-python
+.PHONY: quickstart test test-browser test-all lint docs pages format bench kill-storm mutants soak locks clean-venv asked-python
 
 quickstart: $(INSTALLED)
 	@$(BIN)/rankgen quickstart
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest -m "not slow" --durations=20
+	@$(BIN)/python -m pytest -m "not slow and not browser" --durations=20
+
+# Needs a chromium, as `apt-get install chromium` brings it.
+test-browser: $(INSTALLED)
+	@$(BIN)/python -m pytest -m browser tests/browser
 
 test-all: $(INSTALLED)
 	@$(BIN)/python -m pytest
@@ -30,6 +34,10 @@ lint: $(INSTALLED)
 # The page of all options, and what every --help prints.
 docs: $(INSTALLED)
 	@$(BIN)/python docs/write_pages.py
+
+# The script of the pages anew from its sources and its lock; needs node and npm.
+pages:
+	@cd students/pages/web && npm ci --silent --ignore-scripts && npm run --silent build
 
 format: $(INSTALLED)
 	@$(BIN)/ruff format .

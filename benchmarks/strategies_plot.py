@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import cast
 
-from rankgen.students.evaluation.report_plot import round_ticks
+from rankgen.students.paper.ticks import round_ticks
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, COLUMNS = 430, 270, 52, 20, 40, 44, 2
 COLOURS = (

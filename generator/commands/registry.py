@@ -49,7 +49,13 @@ COMMANDS = {
     "evaluate": Command(
         "Score first stage, teachers and students as trec_eval does.", is_step=True
     ),
+    "ship": Command(
+        "Make a student a folder that servers load, as ONNX or int8, unless it ranks worse there."
+    ),
     "compare": Command("Tell how far the rankings of runs agree, and what each cost."),
+    "report": Command(
+        "Write a page that shows what a teacher did: every query, every move, every window."
+    ),
     "audit": Command(
         "Label a sample again in other orders: how far a teacher follows the order it is given."
     ),
@@ -72,6 +78,10 @@ COMMANDS = {
     "status": Command(
         "Show how far a run is and who works on it, from any machine that sees its folder."
     ),
+    "show": Command(
+        "Show one query in the terminal: both orders side by side, what moved, and every window."
+    ),
+    "serve": Command("Show a run in a browser, however large it is: a server on this machine."),
     "verify": Command(
         "Check that a run holds exactly what was committed; exit code 5 if it does not."
     ),

@@ -112,3 +112,22 @@ def refuse_listwise_settings(asked: object, teacher: str, but: Collection[str] =
     if given:
         option = "--" + given[0].replace("_", "-")
         raise UsageError(f"the teacher '{teacher}' has no use for {option}", f"leave {option} out")
+
+
+def check_engines(engine: str, tensor_parallel: int, engines_per_gpu: int) -> None:
+    """Checks how engines and GPUs are shared.
+
+    Raises:
+        UsageError: Engines share a GPU that a server has, or of which each needs several.
+    """
+    if engines_per_gpu == 1:
+        return
+    if engine != "vllm":
+        raise UsageError(
+            "--engines-per-gpu belongs to vLLM in the workers, not to a server", "leave it out"
+        )
+    if tensor_parallel > 1:
+        raise UsageError(
+            f"{engines_per_gpu} engines on a GPU cannot each have {tensor_parallel} GPUs",
+            "use --engines-per-gpu or --tensor-parallel",
+        )

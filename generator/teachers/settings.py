@@ -28,6 +28,7 @@ from rankgen.generator.teachers.pair_settings import PairSettings
 from rankgen.generator.teachers.presets import TeacherPreset, split_teacher, teachers_in_words
 from rankgen.generator.teachers.setting_checks import (
     check_adapter,
+    check_engines,
     check_prompt,
     refuse_listwise_settings,
     refuse_pair_settings,
@@ -39,6 +40,7 @@ from rankgen.manifests.storage.digest import canonical_json
 # Settings that say where and how fast, not what; two runs that differ in them are the same run.
 _NOT_IDENTITY = frozenset(
     {
+        "engines_per_gpu",
         "base_url",
         "batch_seconds",
         "max_cost",
@@ -88,7 +90,7 @@ class LabelSettings(
         PositiveInt | None,
         Option(
             "Queries in flight in each worker.",
-            "256 under vLLM, 32 for a server, 2000 with --api batch",
+            "what vLLM's cache holds, then by its queue; 32 for a server, 2000 with --api batch",
         ),
     ] = None
     order: Annotated[
@@ -213,6 +215,7 @@ def _of_llm(asked: LabelSettings, preset: TeacherPreset) -> dict[str, object]:
         raise UsageError("--base-url belongs to a server, not to vLLM", "--engine openai")
     if engine != "vllm" and asked.engine_args:
         raise UsageError("--engine-arg belongs to vLLM, not to a server", "leave it out")
+    check_engines(engine, asked.tensor_parallel, asked.engines_per_gpu)
     if asked.lora is not None:
         check_adapter(engine, asked.lora)
     refuse_taken_arguments(asked.engine_args)
@@ -232,7 +235,8 @@ def _of_llm(asked: LabelSettings, preset: TeacherPreset) -> dict[str, object]:
     }
 
 
-def _concurrency(engine: str, api: str | None) -> int:
+def _concurrency(engine: str, api: str | None) -> int | None:
     if engine == "vllm":
-        return 256
+        # Its workers find out.
+        return None
     return 2000 if api == "batch" else 32

@@ -161,7 +161,7 @@ def planned_queries(run: RunDirectory, plan: Plan) -> QueryTable:
     Raises:
         IntegrityProblem: The stored queries are missing or are not the planned ones.
     """
-    path = _queries_path(run, plan)
+    path = queries_path(run, plan)
     try:
         with local_file(path) as local:
             queries = QueryTable(_queries_in(local))
@@ -218,10 +218,11 @@ def _short(value: JsonValue) -> str:
     return text if len(text) <= 40 else text[:12] + "…"
 
 
-def _queries_path(run: RunDirectory, plan: Plan) -> Path:
+def queries_path(run: RunDirectory, plan: Plan) -> Path:
+    """Returns the path of the planned queries, a Parquet file sorted by id."""
     return run.state / f"queries-{plan.queries_sha256[:16]}.parquet"
 
 
 def _write_queries(run: RunDirectory, plan: Plan, queries: Iterable[Query]) -> None:
-    with whole_file(_queries_path(run, plan)) as draft:
+    with whole_file(queries_path(run, plan)) as draft:
         stored_queries(queries).write(draft)

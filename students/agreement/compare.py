@@ -89,12 +89,14 @@ def compare(settings: CompareSettings) -> Comparison:
         UsageError: A folder has no rankings, or two runs have no query in common.
         IntegrityProblem: A shard is damaged.
     """
-    names = _names(settings.runs)
+    names = names_of(settings.runs)
     runs = [RunDirectory(root) for root in settings.runs]
     orders = [Orders(run) for run in runs]
-    figures = [_figures(name, run) for name, run in zip(names, runs, strict=True)]
+    figures = [
+        figures_of(name, run, coverage_of(run)) for name, run in zip(names, runs, strict=True)
+    ]
     pairs = [
-        _agreement(settings, (names[i], names[j]), orders[i], orders[j])
+        agreement_of(settings, (names[i], names[j]), orders[i], orders[j])
         for i, j in itertools.combinations(range(len(runs)), 2)
     ]
     return Comparison(settings, tuple(figures), tuple(pairs))
@@ -118,22 +120,29 @@ class Orders:
         return None if row is None else self._lists[row].as_py()
 
 
-def _names(roots: Sequence[Path]) -> list[str]:
+def names_of(roots: Sequence[Path]) -> list[str]:
+    """Returns what runs are called: the last part of each path, or else the paths."""
     short = [root.name for root in roots]
     return short if len(set(short)) == len(short) else [str(root) for root in roots]
 
 
-def _figures(name: str, run: RunDirectory) -> RunFigures:
+def figures_of(name: str, run: RunDirectory, coverage: Coverage | None) -> RunFigures:
+    """Returns what a run holds and cost, beside its coverage."""
     columns = ["query_id", "status", "windows", "prompt_tokens", "output_tokens"]
     table: pa.Table = run.read("rankings", columns)
     sums: Mapping[str, int] = {column: pc.sum(table[column]).as_py() or 0 for column in columns[2:]}
     degraded = pc.sum(pc.equal(table["status"], "degraded")).as_py() or 0
-    return RunFigures(name, table.num_rows, degraded, **sums, coverage=coverage_of(run))
+    return RunFigures(name, table.num_rows, degraded, **sums, coverage=coverage)
 
 
-def _agreement(
+def agreement_of(
     settings: CompareSettings, names: tuple[str, str], one: Orders, other: Orders
 ) -> Agreement:
+    """Returns how far two runs agree.
+
+    Raises:
+        UsageError: They have no query with two common passages.
+    """
     taus: list[float] = []
     rbos: list[float] = []
     tops: list[float] = []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.students.training.evidence import (
@@ -28,6 +30,25 @@ class Coverage(NamedTuple):
     implied: float
 
 
+class PairCount:
+    """Counts the pairs of lists by what the teacher saw of them."""
+
+    def __init__(self) -> None:
+        self._counts = np.zeros(3, dtype=np.int64)
+
+    def add(self, levels: NDArray[np.uint8]) -> None:
+        """Counts the pairs of one list; see `pair_levels`."""
+        self._counts += np.bincount(levels[np.triu_indices(len(levels), 1)], minlength=3)
+
+    @property
+    def coverage(self) -> Coverage | None:
+        """The shares; None where no list has two passages."""
+        pairs = int(self._counts.sum())
+        if not pairs:
+            return None
+        return Coverage(float(self._counts[SEEN] / pairs), float(self._counts[IMPLIED] / pairs))
+
+
 def coverage_of(run: RunDirectory) -> Coverage | None:
     """Returns the coverage of a run; None for one without windows, such as an imported one.
 
@@ -36,7 +57,18 @@ def coverage_of(run: RunDirectory) -> Coverage | None:
     """
     if not run.has_table("windows"):
         return None
-    counts, pairs = np.zeros(3, dtype=np.int64), 0
+    count = PairCount()
+    for levels in list_levels(run):
+        count.add(levels)
+    return count.coverage
+
+
+def list_levels(run: RunDirectory) -> Iterator[NDArray[np.uint8]]:
+    """Yields the pairs of every list of a run with windows; see `pair_levels`.
+
+    Raises:
+        IntegrityProblem: The windows do not fit the lists.
+    """
     # A query's windows are in the shard of its list.
     shards = zip(
         run.shards("rankings", ["query_id", "doc_ids"]),
@@ -46,8 +78,4 @@ def coverage_of(run: RunDirectory) -> Coverage | None:
     for rankings, calls in shards:
         own = windows_in([calls])
         for row in rankings.to_pylist():
-            n = len(row["doc_ids"])
-            levels = pair_levels(n, own.get(row["query_id"], ()))
-            counts += np.bincount(levels[np.triu_indices(n, 1)], minlength=3)
-            pairs += n * (n - 1) // 2
-    return Coverage(float(counts[SEEN] / pairs), float(counts[IMPLIED] / pairs)) if pairs else None
+            yield pair_levels(len(row["doc_ids"]), own.get(row["query_id"], ()))

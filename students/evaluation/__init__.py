@@ -1,6 +1,6 @@
 """Measures systems as trec_eval does: `evaluate` is the whole evaluation, given its `settings`.
 
 `systems` opens runs, first stages and teachers, `student_scores` re-ranks with students;
-`measures`, `significance` and `cost` compute the figures, `result` holds them; `columns`, `table`,
-`report`, `report_plot` and `report_style` show them; `notices` adds what a reader must know.
+`measures`, `significance` and `cost` compute the figures, `result` holds them; `columns` and
+`table` show them in a terminal; `notices` adds what a reader must know.
 """

@@ -22,7 +22,6 @@ from rankgen.manifests.trec import Qrels
 from rankgen.retrieval.collections.judgements import judgements_sha256, read_judgements
 from rankgen.students.evaluation.measures import PerQuery, mean, parse_measures, per_query
 from rankgen.students.evaluation.notices import notices_of
-from rankgen.students.evaluation.report import report_html
 from rankgen.students.evaluation.result import Evaluation, SystemResult
 from rankgen.students.evaluation.settings import EvaluationSettings
 from rankgen.students.evaluation.significance import PairedTest, bootstrap_interval, paired_tests
@@ -34,6 +33,7 @@ from rankgen.students.evaluation.systems import (
     teacher_system,
     unique_names,
 )
+from rankgen.students.pages.evaluation_page import write_evaluation_page
 from rankgen.students.reranking.candidates import FirstStage
 
 
@@ -81,6 +81,7 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
         notices=notices_of(systems, qrels),
     )
     _write(evaluation, settings.out)
+    write_evaluation_page(evaluation, systems, qrels, settings)
     return evaluation
 
 
@@ -166,7 +167,7 @@ def _vector(of_query: Mapping[str, float]) -> NDArray[np.float64]:
 def _write(evaluation: Evaluation, out: Path) -> None:
     text = json.dumps(evaluation.as_json(), indent=2, ensure_ascii=False) + "\n"
     files = {"evaluation.json": text, "per_query.csv": per_query_csv(evaluation)}
-    for name, content in {**files, "report.html": report_html(evaluation)}.items():
+    for name, content in files.items():
         # A file's name may hold bytes that are not UTF-8.
         write_whole(out / name, content.encode("utf-8", "backslashreplace"))
 

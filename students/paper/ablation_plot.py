@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from rankgen.students.evaluation.report_plot import round_ticks
 from rankgen.students.paper.ablation import MEASURE, Ablation
+from rankgen.students.paper.ticks import round_ticks
 
 PANEL_WIDTH, PANEL_HEIGHT = 430, 290
 LEFT, RIGHT, TOP, BOTTOM = 58, 18, 58, 46

@@ -43,10 +43,19 @@ def documents_of(query: Query) -> tuple[str, ...]:
 
 
 def write_candidates(
-    root: Path | str, count: int, collection: str = "made-up", *, spaces: bool = True
+    root: Path | str,
+    count: int,
+    collection: str = "made-up",
+    *,
+    spaces: bool = True,
+    ids: Sequence[str] = (),
 ) -> RunDirectory:
-    """Writes a retrieve run of `count` queries with texts and, for all but the last, judgements."""
-    run, queries = RunDirectory(root), queries_of(count, spaces=spaces)
+    """Writes a retrieve run of `count` queries with texts and, for all but the last, judgements.
+
+    Its queries have the given `ids`, where there are any.
+    """
+    run = RunDirectory(root)
+    queries = [Query(i, f"what is {i}?") for i in ids] or queries_of(count, spaces=spaces)
     plan = _open(run, "retrieve", ("candidates",), queries, 1, {"collection": collection}, {})
     found = [
         Candidates(query.query_id, documents_of(query), tuple(9.5 - n for n in range(DEPTH)))

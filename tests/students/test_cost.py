@@ -14,12 +14,14 @@ from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.students.evaluation import cost as cost_module
 from rankgen.students.evaluation.cost import MOST_QUERIES, Cost, measure_cost
 from rankgen.students.evaluation.evaluate import evaluate
-from rankgen.students.evaluation.report import report_html
+from rankgen.students.evaluation.result import Evaluation
 from rankgen.students.evaluation.settings import EvaluationSettings
 from rankgen.students.evaluation.table import format_table
 from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.model.hardware import choose_hardware
 from rankgen.students.model.loading import load_backbone
+from rankgen.students.pages.evaluated import Evaluated
+from rankgen.students.pages.template import filled
 from rankgen.students.reranking.candidates import CandidateTexts, FirstStage
 from rankgen.students.reranking.reranker import StudentReranker
 
@@ -140,6 +142,10 @@ def test_an_evaluation_shows_the_cost_of_its_students(
         assert "200.0" in shown
 
 
+def shown_in_page(evaluation: Evaluation) -> str:
+    return filled("evaluated.html.j2", {"evaluated": Evaluated(evaluation)})
+
+
 def test_memory_of_a_gpu_is_a_column_where_it_was_measured(
     write_candidates: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -162,7 +168,7 @@ def test_memory_of_a_gpu_is_a_column_where_it_was_measured(
     )
     timed = system.model_copy(update={"cost": cost})
     measured = plain.model_copy(update={"systems": (system, timed)})
-    assert "GPU GiB" not in format_table(plain) + report_html(plain)
-    for shown in (format_table(measured), report_html(measured)):
+    assert "GPU GiB" not in format_table(plain) + shown_in_page(plain)
+    for shown in (format_table(measured), shown_in_page(measured)):
         assert "GPU GiB" in shown
         assert "1.5" in shown

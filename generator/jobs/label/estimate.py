@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from rankgen.generator.answers.outcomes import TeacherFailure, TokenUsage
 from rankgen.generator.engines.cost.prices import prices_of, usd
 from rankgen.generator.jobs.label.job import plan_labels
+from rankgen.generator.jobs.label.pool import USUAL_CHAINS
 from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.prompts.tokenizer import BUNDLED
 from rankgen.generator.strategies.simulated import simulated_windows
@@ -159,7 +160,7 @@ def estimate(settings: LabelRunSettings, tokens_per_second: float) -> Estimate:
 def _rounds(settings: LabelRunSettings, teacher: LabelSettings, lengths: Sequence[int]) -> int:
     """Returns the batches that follow one another: a window of each query in flight at a time."""
     counts = (len(_windows(n, teacher)) for n in lengths)
-    at_once = (teacher.concurrency or 1) * (settings.workers or 1)
+    at_once = (teacher.concurrency or USUAL_CHAINS) * (settings.workers or 1)
     return max(counts, default=0) * -(-len(lengths) // at_once)
 
 

@@ -1,0 +1,18 @@
+"""`rankgen report`: a page that shows what a teacher did."""
+
+from __future__ import annotations
+
+from rankgen.generator.commands.options import Printing
+from rankgen.generator.commands.reporting import say
+from rankgen.students.pages.settings import ReportSettings
+
+
+def report(settings: ReportSettings, printing: Printing) -> None:
+    """Writes the page and prints where it is."""
+    from rankgen.students.pages.write import report as run
+
+    summary = run(settings)
+    size = f"{summary.bytes / 1e6:,.1f} MB"
+    beside = f" and {summary.files:,} files beside it" if summary.files else ""
+    text = f"{summary.queries:,} queries, {size}{beside} -> {summary.page}"
+    say(text, summary.model_dump(mode="json"), printing)
