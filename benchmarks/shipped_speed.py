@@ -28,8 +28,8 @@ from student_effectiveness import RECIPE, STAGES
 from student_peers import PASSAGE_TOKENS, QUERY_TOKENS, token_list
 from student_speed import peak_gflops, read_lists
 
-from rankgen.students.model.cross_encoder import load_cross_encoder
 from rankgen.students.model.hardware import choose_hardware
+from rankgen.students.model.loading import load_cross_encoder
 from rankgen.students.model.pair_template import Pair
 from rankgen.students.model.scoring import score_each_pair
 from rankgen.students.shipping.onnx_student import open_shipped

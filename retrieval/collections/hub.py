@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import cast
 
 from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageError, reason_of
@@ -22,7 +23,7 @@ class HubDocuments:
 
     def documents(self) -> Iterator[tuple[str, Document]]:
         """Yields (data set and row, document); see `DocumentSource`."""
-        for number, fields in enumerate(_rows(self._dataset, "corpus"), start=1):
+        for number, fields in enumerate(hub_rows(self._dataset, "corpus"), start=1):
             where = f"hf:{self._dataset} corpus row {number}"
             yield where, document_of(where, fields)
 
@@ -36,7 +37,7 @@ class HubQueries:
     def queries(self) -> Iterator[tuple[str, Query]]:
         """Yields (data set and row, query); see `QuerySource`."""
         kept = None if self._only is None else self._only()
-        for number, fields in enumerate(_rows(self._dataset, "queries"), start=1):
+        for number, fields in enumerate(hub_rows(self._dataset, "queries"), start=1):
             where = f"hf:{self._dataset} queries row {number}"
             query = query_of(where, fields)
             if kept is None or query.query_id in kept:
@@ -54,7 +55,7 @@ def hub_qrels(dataset: str, split: str) -> Qrels:
     for suffix, configuration in _QRELS:
         try:
             qrels: Qrels = {}
-            for row in _rows(dataset + suffix, configuration, split):
+            for row in hub_rows(dataset + suffix, configuration, split):
                 grade = int(str(row["score"]))
                 qrels.setdefault(str(row["query-id"]), {})[str(row["corpus-id"])] = grade
             return qrels
@@ -69,9 +70,45 @@ def hub_qrels(dataset: str, split: str) -> Qrels:
     ) from problem
 
 
-def _rows(
+def hub_splits(dataset: str, configuration: str) -> list[str]:
+    """Returns the names of the splits of a data set's configuration.
+
+    Raises:
+        UsageError: There is no such configuration.
+        EnvironmentProblem: The data set cannot be obtained.
+    """
+    with _told(dataset, configuration):
+        import datasets
+
+        return [str(name) for name in datasets.get_dataset_split_names(dataset, configuration)]
+
+
+def hub_rows(
     dataset: str, configuration: str | None, split: str | None = None
 ) -> Iterator[Mapping[str, object]]:
+    """Yields the rows of a data set on the Hub, or in a folder of the same layout.
+
+    Args:
+        dataset: Its id, or the folder.
+        configuration: A part of it, such as "corpus"; None for its only one.
+        split: One split; None for all, one after the other.
+
+    Raises:
+        UsageError: There is no such configuration or split.
+        EnvironmentProblem: The data set cannot be obtained.
+    """
+    with _told(dataset, configuration, split):
+        import datasets
+
+        found = datasets.load_dataset(dataset, configuration, split=split, streaming=True)
+        parts = [found] if split is not None else list(found.values())
+        for part in parts:
+            yield from cast(Iterable[Mapping[str, object]], part)
+
+
+@contextmanager
+def _told(dataset: str, configuration: str | None, split: str | None = None) -> Iterator[None]:
+    """Turns what the package `datasets` raises into errors of one sentence."""
     try:
         import datasets
     except ImportError:
@@ -80,10 +117,7 @@ def _rows(
             "pip install datasets",
         ) from None
     try:
-        found = datasets.load_dataset(dataset, configuration, split=split, streaming=True)
-        parts = [found] if split is not None else list(found.values())
-        for part in parts:
-            yield from cast(Iterable[Mapping[str, object]], part)
+        yield
     # The configuration or the split is unknown.
     except ValueError as error:
         part = " ".join(filter(None, (configuration or "data", split)))

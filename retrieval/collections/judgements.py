@@ -11,9 +11,10 @@ from rankgen.manifests.storage.digest import sha256_of_file, sha256_of_value
 from rankgen.manifests.trec import Qrels, read_qrels
 from rankgen.retrieval.collections.irds import IRDS_PREFIX, irds_qrels
 
-Judgements = Annotated[
-    Path, Option("Judgements: a file in TREC or BEIR form, or irds:ID.", metavar="FILE|irds:ID")
-]
+_OPTION = Option("Judgements: a file in TREC or BEIR form, or irds:ID.", metavar="FILE|irds:ID")
+Judgements = Annotated[Path, _OPTION]
+# Where something else may take their place.
+MaybeJudgements = Annotated[Path | None, _OPTION]
 
 
 def is_catalogued(source: Path) -> bool:

@@ -48,7 +48,7 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
     """
     measures = tuple(dict.fromkeys(settings.measures))
     parse_measures(measures)
-    qrels = read_judgements(settings.qrels)
+    qrels = read_judgements(settings.judgements)
     settings = _with_pinned_data(settings)
     first_stage = None
     if settings.candidates is not None:
@@ -74,7 +74,7 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
         },
         settings={
             **settings.model_dump(mode="json"),
-            "qrels_sha256": judgements_sha256(settings.qrels),
+            "qrels_sha256": judgements_sha256(settings.judgements),
             "measured_by": "ir_measures (trec_eval: ties by document id descending, unjudged 0)",
         },
         software=software(),

@@ -9,8 +9,9 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from rankgen.manifests.options import SOURCE_METAVAR, Option, Settings
 from rankgen.manifests.storage.run_path import RunPath
-from rankgen.retrieval.collections.judgements import Judgements
+from rankgen.retrieval.collections.judgements import MaybeJudgements
 from rankgen.students.hardware_settings import HardwareSettings
+from rankgen.students.suites.settings import SuiteChoice
 
 
 class StatisticsSettings(Settings):
@@ -26,11 +27,11 @@ class StatisticsSettings(Settings):
     seed: Annotated[NonNegativeInt, Option("Random seed of resamples and tests.")] = 0
 
 
-class EvaluationSettings(HardwareSettings, StatisticsSettings):
+class EvaluationSettings(HardwareSettings, StatisticsSettings, SuiteChoice):
     """What is measured on what."""
 
-    qrels: Judgements
     out: Annotated[Path, Option("Folder of the report.", metavar="FOLDER")]
+    qrels: MaybeJudgements = None
     candidates: Annotated[
         RunPath | None,
         Option(
@@ -41,7 +42,9 @@ class EvaluationSettings(HardwareSettings, StatisticsSettings):
     students: Annotated[
         tuple[str, ...],
         Option(
-            "A cross-encoder; repeatable.", metavar="FOLDER|ID", flags=("--student", "--students")
+            "A student or any public re-ranker that scores pairs; repeatable.",
+            metavar="FOLDER|ID",
+            flags=("--student", "--students"),
         ),
     ] = ()
     rankings: Annotated[
@@ -81,8 +84,32 @@ class EvaluationSettings(HardwareSettings, StatisticsSettings):
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:
+        if self.suite is not None:
+            return self._fits_a_suite()
+        if self.tasks:
+            raise ValueError("tasks are parts of a suite: add --suite")
+        if self.qrels is None:
+            raise ValueError("there is nothing to measure by: add --qrels, or --suite")
         if self.candidates is None and (self.students or self.queries == "candidates"):
             raise ValueError("students re-rank candidates: add --candidates")
         if self.candidates is None and not (self.runs or self.rankings):
             raise ValueError("there is nothing to evaluate: add --run, --candidates or --rankings")
         return self
+
+    def _fits_a_suite(self) -> Self:
+        own = (self.qrels, self.candidates, *self.rankings, *self.runs)
+        if any(one is not None for one in own):
+            raise ValueError(
+                "a suite has its own queries: leave out what --suite cannot have, "
+                "--qrels, --candidates, --rankings and --run"
+            )
+        if not self.students:
+            raise ValueError("a suite evaluates students: add --student")
+        return self
+
+    @property
+    def judgements(self) -> Path:
+        """The judgements of an evaluation that is no suite's."""
+        if self.qrels is None:
+            raise ValueError("a suite has judgements for each task")
+        return self.qrels

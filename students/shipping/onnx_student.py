@@ -14,8 +14,8 @@ from torch import Tensor
 
 from rankgen.manifests.errors import EnvironmentProblem, IntegrityProblem, UsageError, reason_of
 from rankgen.manifests.storage.digest import sha256_of_file
-from rankgen.students.model.cross_encoder import load_cross_encoder
 from rankgen.students.model.hardware import Hardware
+from rankgen.students.model.loading import load_cross_encoder
 from rankgen.students.shipping.int8 import check_cpu
 from rankgen.students.shipping.onnx_export import OUTPUT
 from rankgen.students.shipping.shipped_folder import ONNX_FILE, RECORD, is_shipped

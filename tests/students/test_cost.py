@@ -17,8 +17,9 @@ from rankgen.students.evaluation.evaluate import evaluate
 from rankgen.students.evaluation.report import report_html
 from rankgen.students.evaluation.settings import EvaluationSettings
 from rankgen.students.evaluation.table import format_table
-from rankgen.students.model.cross_encoder import CrossEncoder, load_backbone
+from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.model.hardware import choose_hardware
+from rankgen.students.model.loading import load_backbone
 from rankgen.students.reranking.candidates import CandidateTexts, FirstStage
 from rankgen.students.reranking.reranker import StudentReranker
 

@@ -20,8 +20,8 @@ from rankgen.generator.cli import app
 from rankgen.manifests.errors import EnvironmentProblem, IntegrityProblem, UsageError
 from rankgen.students.evaluation.evaluate import evaluate
 from rankgen.students.evaluation.settings import EvaluationSettings
-from rankgen.students.model.cross_encoder import load_backbone, load_cross_encoder
 from rankgen.students.model.hardware import choose_hardware
+from rankgen.students.model.loading import load_backbone, load_cross_encoder
 from rankgen.students.model.scoring import score_each_pair
 from rankgen.students.reranking.reranker import StudentReranker
 from rankgen.students.reranking.student_identity import student_identity
