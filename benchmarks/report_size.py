@@ -4,7 +4,8 @@ Makes a label run with texts, writes its report, and opens it in chromium as a f
 same run and opens that. Measured each time: until the first query's lists are drawn, a search, a
 turn of the page, a chosen query, and the memory after all that and sixty queries more: the page's
 heap, its process, and all processes of the browser less those of one with an empty page, as
-proportional set sizes. Every page is opened five times by a browser of its own; the median is given, and the slowest.
+proportional set sizes. Every page is opened five times by a browser of its own; the median is
+given, and the slowest.
 
 Run `python benchmarks/report_size.py [QUERIES DEPTH PASSAGES]`; it needs chromium and playwright.
 The result goes to benchmarks/results/report_size.json.

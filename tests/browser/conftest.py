@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from labelled_in_process import label_in_process, write_candidates
 from odd_runs import write_odd
-from watched import DESK, Open, Scheme, Watched
+from watched import DESK, Open, Scheme, Watched, apart
 
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.students.pages.settings import ReportSettings
@@ -53,11 +53,13 @@ def chromium() -> str:
     return found
 
 
-# Playwright keeps an event loop running in this thread until it is stopped: nothing may need one of
-# its own meanwhile, neither what `sliding` is made with nor the tests of other folders.
 @pytest.fixture(scope="package")
-def browser(chromium: str, sliding: RunDirectory) -> Iterator[Browser]:
-    """The browser, started once."""
+def browser(chromium: str) -> Iterator[Browser]:
+    """The browser, started once.
+
+    Playwright keeps an event loop running in this thread until it is stopped, so that nothing else
+    here may run one: see `apart`. The tests of other folders find it stopped.
+    """
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -80,7 +82,7 @@ def opened(browser: Browser) -> Iterator[Open]:
             reduced_motion="reduce",
             java_script_enabled=scripts,
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         watched = Watched(context.new_page())
         made.append(watched)
         watched.watch()
@@ -98,7 +100,8 @@ def opened(browser: Browser) -> Iterator[Open]:
 def sliding(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     """A run of 120 lists of 20 passages, ordered by windows of 5 by 2."""
     folder = tmp_path_factory.mktemp("sliding")
-    return label_in_process(write_candidates(folder / "candidates", 120, 20), folder / "labels", 2)
+    source = write_candidates(folder / "candidates", 120, 20)
+    return apart(lambda: label_in_process(source, folder / "labels", 2))
 
 
 @pytest.fixture(scope="session")

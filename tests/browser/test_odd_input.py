@@ -42,8 +42,9 @@ def test_an_address_names_any_query(opened: Open, address: str) -> None:
     page.locator("#query-title").wait_for()
     for query_id in ODD_IDS:
         page.fill("#query-search", query_id)
+        page.click("#query-list [role=option]")
         page.locator("#query-title", has_text=f"what is {query_id}?").wait_for()
-        other = opened(page.url).page
+        other = opened(page.evaluate("location.href")).page
         other.locator("#query-title", has_text=f"what is {query_id}?").wait_for()
         other.context.close()
 

@@ -158,12 +158,16 @@ def test_with_the_keyboard_alone(opened: Open, address: str) -> None:
 def test_every_control_can_be_reached(opened: Open, address: str) -> None:
     page = opened(address).page
     page.locator("#query-title").wait_for()
-    reached = set()
-    for _ in range(14):
+    active = "document.activeElement.id || document.activeElement.className"
+    page.keyboard.press("Tab")
+    assert page.evaluate(active) == "skip"
+    page.keyboard.press("Enter")
+    reached = []
+    for _ in range(8):
         page.keyboard.press("Tab")
-        reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
-    assert {"skip", "query-search", "query-filter", "query-sort", "query-list"} <= reached
-    assert {"page-next", "tab-lists", "left-list", "right-list"} <= reached
+        reached.append(page.evaluate(active))
+    search = ["query-search", "query-filter", "query-sort", "query-list", "page-next"]
+    assert reached == [*search, "tab-lists", "left-list", "right-list"]
 
 
 def test_failed_and_repaired_calls(

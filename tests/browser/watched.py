@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
@@ -71,3 +72,10 @@ class Watched:
 
 
 Open = Callable[..., Watched]
+Made = TypeVar("Made")
+
+
+def apart(make: Callable[[], Made]) -> Made:
+    """Returns what a function makes in a thread of its own, where it may run an event loop."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(make).result()
