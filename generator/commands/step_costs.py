@@ -137,7 +137,8 @@ class StepCosts:
             settings.epochs * source.lists / settings.queries_per_step
         )
         text = f"{settings.queries_per_step} lists of {of_list:.0f} passages a step"
-        if settings.validation is not None and settings.patience_steps is not None:
+        is_validated = bool(settings.validation or settings.validation_rankings)
+        if is_validated and settings.patience_steps is not None:
             # How long it goes on before it gets no better is only known afterwards.
             epoch = math.ceil(source.lists / settings.queries_per_step)
             steps = min(steps, epoch)

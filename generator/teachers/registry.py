@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rankgen.generator.answers.first_token import MOST_ALTERNATIVES
 from rankgen.generator.answers.outcomes import TeacherFailure
 from rankgen.generator.answers.permutation import LEAST_NAMED, ReadingRules
@@ -18,6 +20,7 @@ from rankgen.generator.teachers.prompter import Decoding, ListwisePrompter
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.sources import model_source
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.models.model_source import ModelSource
 
 
 def make_teacher(settings: LabelSettings, served: ServedRun | None = None) -> Teacher:
@@ -48,10 +51,25 @@ def make_teacher(settings: LabelSettings, served: ServedRun | None = None) -> Te
         return EmbeddingTeacher(settings.teacher, settings.model or "")
     source = model_source(settings)
     if preset.kind == "pointwise" and source is not None:
+        return _pointwise(settings, source)
+    return plain_teacher(preset).open_teacher(argument or "", settings)
+
+
+def _pointwise(settings: LabelSettings, source: ModelSource) -> Teacher:
+    from rankgen.generator.teachers.pair_family import pair_family, pair_prompt_of
+
+    family = replace(pair_family(settings), prompt=pair_prompt_of(settings))
+    if family.prompt is None:
         from rankgen.generator.teachers.pointwise import PointwiseTeacher
 
         return PointwiseTeacher(settings, source)
-    return plain_teacher(preset).open_teacher(argument or "", settings)
+    if settings.engine == "vllm":
+        from rankgen.generator.teachers.pairs_by_vllm import VllmPairsTeacher
+
+        return VllmPairsTeacher(_with_dtype(settings), source, family)
+    from rankgen.generator.teachers.prompted_pairs import PromptedPairsTeacher
+
+    return PromptedPairsTeacher(settings, source, family)
 
 
 def _with_dtype(settings: LabelSettings) -> LabelSettings:

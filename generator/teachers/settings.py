@@ -23,12 +23,14 @@ from rankgen.generator.prompts.sources import frozen_prompt, prompt_of
 from rankgen.generator.strategies.registry import shape_of
 from rankgen.generator.strategies.shape import Shape
 from rankgen.generator.teachers.asking import AnswerSettings, WindowSettings
+from rankgen.generator.teachers.pair_defaults import pointwise_defaults
+from rankgen.generator.teachers.pair_settings import PairSettings
 from rankgen.generator.teachers.presets import TeacherPreset, split_teacher, teachers_in_words
 from rankgen.generator.teachers.setting_checks import (
     check_adapter,
-    check_model,
     check_prompt,
     refuse_listwise_settings,
+    refuse_pair_settings,
 )
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.options import Option
@@ -48,7 +50,11 @@ _NOT_IDENTITY = frozenset(
         "cpu_kv_cache_gib",
     }
 )
-
+# Runs without them keep the fingerprints they had before there were such settings.
+_ABSENT_IF_UNUSED = (
+    *("order", "lora", "thinking_tokens", "top", "shuffle"),
+    *("pair_prompt", "instruction"),
+)
 
 TeacherName = Annotated[
     str,
@@ -57,7 +63,7 @@ TeacherName = Annotated[
 
 
 class LabelSettings(
-    WindowSettings, AnswerSettings, EndpointSettings, PriceSettings, EngineSettings
+    WindowSettings, AnswerSettings, PairSettings, EndpointSettings, PriceSettings, EngineSettings
 ):
     """The teacher and how it is asked; None means the teacher's default (see `resolved`)."""
 
@@ -126,6 +132,8 @@ class LabelSettings(
             filled["order"] = self.order or "score"
         elif self.order is not None:
             raise UsageError(f"the teacher '{preset.name}' has no use for --order", "leave it out")
+        if preset.kind != "pointwise":
+            refuse_pair_settings(self, preset.name)
         if preset.kind == "listwise":
             filled |= _listwise(self, preset)
             check_prompt(
@@ -135,10 +143,10 @@ class LabelSettings(
                 shape.window or 0,
                 is_served=self.is_served,
             )
+        elif preset.kind == "pointwise":
+            filled |= pointwise_defaults(self)
         else:
             refuse_listwise_settings(self, self.teacher)
-            if preset.kind == "pointwise":
-                check_model(self.model)
             filled |= {"model": self.model or preset.model, "concurrency": self.concurrency or 1}
         return self.model_copy(update=filled)
 
@@ -163,8 +171,7 @@ class LabelSettings(
         # The key is older than other prompts than profiles.
         del values["prompt"]
         values["prompt_profile"] = prompt.name if prompt else None
-        # Runs without one keep the fingerprints they had before there was such a setting.
-        for name in ("order", "lora", "thinking_tokens", "top", "shuffle"):
+        for name in _ABSENT_IF_UNUSED:
             if values[name] is None:
                 del values[name]
         if settings.input_order == "retrieved":

@@ -56,6 +56,8 @@ def _names(teacher: LabelSettings) -> tuple[str, ...]:
     kind = teacher.preset.kind
     if kind == "embedding":
         return ("rankgen", "transformers", "torch")
+    if kind == "pointwise" and teacher.engine == "vllm":
+        return ("rankgen", "transformers", "vllm")
     if kind == "pointwise":
         return ("rankgen", "transformers", "torch", "sentence-transformers")
     if kind != "listwise":

@@ -12,7 +12,7 @@ import torch
 from toy_training import Killed, settings_of, toy_lists, weights
 
 from rankgen.manifests.errors import IncompleteRun, UsageError
-from rankgen.students.model.cross_encoder import load_backbone
+from rankgen.students.model.loading import load_backbone
 from rankgen.students.training import loop as training_run
 from rankgen.students.training import step as step_module
 from rankgen.students.training import train

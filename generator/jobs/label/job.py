@@ -28,6 +28,7 @@ from rankgen.generator.shards.nodes import living_nodes
 from rankgen.generator.shards.pool_settings import PoolSettings
 from rankgen.generator.shards.settled import AUTO, settled
 from rankgen.generator.strategies.simulated import simulated_windows
+from rankgen.generator.teachers.pair_family import unit_of_scores
 from rankgen.generator.teachers.presets import split_teacher
 from rankgen.generator.teachers.revision import with_pinned_revision
 from rankgen.generator.teachers.settings import LabelSettings
@@ -141,7 +142,7 @@ def _publish(
 ) -> Mapping[str, JsonValue]:
     """Links the texts and returns, for the manifest, what the scores are, if there are any."""
     link_texts(source, run)
-    unit = teacher.preset.scores
+    unit = unit_of_scores(teacher)
     columns = run.shards("rankings", ["teacher_scores"])
     if unit is None or all(shard.num_rows == shard[0].null_count for shard in columns):
         return {}
@@ -222,9 +223,10 @@ def size_pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int
     preset = teacher.preset
     pool = PoolSettings(chains=in_flight, stall_seconds=settings.stall_seconds)
     gpus = sum(int(node.gpus) for node in living_nodes())
-    if preset.kind == "pointwise" and gpus:
+    in_process = preset.kind in ("embedding", "pointwise") and teacher.engine is None
+    if preset.kind == "pointwise" and in_process and gpus:
         return replace(pool, workers=settings.workers or gpus, gpus=1.0)
-    if preset.kind in ("embedding", "pointwise"):
+    if in_process:
         # Threads of one worker share embeddings; workers do not.
         counts = cpus_of_nodes()
         cpus = min(_EMBEDDING_CPUS, *counts, max(1, sum(counts) // (settings.workers or 1)))
