@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.families import Family, family_of
-from rankgen.manifests.models.pair_prompts import PAIR_PROMPTS, PairPrompt
+from rankgen.manifests.models.pair_prompts import PairPrompt
 from rankgen.manifests.teacher_scores import Unit
 
 
@@ -52,12 +50,6 @@ def unit_of_scores(teacher: LabelSettings) -> Unit | None:
         prompt = pair_family(teacher).prompt
         return "log probability" if prompt and prompt.score == "log probability" else "logit"
     return preset.scores
-
-
-def is_duo(model: str, pair_prompt: str | None) -> bool:
-    """Tells whether a model is a duoT5, by the prompt or the name that the user gave."""
-    names = PAIR_PROMPTS["duot5"].names or ""
-    return pair_prompt == "duot5" or re.search(names, model.lower()) is not None
 
 
 def _refuse_prompted(teacher: LabelSettings, family: Family) -> None:

@@ -33,6 +33,7 @@ class ScoringTeacher(ABC):
         threads: Number of forward passes at a time: one for each core of the actor's share.
         forward: Makes them.
         is_on_gpu: Whether there is a GPU.
+        are_relative: Whether scores only compare passages of one window.
 
     Raises:
         EnvironmentProblem: PyTorch is missing.
@@ -40,6 +41,7 @@ class ScoringTeacher(ABC):
 
     default_window: int | None = None
     default_stride: int | None = None
+    are_relative = False
 
     def __init__(self, name: str, install: str) -> None:
         try:
@@ -94,7 +96,9 @@ class ScoringTeacher(ABC):
         texts = [passage.contents for passage in passages]
         scores = await loop.run_in_executor(self._thread, self.scores, query.text, texts)
         order = sorted(range(len(passages)), key=lambda i: (-scores[i], i))
-        return WindowResult(permutation=tuple(order), scores=tuple(scores))
+        return WindowResult(
+            permutation=tuple(order), scores=tuple(scores), are_relative=self.are_relative
+        )
 
     async def close(self) -> None:
         """Ends the threads."""

@@ -11,7 +11,6 @@ from rankgen.generator.prompts.prompt import ListwisePrompt
 from rankgen.generator.teachers.asking import AnswerSettings
 from rankgen.generator.teachers.presets import TeacherPreset
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.options import Settings
 
 
 def check_prompt(
@@ -71,7 +70,7 @@ def check_model(model: str | None) -> None:
         raise UsageError(f"there is no model folder {model}", "check --model")
 
 
-def refuse_pair_settings(asked: Settings, teacher: str) -> None:
+def refuse_pair_settings(asked: object, teacher: str) -> None:
     """Refuses settings that only re-rankers have a use for."""
     for name in ("pair_prompt", "instruction"):
         if getattr(asked, name) is not None:
@@ -92,7 +91,7 @@ def check_adapter(engine: str, folder: str) -> None:
         )
 
 
-def refuse_listwise_settings(asked: Settings, teacher: str, but: Collection[str] = ()) -> None:
+def refuse_listwise_settings(asked: object, teacher: str, but: Collection[str] = ()) -> None:
     """Refuses settings that only teachers with a prompt have a use for, except those in `but`."""
     given = [
         name
@@ -113,3 +112,22 @@ def refuse_listwise_settings(asked: Settings, teacher: str, but: Collection[str]
     if given:
         option = "--" + given[0].replace("_", "-")
         raise UsageError(f"the teacher '{teacher}' has no use for {option}", f"leave {option} out")
+
+
+def check_engines(engine: str, tensor_parallel: int, engines_per_gpu: int) -> None:
+    """Checks how engines and GPUs are shared.
+
+    Raises:
+        UsageError: Engines share a GPU that a server has, or of which each needs several.
+    """
+    if engines_per_gpu == 1:
+        return
+    if engine != "vllm":
+        raise UsageError(
+            "--engines-per-gpu belongs to vLLM in the workers, not to a server", "leave it out"
+        )
+    if tensor_parallel > 1:
+        raise UsageError(
+            f"{engines_per_gpu} engines on a GPU cannot each have {tensor_parallel} GPUs",
+            "use --engines-per-gpu or --tensor-parallel",
+        )

@@ -57,12 +57,17 @@ class StudentReranker:
         Raises:
             UsageError: There is no such student.
             EnvironmentProblem: A GPU is asked for and there is none.
+            IntegrityProblem: A shipped student's graph is not the one that was shipped.
         """
         # torch and transformers load here, so that a driver, or evaluating run files alone, needs
         # neither.
         from rankgen.students.model.hardware import choose_hardware, place
         from rankgen.students.model.loading import load_cross_encoder
+        from rankgen.students.shipping.onnx_student import open_shipped
 
+        shipped = open_shipped(student, device, chunk_tokens, threads)
+        if shipped is not None:
+            return cls(*shipped, depth, ties)
         hardware = choose_hardware(
             device, as_precision(precision), chunk_tokens=chunk_tokens, threads=threads
         )
