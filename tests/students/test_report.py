@@ -75,6 +75,11 @@ def test_the_page_holds_every_query_and_says_what_is_missing(
         "repaired": 0,
     }
     assert "1 query of labels could not be labelled" in page
+    # The recipe of the first stage, and how shards were made, without what only this machine knows.
+    assert "first stage: collection" in page
+    assert "device cpu" in page
+    assert "10.0.0.7" not in page
+    assert str(labels.root) not in page
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [PAGE]
 
 
