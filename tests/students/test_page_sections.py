@@ -48,6 +48,7 @@ def test_displacement_counts_moves(opened: Callable[..., OpenedRun]) -> None:
     assert found is not None
     assert (found["depth"], found["width"], found["lists"], found["unchanged"]) == (3, 1, 3, 1)
     assert found["mean"] == pytest.approx((2 + 1 + 1 + 0 + 0 + 2 + 0 + 2) / 8)
+    assert found["risen"] == 0
     cells = {(c["before"][0], c["after"][0]): (c["passages"], c["share"]) for c in found["cells"]}
     # Of three passages that stood first, one stayed.
     assert cells[1, 1] == (1, pytest.approx(1 / 3))
@@ -107,9 +108,10 @@ def test_scores_by_rank(opened: Callable[..., OpenedRun]) -> None:
 
 
 def test_disagreements_with_judgements(opened: Callable[..., OpenedRun]) -> None:
-    # A relevant passage falls from 1 to 12, and one that is not relevant rises from 12 to 1.
-    run = opened({"q": (12, *range(2, 12), 1), "unjudged": (1, 2)})
-    qrels = {"q": {"q1": 2, "q12": 0, "q3": 1}, "absent": {"x": 1}}
+    # A relevant passage falls from 1 to 12, another one within the top 10, and one that is not
+    # relevant rises from 12 to 1.
+    run = opened({"q": (12, 3, 2, *range(4, 12), 1), "unjudged": (1, 2)})
+    qrels = {"q": {"q1": 2, "q12": 0, "q2": 1, "q3": 1}, "absent": {"x": 1}}
     found = judged(run, qrels)
     assert found is not None
     told, gains = found
@@ -121,8 +123,8 @@ def test_disagreements_with_judgements(opened: Callable[..., OpenedRun]) -> None
         {"query_id": "q", "doc_id": "q12", "grade": 0, "before": 12, "after": 1}
     ]
     assert gains == {"q": pytest.approx(told["teacher"] - told["first_stage"])}
-    # Two of the teacher's top 10 are judged.
-    assert told["unjudged"] == pytest.approx(0.8)
+    # Three of the teacher's top 10 are judged.
+    assert told["unjudged"] == pytest.approx(0.7)
     first = [g for g in told["grades"] if g["order"] == "teacher" and g["ranks"] == (1, 1)]
     assert first == [{"order": "teacher", "ranks": (1, 1), "grade": 0, "passages": 1}]
     assert judged(run, {"absent": {"x": 1}}) is None

@@ -177,6 +177,15 @@ def test_large_data_lies_beside_the_page(
     assert {path.name for path in (out / "report-data").iterdir()} == held
 
 
+def test_blocks_are_all_in_the_page_or_all_beside_it(tmp_path: Path) -> None:
+    blocks = Blocks(tmp_path, most_embedded=100)
+    blocks.add("small", [1])
+    assert (set(blocks.embedded), blocks.beside) == ({"small"}, {})
+    blocks.add("large", "".join(map(chr, range(1000))))
+    assert (blocks.embedded, set(blocks.beside)) == ({}, {"small", "large"})
+    assert all((tmp_path / address).is_file() for address in blocks.beside.values())
+
+
 def test_texts_cannot_become_markup(write_rankings: WriteRun, tmp_path: Path) -> None:
     evil = '</script><script>alert("1")</script><!-- & \x00 \u202e\U0001f600'
     texts = {evil: evil, "b": "x" * 100_000}
