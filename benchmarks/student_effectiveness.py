@@ -27,7 +27,7 @@ from results_file import write_results
 
 from rankgen.manifests.models.model_source import RECORD_FILE
 from rankgen.manifests.run.run_directory import RunDirectory
-from rankgen.students.model.cross_encoder import load_backbone
+from rankgen.students.model.loading import load_backbone
 from rankgen.students.training.batches import StepLists
 from rankgen.students.training.lists import read_training_lists
 from rankgen.students.training.optimizer import LAYER_NUMBER

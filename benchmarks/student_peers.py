@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from rankgen.students.losses import parse_loss
-from rankgen.students.model.cross_encoder import CrossEncoder, load_backbone
+from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.model.hardware import choose_hardware
+from rankgen.students.model.loading import load_backbone
 from rankgen.students.model.scoring import score_pairs
 from rankgen.students.training.batches import TokenList
 from rankgen.students.training.settings import TrainSettings

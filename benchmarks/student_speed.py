@@ -34,7 +34,7 @@ from student_peers import (
 from rankgen.manifests.models.half_precision import is_fast
 from rankgen.manifests.trec import read_run
 from rankgen.retrieval.collections.open_collection import open_collection
-from rankgen.students.model.cross_encoder import load_backbone
+from rankgen.students.model.loading import load_backbone
 
 LAYERS, WIDTH = 6, 384
 SYSTEMS: dict[str, Callable[[Path, str], System]] = {

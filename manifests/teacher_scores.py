@@ -10,7 +10,7 @@ from pydantic import BaseModel, JsonValue
 
 # What the manifest says of a run whose rankings have scores stands under this name.
 FACT = "teacher_scores"
-Unit = Literal["logit", "probability", "cosine", "run score", "label"]
+Unit = Literal["logit", "log probability", "probability", "cosine", "run score", "label", "wins"]
 # The largest number of 32 bits: the column has no room for more.
 LARGEST_SCORE = 3.4028234663852886e38
 
@@ -19,8 +19,9 @@ class TeacherScores(BaseModel, frozen=True, extra="forbid"):
     """The scores of a run's rankings.
 
     Attributes:
-        unit: "logit" is any number, "probability" from 0 to 1, "cosine" from -1 to 1, "run score"
-            what a run file says (often only a place in an order), "label" a grade.
+        unit: "logit" is any number, "log probability" at most 0, "probability" from 0 to 1,
+            "cosine" from -1 to 1, "run score" what a run file says (often only a place in an
+            order), "label" a grade, "wins" the comparisons won against the passages of a window.
         source: Who gave them: a teacher, or the file or data set that they were imported from.
     """
 

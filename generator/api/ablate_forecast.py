@@ -153,16 +153,17 @@ def _cell(cell: Cell, tokens_per_pair: float, rate: float) -> CellForecast:
 
 def _validation_pairs(cell: Cell) -> int:
     settings = cell.training
-    if settings.validation is None:
-        return 0
-    return _pairs(
-        RunDirectory(settings.validation), settings.validation_depth, settings.validation_queries
-    )
+    most = settings.validation_depth, settings.validation_queries
+    judged = (_pairs(RunDirectory(run), *most) for run in settings.validation)
+    taught = settings.validation_rankings
+    return sum(judged) + sum(_pairs(RunDirectory(run), *most, "rankings") for run in taught)
 
 
-def _pairs(run: RunDirectory, depth: int | None, queries: int | None = None) -> int:
-    """Returns how many candidates of a run are scored."""
-    lists = run.read("candidates", ["doc_ids"])["doc_ids"].to_pylist()
+def _pairs(
+    run: RunDirectory, depth: int | None, queries: int | None = None, table: str = "candidates"
+) -> int:
+    """Returns how many passages of a run's lists are scored."""
+    lists = run.read(table, ["doc_ids"])["doc_ids"].to_pylist()
     return sum(len(doc_ids[:depth]) for doc_ids in lists[:queries])
 
 

@@ -13,7 +13,7 @@ from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.progress import Progress, progress
 from rankgen.manifests.storage.hub_runs import is_hub
 from rankgen.retrieval.collections.judgements import is_catalogued
-from rankgen.students.model.cross_encoder import BUNDLED_BACKBONE
+from rankgen.students.model.loading import BUNDLED_BACKBONE
 from rankgen.students.training.metrics_log import metrics_path
 from rankgen.students.training.settings import TrainSettings
 from rankgen.students.training.student_folder import finished_summary
@@ -72,16 +72,19 @@ def _anchored(settings: TrainSettings) -> TrainSettings:
     Workers stand in other folders, and start at other moments.
     """
     settings = with_pinned_data(with_pinned_backbone(settings))
-    paths = {"out": settings.out.absolute()}
-    for name in ("rankings", "validation", "validation_qrels"):
-        path = getattr(settings, name)
-        if path is not None and not is_catalogued(path) and not is_hub(path):
-            paths[name] = path.absolute()
+    paths: dict[str, object] = {"out": settings.out.absolute()}
+    paths["rankings"] = _absolute(settings.rankings)
+    for name in ("validation", "validation_qrels", "validation_rankings"):
+        paths[name] = tuple(_absolute(path) for path in getattr(settings, name))
     backbone = Path(settings.backbone)
     # The packaged one is not a folder of that name, such as the run's own.
     is_folder = settings.backbone != BUNDLED_BACKBONE and backbone.is_dir()
     named = str(backbone.absolute()) if is_folder else settings.backbone
     return settings.model_copy(update={**paths, "backbone": named})
+
+
+def _absolute(path: Path) -> Path:
+    return path if is_catalogued(path) or is_hub(path) else path.absolute()
 
 
 @contextmanager

@@ -49,6 +49,9 @@ COMMANDS = {
     "evaluate": Command(
         "Score first stage, teachers and students as trec_eval does.", is_step=True
     ),
+    "ship": Command(
+        "Make a student a folder that servers load, as ONNX or int8, unless it ranks worse there."
+    ),
     "compare": Command("Tell how far the rankings of runs agree, and what each cost."),
     "report": Command(
         "Write a page that shows what a teacher did: every query, every move, every window."

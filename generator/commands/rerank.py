@@ -20,7 +20,9 @@ from rankgen.students.reranking.strict_order import TiePolicy
 class RerankSettings(JobSettings, HardwareSettings):
     """Everything that `rankgen rerank` can be told."""
 
-    student: Annotated[str, Option("A cross-encoder.", metavar="FOLDER|ID")]
+    student: Annotated[
+        str, Option("A student or any public re-ranker that scores pairs.", metavar="FOLDER|ID")
+    ]
     candidates: Annotated[
         RunPath, Option("Folder of a retrieve or rerank run.", metavar=SOURCE_METAVAR)
     ]

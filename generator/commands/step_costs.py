@@ -108,8 +108,11 @@ class StepCosts:
         calls = source.lists * call_count(
             source.passages, teacher.window, teacher.stride, teacher.passes
         )
-        if teacher.preset.kind != "listwise":
-            return f"{calls:,} windows; the teacher is not an LLM"
+        if not teacher.preset.asks_llm:
+            return f"{calls:,} windows; no tokens are counted for this teacher"
+        if teacher.preset.kind == "pairwise":
+            # Each passage of a window is shown beside each other one, in both orders.
+            calls, window = calls * window * (window - 1), 2
         prompt, output = calls * window * PROMPT_TOKENS, calls * window * OUTPUT_TOKENS
         hours = (prompt + output) / ASSUMED_TOKENS_PER_SECOND / _HOUR
         self.label_hours += hours
@@ -137,7 +140,8 @@ class StepCosts:
             settings.epochs * source.lists / settings.queries_per_step
         )
         text = f"{settings.queries_per_step} lists of {of_list:.0f} passages a step"
-        if settings.validation is not None and settings.patience_steps is not None:
+        is_validated = bool(settings.validation or settings.validation_rankings)
+        if is_validated and settings.patience_steps is not None:
             # How long it goes on before it gets no better is only known afterwards.
             epoch = math.ceil(source.lists / settings.queries_per_step)
             steps = min(steps, epoch)

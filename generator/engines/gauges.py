@@ -11,6 +11,8 @@ from typing import Protocol, runtime_checkable
 GAUGES = {
     "prompt_tokens_total": "Tokens sent to the model.",
     "completion_tokens_total": "Tokens that the model wrote, unusable answers included.",
+    "chains_in_flight": "Queries whose windows are being ranked, one after the other.",
+    "chains_limit": "Queries that a worker ranks at once; under vLLM adapted to its queue.",
     "rate_limit_pauses_total": "Times that a server asked for a pause (status 429).",
     "server_requests_in_flight": "Requests that a server has not answered yet.",
     "engine_requests_running": "Requests that vLLM is working on.",

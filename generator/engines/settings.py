@@ -65,6 +65,13 @@ class EngineSettings(Settings):
         float, Field(gt=0, le=1), Option("Share of each GPU's memory for vLLM.")
     ] = 0.9
     tensor_parallel: Annotated[PositiveInt, Option("GPUs of one node that share the model.")] = 1
+    engines_per_gpu: Annotated[
+        PositiveInt,
+        Option(
+            "Engines on each GPU, each with its part of --gpu-memory-utilization; for models that "
+            "leave most of a GPU idle."
+        ),
+    ] = 1
     cpu_kv_cache_gib: Annotated[
         PositiveInt, Option("GiB for vLLM's keys and values on a machine without a GPU.")
     ] = 2

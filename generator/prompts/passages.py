@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from rankgen.generator.prompts.mending import mended, mended_but_for_html
 from rankgen.manifests.records import Document
 
 WORDS_AT_20 = 300
@@ -26,11 +27,8 @@ def prepare_passage(title: str, text: str, words: int) -> str:
         text: The passage.
         words: Limit on the words kept, at least 0; words are separated by white space.
     """
-    from ftfy import fix_text
-
     content = f"Title: {title} Content: {text}" if title else text
-    mended = fix_text(content.strip())
-    return _BRACKETED.sub(r"(\1)", " ".join(mended.split()[:words]))
+    return _BRACKETED.sub(r"(\1)", " ".join(mended(content.strip()).split()[:words]))
 
 
 def word_cap(k: int, words_at_20: int = WORDS_AT_20) -> int:
@@ -50,6 +48,4 @@ def tidy_lines(text: str) -> str:
     Its prompts start with `<|system|>`, and ftfy stops un-escaping HTML at the first `<`; hence the
     switch. ftfy works line by line, so a message alone is repaired as within the prompt.
     """
-    from ftfy import fix_text
-
-    return str(fix_text(text, unescape_html=False))
+    return mended_but_for_html(text)

@@ -28,8 +28,9 @@ def make_actor(
     """Returns a new, unnamed `ShardWorker` actor; the pool restarts it, not Ray."""
     import ray
 
-    # No placement group: Ray gives an actor all its GPUs at once, on one node. Inside a group, vLLM
-    # would start Ray actors for the parts of a model, which would ask for this actor's GPUs.
+    # No placement group: Ray gives an actor all its GPUs at once, on one node, as it would give a
+    # strictly packed group of one bundle, and takes them back when the actor dies. Inside a
+    # group, vLLM would start Ray actors for the parts of a model, which would ask for these GPUs.
     actor = ray.remote(ShardWorker).options(
         num_cpus=settings.cpus,
         num_gpus=settings.gpus,

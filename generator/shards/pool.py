@@ -130,7 +130,7 @@ class Pool:
         hungry = deque(slot for slot in self._slots if slot.ready)
         while hungry and self._queue and not self._stop.requested:
             slot = hungry.popleft()
-            queued = self._queue.next_for(slot.tasks.values(), share)
+            queued = self._queue.next_for(slot.tasks.values(), share, slot.pulse.vitals)
             if queued is not None:
                 self._give(slot, queued)
                 # Workers take turns, so that few tasks are spread over many workers.

@@ -22,6 +22,7 @@ class PoolSettings:
             job stops.
         start_gap_seconds: Seconds between two starts: engines that start together on a node
             compete for its ports.
+        one_start_at_a_time: Whether a worker starts only when no other one is starting.
         stall_seconds: Seconds without progress after which a worker is killed; None for never.
     """
 
@@ -34,6 +35,7 @@ class PoolSettings:
     tries: int = 3
     start_failures: int = 3
     start_gap_seconds: float = 0.0
+    one_start_at_a_time: bool = False
     stall_seconds: float | None = None
 
     @property

@@ -63,6 +63,8 @@ class Starts:
             if not all(_has_place(slot) for slot in slots):
                 return None  # The node that it will be placed on may then be full.
             avoided = sorted({*avoided, *full_nodes((slot.node for slot in slots), most)})
+        if self._settings.one_start_at_a_time and self.starting:
+            return None
         if time.monotonic() < self._next or not self._usable(avoided):
             return None
         self._next = time.monotonic() + self._settings.start_gap_seconds

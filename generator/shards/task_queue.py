@@ -9,6 +9,7 @@ from rankgen.generator.shards.elsewhere import Elsewhere
 from rankgen.generator.shards.pool_settings import PoolSettings
 from rankgen.generator.shards.sharing import may_join
 from rankgen.generator.shards.slot import Queued
+from rankgen.generator.shards.vitals import Vitals
 from rankgen.generator.shards.work import ShardTask
 
 
@@ -41,14 +42,17 @@ class TaskQueue:
         if not self._waiting:
             self._elsewhere.tell_that_all_wait()
 
-    def next_for(self, held: Collection[Queued], share: int) -> Queued | None:
+    def next_for(
+        self, held: Collection[Queued], share: int, vitals: Vitals | None = None
+    ) -> Queued | None:
         """Takes the next task that this driver may claim, if the worker has room for it.
 
         Args:
             held: The worker's tasks.
             share: The number of tasks that are the worker's part of what is left.
+            vitals: What the worker last said.
         """
-        while self._waiting and may_join(self._waiting[0], held, self._settings, share):
+        while self._waiting and may_join(self._waiting[0], held, self._settings, share, vitals):
             queued = self._waiting.popleft()
             if self._elsewhere.is_ours(queued):
                 return queued

@@ -9,7 +9,9 @@ import socket
 import sys
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypedDict
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,7 +19,7 @@ import pyarrow.compute as pc
 from rankgen.generator.engines.gauges import gauges_of
 from rankgen.generator.shards.driver_variables import DriverVariables
 from rankgen.generator.shards.last_words import own_log
-from rankgen.generator.shards.vitals import Failing, LastError, Vitals
+from rankgen.generator.shards.vitals import Failing, Flowing, LastError, Vitals
 from rankgen.generator.shards.work import (
     FetchesFirst,
     FilledShard,
@@ -35,6 +37,11 @@ from rankgen.manifests.storage.shard import write_shard
 from rankgen.manifests.storage.storage_faults import named_storage_faults
 
 
+class _Flow(TypedDict, total=False):
+    chains: int
+    finished: Mapping[int, int]
+
+
 class ShardWorker:
     """Runs one `ShardWork` in its own process, as a Ray actor (see `make_actor`)."""
 
@@ -49,6 +56,7 @@ class ShardWorker:
         self._work: ShardWork | None = None
         self._said: str | None = None
         self._error: LastError | None = None
+        self._filling: dict[int, Path] = {}
 
     async def place(self) -> tuple[str, str | None]:
         """Returns Ray's id of the node and this process's log there.
@@ -105,12 +113,15 @@ class ShardWorker:
         assert self._work is not None, "start() comes first"
         # Durations come from the monotonic clock: the time of day may jump.
         began, clock = time.time(), time.monotonic()
+        self._filling[task.shard] = journal = self._run.journal_of(task.shard)
         try:
-            filled = await self._work.fill(task.queries, self._run.journal_of(task.shard))
+            filled = await self._work.fill(task.queries, journal)
         except WorkerMustExit as reason:
             print(f"this worker must exit: {reason}", file=sys.stderr, flush=True)
             # After an exception, the process with its dead engine would get more tasks.
             os._exit(1)
+        finally:
+            del self._filling[task.shard]
         name = f"{task.shard:05d}.{task.revision}-{uuid.uuid4().hex}"
         done = {query.query_id for query in task.queries}
         # In a thread, because the chains of other shards are running.
@@ -159,6 +170,7 @@ class ShardWorker:
             worker=_own_name(),
             progress=0 if work is None else work.progress(),
             gauges=gauges,
+            **_flow(work, self._filling),
             error=(work.last_error if isinstance(work, Failing) else None) or self._error,
         )
 
@@ -176,6 +188,13 @@ class ShardWorker:
         published = read_shard(public, table)
         again = pc.is_in(published["query_id"], value_set=pa.array(sorted(done), pa.string()))
         return pa.concat_tables([published.filter(pc.invert(again)), rows])
+
+
+def _flow(work: object, filling: Mapping[int, Path]) -> _Flow:
+    if not isinstance(work, Flowing):
+        return {}
+    finished = {shard: work.finished(journal) for shard, journal in filling.items()}
+    return {"chains": work.chains(), "finished": finished}
 
 
 def _own_name() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from rankgen.generator.answers.outcomes import (
@@ -29,6 +29,22 @@ class Ranks(Protocol):
         """Orders at least two passages; see `rankgen.generator.teachers.base.Teacher`."""
 
 
+class Ahead(Protocol):
+    """Prepares an engine for a window while the one before it is being ranked."""
+
+    def begin(
+        self, query: Query, shown: Sequence[Document], known: Sequence[Document], size: int
+    ) -> Callable[[], None]:
+        """Begins it, and returns what to call once the present window is ranked.
+
+        Args:
+            query: The query.
+            shown: The passages of the present window.
+            known: The first passages of the next one; empty if there is none, or none is known.
+            size: Passages of the next window.
+        """
+
+
 class Chain:
     """A query's list, and the calls about it.
 
@@ -42,6 +58,7 @@ class Chain:
         given: The order in which the strategy finds the list.
         votes: In how many drawn orders each window is shown; None for once, in the list's order.
         seed: Draws those orders, with the ids of the query and the passages.
+        ahead: Told of every window, and of what is known of the next one.
 
     Attributes:
         order: 0-based first-stage places, as the list now is.
@@ -58,9 +75,12 @@ class Chain:
         given: InputOrder = "retrieved",
         votes: int | None = None,
         seed: int = 0,
+        ahead: Ahead | None = None,
     ) -> None:
         self._query, self._passages, self._teacher = query, passages, teacher
         self._votes, self._seed = votes, seed
+        self._ahead = ahead
+        self._next = (list[Document](), 0)
         ids = [passage.doc_id for passage in passages]
         self.order = input_order(given, query.query_id, ids, seed)
         # The list that the records lead to.
@@ -70,6 +90,15 @@ class Chain:
         self._answer: WindowResult | None = None
         self._answered_in = self.pass_index = 0
         self.records = list[WindowRecord]()
+
+    def announce(self, places: Sequence[int], size: int) -> None:
+        """Says, before a window is asked about, what the one after it begins with.
+
+        Args:
+            places: Places that will be shown first, and whose passages stay until then.
+            size: Passages of that window.
+        """
+        self._next = [self._passages[self.order[place]] for place in places], size
 
     async def rank(self, places: Sequence[int]) -> list[int]:
         """Has the teacher order the passages at these places; returns the places, best first.
@@ -129,7 +158,7 @@ class Chain:
             result = WindowResult((0,))
         else:
             passages = [self._passages[place] for place in self._held]
-            result = await self._teacher.rank_window(self._query, passages)
+            result = await self._rank_window(passages)
             if len(result.permutation) != len(places):
                 raise ValueError(
                     f"{self._teacher.name} ranked {len(result.permutation)} of {len(places)} "
@@ -137,3 +166,13 @@ class Chain:
                 )
         self._answer, self._answered_in = result, self.pass_index
         return result
+
+    async def _rank_window(self, passages: Sequence[Document]) -> WindowResult:
+        (known, size), self._next = self._next, ([], 0)
+        if self._ahead is None or self._votes is not None:
+            return await self._teacher.rank_window(self._query, passages)
+        ranked = self._ahead.begin(self._query, passages, known, size)
+        try:
+            return await self._teacher.rank_window(self._query, passages)
+        finally:
+            ranked()

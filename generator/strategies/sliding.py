@@ -17,5 +17,9 @@ async def one_pass(chain: Chain, shape: Shape) -> None:
         chain: The query's list.
         shape: The window, None for the whole list at once, and its stride.
     """
-    for start, end in spans(len(chain.order), shape.window, shape.stride):
+    steps = list(spans(len(chain.order), shape.window, shape.stride))
+    for (start, end), following in zip(steps, [*steps[1:], None], strict=True):
+        if following is not None:
+            # What lies above this window is not touched by it.
+            chain.announce(range(following[0], start), following[1] - following[0])
         await chain.sort(start, end)

@@ -51,7 +51,7 @@ class Teacher(Protocol):
 
 
 class PlainTeacher(Protocol):
-    """The functions of a module whose teacher needs no model, only what follows its colon."""
+    """The functions of a module whose teacher is told by what follows its colon, not by --model."""
 
     def open_teacher(self, argument: str, settings: LabelSettings, /) -> Teacher:
         """Returns the teacher, ready to rank.
@@ -69,5 +69,6 @@ class PlainTeacher(Protocol):
 
 def plain_teacher(preset: TeacherPreset) -> PlainTeacher:
     """Imports the module of a plain teacher, which has its name."""
-    module = importlib.import_module(f"rankgen.generator.teachers.{preset.name}")
+    name = preset.name.replace("-", "_")
+    module = importlib.import_module(f"rankgen.generator.teachers.{name}")
     return cast(PlainTeacher, module)

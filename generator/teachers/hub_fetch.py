@@ -47,7 +47,7 @@ class HubFiles:
 
 def files_of_teacher(teacher: LabelSettings) -> list[HubFiles]:
     """Returns what a worker loads from the Hub for a teacher."""
-    if teacher.preset.kind != "listwise":
+    if teacher.preset.kind not in ("listwise", "pointwise", "pairwise"):
         return []
     wanted = []
     if teacher.engine == "vllm":

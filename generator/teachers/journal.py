@@ -20,7 +20,9 @@ import uuid
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -81,8 +83,9 @@ class WindowJournal:
         """
         for call in result.failed:
             self.append_failed(key, call)
-        self._known[key] = result = replace(result, failed=())
-        values = asdict(result)
+        self._known[key] = result = replace(result, failed=()) if result.failed else result
+        # `asdict` would copy every part of it, one by one.
+        values = {**vars(result), "usage": vars(result.usage)}
         del values["failed"]
         if result.scores is None:
             del values["scores"]
@@ -116,16 +119,33 @@ class _AppendedFile:
         # Unbuffered, so that lines survive this process even before fsync.
         self._file = path.open("ab", buffering=0)
         self._synced = time.monotonic()
+        self._syncing: Future[None] | None = None
 
     def append(self, line: bytes) -> None:
         write_all(self._file, line)
-        if time.monotonic() - self._synced >= SYNC_SECONDS:
-            os.fsync(self._file.fileno())
+        is_syncing = self._syncing is not None and not self._syncing.done()
+        if not is_syncing and time.monotonic() - self._synced >= SYNC_SECONDS:
+            self._raise_failure()
+            # In a thread: a disk may take long, and all chains would wait for it.
+            self._syncing = _syncer().submit(os.fsync, self._file.fileno())
             self._synced = time.monotonic()
 
     def close(self) -> None:
-        os.fsync(self._file.fileno())
-        self._file.close()
+        try:
+            self._raise_failure()
+            os.fsync(self._file.fileno())
+        finally:
+            self._file.close()
+
+    def _raise_failure(self) -> None:
+        """Waits for the last sync and raises its error."""
+        if self._syncing is not None:
+            self._syncing.result()
+
+
+@cache
+def _syncer() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, "journal")
 
 
 class _Entry(NamedTuple):

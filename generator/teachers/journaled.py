@@ -62,7 +62,7 @@ class JournaledTeacher:
         # A second pass may repeat the window, whose failed calls count once.
         failed = () if key in self._told else self._journal.failed(key)
         self._told.add(key)
-        return replace(result, failed=failed)
+        return replace(result, failed=failed) if failed or result.failed else result
 
     async def _asked(self, key: str, query: Query, passages: Sequence[Document]) -> WindowResult:
         try:

@@ -16,7 +16,7 @@ process always gives the same text for the same prompt.
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -29,9 +29,12 @@ from rankgen.generator.answers.outcomes import (
 )
 from rankgen.generator.answers.permutation import ParsedAnswer, parse_permutation
 from rankgen.generator.engines.base import Engine, EnginePrompt, Generation
+from rankgen.generator.engines.capacity import Capacity, capacity_of
 from rankgen.generator.engines.cost.purse import CostCapReached
 from rankgen.generator.engines.gauges import gauges_of
 from rankgen.generator.engines.settings import same_answers
+from rankgen.generator.engines.warming import Warms
+from rankgen.generator.teachers.prefix_warmer import PrefixWarmer
 from rankgen.generator.teachers.prompter import ListwisePrompter
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.sources import adapter_source, model_source
@@ -119,6 +122,21 @@ class ListwiseTeacher:
     def gauges(self) -> Mapping[str, float]:
         """Returns the engine's gauges."""
         return gauges_of(self._engine)
+
+    def warmer(self, has_room: Callable[[], bool]) -> PrefixWarmer | None:
+        """Returns what reads prompts in advance; None if the engine keeps no prefixes.
+
+        Args:
+            has_room: Says whether the engine is idle enough.
+        """
+        engine = self._engine
+        if isinstance(engine, Warms) and engine.keeps_prefixes:
+            return PrefixWarmer(self._prompter, engine, has_room)
+        return None
+
+    def capacity(self) -> Capacity | None:
+        """Returns what the engine holds at once; None if it does not tell."""
+        return capacity_of(self._engine)
 
     async def close(self) -> None:
         """Stops the engine."""

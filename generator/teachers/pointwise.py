@@ -11,19 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rankgen.generator.teachers.rendered_pairs import refuse_lost_texts
-from rankgen.generator.teachers.scoring import ScoringTeacher
+from rankgen.generator.teachers.scoring import BATCH, ScoringTeacher
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
 from rankgen.manifests.models.loading_report import lacking_weights
 from rankgen.manifests.models.model_source import ModelSource
+from rankgen.manifests.models.rendered_pairs import refuse_lost_texts
 
 if TYPE_CHECKING:
     import torch
     from sentence_transformers import CrossEncoder
 
-# Small enough that a list of a hundred keeps several threads at work.
-BATCH = 16
 _INSTALL = 'pip install "rankgen-distill[pointwise]"'
 
 
@@ -50,14 +48,12 @@ class PointwiseTeacher(ScoringTeacher):
 
     def scores(self, query: str, passages: Sequence[str]) -> list[float]:
         """Returns the logit of the query with each passage; of two logits, their difference."""
-        # The longest first, so that a batch has passages of about one length.
-        places = sorted(range(len(passages)), key=lambda i: (-len(passages[i]), i))
-        batches = [places[start : start + BATCH] for start in range(0, len(places), BATCH)]
-        features = [self._features([(query, passages[i]) for i in batch]) for batch in batches]
-        found: dict[int, float] = {}
-        for batch, logits in zip(batches, self.forward.map(self._logits, features), strict=True):
-            found |= zip(batch, logits, strict=True)
-        return [found[i] for i in range(len(passages))]
+        return self.in_batches(
+            [len(passage) for passage in passages],
+            lambda places: self._features([(query, passages[i]) for i in places]),
+            self._logits,
+            BATCH,
+        )
 
     def _features(self, pairs: Sequence[tuple[str, str]]) -> dict[str, torch.Tensor]:
         features: dict[str, torch.Tensor] = self._model.preprocess([list(pair) for pair in pairs])

@@ -8,7 +8,7 @@ from typing import Literal
 from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.teacher_scores import Unit
 
-TeacherKind = Literal["listwise", "embedding", "pointwise", "plain"]
+TeacherKind = Literal["listwise", "embedding", "pointwise", "pairwise", "plain"]
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,9 @@ class TeacherPreset:
     Attributes:
         name: The value of `--teacher`, without the argument after a colon.
         kind: "listwise" asks an LLM, "embedding" a sentence encoder, "pointwise" a model that
-            scores each passage alone; a "plain" teacher needs no model, and the module of its name
-            has the functions of `base.PlainTeacher`.
+            scores each passage alone, "pairwise" one that compares two; a "plain" teacher is
+            told by what follows its colon, and the module of its name has the functions of
+            `base.PlainTeacher`.
         argument: What to write after the colon; None if nothing may follow.
         model: Default model.
         window: Default window; None for the whole list.
@@ -30,6 +31,7 @@ class TeacherPreset:
         first_token: Whether the letters' probabilities in the first token order a window.
         reads_texts: Whether it needs the passages' texts, or only their ids.
         takes_order: Whether `--order` says by which of its columns it orders.
+        is_peer: Whether the package rank_llm asks the model.
         scores: What its scores are; None for a teacher that gives an order alone.
         what: One line for `--help`.
     """
@@ -48,6 +50,12 @@ class TeacherPreset:
     reads_texts: bool = True
     takes_order: bool = False
     scores: Unit | None = None
+    is_peer: bool = False
+
+    @property
+    def asks_llm(self) -> bool:
+        """Whether an engine or a server continues its prompts, unless the model is a duoT5."""
+        return self.kind in ("listwise", "pairwise")
 
 
 PRESETS: dict[str, TeacherPreset] = {
@@ -93,8 +101,25 @@ PRESETS: dict[str, TeacherPreset] = {
         TeacherPreset(
             "pointwise",
             "pointwise",
-            "the logits of any cross-encoder, given with --model",
+            "the logits of any cross-encoder, T5 or yes/no re-ranker, given with --model",
             scores="logit",
+        ),
+        TeacherPreset(
+            "pairwise",
+            "pairwise",
+            "any chat model or duoT5 that compares two passages at a time, in both orders",
+            window=10,
+            stride=5,
+            scores="wins",
+        ),
+        TeacherPreset(
+            "rank-llm",
+            "plain",
+            "any listwise model of the package rank-llm, by its prompt and its engine",
+            argument="MODEL",
+            window=20,
+            stride=10,
+            is_peer=True,
         ),
         TeacherPreset(
             "recorded",

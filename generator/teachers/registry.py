@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rankgen.generator.answers.first_token import MOST_ALTERNATIVES
 from rankgen.generator.answers.outcomes import TeacherFailure
 from rankgen.generator.answers.permutation import LEAST_NAMED, ReadingRules
@@ -10,6 +12,7 @@ from rankgen.generator.engines.server.served_run import ServedRun
 from rankgen.generator.engines.settings import speaks_chat
 from rankgen.generator.prompts.budget import PromptBuilder
 from rankgen.generator.prompts.chat_format import ZEPHYR_FORMAT
+from rankgen.generator.prompts.pairwise import PRP
 from rankgen.generator.prompts.tokenizer import BUNDLED, load_tokenizer
 from rankgen.generator.teachers.base import Teacher, plain_teacher
 from rankgen.generator.teachers.listwise import ListwiseTeacher
@@ -18,6 +21,7 @@ from rankgen.generator.teachers.prompter import Decoding, ListwisePrompter
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.sources import model_source
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.models.model_source import ModelSource
 
 
 def make_teacher(settings: LabelSettings, served: ServedRun | None = None) -> Teacher:
@@ -47,11 +51,57 @@ def make_teacher(settings: LabelSettings, served: ServedRun | None = None) -> Te
 
         return EmbeddingTeacher(settings.teacher, settings.model or "")
     source = model_source(settings)
+    if preset.kind == "pairwise" and source is not None:
+        return _pairwise(settings, source, served or ServedRun())
     if preset.kind == "pointwise" and source is not None:
+        return _pointwise(settings, source)
+    return plain_teacher(preset).open_teacher(argument or "", settings)
+
+
+def _pointwise(settings: LabelSettings, source: ModelSource) -> Teacher:
+    from rankgen.generator.teachers.pair_family import pair_family, pair_prompt_of
+
+    family = replace(pair_family(settings), prompt=pair_prompt_of(settings))
+    if family.prompt is None:
         from rankgen.generator.teachers.pointwise import PointwiseTeacher
 
         return PointwiseTeacher(settings, source)
-    return plain_teacher(preset).open_teacher(argument or "", settings)
+    if settings.engine == "vllm":
+        from rankgen.generator.teachers.pairs_by_vllm import VllmPairsTeacher
+
+        return VllmPairsTeacher(_with_dtype(settings), source, family)
+    from rankgen.generator.teachers.prompted_pairs import PromptedPairsTeacher
+
+    return PromptedPairsTeacher(settings, source, family)
+
+
+def _pairwise(settings: LabelSettings, source: ModelSource, served: ServedRun) -> Teacher:
+    if settings.engine is None:
+        from rankgen.generator.teachers.duo import DuoTeacher
+
+        return DuoTeacher(settings, source)
+    from rankgen.generator.teachers.pairwise import PairwiseTeacher
+
+    settings = _with_dtype(settings)
+    builder = make_pair_builder(settings)
+    engine = _server(settings, served) if settings.engine == "openai" else _vllm(settings)
+    return PairwiseTeacher(settings, builder, engine)
+
+
+def make_pair_builder(settings: LabelSettings) -> PromptBuilder:
+    """Returns what builds the prompts of a pairwise teacher that asks an LLM.
+
+    Args:
+        settings: Resolved settings.
+
+    Raises:
+        UsageError: Its tokenizer cannot be loaded, or has no chat template.
+        EnvironmentProblem: A package is missing.
+    """
+    name = settings.tokenizer or ""
+    revision = settings.revision if name == settings.model else None
+    tokenizer = load_tokenizer(name, revision, settings.preset.chat_format)
+    return PromptBuilder(PRP, tokenizer, settings.context_size or 0)
 
 
 def _with_dtype(settings: LabelSettings) -> LabelSettings:

@@ -33,7 +33,8 @@ def with_pinned_revision(teacher: LabelSettings, run: RunDirectory) -> LabelSett
     held = read_plan(run).recipe if run.plan.exists() else {}
     model, tokenizer = teacher.model, teacher.tokenizer
     changes: dict[str, object] = {}
-    is_loaded_here = teacher.engine == "vllm" or teacher.preset.kind == "pointwise"
+    by_transformers = teacher.preset.kind in ("pointwise", "pairwise") and teacher.engine is None
+    is_loaded_here = teacher.engine == "vllm" or by_transformers
     is_own_tokenizer = is_loaded_here and tokenizer == model
     if tokenizer not in (None, BUNDLED) and not is_own_tokenizer:
         changes["tokenizer"] = pinned_model(str(tokenizer), held=held.get("tokenizer"))

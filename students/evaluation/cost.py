@@ -74,9 +74,8 @@ def measure_cost(student: StudentReranker, texts: CandidateTexts) -> Cost:
 def _score_list(student: StudentReranker, one: CandidateTexts) -> None:
     from rankgen.students.model.scoring import score_each_pair
 
-    queries = student.encoder.tokenise_queries(one.queries)
-    passages = student.encoder.tokenise_passages(one.documents)
-    pairs = [(queries[row.query_id], passages[d]) for row in one.candidates for d in row.doc_ids]
+    named = [(row.query_id, doc_id) for row in one.candidates for doc_id in row.doc_ids]
+    pairs = student.encoder.pairs(one.queries, one.documents, named)
     score_each_pair(student.encoder, pairs, student.hardware)
 
 

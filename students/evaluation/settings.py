@@ -42,7 +42,9 @@ class EvaluationSettings(HardwareSettings, StatisticsSettings, SuiteChoice):
     students: Annotated[
         tuple[str, ...],
         Option(
-            "A cross-encoder; repeatable.", metavar="FOLDER|ID", flags=("--student", "--students")
+            "A student or any public re-ranker that scores pairs; repeatable.",
+            metavar="FOLDER|ID",
+            flags=("--student", "--students"),
         ),
     ] = ()
     rankings: Annotated[

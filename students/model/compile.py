@@ -7,19 +7,16 @@ the packed forward pass both call them; lengths stay dynamic.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from rankgen.manifests.errors import EnvironmentProblem
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+from rankgen.students.model.student_model import StudentModel
 
 # The modules of a BERT-like layer; of other architectures whole layers are compiled.
 _PARTS = re.compile(r"\.layer\.\d+\.(?:attention\.output|intermediate|output)$")
 _LAYERS = re.compile(r"\.(?:layer|layers)\.\d+$")
 
 
-def compile_layers(model: PreTrainedModel) -> None:
+def compile_layers(model: StudentModel) -> None:
     """Marks the model's layers to be compiled on their first call; weights and names stay.
 
     Raises:

@@ -8,16 +8,14 @@ first of each pair, the only one that the head reads.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from rankgen.students.model.packing import PackedPairs
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+from rankgen.students.model.student_model import HeadedModel, StudentModel
 
 # These share the names of their modules; pairs of others (DeBERTa, ModernBERT) are padded.
 PACKABLE = frozenset({"bert", "electra", "roberta", "xlm-roberta"})
@@ -63,13 +61,13 @@ class _Classifier(Protocol):
     classifier: Pure
 
 
-def is_packable(model: PreTrainedModel, device: torch.device, is_bf16: bool) -> bool:
+def is_packable(model: StudentModel, device: torch.device, is_bf16: bool) -> bool:
     """Tells whether `packed_logits` can compute this model here."""
     return why_padded(model, device, is_bf16, in_training=model.training) is None
 
 
 def why_padded(
-    model: PreTrainedModel, device: torch.device, is_bf16: bool, *, in_training: bool
+    model: StudentModel, device: torch.device, is_bf16: bool, *, in_training: bool
 ) -> str | None:
     """Returns why pairs of this model are padded here, or None if they are packed.
 
@@ -77,6 +75,8 @@ def why_padded(
     bits and, in PyTorch's version, without dropout.
     """
     config = model.config
+    if isinstance(model, HeadedModel) and not model.reads_first_token:
+        return "a head that reads more than the first token cannot be packed"
     if config.model_type not in PACKABLE or getattr(config, "is_decoder", False):
         return f"models of type {config.model_type} cannot be packed"
     positions = getattr(config, "position_embedding_type", "absolute")
@@ -101,8 +101,8 @@ def _has_flash_attention(device: torch.device) -> bool:
     return torch.cuda.get_device_capability(device) >= (8, 0)
 
 
-def packed_logits(model: PreTrainedModel, packed: PackedPairs) -> Tensor:
-    """Returns the logit of each pair, shape (pairs,)."""
+def packed_logits(model: StudentModel, packed: PackedPairs) -> Tensor:
+    """Returns the logits of each pair, shape (pairs, outputs)."""
     parts = cast(_Classifier, model)
     base = parts.base_model
     reserved = model.config.pad_token_id + 1 if "roberta" in model.config.model_type else 0
@@ -118,9 +118,11 @@ def packed_logits(model: PreTrainedModel, packed: PackedPairs) -> Tensor:
     for layer in layers:
         hidden = _layer(layer, hidden, packed)
     firsts = _layer(last, hidden, packed, only_firsts=True)[:, None]
+    if isinstance(model, HeadedModel):
+        return model.logits_of_firsts(firsts[:, 0])
     if model.config.model_type == "bert":
         firsts = parts.dropout(base.pooler(firsts))
-    return parts.classifier(firsts)[:, 0]
+    return parts.classifier(firsts)
 
 
 def _layer(

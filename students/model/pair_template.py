@@ -32,6 +32,7 @@ class PairTemplate:
         types: Token type of prefix, query, middle, passage and suffix, each of a single type; None
             if the model has no token types.
         pad_id: The id of padding.
+        pads_left: Whether padding comes before a pair, so that all pairs end in the last column.
     """
 
     prefix: Ids
@@ -39,6 +40,7 @@ class PairTemplate:
     suffix: Ids
     types: tuple[int, int, int, int, int] | None
     pad_id: int
+    pads_left: bool = False
 
     @property
     def special_tokens(self) -> int:
@@ -64,14 +66,24 @@ class PairTemplate:
         for row, (query, passage) in enumerate(pairs):
             parts = (self.prefix, query, self.middle, passage, self.suffix)
             whole = np.concatenate(parts)
-            ids[row, : len(whole)] = whole
-            mask[row, : len(whole)] = 1
+            start = longest - len(whole) if self.pads_left else 0
+            place = slice(start, start + len(whole))
+            ids[row, place] = whole
+            mask[row, place] = 1
             if self.types is not None:
-                types[row, : len(whole)] = np.repeat(self.types, [len(part) for part in parts])
+                types[row, place] = np.repeat(self.types, [len(part) for part in parts])
         inputs = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
         if self.types is not None:
             inputs["token_type_ids"] = torch.from_numpy(types)
         return inputs
+
+
+def whole_template(tokenizer: PreTrainedTokenizerBase, *, pads_left: bool) -> PairTemplate:
+    """Returns the template of pairs that are rendered as a whole, held as the query of a `Pair`."""
+    nothing = np.zeros(0, dtype=np.int32)
+    # Where the mask is 0, the id does not matter.
+    pad_id = int(tokenizer.pad_token_id or 0)
+    return PairTemplate(nothing, nothing, nothing, None, pad_id, pads_left)
 
 
 def pair_template(tokenizer: PreTrainedTokenizerBase) -> PairTemplate:

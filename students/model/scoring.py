@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,9 +14,7 @@ from rankgen.students.model.hardware import Hardware, moved
 from rankgen.students.model.packed_forward import PACKABLE, is_packable, packed_logits
 from rankgen.students.model.packing import pack
 from rankgen.students.model.pair_template import Pair
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+from rankgen.students.model.student_model import HeadedModel, StudentModel
 
 # Told how many more pairs were scored.
 Advance = Callable[[int], object]
@@ -45,11 +42,12 @@ def length_sorted_chunks(lengths: Sequence[int], chunk_tokens: int) -> list[NDAr
 
 
 def chunk_scores(encoder: CrossEncoder, pairs: Sequence[Pair], hardware: Hardware) -> Tensor:
-    """Returns the logits of one chunk in 32 bits, shape (pairs,): packed where the model can."""
+    """Returns the scores of one chunk in 32 bits, shape (pairs,): packed where the model can."""
     model, device = encoder.model, hardware.device
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=hardware.is_bf16):
         if is_packable(model, device, hardware.is_bf16):
-            return packed_logits(model, pack(encoder.template, pairs).to(device)).float()
+            packed = pack(encoder.template, pairs).to(device)
+            return encoder.score_of(packed_logits(model, packed)).float()
         inputs = encoder.template.collate(pairs)
         padded = {name: moved(tensor, device) for name, tensor in inputs.items()}
         if takes_whole_masks(model):
@@ -57,11 +55,14 @@ def chunk_scores(encoder: CrossEncoder, pairs: Sequence[Pair], hardware: Hardwar
             if len({encoder.template.length(*pair) for pair in pairs}) > 1:
                 padded["attention_mask"] = whole_mask(rows)
         logits: Tensor = model(**padded).logits
-    return logits[:, 0].float()
+    return encoder.score_of(logits.float())
 
 
-def takes_whole_masks(model: PreTrainedModel) -> bool:
+def takes_whole_masks(model: StudentModel) -> bool:
     """Says whether transformers would turn a mask of rows into the one `whole_mask` returns."""
+    if isinstance(model, HeadedModel) and not model.reads_first_token:
+        # Its head reads the mask too.
+        return False
     return model.config.model_type in PACKABLE and model.config._attn_implementation == "sdpa"
 
 

@@ -57,12 +57,17 @@ class StudentReranker:
         Raises:
             UsageError: There is no such student.
             EnvironmentProblem: A GPU is asked for and there is none.
+            IntegrityProblem: A shipped student's graph is not the one that was shipped.
         """
         # torch and transformers load here, so that a driver, or evaluating run files alone, needs
         # neither.
-        from rankgen.students.model.cross_encoder import load_cross_encoder
         from rankgen.students.model.hardware import choose_hardware, place
+        from rankgen.students.model.loading import load_cross_encoder
+        from rankgen.students.shipping.onnx_student import open_shipped
 
+        shipped = open_shipped(student, device, chunk_tokens, threads)
+        if shipped is not None:
+            return cls(*shipped, depth, ties)
         hardware = choose_hardware(
             device, as_precision(precision), chunk_tokens=chunk_tokens, threads=threads
         )
@@ -143,9 +148,7 @@ class StudentReranker:
         from rankgen.students.model.scoring import score_pairs
 
         named = [(row.query_id, d) for row in texts.candidates for d in row.doc_ids[: self.depth]]
-        queries = self.encoder.tokenise_queries({q: texts.queries[q] for q, _ in named})
-        passages = self.encoder.tokenise_passages({d: texts.documents[d] for _, d in named})
-        pairs = [(queries[query_id], passages[doc_id]) for query_id, doc_id in named]
+        pairs = self.encoder.pairs(texts.queries, texts.documents, named)
         logits: dict[str, list[float]] = {row.query_id: [] for row in texts.candidates}
         scored = score_pairs(self.encoder, pairs, self.hardware, advance).tolist()
         for (query_id, _), score in zip(named, scored, strict=True):

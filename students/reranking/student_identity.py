@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from rankgen.manifests.models.model_source import model_identity, pinned_model
 from rankgen.manifests.storage.digest import sha256_of_value
 from rankgen.students.model.cuts import cuts_of_config, cuts_of_record
+from rankgen.students.model.families.layout import read_json
+
+# Earlier versions cut the texts of other models' pairs apart.
+_CUT_AS_ONE = "pairs cut as one"
 
 
 def student_identity(student: str) -> str:
@@ -17,19 +20,18 @@ def student_identity(student: str) -> str:
         UsageError: There is no such model, or its files are damaged.
         EnvironmentProblem: The Hub cannot be reached and the model was never fetched.
     """
-    identity = model_identity(pinned_model(student))
-    folder = Path(student)
-    if not folder.is_dir():
+    source = pinned_model(student)
+    identity = model_identity(source)
+    if _says_its_cuts(source):
         return identity
+    cuts = cuts_of_record(source)
+    if cuts is None:
+        return f"{identity} ({_CUT_AS_ONE})"
     # rankgen.json is not in the digest, since it also says when and where the student was made.
-    cuts = None if _says_its_cuts(folder) else cuts_of_record(student)
-    return identity if cuts is None else f"sha256:{sha256_of_value([identity, *cuts])}"
+    is_folder = Path(source).is_dir()
+    return f"sha256:{sha256_of_value([identity, *cuts])}" if is_folder else identity
 
 
-def _says_its_cuts(folder: Path) -> bool:
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return cuts_of_config(str(folder), config) is not None
-    # Loading the student says what is wrong with the file.
-    except (OSError, ValueError, AttributeError):
-        return False
+def _says_its_cuts(source: str) -> bool:
+    config = read_json(source, "config.json")
+    return isinstance(config, dict) and cuts_of_config(source, config) is not None

@@ -5,16 +5,13 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from rankgen.manifests.errors import IntegrityProblem, reason_of
 from rankgen.manifests.storage.atomic import write_whole
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+from rankgen.students.model.student_model import StudentModel
 
 
 @dataclass
@@ -41,13 +38,13 @@ class TrainState:
     recent_loss: float | None = None
 
 
-def weights_of(model: PreTrainedModel) -> dict[str, Tensor]:
+def weights_of(model: StudentModel) -> dict[str, Tensor]:
     """Returns a copy of the model's weights on the CPU."""
     return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
 
 
 def save_checkpoint(
-    path: Path, state: TrainState, model: PreTrainedModel, optimizer: torch.optim.Optimizer
+    path: Path, state: TrainState, model: StudentModel, optimizer: torch.optim.Optimizer
 ) -> None:
     """Writes the checkpoint; a kill leaves either the old one or the new one."""
     content = io.BytesIO()
@@ -59,7 +56,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, model: PreTrainedModel, optimizer: torch.optim.Optimizer
+    path: Path, model: StudentModel, optimizer: torch.optim.Optimizer
 ) -> TrainState | None:
     """Restores model and optimizer and returns the state, or None without a checkpoint.
 

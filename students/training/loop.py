@@ -20,7 +20,8 @@ from rankgen.students.training.lists import TrainingLists
 from rankgen.students.training.metrics_log import MetricsLog, metrics_path
 from rankgen.students.training.step import Trainer
 from rankgen.students.training.summary import TrainSummary
-from rankgen.students.training.validation import Validation
+from rankgen.students.training.validation import MEASURE, Validations
+from rankgen.students.training.validation_sets import open_validations
 
 # The moving average of the loss covers about this many steps.
 LOSS_MEMORY = 50
@@ -114,14 +115,14 @@ class TrainingRun:
             self._state.best_step = self._state.step
             return
         state, hardware = self._state, self._trainer.hardware
-        measure = self._validation(self._encoder, hardware) if self._team.is_first else 0.0
-        measure = self._team.of_first(measure, hardware.device)
+        found = self._validation(self._encoder, hardware) if self._team.is_first else {MEASURE: 0.0}
+        measure = self._team.of_first(found[MEASURE], hardware.device)
         state.validated_step = state.step
         self._count_seconds()
         if state.best_measure is None or measure > state.best_measure:
             state.best_measure, state.best_step = measure, state.step
             state.best_weights = weights_of(self._encoder.model)
-        self._log({"validation nDCG@10": measure})
+        self._log({f"validation {name}": value for name, value in found.items()})
 
     def _log(self, values: Mapping[str, float]) -> None:
         if self._metrics is not None:
@@ -166,19 +167,13 @@ class TrainingRun:
             return "patience"
         return None
 
-    def _open_validation(self) -> Validation | None:
-        settings = self._settings
-        if settings.validation is None or settings.validation_qrels is None:
-            return None
-        validation = Validation(
-            settings.validation,
-            settings.validation_qrels,
-            settings.validation_queries,
-            settings.validation_depth,
-        )
-        if validation.notice is not None and self._team.is_first:
-            warn(f"{validation.notice}; the validation leaves them out")
-        return validation
+    def _open_validation(self) -> Validations | None:
+        learned = {ranked.query_id for ranked in self._lists.lists}
+        validations = open_validations(self._settings, learned)
+        for one in validations.sets if validations is not None else ():
+            if one.notice is not None and self._team.is_first:
+                warn(f"{one.notice}; the validation leaves them out")
+        return validations
 
     def _summary(self, ended_by: Ending) -> TrainSummary:
         state = self._state

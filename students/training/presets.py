@@ -60,13 +60,17 @@ PRESETS: dict[str, Values] = {
     },
 }
 
+_VALIDATE = (
+    "add --validation and --validation-qrels, each twice (DL21 and DL22 there), or "
+    "--validation-rankings"
+)
 # Settings that a preset cannot provide -> the hint for them.
 NEEDED: dict[str, dict[str, str]] = {
     "paper-labels": {},
-    "paper-single": {"validation": "add --validation and --validation-qrels (DL21 and DL22 there)"},
+    "paper-single": {"validation": _VALIDATE},
     "paper-two-stage": {
         "backbone": "add --backbone with the student of the first stage (--preset paper-labels)",
-        "validation": "add --validation and --validation-qrels (DL21 and DL22 there)",
+        "validation": _VALIDATE,
     },
     "authors-config": {
         "backbone": f"add --backbone with the student of the first stage, or {DEFAULT_BACKBONE}"
@@ -87,6 +91,7 @@ def with_preset(name: str, given: Values) -> dict[str, object]:
     if name not in PRESETS:
         raise UsageError(f"there is no preset '{name}'", did_you_mean(name, PRESETS))
     for needed, hint in NEEDED[name].items():
-        if given.get(needed) is None:
+        others = ("validation_rankings",) if needed == "validation" else ()
+        if not any(given.get(name) for name in (needed, *others)):
             raise UsageError(f"the preset '{name}' needs {needed}", hint)
     return {**PRESETS[name], **given}

@@ -9,7 +9,7 @@ from rankgen.manifests.storage.hub_runs import is_hub
 from rankgen.manifests.storage.public_paths import file_name, is_local_path
 from rankgen.retrieval.collections.judgements import is_catalogued
 
-_PATHS = ("rankings", "validation", "validation_qrels", "out")
+_PATHS = ("rankings", "validation", "validation_qrels", "validation_rankings", "out")
 
 
 def public_settings(values: Mapping[str, object]) -> dict[str, object]:
@@ -22,6 +22,8 @@ def public_settings(values: Mapping[str, object]) -> dict[str, object]:
 
 
 def _public(name: str, value: object) -> object:
+    if name in _PATHS and isinstance(value, list | tuple):
+        return [_public(name, one) for one in value]
     if not isinstance(value, str) or is_catalogued(Path(value)) or is_hub(value):
         return value
     is_path = name in _PATHS or (name == "backbone" and Path(value).is_dir())

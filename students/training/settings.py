@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
 from rankgen.manifests.options import SOURCE_METAVAR, Option, Settings
 from rankgen.manifests.storage.run_path import RunPath
@@ -28,6 +28,7 @@ NOT_THE_RECIPE = frozenset(
         "rankings",
         "validation",
         "validation_qrels",
+        "validation_rankings",
         "out",
         "device",
         "compile",
@@ -37,6 +38,13 @@ NOT_THE_RECIPE = frozenset(
         "checkpoint_every",
     }
 )
+
+
+def _several(given: object) -> object:
+    """Reads one value, or none, as recipes and records of earlier versions name it."""
+    if given is None:
+        return ()
+    return (given,) if isinstance(given, str | Path) else given
 
 
 class ListSettings(Settings):
@@ -127,12 +135,29 @@ class ValidationSettings(Settings):
 
     panel = "Validation"
     validation: Annotated[
-        RunPath | None,
-        Option("A retrieve run to re-rank during the training.", metavar=SOURCE_METAVAR),
-    ] = None
+        tuple[RunPath, ...],
+        BeforeValidator(_several),
+        Option(
+            "A retrieve run to re-rank during the training; repeatable.", metavar=SOURCE_METAVAR
+        ),
+    ] = ()
     validation_qrels: Annotated[
-        Path | None, Option("Its judgements: a file, or irds:ID.", metavar="FILE|irds:ID")
-    ] = None
+        tuple[Path, ...],
+        BeforeValidator(_several),
+        Option(
+            "Its judgements, a file or irds:ID; once for each --validation, in their order.",
+            metavar="FILE|irds:ID",
+        ),
+    ] = ()
+    validation_rankings: Annotated[
+        tuple[RunPath, ...],
+        BeforeValidator(_several),
+        Option(
+            "A label run of queries that are not learned, whose order is the goal in place of "
+            "judgements; repeatable.",
+            metavar=SOURCE_METAVAR,
+        ),
+    ] = ()
     validation_queries: Annotated[
         PositiveInt | None, Option("Most validation queries, the first by id.", "all")
     ] = None
@@ -164,8 +189,8 @@ class StudentSettings(
     backbone: Annotated[
         str,
         Option(
-            "Model to start from: a Hugging Face id, ID@REVISION, a folder, or minilm (ships with "
-            "a package).",
+            "Encoder or re-ranker to start from: a Hugging Face id, ID@REVISION, a folder, or "
+            "minilm (ships with a package).",
             metavar="ID|FOLDER",
         ),
     ] = DEFAULT_BACKBONE
@@ -187,8 +212,10 @@ class StudentSettings(
 
     @model_validator(mode="after")
     def _validation_needs_both(self) -> Self:
-        if (self.validation is None) != (self.validation_qrels is None):
+        if bool(self.validation) != bool(self.validation_qrels):
             raise ValueError("validation needs both --validation and --validation-qrels")
+        if len(self.validation) != len(self.validation_qrels):
+            raise ValueError("validation_qrels is given once for each validation")
         return self
 
     @model_validator(mode="after")

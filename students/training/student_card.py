@@ -34,8 +34,22 @@ SHOWN = (
 )
 
 
-def student_card(settings: TrainSettings, summary: TrainSummary) -> str:
-    """Returns the card as Markdown, with the front matter that the Hugging Face Hub reads."""
+def student_card(
+    settings: TrainSettings, summary: TrainSummary, relevant: int | None = None
+) -> str:
+    """Returns the card as Markdown, with the front matter that the Hugging Face Hub reads.
+
+    Args:
+        settings: The recipe.
+        summary: How the training went.
+        relevant: Which of two outputs means relevant; None for a student with one.
+    """
+    outputs = "It returns one logit per (query, passage) pair; higher is better."
+    if relevant is not None:
+        outputs = (
+            f"It returns two logits per (query, passage) pair; its score is that of output "
+            f"{relevant} minus the other."
+        )
     values = public_settings(settings.model_dump(mode="json"))
     recipe = "\n".join(f"| {name} | {values[name]} |" for name in SHOWN if values[name] is not None)
     longest = settings.query_tokens + settings.passage_tokens
@@ -52,7 +66,7 @@ tags:
 # {settings.out.name}
 
 A cross-encoder that re-ranks passages, distilled with rankgen from the {summary.lists:,} rankings
-in `{values["rankings"]}`. It returns one logit per (query, passage) pair; higher is better.
+in `{values["rankings"]}`. {outputs}
 
 ```python
 from sentence_transformers import CrossEncoder

@@ -53,14 +53,20 @@ def publish_student(
         "facts": facts,
         "figures": figures,
         "software": software(),
-        "weights_sha256": {p.name: sha256_of_file(p) for p in sorted(draft.glob("*.safetensors"))},
+        "weights_sha256": {
+            path.relative_to(draft).as_posix(): sha256_of_file(path)
+            for path in sorted(draft.rglob("*.safetensors"))
+        },
     }
     (draft / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    (draft / "README.md").write_text(student_card(settings, summary), encoding="utf-8")
-    names = sorted(path.name for path in draft.iterdir())
+    (draft / "README.md").write_text(
+        student_card(settings, summary, encoder.relevant), encoding="utf-8"
+    )
+    names = sorted(p.relative_to(draft).as_posix() for p in draft.rglob("*") if p.is_file())
     for name in names:
         fsync_file(draft / name)
     for name in sorted(names, key=lambda name: name == LAST_FILE):
+        (settings.out / name).parent.mkdir(exist_ok=True)
         os.replace(draft / name, settings.out / name)
-    fsync_directory(settings.out)
-    draft.rmdir()
+        fsync_directory((settings.out / name).parent)
+    shutil.rmtree(draft)

@@ -12,9 +12,10 @@ from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.students.choices import EVIDENCE_WEIGHTS, Precision
 from rankgen.students.losses import LOSSES, LossPart, parse_loss
 from rankgen.students.model.compile import compile_layers
-from rankgen.students.model.cross_encoder import CrossEncoder, load_backbone
+from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.model.device import choose_device
 from rankgen.students.model.hardware import Hardware, choose_hardware, place
+from rankgen.students.model.loading import load_backbone
 from rankgen.students.model.packed_forward import why_padded
 from rankgen.students.model.precision import resolve_precision
 from rankgen.students.training.evidence import PairEvidence, read_evidence
@@ -91,6 +92,13 @@ def train_student(settings: TrainSettings) -> TrainSummary:
     return summary
 
 
+def training_note(encoder: CrossEncoder, settings: TrainSettings) -> str:
+    """Returns a sentence on what is trained: the checkpoint's own head, or a new one."""
+    if encoder.has_trained_head:
+        return f"training {settings.backbone} with its own head: {encoder.kind}"
+    return f"training {settings.backbone} with a new head, drawn at random (seed {settings.seed})"
+
+
 def packing_note(encoder: CrossEncoder, hardware: Hardware) -> str:
     """Returns a sentence on whether the training computes padding, and why."""
     why = why_padded(encoder.model, hardware.device, hardware.is_bf16, in_training=True)
@@ -122,6 +130,7 @@ def prepared_encoder(settings: TrainSettings, team: Team) -> tuple[CrossEncoder,
     if settings.step_tokens is None:
         hardware = fitted(hardware, encoder, sharing=team.size)
     if team.is_first:
+        print(training_note(encoder, settings), file=sys.stderr, flush=True)
         print(packing_note(encoder, hardware), file=sys.stderr, flush=True)
     return encoder, hardware
 

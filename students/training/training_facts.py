@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import get_args
@@ -13,11 +14,15 @@ from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.storage.hub_runs import is_hub, pinned_hub
 from rankgen.retrieval.collections.judgements import judgements_sha256
 from rankgen.students.choices import EVIDENCE_WEIGHTS, Precision
-from rankgen.students.model.cross_encoder import BUNDLED_BACKBONE, backbone_path
+from rankgen.students.model.loading import BUNDLED_BACKBONE, backbone_path
 from rankgen.students.training.settings import TrainSettings
 
 # Where data from the Hub came from stands under these names.
-_SOURCES = {"rankings": "rankings_source", "validation": "validation_source"}
+_SOURCES = {
+    "rankings": "rankings_source",
+    "validation": "validation_source",
+    "validation_rankings": "validation_rankings_source",
+}
 
 
 def recipe_path(out: Path) -> Path:
@@ -49,11 +54,16 @@ def with_pinned_data(settings: TrainSettings) -> TrainSettings:
         UsageError: There is no such data set.
         EnvironmentProblem: The Hub cannot be reached and the data was never downloaded.
     """
-    pinned = {
-        name: pinned_hub(path, _held(settings.out, _SOURCES[name]))
-        for name in _SOURCES
-        if (path := getattr(settings, name)) is not None
-    }
+    pinned: dict[str, object] = {}
+    for name, fact in _SOURCES.items():
+        given, held = getattr(settings, name), _held(settings.out, fact)
+        if isinstance(given, Path):
+            pinned[name] = pinned_hub(given, held)
+            continue
+        known = held if isinstance(held, list) else [held]
+        # Places that were not held are pinned anew.
+        places = itertools.zip_longest(given, known[: len(given)])
+        pinned[name] = tuple(pinned_hub(path, one) for path, one in places)
     return settings.model_copy(update=pinned)
 
 
@@ -75,15 +85,27 @@ def training_facts(settings: TrainSettings) -> dict[str, object]:
     facts = settings.recipe()
     facts["backbone"] = backbone_identity(settings.backbone)
     for name, fact in _SOURCES.items():
-        path = getattr(settings, name)
-        if path is not None and is_hub(path):
-            facts[fact] = str(path)
+        given = getattr(settings, name)
+        paths = (given,) if isinstance(given, Path) else given
+        if any(is_hub(path) for path in paths):
+            facts[fact] = _one_or_all([str(path) for path in paths])
     facts["rankings_sha256"] = tables_digest(RunDirectory(settings.rankings), tables)
-    if settings.validation is not None and settings.validation_qrels is not None:
-        run = RunDirectory(settings.validation)
-        facts["validation_sha256"] = tables_digest(run, ("candidates", "queries", "documents"))
-        facts["validation_qrels_sha256"] = judgements_sha256(settings.validation_qrels)
+    if settings.validation:
+        tables = ("candidates", "queries", "documents")
+        digests = [tables_digest(RunDirectory(run), tables) for run in settings.validation]
+        facts["validation_sha256"] = _one_or_all(digests)
+        judged = [judgements_sha256(qrels) for qrels in settings.validation_qrels]
+        facts["validation_qrels_sha256"] = _one_or_all(judged)
+    if settings.validation_rankings:
+        tables = ("rankings", "queries", "documents")
+        digests = [tables_digest(RunDirectory(run), tables) for run in settings.validation_rankings]
+        facts["validation_rankings_sha256"] = digests
     return facts
+
+
+def _one_or_all(values: list[str]) -> object:
+    """Returns a single value as earlier versions recorded it."""
+    return values[0] if len(values) == 1 else values
 
 
 def with_identity(held: Facts) -> Facts:

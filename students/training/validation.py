@@ -1,69 +1,140 @@
-"""Validation during training: nDCG@10 of the student on candidates that it never learns from."""
+"""Validation during training: nDCG@10 of the student on lists that it never learns from."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from rankgen.manifests.errors import UsageError
-from rankgen.manifests.judged_queries import judged_without
-from rankgen.manifests.run.run_directory import RunDirectory
-from rankgen.retrieval.collections.judgements import read_judgements
+from rankgen.manifests.trec import Qrels
+from rankgen.students.agreement.measures import kendall_tau
 from rankgen.students.evaluation.measures import mean, per_query
 from rankgen.students.evaluation.systems import scores_of_order
 from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.model.hardware import Hardware
-from rankgen.students.reranking.candidates import FirstStage, Scores
+from rankgen.students.reranking.candidates import CandidateTexts, Scores
 from rankgen.students.reranking.reranker import StudentReranker
 
 MEASURE = "nDCG@10"
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A student on one set.
+
+    Attributes:
+        values: nDCG@10, from 0 to 1, by query id.
+        tau: Mean of Kendall's tau between the student's orders and the teacher's; None for a set
+            with judgements.
+    """
+
+    values: Mapping[str, float]
+    tau: float | None = None
+
+    @property
+    def mean(self) -> float:
+        """The mean nDCG@10 of the set."""
+        return mean(self.values)
+
+
 class Validation:
-    """Measures a student on a fixed set of candidates, whenever it is called.
+    """Measures a student on a fixed set of lists, whenever it is called.
 
     Args:
-        candidates: A folder that `rankgen retrieve` wrote.
-        qrels: Judgements of its queries; queries without a judgement are left out.
-        queries: At most so many queries, the first by id.
-        depth: Candidates of each query; None takes all.
+        name: What the set is called.
+        texts: The lists in first-stage order, with their texts.
+        qrels: The grades of their documents.
+        orders: The teacher's order by query id, where that is the goal.
+        notice: See below.
 
     Attributes:
         notice: The judged queries without candidates, which no validation counts, in one sentence;
             None when there are none.
-
-    Raises:
-        UsageError: No query has both candidates and a judgement.
     """
 
     def __init__(
-        self, candidates: Path, qrels: Path, queries: int | None, depth: int | None
+        self,
+        name: str,
+        texts: CandidateTexts,
+        qrels: Qrels,
+        orders: Mapping[str, Sequence[str]] | None = None,
+        notice: str | None = None,
     ) -> None:
-        judged = read_judgements(qrels)
-        first_stage = FirstStage(RunDirectory(candidates))
-        lists = [row for row in first_stage.lists.values() if row.query_id in judged][:queries]
-        self.notice = judged_without(sorted(judged), first_stage.lists, str(candidates))
-        if not lists:
-            raise UsageError(
-                f"no query of {candidates} is judged in {qrels}",
-                f"check that both belong to the same collection: {self.notice}",
-            )
-        self._texts = first_stage.texts([row.cut(depth) for row in lists], None)
-        self._qrels = {row.query_id: judged[row.query_id] for row in lists}
+        self.name, self.notice = name, notice
+        self._texts, self._qrels, self._orders = texts, qrels, orders
 
     @property
     def first_stage(self) -> float:
-        """nDCG@10 of the candidates in first-stage order, from 0 to 1, for a student to beat."""
-        return self._measured(
+        """nDCG@10 of the lists in first-stage order, from 0 to 1, for a student to beat."""
+        return self.in_first_stage_order().mean
+
+    def in_first_stage_order(self) -> Measured:
+        """Returns what the lists reach as they are."""
+        return self.measured(
             {row.query_id: scores_of_order(row.doc_ids) for row in self._texts.candidates}
         )
 
-    def __call__(self, encoder: CrossEncoder, hardware: Hardware) -> float:
-        """Returns the student's nDCG@10, from 0 to 1.
+    def __call__(self, encoder: CrossEncoder, hardware: Hardware) -> Measured:
+        """Returns what the student reaches.
 
         Raises:
             IntegrityProblem: A score is NaN or infinite.
         """
-        return self._measured(StudentReranker(encoder, hardware).scores(self._texts))
+        return self.measured(StudentReranker(encoder, hardware).scores(self._texts))
 
-    def _measured(self, scores: Scores) -> float:
-        return mean(per_query(self._qrels, scores, [MEASURE])[MEASURE])
+    def measured(self, scores: Scores) -> Measured:
+        """Returns what scores of all documents of the lists reach."""
+        values = per_query(self._qrels, scores, [MEASURE])[MEASURE]
+        if self._orders is None:
+            return Measured(values)
+        taus = {
+            row.query_id: kendall_tau(
+                _ordered(row.doc_ids, scores[row.query_id]), self._orders[row.query_id]
+            )
+            for row in self._texts.candidates
+        }
+        return Measured(values, mean(taus))
+
+
+class Validations:
+    """Measures a student on several sets; every query of every set counts alike.
+
+    Args:
+        sets: At least one set.
+    """
+
+    def __init__(self, sets: Sequence[Validation]) -> None:
+        self.sets = tuple(sets)
+
+    @property
+    def first_stage(self) -> float:
+        """nDCG@10 of all lists in first-stage order, from 0 to 1."""
+        return mean_of([one.in_first_stage_order() for one in self.sets])
+
+    def __call__(self, encoder: CrossEncoder, hardware: Hardware) -> dict[str, float]:
+        """Returns what the student reaches by what it is called, the mean over all queries first.
+
+        Raises:
+            IntegrityProblem: A score is NaN or infinite.
+        """
+        measured = [one(encoder, hardware) for one in self.sets]
+        found = {MEASURE: mean_of(measured)}
+        for number, (one, result) in enumerate(zip(self.sets, measured, strict=True), start=1):
+            # Sets of one name are told apart by their number.
+            names = [other.name for other in self.sets]
+            name = one.name if names.count(one.name) == 1 else f"{one.name} {number}"
+            if len(self.sets) > 1:
+                found[f"{MEASURE} of {name}"] = result.mean
+            if result.tau is not None:
+                found[f"tau of {name}"] = result.tau
+        return found
+
+
+def mean_of(measured: Sequence[Measured]) -> float:
+    """Returns the mean nDCG@10 over all queries of all sets."""
+    return mean(
+        {f"{number}/{q}": v for number, one in enumerate(measured) for q, v in one.values.items()}
+    )
+
+
+def _ordered(doc_ids: Sequence[str], scores: Mapping[str, float]) -> list[str]:
+    return sorted(doc_ids, key=lambda doc_id: -scores[doc_id])

@@ -13,6 +13,7 @@ pytest.importorskip("vllm")
 
 pytestmark = pytest.mark.usefixtures("unbound_vllm")
 
+KV_GIB = 2
 # In a process of its own: vLLM starts further processes and keeps global state.
 SCRIPT = """
 import asyncio, json, os, signal, sys
@@ -22,6 +23,12 @@ from rankgen.generator.engines.vllm.arguments import VllmSettings
 from rankgen.generator.engines.vllm.engine import VllmEngine
 from rankgen.generator.answers.outcomes import EngineDead, TeacherFailure
 from rankgen.generator.prompts.tokenizer import load_tokenizer
+
+
+def cached_tokens():
+    from vllm.v1.metrics.reader import get_metrics_snapshot
+
+    return sum(m.value for m in get_metrics_snapshot() if m.name == "vllm:prefix_cache_hits")
 
 
 async def main(folder):
@@ -41,6 +48,15 @@ async def main(folder):
              "answers": [[a.text, a.output_ids, a.finish_reason, a.usage.prompt, a.usage.output]
                          for a in answers],
              "decoded": [tokenizer.decode(a.output_ids) for a in answers]}
+    held = engine.capacity()
+    found["capacity"] = [held.kv_tokens, held.requests, held.context_size]
+    longest = prompts[2]
+    beginning = longest.token_ids[:64]
+    assert engine.keeps_prefixes
+    assert await engine._llm.reset_prefix_cache()
+    await engine.warm(beginning)
+    again = await engine.generate(longest, 19)
+    found["warmed"] = [again.output_ids, again.usage.prompt, cached_tokens()]
     try:
         await engine.generate(EnginePrompt((), tuple([5] * 300)), 19)
     except TeacherFailure as failure:
@@ -125,6 +141,12 @@ def test_vllm_writes_what_transformers_writes_and_dies_honestly(tmp_path: Path) 
     assert found["facts"]["engine"] == "vllm"
     assert found["facts"]["dtype"] == "float32"
     assert found["facts"]["max_num_seqs"] == "3"
+    tokens, requests, context = found["capacity"]
+    assert (requests, context) == (3, 256)
+    # Two layers with one head of 32 numbers for keys and one for values, 4 bytes each.
+    assert 0.9 < tokens * 2 * 2 * 32 * 4 / 2**30 / KV_GIB <= 1
+    # The same answer, of a prompt whose beginning is known.
+    assert found["warmed"] == [found["answers"][2][1], len(found["prompts"][2]), 64]
     assert "refused" in found["too_long"]
     assert "gone" in found["dead"]
 

@@ -6,9 +6,11 @@ import json
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from made_up_work import made_up_job
 from test_cluster import HEAD, Texts, events_of, text_job
 
 from rankgen.generator.shards.cluster import ray_session
@@ -16,6 +18,20 @@ from rankgen.generator.shards.job import run_job
 from rankgen.generator.shards.pool_settings import PoolSettings
 
 pytestmark = pytest.mark.timeout(600)
+
+
+@dataclass(frozen=True)
+class OneByOne(Texts):
+    """Work that notices when another one is made on the same GPU at the same time."""
+
+    folder: Path = Path()
+
+    def __call__(self) -> OneByOne:
+        mark = self.folder / "being made"
+        mark.touch(exist_ok=False)
+        time.sleep(0.5)
+        mark.unlink()
+        return self
 
 
 def seen(run: Path, event: str) -> list[dict[str, object]]:
@@ -80,3 +96,28 @@ def test_gpus_that_share_a_model_are_had_together_on_one_node_or_not_at_all(
     manifest = json.loads((run / "manifest.json").read_text())
     (environment,) = manifest["predicate"]["environments"]
     assert environment["gpus"] == [0, 1]
+
+
+def test_engines_that_share_a_gpu_start_one_after_the_other(tmp_path: Path) -> None:
+    import ray
+    from ray import cloudpickle
+    from ray.cluster_utils import Cluster
+
+    for module in (Texts.__module__, __name__):
+        cloudpickle.register_pickle_by_value(sys.modules[module])
+    cluster = Cluster(initialize_head=True, head_node_args={**HEAD, "num_gpus": 1})
+    run = tmp_path / "run"
+    try:
+        with ray_session(cluster.address):
+            # Seconds enough for the others to start before all is done.
+            work = OneByOne((), 3.0, folder=tmp_path)
+            pool = PoolSettings(workers=3, cpus=0.0, gpus=0.3333, one_start_at_a_time=True)
+            job = made_up_job(run, work, pool, queries=12, shards=12, address=cluster.address)
+            assert run_job(job).queries == 12
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    assert not seen(run, "worker could not start")
+    assert len(seen(run, "worker ready")) == 3
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert all(one["gpus"] == [0] for one in manifest["predicate"]["environments"])

@@ -16,7 +16,7 @@ import pytest
 from fake_hub import COMMIT, MODEL, Hub, fake_hub
 from test_cluster import Texts, events_of, text_job
 
-from rankgen.generator.jobs.label.work import LabelFactory
+from rankgen.generator.jobs.label.factory import LabelFactory
 from rankgen.generator.shards import job as job_module
 from rankgen.generator.shards.job import run_job
 from rankgen.generator.shards.pool_settings import PoolSettings
@@ -36,7 +36,7 @@ HOST = socket.gethostname()
 FETCH = """
 import sys
 from rankgen.manifests.errors import EnvironmentProblem
-from rankgen.generator.jobs.label.work import LabelFactory
+from rankgen.generator.jobs.label.factory import LabelFactory
 from rankgen.generator.teachers.hub_fetch import HubFiles, fetch_once
 told = set()
 def say(sentence):

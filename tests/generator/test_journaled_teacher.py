@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,6 +106,30 @@ def test_answers_are_forced_to_the_disk(tmp_path: Path, monkeypatch: pytest.Monk
     journal = WindowJournal(tmp_path)
     before = len(synced)
     journal.append("a", WindowResult((0,)))
+    # A thread does it, so that no chain waits for the disk.
+    for _ in range(500):
+        if len(synced) > before:
+            break
+        time.sleep(0.01)
     assert len(synced) == before + 1
     journal.close()
     assert len(synced) == before + 2
+
+
+def test_a_disk_that_fails_in_the_background_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    journal = WindowJournal(tmp_path)
+    monkeypatch.setattr(journal_module, "SYNC_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        journal.append("a", WindowResult((0,)))
+        while not journal._lines._syncing.done():  # type: ignore[attr-defined]
+            time.sleep(0.01)
+    with pytest.raises(OSError, match="no space left"):
+        journal.append("b", WindowResult((0,)))
+    with pytest.raises(OSError, match="no space left"):
+        journal.close()

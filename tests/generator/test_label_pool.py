@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rankgen.generator.jobs.label import job as label_module
-from rankgen.generator.jobs.label.job import size_pool
+from rankgen.generator.jobs.label import pool as label_module
+from rankgen.generator.jobs.label.pool import size_pool
 from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.shards.nodes import Node
 from rankgen.generator.teachers.settings import LabelSettings
@@ -29,6 +29,9 @@ GPU_NODES = [
         # More than any node has: asked for, and refused when the pool starts.
         (GPU_NODES, {"tensor_parallel": 8}, (1, 8.0)),
         (GPU_NODES[2:], {}, (1, 0.0)),
+        (GPU_NODES, {"engines_per_gpu": 2}, (14, 0.5)),
+        # Three thirds are not more than one.
+        (GPU_NODES, {"engines_per_gpu": 3}, (21, 0.3333)),
     ],
 )
 def test_an_engine_reserves_its_gpus(
@@ -44,3 +47,4 @@ def test_an_engine_reserves_its_gpus(
     assert (pool.workers, pool.gpus) == expected
     assert any(node.cpus >= pool.cpus for node in nodes)
     assert pool.chains == 256
+    assert pool.one_start_at_a_time == (teacher.engines_per_gpu > 1)

@@ -7,6 +7,7 @@ import pytest
 from rankgen.generator.shards.pool_settings import PoolSettings
 from rankgen.generator.shards.sharing import blame, may_join
 from rankgen.generator.shards.slot import Queued
+from rankgen.generator.shards.vitals import Vitals
 from rankgen.generator.shards.work import ShardTask
 from rankgen.manifests.records import Query
 
@@ -35,6 +36,30 @@ def test_a_worker_has_shards_for_its_chains_and_one_ahead(
     assert given(size, PoolSettings(chains=chains)) == tasks
     # All chains still have queries when only the last one of the first shard runs.
     assert (tasks - 1) * size >= chains or chains < 2
+
+
+def test_ended_queries_and_the_engines_own_number_count() -> None:
+    held = [Queued(ShardTask(n, 0, task(100).task.queries)) for n in range(4)]
+    settings = PoolSettings(chains=256)
+
+    def joins(**said: object) -> bool:
+        return may_join(task(100), held, settings, None, Vitals("w", 0, **said))  # type: ignore[arg-type]
+
+    assert not may_join(task(100), held, settings)
+    assert not joins()
+    # Of 400 queries, 45 have ended: fewer than 256 and one shard are left.
+    assert joins(finished={0: 30, 3: 15, 9: 100})
+    assert not joins(finished={0: 30, 3: 14, 9: 100})
+    assert joins(chains=301)
+    assert not joins(chains=300)
+    assert not may_join(task(100), held[:2], settings, None, Vitals("w", 0, chains=100))
+
+
+def test_a_worker_has_no_more_tasks_than_its_process_can_run() -> None:
+    held = [Queued(ShardTask(n, 0, task(1).task.queries)) for n in range(5)]
+    more = Vitals("w", 0, chains=100)
+    assert not may_join(task(1), held, PoolSettings(chains=4), None, more)
+    assert may_join(task(1), held, PoolSettings(chains=5), None, more)
 
 
 def test_a_worker_has_no_more_than_its_share_of_the_last_shards() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from rankgen.generator.jobs.label.factory import LabelFactory
 from rankgen.generator.jobs.label.job import plan_labels
 from rankgen.generator.jobs.label.settings import LabelRunSettings
-from rankgen.generator.jobs.label.work import LabelFactory
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
 from rankgen.manifests.records import Candidates, Document, Query

@@ -19,8 +19,8 @@ from transformers import (
     PretrainedConfig,
 )
 
-from rankgen.students.model.cross_encoder import load_backbone, load_cross_encoder
 from rankgen.students.model.hardware import choose_hardware
+from rankgen.students.model.loading import load_backbone, load_cross_encoder
 from rankgen.students.model.scoring import score_pairs
 from rankgen.students.training.train import train_student
 

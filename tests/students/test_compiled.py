@@ -30,7 +30,7 @@ def test_packed_and_padded_are_unchanged() -> None:
     for lengths in ([9, 9, 5, 3], [30, 12], [7, 7, 7, 6, 5, 4]):
         pairs = pairs_of(lengths)
         packed = pack(joined, pairs)
-        scores = [packed_logits(model, packed) for model in (plain, compiled)]
+        scores = [packed_logits(model, packed)[:, 0] for model in (plain, compiled)]
         torch.testing.assert_close(scores[1], scores[0], atol=1e-5, rtol=1e-5)
         slopes = [gradient(m, s) for m, s in zip((plain, compiled), scores, strict=True)]
         torch.testing.assert_close(slopes[1], slopes[0], atol=1e-4, rtol=1e-4)

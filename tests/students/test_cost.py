@@ -17,8 +17,9 @@ from rankgen.students.evaluation.evaluate import evaluate
 from rankgen.students.evaluation.result import Evaluation
 from rankgen.students.evaluation.settings import EvaluationSettings
 from rankgen.students.evaluation.table import format_table
-from rankgen.students.model.cross_encoder import CrossEncoder, load_backbone
+from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.model.hardware import choose_hardware
+from rankgen.students.model.loading import load_backbone
 from rankgen.students.pages.evaluated import Evaluated
 from rankgen.students.pages.template import filled
 from rankgen.students.reranking.candidates import CandidateTexts, FirstStage

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from rankgen.manifests.errors import UsageError
-from rankgen.students.model.cross_encoder import CrossEncoder, load_backbone, load_cross_encoder
+from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.model.hardware import Hardware, choose_hardware
+from rankgen.students.model.loading import load_backbone, load_cross_encoder
 from rankgen.students.model.scoring import forward_sorted, score_pairs
 
 QUERIES = {f"q{n}": f"what is the meaning of number {n}" for n in range(4)}

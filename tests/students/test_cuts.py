@@ -10,8 +10,8 @@ import pytest
 from offline_hub import fetch, without_network
 
 from rankgen.manifests.errors import UsageError
-from rankgen.students.model.cross_encoder import load_backbone, load_cross_encoder
 from rankgen.students.model.hardware import choose_hardware
+from rankgen.students.model.loading import load_backbone, load_cross_encoder
 from rankgen.students.model.scoring import score_pairs
 from rankgen.students.reranking.student_identity import student_identity
 
@@ -68,11 +68,15 @@ def test_students_of_earlier_versions_keep_their_cuts(student: Path, hub: Path) 
     assert score("some/student") == before
 
 
-def test_another_cross_encoder_has_the_defaults(student: Path) -> None:
+def test_pairs_of_another_cross_encoder_are_cut_as_one(student: Path) -> None:
     as_in_earlier_versions(student)
+    before = student_identity(str(student))
     (student / "rankgen.json").unlink()
     loaded = load_cross_encoder(str(student))
-    assert (loaded.query_tokens, loaded.passage_tokens) == (32, 256)
+    # What its tokenizer says.
+    assert loaded.pair_tokens == loaded.longest_pair == 12 + 20 + 3
+    assert student_identity(str(student)) not in (before, before.partition(" ")[0])
+    assert student_identity(str(student)).endswith(" (pairs cut as one)")
 
 
 @pytest.mark.parametrize("content", ["{", "{}", '{"settings": {"query_tokens": "many"}}', "[]"])

@@ -14,6 +14,7 @@ from rankgen.students.training import loop as training_run
 from rankgen.students.training.loop import checkpoint_path
 from rankgen.students.training.step import StepReport, Trainer
 from rankgen.students.training.train import train_student
+from rankgen.students.training.validation import MEASURE
 
 
 @pytest.fixture
@@ -31,7 +32,9 @@ def validated(
 
 def measures(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
     coming = iter(values)
-    monkeypatch.setattr(training_run.Validation, "__call__", lambda *_, **__: next(coming))
+    monkeypatch.setattr(
+        training_run.Validations, "__call__", lambda *_, **__: {MEASURE: next(coming)}
+    )
 
 
 @pytest.mark.parametrize(
@@ -130,11 +133,11 @@ def test_it_ends_when_its_time_is_spent(recipe: dict[str, object]) -> None:
 def test_the_time_of_a_validation_counts(
     validated: dict[str, object], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def slow(*_: object, **__: object) -> float:
+    def slow(*_: object, **__: object) -> dict[str, float]:
         clock.now += 12
-        return 0.5
+        return {MEASURE: 0.5}
 
-    monkeypatch.setattr(training_run.Validation, "__call__", slow)
+    monkeypatch.setattr(training_run.Validations, "__call__", slow)
     summary = train_student(
         settings_of(validated, max_steps=1000, max_minutes=0.5, validate_every=3)
     )

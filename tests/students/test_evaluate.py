@@ -17,9 +17,9 @@ from rankgen.manifests.errors import UsageError
 from rankgen.students.evaluation.evaluate import evaluate
 from rankgen.students.evaluation.settings import EvaluationSettings
 from rankgen.students.evaluation.table import format_table
-from rankgen.students.model.cross_encoder import load_backbone
+from rankgen.students.model.loading import load_backbone
 from rankgen.students.reranking.reranker import StudentReranker
-from rankgen.students.training.validation import Validation
+from rankgen.students.training.validation_sets import judged_validation
 
 QUERIES = {"q1": "first", "q2": "second"}
 DOCUMENTS = {"a": "one text", "b": "another text", "c": "a third text here"}
@@ -108,18 +108,18 @@ def test_the_first_stage_is_measured_in_the_order_of_its_lists(
     settings = settings_of(tmp_path, qrels=tmp_path / "qrels", candidates=candidates)
     (first,) = evaluate(settings).systems
     assert first.measures["nDCG@10"] == 1
-    assert Validation(candidates, tmp_path / "qrels", None, None).first_stage == 1
+    assert judged_validation(candidates, tmp_path / "qrels", None, None).first_stage == 1
 
 
 def test_a_validation_says_what_it_leaves_out(tmp_path: Path, candidates: Path) -> None:
     (tmp_path / "qrels").write_text("q1 0 a 1\nq3 0 a 1\n")
-    validation = Validation(candidates, tmp_path / "qrels", 1, None)
+    validation = judged_validation(candidates, tmp_path / "qrels", 1, None)
     assert validation.notice == f"1 of 2 judged queries has no list in {candidates} (first: q3)"
     (tmp_path / "qrels").write_text("q1 0 a 1\n")
-    assert Validation(candidates, tmp_path / "qrels", 1, None).notice is None
+    assert judged_validation(candidates, tmp_path / "qrels", 1, None).notice is None
     (tmp_path / "qrels").write_text("q3 0 a 1\n")
     with pytest.raises(UsageError) as error:
-        Validation(candidates, tmp_path / "qrels", 1, None)
+        judged_validation(candidates, tmp_path / "qrels", 1, None)
     assert "1 of 1 judged query has no list" in str(error.value.hint)
 
 

@@ -13,9 +13,9 @@ from rankgen.manifests.run import recipe_lock, run_directory
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.students.evaluation.evaluate import evaluate
 from rankgen.students.evaluation.settings import EvaluationSettings
-from rankgen.students.model.cross_encoder import load_backbone
+from rankgen.students.model.loading import load_backbone
 from rankgen.students.reranking.candidates import FirstStage
-from rankgen.students.training.validation import Validation
+from rankgen.students.training.validation_sets import judged_validation
 
 QUERIES = {"q1": "first", "q2": "second"}
 DOCUMENTS = {"a": "one text", "b": "another text", "c": "a third text here"}
@@ -92,5 +92,5 @@ def test_an_evaluation_reads_once_for_all_its_students(
 
 def test_a_validation_reads_once(tmp_path: Path, candidates: Path, read: Counter[str]) -> None:
     (tmp_path / "qrels").write_text("q1 0 a 1\nq2 0 c 1\n")
-    Validation(candidates, tmp_path / "qrels", None, 2)
+    judged_validation(candidates, tmp_path / "qrels", None, 2)
     assert read == {"candidates": 1, "queries": 1, "documents": 1}

@@ -22,7 +22,8 @@ from transformers import (
 
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.loading_report import load_weights
-from rankgen.students.model.cross_encoder import CrossEncoder, load_backbone, load_cross_encoder
+from rankgen.students.model.cross_encoder import CrossEncoder
+from rankgen.students.model.loading import load_backbone, load_cross_encoder
 
 Tensors = dict[str, torch.Tensor]
 SIZES = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}

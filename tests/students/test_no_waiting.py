@@ -18,8 +18,9 @@ from toy_training import settings_of
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.students.losses import LOSSES, parse_loss
 from rankgen.students.model import scoring
-from rankgen.students.model.cross_encoder import CrossEncoder, load_backbone
+from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.model.hardware import choose_hardware, moved
+from rankgen.students.model.loading import load_backbone
 from rankgen.students.model.scoring import chunk_scores, takes_whole_masks, whole_mask
 from rankgen.students.training.batches import StepLists, TokenList
 from rankgen.students.training.lists import read_training_lists

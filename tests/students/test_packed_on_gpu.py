@@ -13,8 +13,8 @@ from varlen_on_cpu import CALLS, register_varlen_on_cpu
 
 from rankgen.manifests.errors import UsageError
 from rankgen.students.model import packed_forward, scoring
-from rankgen.students.model.cross_encoder import load_backbone
 from rankgen.students.model.hardware import choose_hardware
+from rankgen.students.model.loading import load_backbone
 from rankgen.students.model.packed_forward import packed_logits, why_padded
 from rankgen.students.model.packing import pack
 from rankgen.students.training.train import packing_note, train_student
@@ -52,7 +52,7 @@ def test_scores_and_gradients_of_the_kernel_are_those_of_padded_pairs(
 ) -> None:
     model, of_pairs = model_of(name).train(), template("roberta" not in name)
     pairs = pairs_of(lengths)
-    packed = packed_logits(model, pack(of_pairs, pairs))
+    packed = packed_logits(model, pack(of_pairs, pairs))[:, 0]
     longest = max(of_pairs.length(*pair) for pair in pairs)
     # Two whole layers, and the last one for the first tokens alone.
     calls = [(longest, longest)] * 2 + [(1, longest)]
@@ -110,11 +110,13 @@ def test_attention_dropout_is_set_alone(tiny_backbone: str) -> None:
 def test_a_backbone_without_it_is_one_sentence(
     tiny_backbone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rankgen.students.model import cross_encoder
+    from transformers import AutoConfig
 
-    config = cross_encoder.load_part("AutoConfig", tiny_backbone)
+    from rankgen.students.model import loading
+
+    config = AutoConfig.from_pretrained(tiny_backbone)
     del config.attention_probs_dropout_prob
-    monkeypatch.setattr(cross_encoder, "load_part", lambda *_: config)
+    monkeypatch.setattr(loading, "config_of", lambda _: config)
     with pytest.raises(UsageError, match=r"the attention of the backbone .* has no dropout"):
         load_backbone(
             tiny_backbone,

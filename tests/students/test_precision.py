@@ -19,8 +19,8 @@ from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models import half_precision
 from rankgen.students.evaluation.evaluate import evaluate
 from rankgen.students.evaluation.settings import EvaluationSettings
-from rankgen.students.model.cross_encoder import load_backbone
 from rankgen.students.model.hardware import choose_hardware
+from rankgen.students.model.loading import load_backbone
 from rankgen.students.model.precision import precision_and_warning
 from rankgen.students.training.step import Trainer
 from rankgen.students.training.train import train_student

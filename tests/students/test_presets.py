@@ -16,7 +16,7 @@ from rankgen.generator.cli import app
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.validation import validated
 from rankgen.students.choices import DEFAULT_BACKBONE
-from rankgen.students.model.cross_encoder import load_backbone
+from rankgen.students.model.loading import load_backbone
 from rankgen.students.training.lists import sample_positions
 from rankgen.students.training.presets import NEEDED, PRESETS, with_preset
 

@@ -23,8 +23,8 @@ from rankgen.manifests.records import Candidates
 from rankgen.manifests.run.candidate_rows import candidate_table
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.trec import read_run, trec_eval_order
-from rankgen.students.model.cross_encoder import load_backbone
 from rankgen.students.model.hardware import choose_hardware
+from rankgen.students.model.loading import load_backbone
 from rankgen.students.reranking.candidates import CandidateTexts
 from rankgen.students.reranking.reranker import StudentReranker
 from rankgen.students.reranking.strict_order import strictly_ordered, with_the_rest

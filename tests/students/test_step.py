@@ -18,8 +18,8 @@ from rankgen.manifests.errors import UsageError
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.schema import TABLES
 from rankgen.students.losses import parse_loss
-from rankgen.students.model.cross_encoder import load_backbone
 from rankgen.students.model.hardware import Hardware, choose_hardware
+from rankgen.students.model.loading import load_backbone
 from rankgen.students.training.batches import StepLists
 from rankgen.students.training.evidence import PairEvidence, Window
 from rankgen.students.training.lists import RankedList, TrainingLists, read_training_lists

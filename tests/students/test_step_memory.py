@@ -13,8 +13,9 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.students.model import scoring
-from rankgen.students.model.cross_encoder import CrossEncoder, load_backbone
+from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.model.hardware import Hardware, choose_hardware
+from rankgen.students.model.loading import load_backbone
 from rankgen.students.model.pair_template import Pair
 from rankgen.students.training import chunked_backward as score_cache
 from rankgen.students.training import step as step_module

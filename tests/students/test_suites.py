@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from rankgen.generator.cli import app
 from rankgen.manifests.errors import IntegrityProblem, UsageError
-from rankgen.students.model.cross_encoder import load_backbone
+from rankgen.students.model.loading import load_backbone
 from rankgen.students.suites.folders import folder_tasks
 from rankgen.students.suites.listed import listed_files
 from rankgen.students.suites.registry import SUITES, find_suite

@@ -63,7 +63,7 @@ import torch.distributed as dist
 from rankgen.students.model import scoring
 from rankgen.students.training import step as step_module
 from rankgen.students.training.batches import TokenList
-from rankgen.students.model.cross_encoder import load_backbone
+from rankgen.students.model.loading import load_backbone
 from rankgen.students.model.hardware import choose_hardware
 from rankgen.students.losses import parse_loss
 from rankgen.students.training.settings import TrainSettings

@@ -12,12 +12,13 @@ import torch
 from toy_training import Killed, settings_of, toy_lists, weights
 
 from rankgen.manifests.errors import IncompleteRun, UsageError
-from rankgen.students.model.cross_encoder import load_backbone
+from rankgen.students.model.loading import load_backbone
 from rankgen.students.training import loop as training_run
 from rankgen.students.training import step as step_module
 from rankgen.students.training import train
 from rankgen.students.training.step import Trainer
 from rankgen.students.training.train import train_student
+from rankgen.students.training.validation import MEASURE
 
 
 def test_a_student_learns_what_the_teacher_says(recipe: dict[str, object]) -> None:
@@ -206,14 +207,14 @@ def test_validation_keeps_the_best_weights_and_stops_early(
     measured = iter([0.3, 0.6, 0.5, 0.4])
     kept: dict[str, torch.Tensor] = {}
 
-    def measure(self: object, encoder: object, _hardware: object) -> float:
+    def measure(self: object, encoder: object, _hardware: object) -> dict[str, float]:
         value = next(measured)
         if value == 0.6:
             model = encoder.model  # type: ignore[attr-defined]
             kept.update({name: tensor.clone() for name, tensor in model.state_dict().items()})
-        return value
+        return {MEASURE: value}
 
-    monkeypatch.setattr(training_run.Validation, "__call__", measure)
+    monkeypatch.setattr(training_run.Validations, "__call__", measure)
     settings = settings_of(
         recipe,
         max_steps=50,

@@ -113,7 +113,7 @@ def test_a_validation_that_was_not_there_is_another_recipe(
     run = write_candidates("validation", lists, {"q00": "which is good"}, texts)
     qrels = tmp_path / "qrels"
     qrels.write_text("q00 0 d0-0 1\n")
-    changed = killed.model_copy(update={"validation": run, "validation_qrels": qrels})
+    changed = killed.model_copy(update={"validation": (run,), "validation_qrels": (qrels,)})
     with pytest.raises(UsageError, match="validation_qrels_sha256: nothing there"):
         train_student(changed)
 

@@ -85,7 +85,8 @@ def engine_arguments(settings: VllmSettings) -> AsyncEngineArgs:
         "enforce_eager": not torch.cuda.is_available(),
     }
     if torch.cuda.is_available():
-        arguments["gpu_memory_utilization"] = settings.gpu_memory_utilization
+        share = settings.gpu_memory_utilization / settings.engines_per_gpu
+        arguments["gpu_memory_utilization"] = share
     if settings.lora is not None:
         arguments |= {"enable_lora": True, "max_lora_rank": _lora_rank(settings.lora)}
     # The names are checked; vLLM itself reads the types.

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from rankgen.generator.answers.outcomes import EngineDead, TeacherFailure, TokenUsage
 from rankgen.generator.engines.base import EnginePrompt, Generation, finish_reason
+from rankgen.generator.engines.capacity import Capacity
 from rankgen.generator.engines.vllm.arguments import VllmSettings, engine_arguments
 from rankgen.generator.engines.vllm.gauges import engine_gauges
+from rankgen.generator.engines.vllm.prefix import read_prefix
 from rankgen.generator.engines.vllm.start_output import StartOutput
 from rankgen.generator.engines.vllm.start_problem import start_problem
 from rankgen.generator.prompts.profiles import ChatMessage
@@ -103,6 +105,28 @@ class VllmEngine:
     def gauges(self) -> Mapping[str, float]:
         """Returns requests, tokens and the use of the KV cache; see `engines.gauges`."""
         return engine_gauges()
+
+    @property
+    def keeps_prefixes(self) -> bool:
+        """Whether prefix caching is on."""
+        return bool(self._llm.vllm_config.cache_config.enable_prefix_caching)
+
+    async def warm(self, token_ids: Sequence[int]) -> None:
+        """Reads the beginning of a prompt; see `Warms.warm`."""
+        name = f"prefix-{next(self._numbers)}"
+        await read_prefix(self._llm, token_ids, name, self._adapter)
+
+    def capacity(self) -> Capacity | None:
+        """Returns what the KV cache and a batch hold."""
+        config = self._llm.vllm_config
+        blocks = config.cache_config.num_gpu_blocks
+        if not blocks:
+            return None
+        return Capacity(
+            int(blocks) * int(config.cache_config.block_size),
+            int(config.scheduler_config.max_num_seqs),
+            self._settings.context_size,
+        )
 
     async def close(self) -> None:
         """Ends the engine's process."""

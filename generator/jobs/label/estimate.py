@@ -11,11 +11,12 @@ from pydantic import BaseModel, ConfigDict
 from rankgen.generator.answers.outcomes import TeacherFailure, TokenUsage
 from rankgen.generator.engines.cost.prices import prices_of, usd
 from rankgen.generator.jobs.label.job import plan_labels
+from rankgen.generator.jobs.label.pool import USUAL_CHAINS
 from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.prompts.tokenizer import BUNDLED
 from rankgen.generator.strategies.simulated import simulated_windows
-from rankgen.generator.teachers.registry import make_prompter
 from rankgen.generator.teachers.settings import LabelSettings
+from rankgen.generator.teachers.window_tokens import AskedInWords, WindowTokens, asked_in_words
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Query
 from rankgen.manifests.run.candidate_lists import CandidateLists
@@ -27,6 +28,7 @@ from rankgen.manifests.run.texts import DocumentTexts
 
 SAMPLED_QUERIES = 64
 SECONDS_PER_HOUR = 3600.0
+_NOTHING = WindowTokens(0, 0, 0)
 
 
 class Estimate(BaseModel):
@@ -70,6 +72,7 @@ class Estimate(BaseModel):
     cost_usd: float | None = None
     max_cost_usd: float | None = None
     batches: int | None = None
+    requests: int | None = None
 
     def text(self) -> str:
         """Returns the estimate as text for the terminal."""
@@ -80,7 +83,7 @@ class Estimate(BaseModel):
         ]
         if self.tokenizer is None:
             return "\n".join(
-                [*lines, "tokens                       0   (the teacher is not an LLM)"]
+                [*lines, "tokens                       0   (none are counted for this teacher)"]
             )
         return "\n".join(
             [
@@ -98,6 +101,8 @@ class Estimate(BaseModel):
 
     def _of_server(self) -> list[str]:
         lines = []
+        if self.requests is not None:
+            lines.append(f"requests       {self.requests:>15,}   (several for a window)")
         if self.batches is not None:
             lines.append(f"batch rounds   {self.batches:>15,}   (each waits for the one before)")
         if self.cost_usd is not None:
@@ -126,13 +131,12 @@ def estimate(settings: LabelRunSettings, tokens_per_second: float) -> Estimate:
     ]
     calls = sum(len(_windows(n, teacher)) for n in lengths)
     sample = _seeded_sample(queries)
-    is_llm = teacher.preset.kind == "listwise"
-    prompt, output, sampled_calls = _tokens(source, teacher, sample) if is_llm else (0, 0, 1)
-    asked = teacher.listwise_prompt()
+    asked = asked_in_words(teacher)
+    taken, sampled_calls = _tokens(source, teacher, asked, sample) if asked else (_NOTHING, 1)
     scale = calls / sampled_calls if sampled_calls else 0.0
-    tokens = (prompt + output) * scale
+    tokens = (taken.prompt + taken.output) * scale
     prices = prices_of(teacher)
-    usage = TokenUsage(round(prompt * scale), round(output * scale))
+    usage = TokenUsage(round(taken.prompt * scale), round(taken.output * scale))
     return Estimate(
         queries=plan.queries,
         shards=plan.shards,
@@ -140,10 +144,11 @@ def estimate(settings: LabelRunSettings, tokens_per_second: float) -> Estimate:
         calls=calls,
         prompt_tokens=usage.prompt,
         output_tokens=usage.output,
-        sampled_queries=len(sample) if is_llm else 0,
-        tokenizer=teacher.tokenizer if is_llm else None,
-        prompt=asked.name if asked else None,
-        answers=asked.form.sample if asked else None,
+        requests=round(taken.requests * scale) if asked and asked.has_several else None,
+        sampled_queries=len(sample) if asked else 0,
+        tokenizer=asked.tokenizer if asked else None,
+        prompt=asked.prompt if asked else None,
+        answers=asked.answers if asked else None,
         gpu_hours=tokens / tokens_per_second / SECONDS_PER_HOUR,
         tokens_per_second=tokens_per_second,
         cost_usd=None if prices is None else prices.of(usage),
@@ -155,7 +160,7 @@ def estimate(settings: LabelRunSettings, tokens_per_second: float) -> Estimate:
 def _rounds(settings: LabelRunSettings, teacher: LabelSettings, lengths: Sequence[int]) -> int:
     """Returns the batches that follow one another: a window of each query in flight at a time."""
     counts = (len(_windows(n, teacher)) for n in lengths)
-    at_once = (teacher.concurrency or 1) * (settings.workers or 1)
+    at_once = (teacher.concurrency or USUAL_CHAINS) * (settings.workers or 1)
     return max(counts, default=0) * -(-len(lengths) // at_once)
 
 
@@ -168,9 +173,9 @@ def _counting_offline(teacher: LabelSettings) -> LabelSettings:
 
 
 def _tokens(
-    source: RunDirectory, teacher: LabelSettings, sample: Sequence[Query]
-) -> tuple[int, int, int]:
-    """Returns prompt tokens, output tokens and calls of the sampled queries.
+    source: RunDirectory, teacher: LabelSettings, asked: AskedInWords, sample: Sequence[Query]
+) -> tuple[WindowTokens, int]:
+    """Returns what the windows of the sampled queries take, and their number.
 
     The windows do not follow a teacher's answers: which passages share a window changes the sum
     only if a prompt must be cut. A query whose prompt does not fit counts up to that window; the
@@ -179,9 +184,8 @@ def _tokens(
     Raises:
         UsageError: No sampled prompt fits the context.
     """
-    prompter = make_prompter(teacher)
     lists, texts = CandidateLists(source), DocumentTexts(source)
-    prompt = output = calls = 0
+    found = list[WindowTokens]()
     failure: TeacherFailure | None = None
     for query in sample:
         doc_ids = lists.of([query.query_id])[0].doc_ids
@@ -189,17 +193,15 @@ def _tokens(
         for shown in _windows(len(doc_ids), teacher):
             window = [documents[doc_ids[place]] for place in shown]
             try:
-                prompt += len(prompter.build(query, window).token_ids)
+                found.append(asked.tokens(query, window))
             except TeacherFailure as error:
                 failure = error
                 break
-            output += prompter.output_budget(len(window))
-            calls += 1
-    if failure and not calls:
+    if failure and not found:
         raise UsageError(
             f"no prompt can be built: {failure}", "check --context-size, --window and --tokenizer"
         )
-    return prompt, output, calls
+    return WindowTokens(*map(sum, zip(*found, strict=True))) if found else _NOTHING, len(found)
 
 
 def _windows(n: int, teacher: LabelSettings) -> Sequence[Sequence[int]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,16 +17,16 @@ from rankgen.generator.engines.vllm.arguments import checked_dtype
 from rankgen.generator.engines.vllm.dtype import own_dtype
 from rankgen.generator.jobs.kinds import KINDS
 from rankgen.generator.jobs.label.cost import CostOfRun
+from rankgen.generator.jobs.label.factory import LabelFactory
 from rankgen.generator.jobs.label.held_versions import VLLM_KEY, vllm_version, with_held_versions
+from rankgen.generator.jobs.label.pool import USUAL_CHAINS, size_pool
 from rankgen.generator.jobs.label.rows import validate_rankings
 from rankgen.generator.jobs.label.settings import LabelRunSettings
-from rankgen.generator.jobs.label.work import LabelFactory
-from rankgen.generator.shards.cluster import cpus_of_nodes
 from rankgen.generator.shards.job import JobSummary, ShardJob, run_job
-from rankgen.generator.shards.nodes import living_nodes
 from rankgen.generator.shards.pool_settings import PoolSettings
 from rankgen.generator.shards.settled import AUTO, settled
 from rankgen.generator.strategies.simulated import simulated_windows
+from rankgen.generator.teachers.pair_family import unit_of_scores
 from rankgen.generator.teachers.presets import split_teacher
 from rankgen.generator.teachers.revision import with_pinned_revision
 from rankgen.generator.teachers.settings import LabelSettings
@@ -41,10 +40,6 @@ from rankgen.manifests.run.query_table import QueryTable, queries_of_run
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.texts import digest_of_documents, link_texts
 from rankgen.manifests.teacher_scores import TeacherScores
-
-# With more threads an embedder would wait for the interpreter's lock.
-_EMBEDDING_CPUS = 8
-_ENGINE_GAP_SECONDS = 3.0
 
 
 def label(settings: LabelRunSettings) -> JobSummary:
@@ -108,7 +103,8 @@ def _job(
     source, run = RunDirectory(settings.candidates), RunDirectory(settings.out)
     here = RunDirectory(run.root.absolute())
     teacher = settings.teacher
-    in_flight = teacher.concurrency or 1
+    # A worker with vLLM says how many it wants once its engine runs.
+    in_flight = teacher.concurrency or USUAL_CHAINS
 
     def pool() -> PoolSettings:
         cost.open()
@@ -141,7 +137,7 @@ def _publish(
 ) -> Mapping[str, JsonValue]:
     """Links the texts and returns, for the manifest, what the scores are, if there are any."""
     link_texts(source, run)
-    unit = teacher.preset.scores
+    unit = unit_of_scores(teacher)
     columns = run.shards("rankings", ["teacher_scores"])
     if unit is None or all(shard.num_rows == shard[0].null_count for shard in columns):
         return {}
@@ -215,32 +211,3 @@ def _shown(settings: LabelRunSettings) -> dict[str, JsonValue]:
         teacher = settings.teacher.model_copy(update={"base_url": server_address(url).shown})
         settings = settings.model_copy(update={"teacher": teacher})
     return settings.model_dump(mode="json")
-
-
-def size_pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int) -> PoolSettings:
-    """Sizes the pool: engines use GPUs (or whole nodes), scorers many CPUs, others one CPU."""
-    preset = teacher.preset
-    pool = PoolSettings(chains=in_flight, stall_seconds=settings.stall_seconds)
-    gpus = sum(int(node.gpus) for node in living_nodes())
-    if preset.kind == "pointwise" and gpus:
-        return replace(pool, workers=settings.workers or gpus, gpus=1.0)
-    if preset.kind in ("embedding", "pointwise"):
-        # Threads of one worker share embeddings; workers do not.
-        counts = cpus_of_nodes()
-        cpus = min(_EMBEDDING_CPUS, *counts, max(1, sum(counts) // (settings.workers or 1)))
-        workers = settings.workers or sum(count // cpus for count in counts)
-        return replace(pool, workers=workers, cpus=cpus)
-    if teacher.api == "batch":
-        # A batch may take a day.
-        return replace(pool, workers=settings.workers or 1, stall_seconds=None)
-    if teacher.engine != "vllm":
-        return replace(pool, workers=settings.workers or 1)
-    nodes, together = living_nodes(), teacher.tensor_parallel
-    if any(node.gpus for node in nodes):
-        # The GPUs that share a model are on one node.
-        workers = settings.workers or max(1, sum(int(node.gpus) // together for node in nodes))
-        gap = _ENGINE_GAP_SECONDS if workers > 1 else 0.0
-        return replace(pool, workers=workers, gpus=float(together), start_gap_seconds=gap)
-    workers = settings.workers or 1
-    share = sum(node.cpus for node in nodes) / workers
-    return replace(pool, workers=workers, cpus=max(1.0, min(share, *(n.cpus for n in nodes))))

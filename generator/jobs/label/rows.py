@@ -18,6 +18,7 @@ from rankgen.generator.answers.outcomes import (
     WindowRecord,
     WindowResult,
 )
+from rankgen.generator.answers.pair_verdicts import pair_counts
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.records import Candidates
 from rankgen.manifests.replay import after_call
@@ -77,6 +78,7 @@ def label_counts(tables: Mapping[str, pa.Table]) -> dict[str, int]:
     return (
         {f"windows_{outcome}": outcomes[outcome] for outcome in USABLE}
         | counted
+        | pair_counts(windows["output_text"].to_pylist())
         | {
             "queries_complete": statuses["complete"],
             "queries_degraded": statuses["degraded"],

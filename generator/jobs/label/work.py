@@ -6,8 +6,8 @@ import asyncio
 import socket
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,6 +24,7 @@ from rankgen.generator.debugging import debug_wanted
 from rankgen.generator.engines.cost.purse import CostCapReached
 from rankgen.generator.engines.gauges import gauges_of
 from rankgen.generator.engines.server.served_run import ServedRun
+from rankgen.generator.jobs.label.flow import Flow
 from rankgen.generator.jobs.label.rows import label_counts, ranking_table, window_table
 from rankgen.generator.shards.streak import Streak
 from rankgen.generator.shards.vitals import LastError
@@ -32,12 +33,11 @@ from rankgen.generator.shards.worker_errors import unforeseen
 from rankgen.generator.strategies.chain import Chain
 from rankgen.generator.strategies.ranking import rank_chain
 from rankgen.generator.teachers.base import Teacher
-from rankgen.generator.teachers.hub_fetch import fetch_once, files_of_teacher
 from rankgen.generator.teachers.journal import WindowJournal
 from rankgen.generator.teachers.journaled import JournaledTeacher
+from rankgen.generator.teachers.prefix_warmer import PrefixWarmer
 from rankgen.generator.teachers.registry import make_teacher
 from rankgen.generator.teachers.settings import LabelSettings
-from rankgen.generator.teachers.teacher_recipe import refuse_another_teacher
 from rankgen.generator.teachers.versions import versions
 from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError
 from rankgen.manifests.records import Candidates, Document, Query
@@ -47,42 +47,6 @@ from rankgen.manifests.run.texts import DocumentTexts
 
 # An engine's error follows many retries of its own; an answer may be bad by chance.
 ERRORS_IN_A_ROW, BAD_ANSWERS_IN_A_ROW = 10, 50
-
-
-@dataclass(frozen=True)
-class LabelFactory:
-    """Creates a teacher and opens the candidates in a worker process.
-
-    Attributes:
-        candidates: The retrieve run's folder.
-        teacher: Resolved settings.
-        documents_sha256: Digest of the texts in the plan; None if texts are not read.
-        wanted: The driver's recipe to compare with; see `teacher_recipe`. None skips the check.
-        served: What the run's workers share about their server.
-    """
-
-    candidates: Path
-    teacher: LabelSettings
-    documents_sha256: JsonValue = None
-    wanted: Mapping[str, JsonValue] | None = None
-    served: ServedRun | None = None
-
-    def fetch(self, say: Callable[[str], None]) -> None:
-        """Downloads the teacher's files from the Hub; see `fetch_once`."""
-        for files in files_of_teacher(self.teacher):
-            fetch_once(files, say)
-
-    def __call__(self) -> LabelWork:
-        """Loads the model.
-
-        Raises:
-            EnvironmentProblem: This node has other texts, files or versions than the driver.
-        """
-        if self.wanted is not None:
-            refuse_another_teacher(self.teacher, self.wanted)
-        return LabelWork(
-            RunDirectory(self.candidates), self.teacher, self.documents_sha256, self.served
-        )
 
 
 class LabelWork:
@@ -106,8 +70,9 @@ class LabelWork:
         self._teacher: Teacher = make_teacher(settings, served)
         self._versions = versions(settings)
         # Shared by all running shards, so that the engine always has this many chains.
-        self._chains = asyncio.Semaphore(settings.concurrency or 1)
-        self._windows = 0
+        self._flow = Flow(self._teacher, settings.concurrency)
+        self._windows = self._fills = 0
+        self._finished: dict[Path, int] = {}
         self.last_error: LastError | None = None
         self._errors, self._answers = Streak(ERRORS_IN_A_ROW), Streak(BAD_ANSWERS_IN_A_ROW)
 
@@ -121,8 +86,11 @@ class LabelWork:
         opened = WindowJournal(journal)
         damaged = opened.damaged
         teacher = JournaledTeacher(self._teacher, opened, self._count_window)
+        self._finished[journal], self._fills = 0, self._fills + 1
+        warmer = self._flow.warmer()
+        turn = partial(self._in_turn, self._fills, journal, teacher, warmer)
         chains = [
-            asyncio.create_task(self._rank(query, candidates, teacher))
+            asyncio.create_task(turn(query, candidates))
             for query, candidates in zip(queries, lists, strict=True)
         ]
         try:
@@ -132,6 +100,9 @@ class LabelWork:
         finally:
             for chain in chains:
                 chain.cancel()
+            del self._finished[journal]
+            if warmer is not None:
+                await warmer.close()
             await teacher.close()
         for result in results:
             if isinstance(result, CostCapReached):
@@ -146,7 +117,11 @@ class LabelWork:
                 "windows": window_table([ranking for ranking, _ in ranked], failed),
             },
             failed={query.query_id: query.reason for query in failed},
-            facts={"windows_replayed": teacher.replayed, "journal_lines_damaged": damaged},
+            facts={
+                "windows_replayed": teacher.replayed,
+                "journal_lines_damaged": damaged,
+                **({} if warmer is None else warmer.counts.as_facts()),
+            },
         )
 
     def counts(self, tables: Mapping[str, pa.Table]) -> Mapping[str, int]:
@@ -158,8 +133,16 @@ class LabelWork:
         return self._windows
 
     def gauges(self) -> Mapping[str, float]:
-        """Returns the gauges of the teacher's engine."""
-        return gauges_of(self._teacher)
+        """Returns the gauges of the teacher's engine, and how many chains are in flight."""
+        return {**gauges_of(self._teacher), **self._flow.gauges()}
+
+    def chains(self) -> int:
+        """Returns how many chains may be in flight."""
+        return self._flow.gate.limit
+
+    def finished(self, journal: Path) -> int:
+        """Returns the ended chains of a shard that is being filled; 0 for others."""
+        return self._finished.get(journal, 0)
 
     async def close(self) -> None:
         """Stops the engine."""
@@ -169,8 +152,26 @@ class LabelWork:
         """Returns the teacher's name, the versions behind its labels, and its provenance."""
         return {"teacher": self._teacher.name, **self._versions, **self._teacher.facts()}
 
+    async def _in_turn(
+        self,
+        turn: int,
+        journal: Path,
+        teacher: JournaledTeacher,
+        warmer: PrefixWarmer | None,
+        query: Query,
+        candidates: Candidates,
+    ) -> QueryRanking | FailedQuery | CostCapReached:
+        async with self._flow.gate.passed(turn, len(candidates.doc_ids)):
+            found = await self._rank(query, candidates, teacher, warmer)
+        self._finished[journal] += 1
+        return found
+
     async def _rank(
-        self, query: Query, candidates: Candidates, teacher: JournaledTeacher
+        self,
+        query: Query,
+        candidates: Candidates,
+        teacher: JournaledTeacher,
+        warmer: PrefixWarmer | None,
     ) -> QueryRanking | FailedQuery | CostCapReached:
         asked = self._settings
         chain = Chain(
@@ -180,27 +181,27 @@ class LabelWork:
             given=asked.input_order,
             votes=asked.shuffle,
             seed=asked.seed,
+            ahead=warmer,
         )
-        async with self._chains:
-            try:
-                return await rank_chain(chain, asked.strategy, asked.shape, asked.passes)
-            except TeacherFailure as failure:
-                self._count_failure(query, failure.outcome, failure.reason)
-                reason = f"{failure.outcome} after {failure.attempts} attempts: {failure.reason}"
-            except CostCapReached as reached:
-                return reached
-            except (RankgenError, EngineDead, OSError):
-                raise
-            except Exception as error:
-                # An unexpected error may concern only this query; otherwise the next queries fail
-                # too, and the streak stops the run.
-                if debug_wanted():
-                    traceback.print_exc()
-                reason = unforeseen(error)
-                self._count_failure(query, WindowOutcome.ERROR, reason)
-            calls = teacher.failed_calls(query.query_id)
-            failed = chain.failed_window(calls) if calls else None
-            return FailedQuery(query.query_id, reason, tuple(chain.records), failed)
+        try:
+            return await rank_chain(chain, asked.strategy, asked.shape, asked.passes)
+        except TeacherFailure as failure:
+            self._count_failure(query, failure.outcome, failure.reason)
+            reason = f"{failure.outcome} after {failure.attempts} attempts: {failure.reason}"
+        except CostCapReached as reached:
+            return reached
+        except (RankgenError, EngineDead, OSError):
+            raise
+        except Exception as error:
+            # An unexpected error may concern only this query; otherwise the next queries fail too,
+            # and the streak stops the run.
+            if debug_wanted():
+                traceback.print_exc()
+            reason = unforeseen(error)
+            self._count_failure(query, WindowOutcome.ERROR, reason)
+        calls = teacher.failed_calls(query.query_id)
+        failed = chain.failed_window(calls) if calls else None
+        return FailedQuery(query.query_id, reason, tuple(chain.records), failed)
 
     def _count_failure(self, query: Query, outcome: WindowOutcome, reason: str) -> None:
         """Stops the run before its queries are quarantined, if all fail for the same reason.
@@ -218,6 +219,7 @@ class LabelWork:
 
     def _count_window(self, is_new: bool) -> None:
         self._windows += 1
+        self._flow.look()
         if is_new:
             self._errors.success()
             self._answers.success()

@@ -1,0 +1,1 @@
+"""What `labelling.py` races: lists, rankgen, rank-llm, the engine alone, and how it measures."""

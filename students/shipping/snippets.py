@@ -1,0 +1,125 @@
+"""How to score with a shipped folder: code for its card, which the tests run as it stands there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rankgen.students.model.cuts import Cuts
+from rankgen.students.shipping.shipped_folder import CALIBRATION, ONNX_FILE
+
+_PAIR = """query = "how do plants eat"
+passages = ["Photosynthesis turns light into sugar.", "Rome was founded."]
+"""
+
+
+@dataclass(frozen=True)
+class Loading:
+    """What the code names.
+
+    Attributes:
+        name: The folder.
+        cuts: Tokens after which query and passage are cut.
+        longest: Tokens of the longest pair.
+        inputs: The graph's inputs.
+        pad_id: The id of padding.
+    """
+
+    name: str
+    cuts: Cuts
+    longest: int
+    inputs: tuple[str, ...]
+    pad_id: int
+
+
+def onnx_runtime(of: Loading) -> str:
+    """Scores as rankgen does, with the packages onnxruntime, tokenizers and numpy alone."""
+    fields = {
+        "input_ids": "ids",
+        "attention_mask": "attention_mask",
+        "token_type_ids": "type_ids",
+    }
+    lines = "\n".join(
+        f'    "{name}": padded([pair.{fields[name]} for pair in pairs]'
+        f"{f', {of.pad_id}' if name == 'input_ids' and of.pad_id else ''}),"
+        for name in of.inputs
+    )
+    return f"""import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+tokenizer = Tokenizer.from_file("{of.name}/tokenizer.json")
+tokenizer.no_padding()
+tokenizer.no_truncation()
+session = onnxruntime.InferenceSession("{of.name}/{ONNX_FILE}")
+
+
+def encode(text, most):
+    encoding = tokenizer.encode(text, add_special_tokens=False)
+    encoding.truncate(most)
+    return encoding
+
+
+def padded(rows, fill=0):
+    longest = max(map(len, rows))
+    return np.array([row + [fill] * (longest - len(row)) for row in rows], dtype=np.int64)
+
+
+{_PAIR}pairs = [
+    tokenizer.post_process(
+        encode(query, {of.cuts.query_tokens}), encode(passage, {of.cuts.passage_tokens})
+    )
+    for passage in passages
+]
+inputs = {{
+{lines}
+}}
+scores = session.run(None, inputs)[0][:, 0]"""
+
+
+def transformers(of: Loading) -> str:
+    """Scores with PyTorch, pairs cut as one."""
+    return f"""import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("{of.name}")
+model = AutoModelForSequenceClassification.from_pretrained("{of.name}").eval()
+{_PAIR}inputs = tokenizer(
+    [query] * len(passages),
+    passages,
+    truncation=True,
+    max_length={of.longest},
+    padding=True,
+    return_tensors="pt",
+)
+with torch.inference_mode():
+    scores = model(**inputs).logits[:, 0].numpy()"""
+
+
+def sentence_transformers(of: Loading) -> str:
+    """Scores with sentence-transformers, pairs cut as one."""
+    return f"""from sentence_transformers import CrossEncoder
+
+model = CrossEncoder("{of.name}", max_length={of.longest})
+{_PAIR}scores = model.predict([(query, passage) for passage in passages])"""
+
+
+def vllm(of: Loading) -> str:
+    """Scores with vLLM, pairs cut at their end."""
+    return f"""from vllm import LLM
+
+model = LLM("{of.name}", runner="pooling", dtype="float32")
+{_PAIR}outputs = model.score(
+    query, passages, tokenization_kwargs={{"truncate_prompt_tokens": {of.longest}}}
+)
+scores = [output.outputs.score for output in outputs]"""
+
+
+def probability(of: Loading) -> str:
+    """Turns a score into a probability by Platt's sigmoid; goes on after another snippet."""
+    return f"""import json
+
+import numpy as np
+
+with open("{of.name}/{CALIBRATION}") as file:
+    platt = json.load(file)["platt"]
+probabilities = 1 / (1 + np.exp(-(platt["slope"] * scores + platt["intercept"])))"""

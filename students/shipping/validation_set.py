@@ -1,0 +1,101 @@
+"""What a shipped model is compared on: judged candidates, or a teacher's rankings held out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rankgen.manifests.errors import IntegrityProblem, UsageError
+from rankgen.manifests.records import Candidates
+from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.trec import Qrels
+from rankgen.retrieval.collections.judgements import read_judgements
+from rankgen.students.reranking.candidates import CandidateTexts, FirstStage
+from rankgen.students.shipping.settings import QualitySettings
+
+# The teacher's first ten gain 10, 9, ..., 1.
+TEACHERS_BEST = 10
+
+
+@dataclass(frozen=True)
+class ValidationSet:
+    """Lists to re-rank, with what makes an order of them good.
+
+    Attributes:
+        texts: Candidate lists and their texts.
+        qrels: Grade by document by query; of the lists' queries only.
+        is_judged: Whether the grades are judgements, rather than a teacher's places.
+        source: What it is, in words.
+    """
+
+    texts: CandidateTexts
+    qrels: Qrels
+    is_judged: bool
+    source: str
+
+    @property
+    def pairs(self) -> int:
+        """The number of (query, passage) pairs."""
+        return self.texts.pairs(None)
+
+
+def validation_set(settings: QualitySettings) -> ValidationSet | None:
+    """Reads the validation set that the settings name; None without one.
+
+    Raises:
+        UsageError: A file or run is missing, or no query is judged.
+        IntegrityProblem: A text is missing.
+    """
+    if settings.candidates is not None and settings.qrels is not None:
+        return _of_judgements(settings, settings.candidates, settings.qrels)
+    if settings.rankings is not None:
+        return _of_teacher(settings, settings.rankings)
+    return None
+
+
+def _of_judgements(settings: QualitySettings, candidates: Path, qrels: Path) -> ValidationSet:
+    judged = read_judgements(qrels)
+    first_stage = FirstStage(RunDirectory(candidates))
+    held = [row for row in first_stage.lists.values() if row.query_id in judged]
+    if not held:
+        raise UsageError(
+            f"no query of {candidates} is judged in {qrels}",
+            "check that both belong to the same collection",
+        )
+    lists = [row.cut(settings.depth) for row in held[: settings.max_queries]]
+    kept = {row.query_id: judged[row.query_id] for row in lists}
+    source = f"judgements of {len(lists):,} queries"
+    return ValidationSet(first_stage.texts(lists, None), kept, True, source)
+
+
+def _of_teacher(settings: QualitySettings, rankings: Path) -> ValidationSet:
+    run = RunDirectory(rankings)
+    rows = run.read("rankings", ["query_id", "doc_ids"]).to_pylist()
+    rows.sort(key=lambda row: str(row["query_id"]))
+    lists = []
+    for row in rows[: settings.max_queries]:
+        doc_ids = tuple(row["doc_ids"][: settings.depth])
+        places = tuple(float(len(doc_ids) - place) for place in range(len(doc_ids)))
+        lists.append(Candidates(row["query_id"], doc_ids, places))
+    queries = _texts(run, "queries", (row.query_id for row in lists))
+    documents = _texts(run, "documents", (d for row in lists for d in row.doc_ids))
+    gains = {
+        row.query_id: {
+            doc_id: TEACHERS_BEST - place
+            for place, doc_id in enumerate(row.doc_ids[:TEACHERS_BEST])
+        }
+        for row in lists
+    }
+    texts = CandidateTexts(tuple(lists), queries, documents)
+    return ValidationSet(texts, gains, False, f"a teacher's rankings of {len(lists):,} queries")
+
+
+def _texts(run: RunDirectory, table: str, ids: Iterable[str]) -> dict[str, str]:
+    wanted = set(ids)
+    texts = run.texts(table, wanted)
+    if lacking := wanted - texts.keys():
+        raise IntegrityProblem(
+            f"{run.root} has no text for {min(lacking)}", f"rankgen verify {run.root}"
+        )
+    return texts
