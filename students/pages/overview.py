@@ -76,7 +76,7 @@ def overview_of(run: OpenedRun, figures: RunFigures) -> Overview:
         cost=_cost(run, figures),
         recipe=_shown(run.recipe),
         software=_shown(software if isinstance(software, dict) else {}),
-        notices=tuple(_notices(run)),
+        notices=tuple(notices_of(run)),
     )
 
 
@@ -118,7 +118,8 @@ def _text(value: JsonValue) -> str:
     return f"{value[:_DIGITS]}…" if is_digest else value
 
 
-def _notices(run: OpenedRun) -> Iterator[str]:
+def notices_of(run: OpenedRun) -> Iterator[str]:
+    """Yields what is missing in a run, a sentence each without its full stop."""
     status = run.status
     if status is not None and not status.finished:
         yield (
