@@ -81,7 +81,7 @@ def overview_of(run: OpenedRun, figures: RunFigures) -> Overview:
         recipe=_shown(run.recipe),
         provenance=_shown(_provenance(run)),
         software=_shown(software if isinstance(software, dict) else {}),
-        notices=tuple(_notices(run)),
+        notices=tuple(notices_of(run)),
     )
 
 
@@ -142,7 +142,8 @@ def _text(value: JsonValue) -> str:
     return f"{value[:_DIGITS]}…" if is_digest else value
 
 
-def _notices(run: OpenedRun) -> Iterator[str]:
+def notices_of(run: OpenedRun) -> Iterator[str]:
+    """Yields what is missing in a run, a sentence each without its full stop."""
     status = run.status
     if status is not None and not status.finished:
         yield (
