@@ -26,9 +26,8 @@ def size_pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int
     gpus = sum(int(node.gpus) for node in living_nodes())
     scores_here = teacher.engine is None and preset.kind in ("embedding", "pointwise", "pairwise")
     if gpus and preset.is_peer and teacher.base_url is None:
-        together = teacher.tensor_parallel
-        workers = settings.workers or max(1, gpus // together)
-        return replace(pool, workers=workers, gpus=float(together))
+        workers = settings.workers or max(1, gpus // teacher.tensor_parallel)
+        return replace(pool, workers=workers, gpus=float(teacher.tensor_parallel))
     if scores_here and gpus and preset.kind != "embedding":
         return replace(pool, workers=settings.workers or gpus, gpus=1.0)
     if scores_here:
