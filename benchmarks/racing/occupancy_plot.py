@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from rankgen.students.evaluation.report_plot import round_ticks
+from rankgen.students.paper.ticks import round_ticks
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 230, 52, 20, 40, 44
 COLOURS = ("#1f5f8b", "#b5541c", "#7a7f87", "#2e7d4f")
