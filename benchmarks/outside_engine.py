@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import cProfile
+import gc
 import json
 import os
 import pstats
@@ -121,6 +122,9 @@ def one_round(run: RunDirectory, queries: Sequence[Query], folder: Path) -> dict
     digest = DocumentTexts(run).digest()
     prepare_passage.cache_clear()
     work = LabelWork(run, teacher_settings(folder), digest)
+    # As a worker does once its work is loaded.
+    gc.collect()
+    gc.freeze()
     cpu, wall = time.process_time(), time.perf_counter()
     filled = asyncio.run(fill(work, queries, folder))
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall

@@ -23,8 +23,10 @@ from racing.lists import WINDOW, read_lists
 from racing.measures import Measures
 from rankgen.generator.engines.base import EnginePrompt, Generation
 from rankgen.generator.jobs.label import job
+from rankgen.generator.jobs.label.factory import LabelFactory
 from rankgen.generator.jobs.label.settings import LabelRunSettings
-from rankgen.generator.jobs.label.work import LabelFactory, LabelWork
+from rankgen.generator.jobs.label.work import LabelWork
+from rankgen.generator.shards import events
 from rankgen.generator.shards.events import EventLog
 from rankgen.generator.shards.work import FilledShard
 from rankgen.generator.teachers.settings import LabelSettings
@@ -99,7 +101,8 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
         write(log, event, **values)
 
     vars(job)["LabelFactory"] = MeasuredFactory
-    EventLog.write = marked_write  # type: ignore[method-assign]  # no class of rankgen measures
+    # No class of rankgen measures.
+    vars(events)["EventLog"].write = marked_write
     teacher = LabelSettings.model_validate(order["teacher"])
     out = RunDirectory(Path(order["out"]))
     began = time.monotonic()

@@ -15,7 +15,6 @@ from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run.run_directory import RunDirectory
 
 ROOT = Path(__file__).parents[2]
-SIZE = {"windows": 9, "prompt": 500.0, "spread": 20.0, "answer": 90}
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +27,13 @@ def shape(**changes: Any) -> Any:
 
     told = {"prefill": 10_000.0, "base": 0.02, "per_sequence": 0.0005, "kv_tokens": 200_000}
     return EngineShape(**{**told, **changes})
+
+
+def work(**changes: Any) -> Any:
+    from racing.feeding import Work
+
+    told = {"windows": 9, "prompt": 500.0, "spread": 20.0, "answer": 90}
+    return Work(**{**told, **changes})
 
 
 def test_a_lone_request_takes_its_reading_and_a_step_for_each_token_after_the_first() -> None:
@@ -66,10 +72,9 @@ def test_an_engine_holds_no_more_than_its_cache_and_reads_no_more_than_a_step() 
 @pytest.mark.parametrize("policy", ["chains", "lock-step", "queue of 32", "all at once"])
 @pytest.mark.parametrize("workers", [1, 3])
 def test_every_policy_does_all_the_work_below_the_limit(policy: Any, workers: int) -> None:
-    from racing.feeding import Work
     from racing.simulation import simulate
 
-    outcome = simulate(policy, shape(), Work(queries=120, shard=10, **SIZE), workers, 0.002)
+    outcome = simulate(policy, shape(), work(queries=120, shard=10), workers, 0.002)
     assert outcome.windows_per_second == pytest.approx(120 * 9 / outcome.seconds)
     assert 0.2 < outcome.of_limit <= 1.0
     assert 0.2 < outcome.busy <= 1.0
@@ -77,24 +82,22 @@ def test_every_policy_does_all_the_work_below_the_limit(policy: Any, workers: in
 
 
 def test_barriers_and_hosts_that_prepare_behind_them_cost_time() -> None:
-    from racing.feeding import Work
     from racing.simulation import simulate
 
-    work = Work(queries=64, **SIZE)
-    chains, steps = (simulate(p, shape(), work, 1, 0.005) for p in ("chains", "lock-step"))
+    asked = work(queries=64)
+    chains = simulate("chains", shape(), asked, 1, 0.005)
+    steps = simulate("lock-step", shape(), asked, 1, 0.005)
     assert chains.seconds < steps.seconds
-    free = simulate("lock-step", shape(), work, 1, 0.0)
+    free = simulate("lock-step", shape(), asked, 1, 0.0)
     # Nine times, 64 prompts are prepared while the engine waits.
     assert steps.seconds - free.seconds == pytest.approx(9 * 64 * 0.005, rel=0.01)
 
 
 def test_more_shards_feed_more_workers() -> None:
-    from racing.feeding import Work
     from racing.simulation import simulate
 
     few, many = (
-        simulate("chains", shape(), Work(queries=400, shard=shard, **SIZE), 8, 0.001)
-        for shard in (100, 25)
+        simulate("chains", shape(), work(queries=400, shard=shard), 8, 0.001) for shard in (100, 25)
     )
     # Four shards leave four of eight workers without work.
     assert few.busy < 0.5 < many.busy
@@ -189,16 +192,18 @@ def test_ratios_are_taken_within_rounds_and_figures_are_medians() -> None:
 
 def test_the_model_for_gpus_has_the_weights_that_its_operations_count(tmp_path: Path) -> None:
     import torch
+    import transformers
     from racing.gpu import GPU_SHAPE, SMALL_SHAPE, make_model, share_of_peak
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    causal: Any = transformers.AutoModelForCausalLM
 
     folder = make_model(tmp_path / "small", SMALL_SHAPE)
-    assert AutoTokenizer.from_pretrained(folder).chat_template
+    assert transformers.AutoTokenizer.from_pretrained(folder).chat_template
     for place, kind in (("small", SMALL_SHAPE), ("large", GPU_SHAPE)):
         if place == "large":
             make_model(tmp_path / place, kind)
         with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(tmp_path / place))
+            model = causal.from_config(transformers.AutoConfig.from_pretrained(tmp_path / place))
         weights = [p.numel() for name, p in model.named_parameters() if ".layers." in name]
         norms = 2 * kind.hidden * kind.layers
         assert sum(weights) == kind.layer_weights + norms
