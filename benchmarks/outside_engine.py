@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import cProfile
+import gc
 import json
 import os
 import pstats
@@ -121,6 +122,9 @@ def one_round(run: RunDirectory, queries: Sequence[Query], folder: Path) -> dict
     digest = DocumentTexts(run).digest()
     prepare_passage.cache_clear()
     work = LabelWork(run, teacher_settings(folder), digest)
+    # As a worker does once its work is loaded.
+    gc.collect()
+    gc.freeze()
     cpu, wall = time.process_time(), time.perf_counter()
     filled = asyncio.run(fill(work, queries, folder))
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
@@ -133,7 +137,7 @@ def one_round(run: RunDirectory, queries: Sequence[Query], folder: Path) -> dict
 def main() -> None:
     """Measures it and writes the result, or prints a profile."""
     data = Path(os.environ["RANKGEN_TEST_DATA"])
-    registry._vllm = lambda settings: InstantEngine()
+    registry._vllm = lambda *_: InstantEngine()
     with tempfile.TemporaryDirectory() as folder:
         run, queries = write_candidates(data, Path(folder, "candidates"))
         if "--profile" in sys.argv:

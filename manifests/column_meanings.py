@@ -13,8 +13,8 @@ COLUMN_MEANINGS: dict[str, dict[str, str]] = {
     "rankings": {
         "query_id": "Id of the query, as the collection writes it; every query is one row.",
         "doc_ids": (
-            "The candidates in the teacher's order, best first: rank = position + 1; a permutation "
-            "of what the first stage found."
+            "The candidates in the teacher's order, best first: rank = position + 1; with those of "
+            "`unranked`, all that the first stage found."
         ),
         "retrieval_positions": (
             "First-stage rank of each document, from 1, aligned with `doc_ids`; 0 for a relevant "
@@ -32,6 +32,11 @@ COLUMN_MEANINGS: dict[str, dict[str, str]] = {
         "teacher_scores": (
             "What the teacher thinks of each document, aligned with `doc_ids`, higher is better; "
             "null where it gave an order alone."
+        ),
+        "unranked": (
+            "The candidates below the kept top of the list, in first-stage order: the teacher puts "
+            "all of them below `doc_ids`, in an order that is not known. Null where all are "
+            "ranked. Since schema 1.4."
         ),
     },
     "windows": {
@@ -72,6 +77,11 @@ COLUMN_MEANINGS: dict[str, dict[str, str]] = {
         "reordered": (
             "What the strategy made of the whole list after the call: reordered[i] is the position "
             "before of the passage then at i; null where nothing else moved. Since schema 1.3."
+        ),
+        "asked": (
+            "How many passages the teacher was to put first; those after them in `permutation` are "
+            "in their old order, of which nothing is known. Null where it ordered all. Since "
+            "schema 1.4."
         ),
     },
     "queries": {

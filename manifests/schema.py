@@ -13,7 +13,7 @@ from functools import partial
 
 import pyarrow as pa
 
-SCHEMA_VERSION, SCHEMA_MINOR_VERSION = 1, 3
+SCHEMA_VERSION, SCHEMA_MINOR_VERSION = 1, 4
 NOT_RETRIEVED = 0
 
 
@@ -44,6 +44,8 @@ RANKINGS = pa.schema(
         _required("candidates_sha256", pa.string()),
         # The manifest says in which unit (`teacher_scores`). Added in 1.2.
         pa.field("teacher_scores", pa.list_(pa.float32())),
+        # The rest of the candidates, where only the teacher's top is kept. Added in 1.4.
+        pa.field("unranked", pa.list_(pa.string())),
     ]
 )
 
@@ -74,6 +76,8 @@ WINDOWS = pa.schema(
         # This column and the next were added in 1.3; see `rankgen.manifests.replay`.
         pa.field("shown", pa.list_(pa.int16())),
         pa.field("reordered", pa.list_(pa.int16())),
+        # Added in 1.4.
+        pa.field("asked", pa.int16()),
     ]
 )
 

@@ -18,6 +18,23 @@ _CHAIN = rf"\[{_N}\](?:\s*>\s*\[{_N}\])*"
 
 
 @dataclass(frozen=True)
+class Spelling:
+    """What a clean answer consists of besides ids; white space may stand around all but the ids.
+
+    Attributes:
+        begin: What the ranking begins with.
+        before: What stands right before each id.
+        after: What stands right after each id.
+        between: What stands between two passages.
+    """
+
+    begin: str = ""
+    before: str = ""
+    after: str = ""
+    between: str = ">"
+
+
+@dataclass(frozen=True)
 class AnswerFormat:
     """How a prompt asks for a ranking.
 
@@ -29,6 +46,7 @@ class AnswerFormat:
             passages, and whether the token limit cut the answer.
         opening: A regular expression for what an answer starts with, where a heading ends.
         uses_letters: Whether passages are [A], [B], ... and not [1], [2], ...
+        spelling: The parts of a clean answer; None if several answers may mean the same order.
     """
 
     name: str
@@ -37,6 +55,7 @@ class AnswerFormat:
     rewrite: Callable[[str, int, bool], str]
     opening: str = r"\["
     uses_letters: bool = False
+    spelling: Spelling | None = None
 
     def is_clean(self, answer: str) -> bool:
         """Says whether an answer follows the format; its ids may still be wrong."""
@@ -57,7 +76,10 @@ class AnswerFormat:
 _LETTERS = r"\[[A-Z]\](?:\s*>\s*\[[A-Z]\])*"
 _PASSAGES = rf"\[\s*PASSAGE{_N}(?:\s*,\s*PASSAGE{_N})*\s*\]"
 _TIED = rf"\[{_N}\](?:\s*[>=]\s*\[{_N}\])*"
-BRACKETS = AnswerFormat("brackets", "[2] > [1] > [3]", _CHAIN, rewriting.unchanged)
+_BRACKETED = Spelling(before="[", after="]")
+BRACKETS = AnswerFormat(
+    "brackets", "[2] > [1] > [3]", _CHAIN, rewriting.unchanged, spelling=_BRACKETED
+)
 MOST_LETTERS = 26
 
 FORMATS: dict[str, AnswerFormat] = {
@@ -66,17 +88,42 @@ FORMATS: dict[str, AnswerFormat] = {
         BRACKETS,
         AnswerFormat("ties", "[2] > [1] = [3]", _TIED, rewriting.untied),
         AnswerFormat(
-            "numbers", "2 > 1 > 3", rf"{_N}(?:\s*>\s*{_N})*", rewriting.numbers, opening=r"\d|\["
+            "numbers",
+            "2 > 1 > 3",
+            rf"{_N}(?:\s*>\s*{_N})*",
+            rewriting.numbers,
+            opening=r"\d|\[",
+            spelling=Spelling(),
         ),
-        AnswerFormat("letters", "[B] > [A] > [C]", _LETTERS, rewriting.letters, uses_letters=True),
+        AnswerFormat(
+            "letters",
+            "[B] > [A] > [C]",
+            _LETTERS,
+            rewriting.letters,
+            uses_letters=True,
+            spelling=_BRACKETED,
+        ),
         AnswerFormat(
             "rankstart",
             "[rankstart] [2] > [1] > [3] [rankend]",
             rf"\[rankstart\]\s*{_CHAIN}\s*\[rankend\]",
             rewriting.marked,
+            spelling=Spelling("[rankstart]", "[", "]"),
         ),
-        AnswerFormat("json", "[2, 1, 3]", rf"\[\s*{_N}(?:\s*,\s*{_N})*\s*\]", rewriting.arrays),
-        AnswerFormat("passages", "[PASSAGE2, PASSAGE1, PASSAGE3]", _PASSAGES, rewriting.arrays),
+        AnswerFormat(
+            "json",
+            "[2, 1, 3]",
+            rf"\[\s*{_N}(?:\s*,\s*{_N})*\s*\]",
+            rewriting.arrays,
+            spelling=Spelling("[", between=","),
+        ),
+        AnswerFormat(
+            "passages",
+            "[PASSAGE2, PASSAGE1, PASSAGE3]",
+            _PASSAGES,
+            rewriting.arrays,
+            spelling=Spelling("[", "PASSAGE", between=","),
+        ),
     )
 }
 

@@ -143,6 +143,8 @@ class WindowResult:
         scores: What the teacher thinks of each passage, in input order, higher is better; None
             where it gave an order alone.
         are_relative: Whether the scores only compare passages of this window.
+        asked: How many passages the teacher was to put first; the others follow them in input
+            order, of which nothing is known. None where it ordered all.
     """
 
     permutation: tuple[int, ...]
@@ -156,6 +158,7 @@ class WindowResult:
     failed: tuple[FailedCall, ...] = ()
     scores: tuple[float, ...] | None = None
     are_relative: bool = False
+    asked: int | None = None
 
     def __post_init__(self) -> None:
         if sorted(self.permutation) != list(range(len(self.permutation))):

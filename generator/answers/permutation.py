@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from rankgen.generator.answers.answer_text import answer_of, closes_thought
 from rankgen.generator.answers.formats import BRACKETS, AnswerFormat
+from rankgen.generator.answers.leading import leading_ids
 from rankgen.generator.answers.outcomes import WindowOutcome
 
 # Grows whenever answers are read differently. It is part of a run's recipe, because rows made by
@@ -76,6 +77,8 @@ class ParsedAnswer:
         missing: Number of passages not named.
         out_of_range: Number of ids outside 1..k.
         why: Why there is no permutation; empty if there is one.
+        asked: How many passages the answer was to name, where others follow them in input order, of
+            which nothing is known; None for all.
     """
 
     outcome: WindowOutcome
@@ -84,6 +87,7 @@ class ParsedAnswer:
     missing: int = 0
     out_of_range: int = 0
     why: str = ""
+    asked: int | None = None
 
 
 class _NoRanking(Exception):
@@ -117,6 +121,8 @@ def parse_permutation(
         rules: How to read it; None for the defaults.
     """
     rules = rules or ReadingRules()
+    if (places := _clean_ids(text, k, rules)) is not None:
+        return ParsedAnswer(WindowOutcome.OK, places)
     answer = answer_of(text, rules.begins_in_thought, rules.form.opening)
     try:
         if answer is None:
@@ -130,6 +136,16 @@ def parse_permutation(
         why = "its budget was spent within its thought (raise --thinking-tokens)"
         return ParsedAnswer(WindowOutcome.TRUNCATED, None, why=why)
     return read
+
+
+def _clean_ids(text: str, k: int, rules: ReadingRules) -> tuple[int, ...] | None:
+    """Returns the ranking of a clean answer, as almost every one is; the other rules agree."""
+    spelling = rules.form.spelling
+    if rules.begins_in_thought or spelling is None or text.count(spelling.between) != k - 1:
+        return None
+    if not rules.form.is_clean(text.strip()):
+        return None
+    return leading_ids(text, rules.form, k, k, is_cut=False)
 
 
 def _read(answer: str, k: int, cut_by_length: bool, rules: ReadingRules) -> ParsedAnswer:

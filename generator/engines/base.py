@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from rankgen.generator.answers.outcomes import TeacherFailure, TokenUsage
 from rankgen.generator.prompts.profiles import ChatMessage
@@ -15,6 +15,20 @@ _STOPS = frozenset({"stop", "eos", "eos_token", "stop_sequence", "end_turn", "co
 _LENGTHS = frozenset({"length", "max_tokens", "model_length"})
 
 
+class AskedRanking(NamedTuple):
+    """A ranking that the engine must not let the model depart from.
+
+    Attributes:
+        form: The name of its format.
+        passages: How many passages are to be ranked.
+        first: How many of them to write.
+    """
+
+    form: str
+    passages: int
+    first: int
+
+
 @dataclass(frozen=True)
 class EnginePrompt:
     """One prompt in the two forms that engines accept.
@@ -22,10 +36,12 @@ class EnginePrompt:
     Attributes:
         messages: For chat servers, which apply the chat format themselves.
         token_ids: The whole prompt, for engines that take token ids.
+        ranking: The only kind of answer that is allowed; None for any text.
     """
 
     messages: tuple[ChatMessage, ...]
     token_ids: tuple[int, ...]
+    ranking: AskedRanking | None = None
 
 
 @dataclass(frozen=True)

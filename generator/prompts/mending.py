@@ -19,6 +19,7 @@ from functools import lru_cache
 
 _PLAIN = re.compile(r"[\t\n -~]*")
 _NUMBERED = re.compile(r"\[\d+\] ([^\n]+)\n")
+_UNUSUAL = re.compile(r"[^\t -~]")
 # ftfy's patterns look at four characters at most.
 _EDGE = 8
 _REMEMBERED = 20_000
@@ -77,17 +78,19 @@ def _simply_mended(text: str) -> str | None:
     from ftfy.badness import is_bad
 
     decoded = _decoded(text) if is_bad(text) else text
-    if decoded is None or is_bad(decoded):
+    if decoded is None or "&" in decoded or (not decoded.isascii() and is_bad(decoded)):
         return None
     found = decoded
-    for sign in set(decoded):
+    for sign in {*_UNUSUAL.findall(decoded)}:
         image = _image(sign)
         if image is None:
             return None
         if image != sign:
             found = found.replace(sign, image)
     found = unicodedata.normalize("NFC", found)
-    if found != decoded and (is_bad(found) or any(_image(sign) != sign for sign in set(found))):
+    if found == decoded or found.isascii():
+        return found
+    if is_bad(found) or any(_image(sign) != sign for sign in _UNUSUAL.findall(found)):
         return None
     return found
 
@@ -109,7 +112,7 @@ def _decoded(text: str) -> str | None:
 @lru_cache(maxsize=_REMEMBERED)
 def _image(sign: str) -> str | None:
     """Returns what ftfy makes of a character among ASCII; None if that depends on others."""
-    if sign == "&" or (sign.isascii() and not sign.isprintable() and sign != "\t"):
+    if sign.isascii():  # a control character
         return None
     from ftfy import fix_text
     from ftfy.badness import is_bad
@@ -118,4 +121,5 @@ def _image(sign: str) -> str | None:
     if is_bad(around):
         return None
     image = str(fix_text(around))[2:-2]
-    return image if image == sign or is_plain(image) else None
+    # An ampersand may begin an HTML entity.
+    return image if image == sign or (is_plain(image) and "&" not in image) else None

@@ -31,6 +31,7 @@ _COLUMNS = [
     "cut",
     "shown",
     "reordered",
+    "asked",
 ]
 
 
@@ -46,6 +47,7 @@ class Call(NamedTuple):
     cut: int | None
     shown: Sequence[int] | None = None
     reordered: Sequence[int] | None = None
+    asked: int | None = None
 
 
 def whole_list(ranked: SharedList, profile: PromptProfile, passages: int) -> Example:
@@ -82,8 +84,8 @@ def stored_windows(
 ) -> Iterator[Example]:
     """Yields the windows that the teacher ordered, as it saw them.
 
-    A window whose answer was repaired is left out and counted: its last places are not the
-    teacher's. One that was cut to fit the context is written whole, and counted.
+    A window whose answer was repaired, or asked for in part, is left out and counted: its last
+    places are not the teacher's. One that was cut to fit the context is written whole, and counted.
 
     Args:
         ranked: The whole list with its texts and the first stage's order.
@@ -101,7 +103,9 @@ def stored_windows(
             after = after_call(order, *span, call.permutation, *moves)
         except ValueError:
             raise _foreign_windows(ranked) from None
-        if call.outcome == "ok":
+        if call.asked is not None:
+            counts["windows_partly_ordered_left_out"] += 1
+        elif call.outcome == "ok":
             counts["windows_cut_when_labelled"] += bool(call.cut)
             name = f"{ranked.query_id}_{call.pass_index}_{call.window_index}"
             held = [order[place] for place in places_shown(*span, call.shown)]

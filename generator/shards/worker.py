@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import socket
 import sys
@@ -85,6 +86,9 @@ class ShardWorker:
         if isinstance(self._factory, FetchesFirst):
             await asyncio.to_thread(self._factory.fetch, self._say)
         self._work = self._factory()
+        # What is loaded stays: the collector need not go through it again and again.
+        gc.collect()
+        gc.freeze()
         return os.getpid()
 
     async def said(self) -> str | None:

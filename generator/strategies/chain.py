@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rankgen.generator.answers.outcomes import (
     FailedCall,
@@ -27,6 +27,19 @@ class Ranks(Protocol):
 
     async def rank_window(self, query: Query, passages: Sequence[Document]) -> WindowResult:
         """Orders at least two passages; see `rankgen.generator.teachers.base.Teacher`."""
+
+
+@runtime_checkable
+class RanksTop(Ranks, Protocol):
+    """A teacher that may stop where as many passages as are needed are in order."""
+
+    async def rank_top(
+        self, query: Query, passages: Sequence[Document], first: int | None
+    ) -> WindowResult:
+        """Orders at least two passages, of which only the first so many are needed; None for all.
+
+        The order of these is the one that `rank_window` would have given.
+        """
 
 
 class Ahead(Protocol):
@@ -100,10 +113,15 @@ class Chain:
         """
         self._next = [self._passages[self.order[place]] for place in places], size
 
-    async def rank(self, places: Sequence[int]) -> list[int]:
+    async def rank(self, places: Sequence[int], first: int | None = None) -> list[int]:
         """Has the teacher order the passages at these places; returns the places, best first.
 
         The list stays as it is. A single passage needs no call.
+
+        Args:
+            places: Places of the list.
+            first: How many of the best have to be known; the others may then follow in any order.
+                None for all.
 
         Raises:
             TeacherFailure: The window could not be ranked, so the query has no ranking.
@@ -111,7 +129,7 @@ class Chain:
         """
         shown = list(places)
         if self._votes is None or len(shown) < 2:
-            result = await self._ask(shown)
+            result = await self._ask(shown, first)
             return [shown[number] for number in result.permutation]
         ids = [self._passages[self.order[place]].doc_id for place in shown]
         self.settle()
@@ -123,9 +141,9 @@ class Chain:
             votes.append(Vote(ranked, len(ranked) - result.missing))
         return [shown[number] for number in by_votes(votes)]
 
-    async def sort(self, start: int, end: int) -> None:
+    async def sort(self, start: int, end: int, first: int | None = None) -> None:
         """Has the teacher order the span [start, end) and writes its order there; see `rank`."""
-        ranked = await self.rank(range(start, end))
+        ranked = await self.rank(range(start, end), first)
         self.order[start:end] = [self.order[place] for place in ranked]
 
     def ranking(self) -> QueryRanking:
@@ -151,14 +169,14 @@ class Chain:
         where = (self.pass_index, len(self.records), start, end)
         return FailedWindow(*where, calls, shown)
 
-    async def _ask(self, places: Sequence[int]) -> WindowResult:
+    async def _ask(self, places: Sequence[int], first: int | None = None) -> WindowResult:
         self.settle()
         self._held = [self.order[place] for place in places]
         if len(places) == 1:
             result = WindowResult((0,))
         else:
             passages = [self._passages[place] for place in self._held]
-            result = await self._rank_window(passages)
+            result = await self._rank_window(passages, first)
             if len(result.permutation) != len(places):
                 raise ValueError(
                     f"{self._teacher.name} ranked {len(result.permutation)} of {len(places)} "
@@ -167,12 +185,17 @@ class Chain:
         self._answer, self._answered_in = result, self.pass_index
         return result
 
-    async def _rank_window(self, passages: Sequence[Document]) -> WindowResult:
+    async def _rank_window(self, passages: Sequence[Document], first: int | None) -> WindowResult:
         (known, size), self._next = self._next, ([], 0)
         if self._ahead is None or self._votes is not None:
-            return await self._teacher.rank_window(self._query, passages)
+            return await self._rank_top(passages, first)
         ranked = self._ahead.begin(self._query, passages, known, size)
         try:
-            return await self._teacher.rank_window(self._query, passages)
+            return await self._rank_top(passages, first)
         finally:
             ranked()
+
+    async def _rank_top(self, passages: Sequence[Document], first: int | None) -> WindowResult:
+        if first is not None and isinstance(self._teacher, RanksTop):
+            return await self._teacher.rank_top(self._query, passages, first)
+        return await self._teacher.rank_window(self._query, passages)

@@ -21,6 +21,7 @@ async def rank_query(
     passes: int = 1,
     strategy: StrategyName = "sliding",
     top: int | None = None,
+    keep_top: int | None = None,
 ) -> QueryRanking:
     """Ranks one query's candidates as a chain of calls, each after the last.
 
@@ -29,10 +30,11 @@ async def rank_query(
         passages: Its candidates in first-stage order, best first.
         teacher: Asked once for each window of two or more passages.
         window: Largest window; None for the whole list at once.
-        stride: See `Shape`, as for `top`.
+        stride: See `Shape`.
         passes: Number of passes over the list; each starts from the previous order.
         strategy: Which windows are asked about.
         top: See `Shape`.
+        keep_top: See `Shape`.
 
     Returns:
         The final order, with every window as evidence.
@@ -41,7 +43,7 @@ async def rank_query(
         TeacherFailure: A window could not be ranked, so the query has no ranking.
         EngineDead: The engine is gone.
     """
-    shape = Shape(window, stride, top)
+    shape = Shape(window, stride, top, keep_top)
     return await rank_chain(Chain(query, passages, teacher), strategy, shape, passes)
 
 

@@ -65,11 +65,12 @@ def shape_of(name: StrategyName, asked: Shape, usual: Shape) -> Shape:
         _refuse(name, "top", asked.top)
         window = asked.window or usual.window
         if window is None:
-            return Shape(None)
+            return Shape(None, keep_top=asked.keep_top)
         stride = asked.stride or min(usual.stride or max(window // 2, 1), window)
         check_window(window, stride)
-        return Shape(window, stride)
+        return Shape(window, stride, keep_top=asked.keep_top)
     _refuse(name, "stride", asked.stride)
+    _refuse(name, "keep-top", asked.keep_top)
     strategy = STRATEGIES[name]
     window = asked.window or strategy.window or usual.window or _WINDOW
     check_window(window, 1)

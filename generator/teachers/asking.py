@@ -44,6 +44,14 @@ class WindowSettings(Settings):
             "once, in the list's order",
         ),
     ] = None
+    keep_top: Annotated[
+        PositiveInt | None,
+        Option(
+            "Keep the teacher's top N of each list: windows further down then write only the ids "
+            "that can still get there, and the top N are the same as without it.",
+            "all",
+        ),
+    ] = None
     input_order: Annotated[
         InputOrder,
         Option("Order in which a list is given: as it was retrieved, reversed, or shuffled."),
@@ -52,7 +60,7 @@ class WindowSettings(Settings):
     @property
     def shape(self) -> Shape:
         """The sizes that the strategy is told, as they stand."""
-        return Shape(self.window, self.stride, self.top)
+        return Shape(self.window, self.stride, self.top, self.keep_top)
 
 
 class AnswerSettings(Settings):
@@ -92,6 +100,20 @@ class AnswerSettings(Settings):
         Field(ge=0, le=1),
         Option("Least share of the passages that an answer must name.", str(LEAST_NAMED)),
     ] = None
+    constrained: Annotated[
+        bool,
+        Option(
+            "Let the model write nothing but rankings that name each passage once; needs vLLM in "
+            "the workers, and changes only answers that would not have been such rankings."
+        ),
+    ] = False
+    whole_answers: Annotated[
+        bool,
+        Option(
+            "Have rankzephyr write answers to their end, also where a single passage is left to "
+            "name, which changes no order."
+        ),
+    ] = False
     tokenizer: Annotated[
         str | None,
         Option(

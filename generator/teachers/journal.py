@@ -91,6 +91,8 @@ class WindowJournal:
             del values["scores"]
         if not result.are_relative:
             del values["are_relative"]
+        if result.asked is None:
+            del values["asked"]
         self._append({"key": key, **values})
 
     def append_failed(self, key: str, call: FailedCall) -> None:

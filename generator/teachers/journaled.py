@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from rankgen.generator.answers.outcomes import EngineDead, FailedCall, TeacherFailure, WindowResult
+from rankgen.generator.answers.outcomes import (
+    NO_TOKENS,
+    EngineDead,
+    FailedCall,
+    TeacherFailure,
+    WindowResult,
+)
 from rankgen.generator.engines.batch.window_calls import calls_for_window
 from rankgen.generator.engines.cost.purse import CostCapReached
 from rankgen.generator.shards.worker_errors import unforeseen
+from rankgen.generator.strategies.chain import RanksTop
 from rankgen.generator.teachers.base import Teacher
 from rankgen.generator.teachers.journal import WindowJournal
 from rankgen.manifests.errors import RankgenError
@@ -20,12 +27,20 @@ class JournaledTeacher:
     """Wraps a teacher for one shard.
 
     A window's key covers the teacher's identity (model, revision, prompt, tokenizer, sampling), the
-    query and the passages in order, which together determine the token ids of the request.
+    query and the passages in order, which together determine the token ids of the request, and how
+    many of the best passages are needed, where these are not all.
+
+    A window that comes back, as in a pass that changes nothing any more, is not asked about again;
+    its tokens count where it came first.
 
     Args:
         teacher: Ranks the windows that the journal does not have.
         journal: The shard's journal.
         on_window: Called after every window, with whether the teacher was asked.
+
+    Attributes:
+        replayed: Windows whose answer an earlier process had written down.
+        repeated: Windows that came back within their query.
     """
 
     def __init__(
@@ -38,7 +53,7 @@ class JournaledTeacher:
         self.name = teacher.name
         self.default_window = teacher.default_window
         self.default_stride = teacher.default_stride
-        self.replayed = 0
+        self.replayed = self.repeated = 0
         self._told: set[str] = set()
         self._failed: dict[str, tuple[FailedCall, ...]] = {}
 
@@ -48,25 +63,40 @@ class JournaledTeacher:
         Failed calls are stored only as evidence: the window is asked again, and its result lists
         all calls ever made for it.
         """
+        return await self.rank_top(query, passages, None)
+
+    async def rank_top(
+        self, query: Query, passages: Sequence[Document], first: int | None
+    ) -> WindowResult:
+        """Replays or asks for the best passages of a window; see `rank_window` and `RanksTop`."""
+        needed = [] if first is None else [f"first {first}"]
         key = sha256_of_lines(
-            [self._identity, *query, *(part for passage in passages for part in passage)]
+            [self._identity, *query, *(part for passage in passages for part in passage), *needed]
         )
         result = self._journal.find(key)
-        is_new = result is None
+        is_new, is_told = result is None, key in self._told
         if result is None:
-            result = await self._asked(key, query, passages)
+            result = await self._asked(key, query, passages, first)
             self._journal.append(key, result)
+        elif is_told:
+            self.repeated += 1
         else:
             self.replayed += 1
-        self._on_window(is_new)
-        # A second pass may repeat the window, whose failed calls count once.
-        failed = () if key in self._told else self._journal.failed(key)
         self._told.add(key)
+        self._on_window(is_new)
+        if is_told:
+            # A window that comes back was paid, and failed, where it came first.
+            return replace(result, failed=(), usage=NO_TOKENS)
+        failed = self._journal.failed(key)
         return replace(result, failed=failed) if failed or result.failed else result
 
-    async def _asked(self, key: str, query: Query, passages: Sequence[Document]) -> WindowResult:
+    async def _asked(
+        self, key: str, query: Query, passages: Sequence[Document], first: int | None
+    ) -> WindowResult:
         try:
             with calls_for_window(key, len(self._journal.failed(key))):
+                if first is not None and isinstance(self._teacher, RanksTop):
+                    return await self._teacher.rank_top(query, passages, first)
                 return await self._teacher.rank_window(query, passages)
         except (TeacherFailure, CostCapReached) as failure:
             self._keep(key, query, failure.calls)

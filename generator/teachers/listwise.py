@@ -27,13 +27,14 @@ from rankgen.generator.answers.outcomes import (
     WindowOutcome,
     WindowResult,
 )
-from rankgen.generator.answers.permutation import ParsedAnswer, parse_permutation
+from rankgen.generator.answers.permutation import ParsedAnswer
 from rankgen.generator.engines.base import Engine, EnginePrompt, Generation
 from rankgen.generator.engines.capacity import Capacity, capacity_of
 from rankgen.generator.engines.cost.purse import CostCapReached
 from rankgen.generator.engines.gauges import gauges_of
 from rankgen.generator.engines.settings import same_answers
 from rankgen.generator.engines.warming import Warms
+from rankgen.generator.teachers.leading_answer import asked_answer
 from rankgen.generator.teachers.prefix_warmer import PrefixWarmer
 from rankgen.generator.teachers.prompter import ListwisePrompter
 from rankgen.generator.teachers.settings import LabelSettings
@@ -73,6 +74,12 @@ class ListwiseTeacher:
 
     async def rank_window(self, query: Query, passages: Sequence[Document]) -> WindowResult:
         """Asks the model, again if the policy says so; see `Teacher.rank_window`."""
+        return await self.rank_top(query, passages, None)
+
+    async def rank_top(
+        self, query: Query, passages: Sequence[Document], first: int | None
+    ) -> WindowResult:
+        """Asks for the best passages of a window; see `RanksTop`."""
         built = self._prompter.build(query, passages)
         prompt = EnginePrompt(built.messages, built.token_ids)
         policy = self._prompter.decoding.on_malformed
@@ -80,14 +87,11 @@ class ListwiseTeacher:
         tried: list[_Tried] = []
         for _ in range(tries):
             try:
-                generation = await self._engine.generate(
-                    prompt, self._prompter.output_budget(len(passages))
-                )
+                tried.append(await self._call(prompt, len(passages), first, built.cut))
             except TeacherFailure as failure:
                 raise failure.after((one.call for one in tried), built.cut) from failure
             except CostCapReached as reached:
                 raise reached.after(one.call for one in tried) from reached
-            tried.append(self._read(generation, len(passages), built.cut))
             if tried[-1].call.outcome is WindowOutcome.OK or (
                 policy == "repair" and tried[-1].result is not None
             ):
@@ -102,15 +106,11 @@ class ListwiseTeacher:
             )
         return replace(best.result, failed=tuple(call for call in calls if call is not best.call))
 
-    def _read(self, generation: Generation, k: int, cut: int) -> _Tried:
+    async def _call(self, prompt: EnginePrompt, k: int, first: int | None, cut: int) -> _Tried:
         if self._prompter.decoding.first_token:
+            generation = await self._engine.generate(prompt, self._prompter.output_budget(k))
             return _read_first_token(generation, k, cut)
-        parsed = parse_permutation(
-            generation.text,
-            k,
-            cut_by_length=generation.finish_reason == "length",
-            rules=self._prompter.decoding.rules,
-        )
+        generation, parsed = await asked_answer(self._engine, self._prompter, prompt, k, first)
         if parsed.permutation is None:
             reason = f"the answer holds no ranking: {parsed.why}"
         else:
@@ -206,4 +206,5 @@ def _result(parsed: ParsedAnswer, generation: Generation, cut: int) -> WindowRes
         usage=generation.usage,
         output_text=None if parsed.outcome is WindowOutcome.OK else generation.text,
         cut=cut,
+        asked=parsed.asked,
     )

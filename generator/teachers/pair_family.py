@@ -24,6 +24,11 @@ def pair_family(teacher: LabelSettings) -> Family:
     family = family_of(model, teacher.revision, teacher.pair_prompt)
     if family.prompt is not None and "{other}" in family.prompt.passage:
         raise UsageError(f"{model} compares two passages", "use --teacher pairwise")
+    if family.kind == "lightning-ir":
+        raise UsageError(
+            f"{model} is a {family.architecture} of lightning-ir, which teachers do not load",
+            f"score by `rankgen rerank --student {model}`, then use --teacher recorded:RUN",
+        )
     if family.prompt is None:
         _refuse_prompted(teacher, family)
     if teacher.engine == "vllm" and family.kind == "seq2seq":

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from rankgen.generator.answers.first_token import TOKENS
 from rankgen.generator.answers.formats import BRACKETS, AnswerFormat
+from rankgen.generator.answers.leading import ids_text
 from rankgen.generator.answers.permutation import ANSWER_RULES, ReadingRules
+from rankgen.generator.answers.ranking_walk import SPARE_SPACES
 from rankgen.generator.prompts.budget import BuiltPrompt, PromptBuilder
 from rankgen.generator.prompts.chat_format import merge_system
 from rankgen.generator.prompts.profiles import ChatMessage
+from rankgen.generator.prompts.token_texts import AnswerTexts
 from rankgen.generator.teachers.asking import OnMalformed
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Document, Query
@@ -35,6 +39,8 @@ class Decoding:
         thinking_tokens: Tokens added for the thought; None for a model that does not think.
         on_malformed: The policy for answers that are not `ok`.
         rules: How answers are read.
+        stops_early: Whether an answer ends where a single passage is left to name.
+        constrained: Whether the model can write rankings only.
     """
 
     exact_output: bool
@@ -43,6 +49,8 @@ class Decoding:
     rules: ReadingRules
     thinking_tokens: int | None = None
     first_token: bool = False
+    stops_early: bool = False
+    constrained: bool = False
 
 
 class ListwisePrompter:
@@ -92,6 +100,44 @@ class ListwisePrompter:
             )
         return budget
 
+    def lead(self, k: int, first: int | None) -> int | None:
+        """Returns how many ids an answer about k passages is asked for; None for all.
+
+        Args:
+            k: Number of passages.
+            first: How many leading passages are needed; None for all.
+        """
+        decoding = self.decoding
+        wanted = k if first is None else min(first, k)
+        if decoding.constrained:
+            return min(wanted, k - 1)
+        if wanted >= k - 1:
+            wanted = k - 1 if decoding.stops_early else k
+        if not decoding.exact_output:
+            # A single id may yet turn out to be part of a sentence.
+            wanted = max(wanted, 2)
+        return wanted if wanted < k else None
+
+    def lead_budget(self, k: int, lead: int) -> int:
+        """Returns the token limit of an answer that names so many of k passages."""
+        if not self.decoding.constrained:
+            return self._builder.tokenizer.leading_tokens(self.form, k, lead)
+        # A token for each character, should the model spell them out, and one for the end.
+        names = sorted((self.form.identifier(rank) for rank in range(1, k + 1)), key=len)
+        return len(ids_text(self.form, names[k - lead :])) + SPARE_SPACES + 1
+
+    def most_output(self, k: int, first: int | None) -> int:
+        """Returns the tokens of a clean answer, at most; see `lead`."""
+        lead = self.lead(k, first)
+        if lead is None:
+            return self.output_budget(k)
+        return self._builder.tokenizer.leading_tokens(self.form, k, lead)
+
+    @cached_property
+    def texts(self) -> AnswerTexts:
+        """Reads the output ids of answers."""
+        return self._builder.tokenizer.answer_texts(self.form)
+
     def trial(self) -> tuple[ChatMessage, ...]:
         """Returns the messages of a small prompt, to test which form a server accepts."""
         messages = self._builder.profile.render(_TRIAL_QUERY, _TRIAL_PASSAGES)
@@ -110,6 +156,8 @@ class ListwisePrompter:
             added["answer_format"] = profile.form.name
         if decoding.thinking_tokens is not None:
             added["thinking_tokens"] = decoding.thinking_tokens
+        if decoding.constrained:
+            added["constrained"] = True
         return {
             **added,
             "exact_output": decoding.exact_output,

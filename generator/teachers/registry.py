@@ -13,6 +13,7 @@ from rankgen.generator.engines.settings import speaks_chat
 from rankgen.generator.prompts.budget import PromptBuilder
 from rankgen.generator.prompts.chat_format import ZEPHYR_FORMAT
 from rankgen.generator.prompts.pairwise import PRP
+from rankgen.generator.prompts.token_texts import AnswerTexts
 from rankgen.generator.prompts.tokenizer import BUNDLED, load_tokenizer
 from rankgen.generator.teachers.base import Teacher, plain_teacher
 from rankgen.generator.teachers.listwise import ListwiseTeacher
@@ -42,7 +43,11 @@ def make_teacher(settings: LabelSettings, served: ServedRun | None = None) -> Te
     if preset.kind == "listwise":
         settings = _with_dtype(settings)
         prompter, is_served = make_prompter(settings), settings.engine == "openai"
-        engine = _server(settings, served or ServedRun()) if is_served else _vllm(settings)
+        engine = (
+            _server(settings, served or ServedRun())
+            if is_served
+            else _vllm(settings, prompter.texts)
+        )
         if engine.wants_merged_system(prompter.trial()):
             prompter = make_prompter(settings, merges_system=True)
         return ListwiseTeacher(settings, prompter, engine)
@@ -140,6 +145,9 @@ def make_prompter(settings: LabelSettings, merges_system: bool = False) -> Listw
         max_output_tokens=settings.max_output_tokens,
         thinking_tokens=settings.thinking_tokens,
         on_malformed=settings.on_malformed or "repair",
+        # In the workers alone an answer can go on from where it stopped.
+        stops_early=preset.exact_output and not (settings.is_served or settings.whole_answers),
+        constrained=settings.constrained,
         rules=ReadingRules(
             least_named=LEAST_NAMED if settings.min_named is None else settings.min_named,
             examples=profile.examples,
@@ -149,6 +157,11 @@ def make_prompter(settings: LabelSettings, merges_system: bool = False) -> Listw
             has_budget=settings.thinking_tokens is not None,
         ),
     )
+    if settings.constrained and not tokenizer.can_constrain(profile.form):
+        raise UsageError(
+            f"the tokenizer of {name} writes rankings in tokens that --constrained cannot follow",
+            "leave --constrained out",
+        )
     merges_system = merges_system or tokenizer.merges_system
     builder = PromptBuilder(
         profile, tokenizer, settings.context_size or 0, merges_system=merges_system
@@ -181,11 +194,12 @@ def _server(settings: LabelSettings, served: ServedRun) -> Engine:
     return OpenAIServer(asked, answered=answered, purse=purse)
 
 
-def _vllm(settings: LabelSettings) -> Engine:
+def _vllm(settings: LabelSettings, texts: AnswerTexts | None = None) -> Engine:
     from rankgen.generator.engines.vllm.arguments import VllmSettings
     from rankgen.generator.engines.vllm.engine import VllmEngine
 
     is_own = settings.tokenizer in (settings.model, BUNDLED)
     tokenizer = None if is_own else settings.tokenizer
     exact = settings.preset.exact_output
-    return VllmEngine(settings.part(VllmSettings, tokenizer=tokenizer, force_length=exact))
+    asked = settings.part(VllmSettings, tokenizer=tokenizer, force_length=exact)
+    return VllmEngine(asked, texts)

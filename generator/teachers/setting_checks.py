@@ -8,7 +8,7 @@ from pathlib import Path
 from rankgen.generator.answers.first_token import MOST_ALTERNATIVES
 from rankgen.generator.answers.formats import BRACKETS, MOST_LETTERS
 from rankgen.generator.prompts.prompt import ListwisePrompt
-from rankgen.generator.teachers.asking import AnswerSettings
+from rankgen.generator.teachers.asking import AnswerSettings, WindowSettings
 from rankgen.generator.teachers.presets import TeacherPreset
 from rankgen.manifests.errors import UsageError
 
@@ -38,6 +38,68 @@ def check_prompt(
             f"the prompt '{prompt.name}' has letters for {MOST_LETTERS} passages, not for {window}",
             f"--window {MOST_LETTERS}",
         )
+
+
+def check_savings(
+    windows: WindowSettings,
+    asked: AnswerSettings,
+    prompt: ListwisePrompt,
+    preset: TeacherPreset,
+    is_served: bool,
+) -> None:
+    """Refuses to ask for a part of a ranking, or for nothing else, where that cannot be exact."""
+    if windows.keep_top is not None:
+        check_kept_part(windows)
+    for option, is_given in (
+        ("--keep-top", windows.keep_top is not None),
+        ("--constrained", asked.constrained),
+    ):
+        if not is_given:
+            continue
+        if is_served:
+            raise UsageError(
+                f"{option} needs vLLM in the workers: a server neither goes on with an answer that "
+                "was cut, nor keeps one to rankings",
+                f"leave {option} out, or leave --base-url out",
+            )
+        if preset.first_token or asked.thinking_tokens is not None:
+            raise UsageError(
+                f"{option} needs answers that are rankings alone", f"leave {option} out"
+            )
+        if prompt.form.spelling is None:
+            raise UsageError(
+                f"{option} needs a prompt with strict rankings, and '{prompt.name}' allows ties",
+                "use another --prompt",
+            )
+    if asked.constrained and asked.whole_answers:
+        raise UsageError(
+            "--constrained ends an answer where a single passage is left",
+            "leave --whole-answers out",
+        )
+
+
+def refuse_savings(asked: object, teacher: str) -> None:
+    """Refuses what only teachers that write rankings have a use for."""
+    for name in ("keep_top", "constrained", "whole_answers"):
+        if getattr(asked, name):
+            option = "--" + name.replace("_", "-")
+            raise UsageError(
+                f"the teacher '{teacher}' has no use for {option}", f"leave {option} out"
+            )
+
+
+def check_kept_part(asked: WindowSettings) -> None:
+    """Refuses to keep a part of each list where the order of the rest changes that part."""
+    for option, is_given in (
+        (f"--strategy {asked.strategy}", asked.strategy != "sliding"),
+        (f"--passes {asked.passes}", asked.passes > 1),
+        ("--shuffle", asked.shuffle is not None),
+    ):
+        if is_given:
+            raise UsageError(
+                f"--keep-top is exact for one pass of a sliding window, not with {option}",
+                f"leave --keep-top or {option.split()[0]} out",
+            )
 
 
 def _check_first_token(

@@ -30,8 +30,10 @@ from rankgen.generator.teachers.setting_checks import (
     check_adapter,
     check_engines,
     check_prompt,
+    check_savings,
     refuse_listwise_settings,
     refuse_pair_settings,
+    refuse_savings,
 )
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.options import Option
@@ -50,13 +52,14 @@ _NOT_IDENTITY = frozenset(
         "request_timeout_s",
         "gpu_memory_utilization",
         "cpu_kv_cache_gib",
+        "whole_answers",
     }
 )
 _PEERS_IN_FLIGHT = 32
 # Runs without them keep the fingerprints they had before there were such settings.
 _ABSENT_IF_UNUSED = (
     *("order", "lora", "thinking_tokens", "top", "shuffle"),
-    *("pair_prompt", "instruction"),
+    *("pair_prompt", "instruction", "keep_top"),
 )
 
 TeacherName = Annotated[
@@ -137,6 +140,8 @@ class LabelSettings(
             raise UsageError(f"the teacher '{preset.name}' has no use for --order", "leave it out")
         if preset.kind not in ("pointwise", "pairwise"):
             refuse_pair_settings(self, preset.name)
+        if preset.kind != "listwise":
+            refuse_savings(self, self.teacher)
         if preset.kind == "listwise":
             filled |= _listwise(self, preset)
             check_prompt(
@@ -146,6 +151,7 @@ class LabelSettings(
                 shape.window or 0,
                 is_served=self.is_served,
             )
+            check_savings(self, self, prompt_of(str(filled["prompt"])), preset, self.is_served)
         elif preset.kind == "pointwise":
             filled |= pointwise_defaults(self)
         elif preset.kind == "pairwise":
@@ -181,6 +187,8 @@ class LabelSettings(
         for name in _ABSENT_IF_UNUSED:
             if values[name] is None:
                 del values[name]
+        if not settings.constrained:
+            del values["constrained"]
         if settings.input_order == "retrieved":
             del values["input_order"]
         if prompt is None:

@@ -26,14 +26,14 @@ class AskedInWords(NamedTuple):
         answers: What an answer looks like.
         tokenizer: Whose tokens are counted.
         has_several: Whether a window takes several requests.
-        tokens: Counts a window.
+        tokens: Counts a window, of which so many leading passages are needed; None for all.
     """
 
     prompt: str
     answers: str
     tokenizer: str
     has_several: bool
-    tokens: Callable[[Query, Sequence[Document]], WindowTokens]
+    tokens: Callable[[Query, Sequence[Document], int | None], WindowTokens]
 
 
 def asked_in_words(teacher: LabelSettings) -> AskedInWords | None:
@@ -53,9 +53,9 @@ def asked_in_words(teacher: LabelSettings) -> AskedInWords | None:
         return None
     prompter = make_prompter(teacher)
 
-    def tokens(query: Query, passages: Sequence[Document]) -> WindowTokens:
+    def tokens(query: Query, passages: Sequence[Document], first: int | None) -> WindowTokens:
         read = len(prompter.build(query, passages).token_ids)
-        return WindowTokens(read, prompter.output_budget(len(passages)))
+        return WindowTokens(read, prompter.most_output(len(passages), first))
 
     return AskedInWords(asked.name, asked.form.sample, teacher.tokenizer or "", False, tokens)
 
@@ -66,7 +66,8 @@ def _pairwise(teacher: LabelSettings) -> AskedInWords:
     builder = make_pair_builder(teacher)
     answer = teacher.max_output_tokens or ANSWER_TOKENS
 
-    def tokens(query: Query, passages: Sequence[Document]) -> WindowTokens:
+    def tokens(query: Query, passages: Sequence[Document], first: int | None) -> WindowTokens:
+        del first
         k = len(passages)
         # Each passage stands once in each place of these pairs, and k - 1 times in those of all.
         around = [(place, (place + 1) % k) for place in range(k)]
@@ -88,7 +89,8 @@ def _pointwise(teacher: LabelSettings) -> AskedInWords | None:
         return None
     pairs = PairTokenizer(hub_name(teacher), prompt, teacher.context_size)
 
-    def tokens(query: Query, passages: Sequence[Document]) -> WindowTokens:
+    def tokens(query: Query, passages: Sequence[Document], first: int | None) -> WindowTokens:
+        del first
         read = sum(len(pairs.ids(query.text, passage.contents)) for passage in passages)
         return WindowTokens(read, len(passages), len(passages))
 

@@ -29,7 +29,7 @@ from rankgen.manifests.models.pair_prompts import (
 FamilyKind = Literal[
     "classifier", "modular", "lightning-ir", "encoder", "chat", "causal", "seq2seq"
 ]
-_LIGHTNING = re.compile(r"^CrossEncoder\w*Model$|^(Mono|SetEncoder)\w*Model$")
+_LIGHTNING = re.compile(r"^(Flash)?(CrossEncoder|Mono|SetEncoder)\w*Model$")
 _CLASSIFIER = re.compile(r"ForSequenceClassification$")
 _CAUSAL = re.compile(r"ForCausalLM$")
 _NO_CLASS = "model without a class"

@@ -190,6 +190,11 @@ def _provenance(content: CardContent) -> list[str]:
             "of two passages that no window held together follows from others, or from the first "
             "stage."
         )
+    if keep_top := source.plan.recipe.get("keep_top"):
+        said.append(
+            f"The top {keep_top} of each list are in the teacher's order; the candidates below "
+            "them are in `unranked`, because their order is not known."
+        )
     software = source.facts.get("software")
     if isinstance(software, dict):
         said.append(f"Software:\n\n{facts_table(software)}")

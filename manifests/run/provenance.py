@@ -35,7 +35,15 @@ DISTRIBUTIONS = (
 )
 # These facts stay in the commit records; the manifest leaves them out.
 PER_SHARD_FACTS = frozenset(
-    {"worker", "began", "seconds", "filled", "windows_replayed", "journal_lines_damaged"}
+    {
+        "worker",
+        "began",
+        "seconds",
+        "filled",
+        "windows_replayed",
+        "windows_repeated",
+        "journal_lines_damaged",
+    }
 )
 
 

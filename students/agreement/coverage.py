@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.unranked import whole_size
 from rankgen.students.training.evidence import (
     IMPLIED,
+    LIST_COLUMNS,
     SEEN,
     WINDOW_COLUMNS,
     pair_levels,
@@ -71,11 +73,11 @@ def list_levels(run: RunDirectory) -> Iterator[NDArray[np.uint8]]:
     """
     # A query's windows are in the shard of its list.
     shards = zip(
-        run.shards("rankings", ["query_id", "doc_ids"]),
+        run.shards("rankings", LIST_COLUMNS),
         run.shards("windows", WINDOW_COLUMNS),
         strict=True,
     )
     for rankings, calls in shards:
         own = windows_in([calls])
         for row in rankings.to_pylist():
-            yield pair_levels(len(row["doc_ids"]), own.get(row["query_id"], ()))
+            yield pair_levels(whole_size(row), own.get(row["query_id"], ()))

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from rankgen.manifests.publishing.origin import origin_of
+from rankgen.manifests.publishing.statement import public
 from rankgen.manifests.run.ledger import Ledger
 from rankgen.manifests.storage.public_paths import file_name, is_local_path
 from rankgen.students.agreement.compare import RunFigures
@@ -39,7 +41,8 @@ class Overview(NamedTuple):
         figures: As `rankgen compare` has them.
         planned: Planned queries; None where there is no plan.
         state: "finished", "unfinished" or "published" (without a plan).
-        recipe, settings, software: Names and values, to show as they are.
+        recipe, provenance, software: Names and values, to show as they are. The provenance is the
+            first stage's recipe, where that run is still to be found, and how shards were made.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Overview(NamedTuple):
     state: str
     cost: Cost
     recipe: tuple[tuple[str, str], ...]
+    provenance: tuple[tuple[str, str], ...]
     software: tuple[tuple[str, str], ...]
     notices: tuple[str, ...]
 
@@ -75,9 +79,23 @@ def overview_of(run: OpenedRun, figures: RunFigures) -> Overview:
         state=state,
         cost=_cost(run, figures),
         recipe=_shown(run.recipe),
+        provenance=_shown(_provenance(run)),
         software=_shown(software if isinstance(software, dict) else {}),
-        notices=tuple(_notices(run)),
+        notices=tuple(notices_of(run)),
     )
+
+
+def _provenance(run: OpenedRun) -> dict[str, JsonValue]:
+    origin = None if run.plan is None else origin_of(run.directory, run.plan)
+    first_stage = origin.first_stage if origin else (run.described or {}).get("first_stage")
+    found = {
+        f"first stage: {name}": value
+        for name, value in (first_stage.items() if isinstance(first_stage, dict) else ())
+    }
+    made = public((run.described or {}).get("environments"))
+    for number, environment in enumerate(made if isinstance(made, list) else [], start=1):
+        found[f"made by, {number}"] = environment
+    return found
 
 
 def _cost(run: OpenedRun, figures: RunFigures) -> Cost:
@@ -109,16 +127,23 @@ def _shown(values: Mapping[str, JsonValue]) -> tuple[tuple[str, str], ...]:
 
 
 def _text(value: JsonValue) -> str:
-    """Returns a value as people write it; a path of this machine is cut to its last part."""
+    """Returns a value as people write it; paths of this machine are cut to their last part."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_text(held)}" for name, held in value.items())
     if not isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
+    # Such as recorded:/home/me/teacher.trec.
+    word, colon, argument = value.partition(":")
+    if colon and is_local_path(argument):
+        return f"{word}:{file_name(argument)}"
     if is_local_path(value):
         return file_name(value)
     is_digest = len(value) >= 64 and " " not in value
     return f"{value[:_DIGITS]}…" if is_digest else value
 
 
-def _notices(run: OpenedRun) -> Iterator[str]:
+def notices_of(run: OpenedRun) -> Iterator[str]:
+    """Yields what is missing in a run, a sentence each without its full stop."""
     status = run.status
     if status is not None and not status.finished:
         yield (

@@ -60,8 +60,9 @@ class Sections:
 
     @property
     def facts(self) -> list[tuple[str, list[str]]]:
-        """Recipes and software: a name, and its value for each run, "" where one has none."""
-        held = [dict(run.overview.recipe + run.overview.software) for run in self.runs]
+        """Recipes, provenance and software: a name, and its value for each run, or ""."""
+        shown = [run.overview for run in self.runs]
+        held = [dict(one.recipe + one.provenance + one.software) for one in shown]
         names = dict.fromkeys(name for one in held for name in one)
         return [(name, [one.get(name, "") for one in held]) for name in names]
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rankgen.manifests.progress import progress
 from rankgen.students.pages.blocks import FOLDER, packed
+from rankgen.students.pages.overview import notices_of
 from rankgen.students.pages.quick_index import index_of
 from rankgen.students.pages.single_queries import SingleQueries, single_view
 from rankgen.students.pages.template import filled
@@ -32,6 +33,7 @@ class ServedPage:
         names = ["index", *(f"q{place}" for place in range(len(index)))]
         values = {
             "title": run.name,
+            "notices": list(notices_of(run)),
             "blocks": {},
             "page": {"runs": [run.name], "beside": _addresses(names)},
         }

@@ -124,6 +124,11 @@ def _ways(content: CardContent) -> list[str]:
 
 def _cuts(content: CardContent) -> str:
     of = content.loading
+    if of.cuts is None:
+        return (
+            f"Pairs are cut after {of.longest} tokens, the longer text first, by rankgen and by "
+            "servers alike."
+        )
     said = (
         f"rankgen cuts a query after {of.cuts.query_tokens} tokens and a passage after "
         f"{of.cuts.passage_tokens}. Servers have one `max_length` for both together, "

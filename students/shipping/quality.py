@@ -119,6 +119,9 @@ def made_up_pairs(encoder: CrossEncoder, count: int = 24) -> list[Pair]:
     """Returns pairs of random tokens: the shortest, the longest, and others between."""
     draw = np.random.default_rng(0)
     most = encoder.query_tokens, encoder.passage_tokens
+    if encoder.pair_tokens is not None:
+        room = encoder.pair_tokens - encoder.template.special_tokens
+        most = room // 2, room - room // 2
     lengths = [(1, 1), most, (1, most[1]), (most[0], 1)]
     lengths += [
         (int(draw.integers(1, most[0] + 1)), int(draw.integers(1, most[1] + 1)))

@@ -33,7 +33,9 @@ def servers_of(architectures: Sequence[str]) -> Servers:
     if held is None:
         return Servers(by_transformers, None, None)
     version, known = held
-    return Servers(by_transformers, any(name in known for name in architectures), version)
+    return Servers(
+        by_transformers, by_transformers and any(name in known for name in architectures), version
+    )
 
 
 def _vllm_architectures() -> tuple[str, frozenset[str]] | None:

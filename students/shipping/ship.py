@@ -17,7 +17,7 @@ from rankgen.manifests.run.provenance import software
 from rankgen.manifests.storage.atomic import fsync_directory, fsync_file, make_folder
 from rankgen.manifests.storage.digest import sha256_of_file
 from rankgen.students.model.cross_encoder import CrossEncoder
-from rankgen.students.model.cuts import Cuts
+from rankgen.students.model.cuts import CUTS_ENTRY
 from rankgen.students.model.hardware import Hardware, choose_hardware
 from rankgen.students.model.loading import load_cross_encoder
 from rankgen.students.reranking.student_identity import student_identity
@@ -37,7 +37,7 @@ from rankgen.students.shipping.shipped_folder import (
     is_shipped,
 )
 from rankgen.students.shipping.snippets import Loading
-from rankgen.students.shipping.truncation import Truncation, truncation_of
+from rankgen.students.shipping.truncation import Truncation, own_cuts, truncation_of
 from rankgen.students.shipping.validation_set import ValidationSet, validation_set
 
 
@@ -115,7 +115,7 @@ def ship(settings: ShipSettings) -> Shipped:
     draft = settings.out.with_name(f".{settings.out.name}.{uuid.uuid4().hex}.draft")
     try:
         (draft / ONNX_FILE).parent.mkdir(parents=True)
-        work.encoder.save(draft)
+        _save(work.encoder, draft)
         shipped = _measured(work, draft)
         _describe(work, shipped, draft)
         _publish(draft, settings.out)
@@ -143,7 +143,25 @@ def _prepared(settings: ShipSettings) -> _Work:
     weight_bits = 32 if settings.format == "onnx" else resolved_bits(settings.weight_bits)
     hardware = choose_hardware("cpu", "fp32", threads=settings.threads)
     encoder = load_cross_encoder(pinned_model(settings.student))
+    # Servers would not know of a prompt, nor which of two outputs counts.
+    has_more = encoder.relevant is not None or encoder.prompt
+    if encoder.whole is not None or encoder.write is None or has_more:
+        raise UsageError(
+            f"{settings.student} is {encoder.kind}, which is not shipped",
+            "serve it with vLLM or transformers",
+        )
     return _Work(settings, encoder, hardware, validation_set(settings), weight_bits)
+
+
+def _save(encoder: CrossEncoder, draft: Path) -> None:
+    """Writes weights, configuration and tokenizer; pairs stay cut as they were."""
+    encoder.save(draft)
+    if encoder.pair_tokens is not None:
+        # It has no cuts of its own, so that none may be recorded.
+        path = draft / "config.json"
+        config = json.loads(path.read_text(encoding="utf-8"))
+        config.pop(CUTS_ENTRY, None)
+        _write_json(path, config)
 
 
 def _measured(work: _Work, draft: Path) -> Shipped:
@@ -217,7 +235,7 @@ def _describe(work: _Work, shipped: Shipped, draft: Path) -> None:
     content = CardContent(
         loading=Loading(
             name=settings.out.name,
-            cuts=Cuts(encoder.query_tokens, encoder.passage_tokens),
+            cuts=own_cuts(encoder),
             longest=encoder.longest_pair,
             inputs=input_names(encoder),
             pad_id=encoder.template.pad_id,

@@ -18,14 +18,14 @@ class Loading:
 
     Attributes:
         name: The folder.
-        cuts: Tokens after which query and passage are cut.
+        cuts: Tokens after which query and passage are cut; None if pairs are cut as one.
         longest: Tokens of the longest pair.
         inputs: The graph's inputs.
         pad_id: The id of padding.
     """
 
     name: str
-    cuts: Cuts
+    cuts: Cuts | None
     longest: int
     inputs: tuple[str, ...]
     pad_id: int
@@ -49,14 +49,8 @@ from tokenizers import Tokenizer
 
 tokenizer = Tokenizer.from_file("{of.name}/tokenizer.json")
 tokenizer.no_padding()
-tokenizer.no_truncation()
+{_encoding(of)}
 session = onnxruntime.InferenceSession("{of.name}/{ONNX_FILE}")
-
-
-def encode(text, most):
-    encoding = tokenizer.encode(text, add_special_tokens=False)
-    encoding.truncate(most)
-    return encoding
 
 
 def padded(rows, fill=0):
@@ -64,16 +58,26 @@ def padded(rows, fill=0):
     return np.array([row + [fill] * (longest - len(row)) for row in rows], dtype=np.int64)
 
 
-{_PAIR}pairs = [
-    tokenizer.post_process(
-        encode(query, {of.cuts.query_tokens}), encode(passage, {of.cuts.passage_tokens})
-    )
-    for passage in passages
-]
+{_PAIR}pairs = [encode(query, passage) for passage in passages]
 inputs = {{
 {lines}
 }}
 scores = session.run(None, inputs)[0][:, 0]"""
+
+
+def _encoding(of: Loading) -> str:
+    if of.cuts is None:
+        return f"tokenizer.enable_truncation({of.longest})\nencode = tokenizer.encode"
+    return f"""tokenizer.no_truncation()
+
+
+def encode(query, passage):
+    texts = [tokenizer.encode(text, add_special_tokens=False) for text in (query, passage)]
+    texts[0].truncate({of.cuts.query_tokens})
+    texts[1].truncate({of.cuts.passage_tokens})
+    return tokenizer.post_process(*texts)
+
+"""
 
 
 def transformers(of: Loading) -> str:

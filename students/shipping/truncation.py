@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Truncation(BaseModel):
-    """How many pairs of a validation set are read whole, so that both rules agree."""
+    """How many pairs of a validation set both rules read the same of."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,9 +28,18 @@ class Truncation(BaseModel):
     whole_pairs: int
 
 
+def own_cuts(encoder: CrossEncoder) -> Cuts | None:
+    """Returns the cuts of query and passage; None if pairs are cut as one, as servers do."""
+    if encoder.pair_tokens is not None:
+        return None
+    return Cuts(encoder.query_tokens, encoder.passage_tokens)
+
+
 def truncation_of(encoder: CrossEncoder, texts: CandidateTexts) -> Truncation:
-    """Counts the pairs within both cuts."""
-    cuts = Cuts(encoder.query_tokens, encoder.passage_tokens)
+    """Counts the pairs within both cuts, or all if the student cuts as servers do."""
+    cuts = own_cuts(encoder)
+    if cuts is None:
+        return Truncation(pairs=texts.pairs(None), whole_pairs=texts.pairs(None))
     # One token more tells a text that is cut.
     queries = tokenise(encoder.tokenizer, texts.queries, cuts.query_tokens + 1)
     documents = tokenise(encoder.tokenizer, texts.documents, cuts.passage_tokens + 1)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.replay import after_call, places_shown
 from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.unranked import whole_size
 
 # The values of `pair_levels`.
 SEEN, IMPLIED, UNSEEN = 0, 1, 2
@@ -33,7 +34,11 @@ WINDOW_COLUMNS = [
     "missing",
     "shown",
     "reordered",
+    "asked",
 ]
+
+
+LIST_COLUMNS = ["query_id", "doc_ids", "unranked"]
 
 
 class Window(NamedTuple):
@@ -43,8 +48,8 @@ class Window(NamedTuple):
         start, end: The call ordered the span [start, end) of the current list.
         permutation: permutation[i] is the place within the span, before the call, of what is now
             at i.
-        named: The number of passages that the teacher wrote; the others follow in their old order,
-            which says nothing about them.
+        named: The number of passages that the teacher put in order, because it wrote no more or was
+            asked for no more; the others follow in their old order, which says nothing about them.
         shown, reordered: See `rankgen.manifests.replay`.
     """
 
@@ -163,10 +168,8 @@ def read_evidence(run: RunDirectory, weights: tuple[float, float, float]) -> Pai
             "label with rankgen, or use --evidence all",
         )
     sizes: dict[str, int] = {}
-    for shard in run.shards("rankings", ["query_id", "doc_ids"]):
-        names = shard["query_id"].to_pylist()
-        lengths = (len(doc_ids) for doc_ids in shard["doc_ids"].to_pylist())
-        sizes |= dict(zip(names, lengths, strict=True))
+    for shard in run.shards("rankings", LIST_COLUMNS):
+        sizes |= {row["query_id"]: whole_size(row) for row in shard.to_pylist()}
     windows = windows_in(run.shards("windows", WINDOW_COLUMNS))
     for query_id in sizes:
         if query_id not in windows:
@@ -189,7 +192,8 @@ def windows_in(shards: Iterable[pa.Table]) -> dict[str, tuple[Window, ...]]:
             if row["permutation"] is None:
                 continue
             permutation = np.array(row["permutation"], dtype=np.int16)
-            named = len(permutation) - row["missing"]
+            asked = len(permutation) if row["asked"] is None else row["asked"]
+            named = asked - row["missing"]
             moves = (row["shown"], row["reordered"])
             window = Window(row["start"], row["end"], permutation, named, *moves)
             own = calls.setdefault(row["query_id"], [])

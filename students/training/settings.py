@@ -190,7 +190,8 @@ class StudentSettings(
         str,
         Option(
             "Encoder or re-ranker to start from: a Hugging Face id, ID@REVISION, a folder, or "
-            "minilm (ships with a package).",
+            "minilm (ships with a package). vLLM serves students of BERT, RoBERTa and ModernBERT "
+            "(answerdotai/ModernBERT-base, jhu-clsp/ettin-encoder-68m), not of ELECTRA.",
             metavar="ID|FOLDER",
         ),
     ] = DEFAULT_BACKBONE

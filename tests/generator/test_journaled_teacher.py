@@ -70,7 +70,11 @@ def test_a_replayed_window_is_counted_and_is_not_new(tmp_path: Path) -> None:
     for query in (QUERY, QUERY, Query("q2", "another"), QUERY):
         asyncio.run(journaled.rank_window(query, PASSAGES))
     assert told == [True, False, True, False]
-    assert journaled.replayed == 2
+    assert (journaled.repeated, journaled.replayed) == (2, 0)
+    again = JournaledTeacher(Counting(), WindowJournal(tmp_path), told.append)
+    for _ in range(2):
+        asyncio.run(again.rank_window(QUERY, PASSAGES))
+    assert (again.repeated, again.replayed) == (1, 1)
 
 
 @pytest.mark.parametrize("other", [Counting(name="another"), Counting(revision="r2")])

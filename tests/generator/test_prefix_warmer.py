@@ -195,3 +195,19 @@ def test_a_prompt_that_will_be_cut_is_not_read_in_advance() -> None:
     warmer = PrefixWarmer(prompter, HashEngine(), lambda: True)
     long = documents(10, 1, words=300)
     assert warmer.prefix(Query("q", "why?"), long, 20) == ()
+
+
+async def _missed() -> PrefixWarmer:
+    engine = HashEngine()
+    warmer = PrefixWarmer(make_prompter(settings()), engine, lambda: True)
+    query, shown = Query("q", "why?"), documents(20, 1)
+    await warmer._warm(query, shown[:10], 20)
+    # The window that follows begins with other passages.
+    warmer.begin(query, shown[::-1], [], 0)()
+    return warmer
+
+
+def test_a_prefix_that_the_next_prompt_does_not_have_is_counted() -> None:
+    counts = asyncio.run(_missed()).counts
+    assert (counts.prefixes_warmed, counts.prefixes_met, counts.prefixes_missed) == (1, 0, 1)
+    assert counts.as_facts()["prefix_tokens_warmed"] > 100

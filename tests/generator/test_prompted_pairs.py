@@ -112,6 +112,24 @@ def test_what_does_not_fit_is_refused(
     assert hint in (refused.value.hint or "")
 
 
+@pytest.mark.parametrize(
+    ("architecture", "settings", "problem", "hint"),
+    [
+        ("BertForSequenceClassification", {"engine": "vllm"}, "vLLM is not asked", "--pair-prompt"),
+        ("BertForSequenceClassification", {"instruction": "x"}, "no prompt with", "--instruction"),
+        ("MonoElectraModel", {}, "of lightning-ir, which teachers do not load", "--student"),
+        ("ViTForImageClassification", {}, "is not a re-ranker that rankgen knows", "cross-encoder"),
+    ],
+)
+def test_other_classes_are_refused_before_their_weights_are_read(
+    tmp_path: Path, architecture: str, settings: dict[str, object], problem: str, hint: str
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"architectures": [architecture]}))
+    with pytest.raises(UsageError, match=problem) as refused:
+        teacher_of(tmp_path, **settings)
+    assert hint in (refused.value.hint or "")
+
+
 def test_a_prompt_that_drops_the_passage_is_refused(
     models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

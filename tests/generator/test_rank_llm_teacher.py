@@ -78,6 +78,75 @@ if __name__ == "__main__":
 """
 
 
+# rank_llm compiles its engine, which takes longer on a CPU than all of the rest.
+VLLM_SCRIPT = """
+import asyncio, json, os, random, sys
+from functools import partial
+from pathlib import Path
+import vllm
+from rankgen.generator.answers.outcomes import TeacherFailure
+from rankgen.generator.teachers.registry import make_teacher
+from rankgen.generator.teachers.settings import LabelSettings
+from rankgen.manifests.records import Document, Query
+from rankgen.retrieval.collections.docstrings import read_docstrings
+
+EAGER = {"enforce_eager": True, "dtype": "float32", "max_model_len": 4096}
+LLM = vllm.LLM
+vllm.LLM = lambda **asked: LLM(**{**asked, **EAGER})
+
+
+async def main(fixture):
+    grades = (fixture / "grades.txt").read_text().split()
+    told = {"teacher": f"rank-llm:{fixture / 'model'}", "cpu_kv_cache_gib": 1}
+    teacher = make_teacher(LabelSettings.model_validate(told))
+    chosen = [random.Random(n).sample(range(len(grades)), 20) for n in range(4)]
+    texts = sorted(doc.body for doc in read_docstrings() if len(doc.body.split()) > 30)
+    chance = random.Random(7)
+    asked = [[Document(str(g), "", f"{grades[g]} {' '.join(chance.choice(texts).split()[:30])}")
+              for g in one] for one in chosen]
+    query = Query("q", "the order of the words")
+    windows = (teacher.rank_window(query, one) for one in asked)
+    given = await asyncio.gather(*windows, return_exceptions=True)
+    found = [one for one in given if not isinstance(one, TeacherFailure)]
+    return {"class": teacher.identity()["class"], "failed": len(given) - len(found),
+            "outcomes": [one.outcome for one in found],
+            "usage": [[one.usage.prompt, one.usage.output] for one in found],
+            "orders": [[chosen[n][place] for place in one.permutation]
+                       for n, one in enumerate(given) if one in found]}
+
+
+if __name__ == "__main__":
+    json.dump(asyncio.run(main(Path(sys.argv[1]))), open(sys.argv[2], "w"))
+    sys.stdout.flush()
+    os._exit(0)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.usefixtures("unbound_vllm")
+def test_a_ranker_is_asked_by_rank_llms_own_vllm(tmp_path: Path) -> None:
+    for package in ("rank_llm", "vllm"):
+        pytest.importorskip(package)
+    fixture = Path(__file__).parents[1] / "fixtures" / "tiny_ranker"
+    (tmp_path / "script.py").write_text(VLLM_SCRIPT)
+    arguments = [sys.executable, tmp_path / "script.py", fixture, tmp_path / "found.json"]
+    run = subprocess.run(
+        arguments, capture_output=True, text=True, env=_environment(), timeout=1100
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["class"] == "RankListwiseOSLLM"
+    # The tiny ranker answers one window in ten without a ranking.
+    assert found["failed"] <= 1
+    # The tokens of a ranking of 20, as rank_llm counts and forces them.
+    assert {output for _, output in found["usage"]} == {90}
+    right = [
+        sum(one[i] < one[j] for i in range(20) for j in range(i + 1, 20)) for one in found["orders"]
+    ]
+    assert sum(right) / len(right) > 0.9 * 190, found["outcomes"]
+
+
 @pytest.fixture(scope="module")
 def answered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """What rank_llm and our parser made of a server's answers."""

@@ -14,6 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from labelled_in_process import label_in_process
+from labelled_in_process import write_candidates as write_overlapping
 from made_runs import ODD_IDS, write_candidates, write_labels
 from serving import served
 from typer.testing import CliRunner
@@ -86,8 +88,15 @@ def labels_of(run: RunDirectory) -> list[str]:
     return [*run.read("rankings")["query_id"].to_pylist(), FAILED]
 
 
-def test_the_quick_index_is_that_of_the_report(labels: RunDirectory, tmp_path: Path) -> None:
-    run = open_single_queries(labels.root)
+@pytest.mark.parametrize("name", ["labels", "sliding"])
+def test_the_quick_index_is_that_of_the_report(
+    labels: RunDirectory, tmp_path: Path, name: str
+) -> None:
+    if name == "sliding":
+        # Lists that were not just turned round.
+        source = write_overlapping(tmp_path / "candidates", 6, 20)
+        label_in_process(source, tmp_path / name, 2)
+    run = open_single_queries(labels.root if name == "labels" else tmp_path / name)
     rows = index_of(run, lambda count: None)
     views = (single_view(run, row["id"]) for row in rows)
     expected = add_queries(Blocks(tmp_path), views)
@@ -192,6 +201,14 @@ def test_a_damaged_shard_is_one_answer_and_not_the_end(
         assert answer.status == 500
         assert b"cannot be read" in content
         assert asked(address)[0].status == 200
+
+
+def test_an_unfinished_run_says_so(tmp_path: Path) -> None:
+    candidates = write_candidates(tmp_path / "candidates", 12)
+    run = write_labels(tmp_path / "labels", candidates, committed=1)
+    with served(run.root) as address:
+        _, content = asked(address)
+    assert b"labels is not finished: 4 of 12 queries are labelled" in content
 
 
 def test_a_port_that_is_taken(labels: RunDirectory) -> None:

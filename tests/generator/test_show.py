@@ -104,6 +104,12 @@ def test_windows_one_by_one(sliding: RunDirectory) -> None:
     # Each passage stands where it was shown and where it was put; the last call showed four.
     assert text.count("[4]") == 2 * calls
     assert text.count("[5]") == 2 * (calls - 1)
+    step = run["steps"][0]
+    rows = text.split("it said\n")[1].splitlines()[: len(step["shown"])]
+    assert [list(map(int, re.findall(r"\[(\d+)\]", row))) for row in rows] == [
+        [number + 1, step["shown"].index(document) + 1]
+        for number, document in enumerate(step["answer"])
+    ]
 
 
 def test_a_repaired_and_a_failed_call(labels: RunDirectory) -> None:

@@ -78,7 +78,11 @@ def label_in_actor(
     import ray
 
     settings = LabelSettings(
-        teacher="rankzephyr", model=str(model), dtype="float32", context_size=4096
+        teacher="rankzephyr",
+        model=str(model),
+        dtype="float32",
+        context_size=4096,
+        whole_answers=True,
     )
 
     # Within the function, so that Ray sends the class by value.

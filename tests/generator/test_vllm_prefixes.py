@@ -25,12 +25,14 @@ from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Document, Query
 
 GRADES = open(sys.argv[2]).read().split()
+WORDS = "the river runs past an old town where people sell bread and wool to each other".split()
 
 
 def passages(query):
     draw = random.Random(query)
     ranks = draw.sample(range(len(GRADES)), 100)
-    return [Document(f"d{r}", "", f"{GRADES[r]} is passage {r} of {query}.") for r in ranks]
+    said = [" ".join(draw.choices(WORDS, k=12)) for _ in ranks]
+    return [Document(f"d{r}", "", f"{GRADES[r]} {text}.") for r, text in zip(ranks, said)]
 
 
 def cached_tokens():
@@ -59,7 +61,7 @@ async def ranked(teacher, queries, at_once, warmer):
 
 async def main(queries, at_once):
     teacher = make_teacher(LabelSettings(teacher="rankzephyr", model=sys.argv[1], dtype="float32",
-                                         cpu_kv_cache_gib=1))
+                                         cpu_kv_cache_gib=1, min_named=0))
     off = await ranked(teacher, queries, at_once, None)
     warmer = teacher.warmer(lambda: True)
     on = await ranked(teacher, queries, at_once, warmer)
@@ -79,7 +81,7 @@ def test_five_hundred_windows_are_ranked_alike(tmp_path: Path) -> None:
     script, found_file = tmp_path / "script.py", tmp_path / "found.json"
     script.write_text(SCRIPT)
     model, grades = FIXTURE / "model", FIXTURE / "grades.txt"
-    command = [sys.executable, str(script), *map(str, (model, grades, found_file, queries, 4))]
+    command = [sys.executable, str(script), *map(str, (model, grades, found_file, queries, 16))]
     done = subprocess.run(command, capture_output=True, text=True, timeout=2900, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(found_file.read_text())

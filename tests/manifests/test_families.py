@@ -42,6 +42,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("mxbai-rerank-xsmall-v1", "DebertaV2ForSequenceClassification", "classifier", None),
         ("BAAI/bge-reranker-v2-m3", "XLMRobertaForSequenceClassification", "classifier", None),
         ("webis/monoelectra-base", "CrossEncoderElectraModel", "lightning-ir", None),
+        ("webis/monoelectra-large", "FlashMonoElectraModel", "lightning-ir", None),
         ("google/electra-base-discriminator", "ElectraForPreTraining", "encoder", None),
     ],
 )  # fmt: skip

@@ -13,6 +13,7 @@ from made_runs import queries_of, write_candidates, write_labels
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.run.found_rows import rows_of_ids, rows_of_query
 from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.storage.string_pairs import place_of
 
 COUNT, SHARDS = 60, 12
 
@@ -56,6 +57,9 @@ def test_shards_far_away_are_not_read(tmp_path: Path) -> None:
         path.write_bytes(b"nobody reads this")
     for query_id in pq.read_table(paths[12])["query_id"].to_pylist():
         assert rows_of_query(run, "rankings", query_id).num_rows == 1
+    # An id that no shard holds would stand among those in the middle.
+    absent = next(i for i in map(str, range(1_000)) if place_of(i)[0] == 128)
+    assert rows_of_query(run, "rankings", absent).num_rows == 0
     with pytest.raises(IntegrityProblem, match="cannot be read"):
         rows_of_query(run, "rankings", lost[0])
 

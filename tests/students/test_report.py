@@ -75,6 +75,11 @@ def test_the_page_holds_every_query_and_says_what_is_missing(
         "repaired": 0,
     }
     assert "1 query of labels could not be labelled" in page
+    # The recipe of the first stage, and how shards were made, without what only this machine knows.
+    assert "first stage: collection" in page
+    assert "device cpu" in page
+    assert "10.0.0.7" not in page
+    assert str(labels.root) not in page
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [PAGE]
 
 
@@ -170,6 +175,15 @@ def test_large_data_lies_beside_the_page(
     (out / "report-data" / "q0.0123456789ab.js").write_text("of an earlier page")
     assert written(out, labels.root) == page
     assert {path.name for path in (out / "report-data").iterdir()} == held
+
+
+def test_blocks_are_all_in_the_page_or_all_beside_it(tmp_path: Path) -> None:
+    blocks = Blocks(tmp_path, most_embedded=100)
+    blocks.add("small", [1])
+    assert (set(blocks.embedded), blocks.beside) == ({"small"}, {})
+    blocks.add("large", "".join(map(chr, range(1000))))
+    assert (blocks.embedded, set(blocks.beside)) == ({}, {"small", "large"})
+    assert all((tmp_path / address).is_file() for address in blocks.beside.values())
 
 
 def test_texts_cannot_become_markup(write_rankings: WriteRun, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 from toy_training import settings_of, toy_lists
 from typer.testing import CliRunner
 
@@ -36,6 +38,7 @@ from rankgen.students.training.train import train_student
 
 QUERY_TOKENS, PASSAGE_TOKENS = 8, 16
 EXPORT = "rankgen.students.shipping.ship.export_onnx"
+PHOTOSYNTHESIS = "Photosynthesis turns light into sugar."
 LONG = " ".join(["good", "bad", "ugly"] * 40)
 
 
@@ -155,7 +158,7 @@ def test_only_the_code_for_onnx_runtime_cuts_long_texts_as_rankgen_does(
     student: Path, exact: tuple[Path, Shipped]
 ) -> None:
     long = {"how do plants eat": LONG, "Rome was founded.": LONG}
-    expected = ours(student, LONG, ["Photosynthesis turns light into sugar.", LONG])
+    expected = ours(student, LONG, [PHOTOSYNTHESIS, LONG])
     for title, agrees in (("ONNX Runtime", True), ("transformers", False)):
         scores = run_code(exact[0], code_of(exact[0], title), long)["scores"]
         assert (np.abs(scores - expected).max() < 1e-5) == agrees, title
@@ -361,7 +364,6 @@ def test_modernbert_is_trained_shipped_and_served(
     recipe: dict[str, object], minilm: str, tmp_path: Path
 ) -> None:
     """The architecture that vLLM has too, under the settings of its published models."""
-    import torch
     from transformers import AutoTokenizer, ModernBertConfig, ModernBertModel
 
     torch.manual_seed(0)
@@ -393,3 +395,44 @@ def test_modernbert_is_trained_shipped_and_served(
         assert np.asarray(found["scores"]) == pytest.approx(expected, abs=1e-4), title
     pairs = made_up_pairs(load_cross_encoder(str(out)))
     assert scores_of(out, pairs) == pytest.approx(scores_of(settings.out, pairs), abs=1e-4)
+
+
+def test_a_public_cross_encoder_is_cut_as_one_by_all(tiny_backbone: str, tmp_path: Path) -> None:
+    """It records no cuts of two texts, so that every program reads the same tokens."""
+    public, out = tmp_path / "public", tmp_path / "shipped"
+    load_backbone(tiny_backbone, seed=0, query_tokens=8, passage_tokens=16, dropout=0.0).save(
+        public
+    )
+    config = json.loads((public / "config.json").read_text())
+    del config["rankgen"]
+    (public / "config.json").write_text(json.dumps(config))
+    encoder = load_cross_encoder(str(public))
+    assert encoder.pair_tokens == 27
+    ship(ShipSettings(student=str(public), out=out))
+    assert load_cross_encoder(str(out)).pair_tokens == 27
+    long = {"how do plants eat": LONG, "Rome was founded.": LONG}
+    found = {
+        title: run_code(out, code_of(out, title), long)["scores"]
+        for title in ("ONNX Runtime", "transformers", "sentence-transformers")
+    }
+    for title, scores in found.items():
+        expected = StudentReranker.load(str(out), "fp32", device="cpu")
+        queries, passages = {"q": LONG}, {"a": PHOTOSYNTHESIS, "b": LONG}
+        pairs = expected.encoder.pairs(queries, passages, [("q", "a"), ("q", "b")])
+        wanted = score_each_pair(expected.encoder, pairs, expected.hardware)
+        assert np.asarray(scores) == pytest.approx(wanted, abs=1e-5), title
+
+
+def test_a_model_that_servers_would_misread_is_refused(student: Path, tmp_path: Path) -> None:
+    """Of two outputs, no server knows which one counts."""
+    two = tmp_path / "two"
+    shutil.copytree(student, two)
+    config = json.loads((two / "config.json").read_text())
+    config["id2label"] = {"0": "irrelevant", "1": "relevant"}
+    config["label2id"] = {"irrelevant": 0, "relevant": 1}
+    (two / "config.json").write_text(json.dumps(config))
+    weights = load_file(two / "model.safetensors")
+    head = {name: torch.cat([weights[name]] * 2) for name in weights if "classifier" in name}
+    save_file(weights | head, two / "model.safetensors")
+    with pytest.raises(UsageError, match="which is not shipped"):
+        ship(ShipSettings(student=str(two), out=tmp_path / "out"))

@@ -93,12 +93,13 @@ def test_a_teacher_s_order_is_the_goal(taught: Path) -> None:
 def test_ten_passages_have_grades(write_rankings: WriteRun) -> None:
     order = [f"d{n:02d}" for n in range(12)]
     run = write_rankings("long", {"v": order}, {"v": "which"}, dict.fromkeys(order, "text"))
-    validation = taught_validation(run, set(), None, None)
-    # The eleventh and the twelfth gain nothing, so that their order does not matter.
-    swapped = [*order[:10], order[11], order[10]]
+    # The teacher's eleventh takes the place of the tenth, whose grade is 1; it gains nothing.
+    swapped = [*order[:9], order[10], order[9], order[11]]
     scores = {"v": {doc_id: float(-n) for n, doc_id in enumerate(swapped)}}
-    assert validation.measured(scores).mean == 1
-    assert validation.measured(scores).tau == pytest.approx(1 - 2 / 66)
+    measured = taught_validation(run, set(), None, None).measured(scores)
+    ideal = sum((10 - place) / math.log2(place + 2) for place in range(10))
+    assert measured.mean == pytest.approx(1 - 1 / math.log2(11) / ideal)
+    assert measured.tau == pytest.approx(1 - 2 / 66)
 
 
 def test_training_is_stopped_and_logged_by_a_teacher_s_order(

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from rankgen.generator.engines.settings import CONTEXT_SIZE, EngineSettings
 from rankgen.generator.engines.vllm.dtype import Dtype, dtype_and_warning, own_dtype
 from rankgen.generator.engines.vllm.engine_args import check_engine_args
+from rankgen.generator.engines.vllm.sampling import MASK
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.model_source import split_revision
 
@@ -30,6 +31,7 @@ class VllmSettings(EngineSettings):
         context_size: Tokens of prompt and answer together (vLLM's max_model_len).
         seed: vLLM's seed; greedy decoding does not use it.
         force_length: Generate exactly `max_tokens` tokens, as rank_llm does for RankZephyr.
+        constrained: Whether prompts may ask for rankings that the answer is kept to.
     """
 
     model: str
@@ -38,6 +40,7 @@ class VllmSettings(EngineSettings):
     context_size: int = CONTEXT_SIZE
     seed: int = 0
     force_length: bool = False
+    constrained: bool = False
 
 
 def checked_dtype(
@@ -89,8 +92,12 @@ def engine_arguments(settings: VllmSettings) -> AsyncEngineArgs:
         arguments["gpu_memory_utilization"] = share
     if settings.lora is not None:
         arguments |= {"enable_lora": True, "max_lora_rank": _lora_rank(settings.lora)}
+    if settings.constrained:
+        own_masks = settings.engine_args.get("logits_processors")
+        arguments["logits_processors"] = [*(own_masks if isinstance(own_masks, list) else []), MASK]
     # The names are checked; vLLM itself reads the types.
-    return AsyncEngineArgs(**{**arguments, **settings.engine_args})  # type: ignore[arg-type]
+    given = {k: v for k, v in settings.engine_args.items() if k != "logits_processors"}
+    return AsyncEngineArgs(**{**settings.engine_args, **arguments, **given})  # type: ignore[arg-type]
 
 
 def _lora_rank(adapter: str) -> int:

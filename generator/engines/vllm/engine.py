@@ -14,9 +14,11 @@ from rankgen.generator.engines.capacity import Capacity
 from rankgen.generator.engines.vllm.arguments import VllmSettings, engine_arguments
 from rankgen.generator.engines.vllm.gauges import engine_gauges
 from rankgen.generator.engines.vllm.prefix import read_prefix
+from rankgen.generator.engines.vllm.sampling import greedy
 from rankgen.generator.engines.vllm.start_output import StartOutput
 from rankgen.generator.engines.vllm.start_problem import start_problem
 from rankgen.generator.prompts.profiles import ChatMessage
+from rankgen.generator.prompts.token_texts import AnswerTexts
 from rankgen.manifests.errors import EnvironmentProblem, reason_of
 
 if TYPE_CHECKING:
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 class VllmEngine:
     """Runs vLLM's `AsyncLLM`; construction loads the model (a minute on a CPU).
 
+    Args:
+        settings: How vLLM is started.
+        texts: Reads the output ids; None has vLLM decode every token.
+
     Raises:
         EnvironmentProblem: vLLM is not installed, or cannot start with this model here.
     """
@@ -33,8 +39,9 @@ class VllmEngine:
     # Greedy decoding of the same ids: a retry could differ only by batching noise.
     repeatable = True
 
-    def __init__(self, settings: VllmSettings) -> None:
+    def __init__(self, settings: VllmSettings, texts: AnswerTexts | None = None) -> None:
         self._settings = settings
+        self._texts = texts
         # vLLM would otherwise report usage over the network.
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
@@ -42,6 +49,9 @@ class VllmEngine:
         # Starting would compile FlashInfer's sampler with nvcc, which few machines have and which
         # greedy decoding never uses.
         os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")
+        if settings.constrained:
+            # The second model runner takes no logits processor that sees the tokens so far.
+            os.environ["VLLM_USE_V2_MODEL_RUNNER"] = "0"
         try:
             from vllm.lora.request import LoRARequest
             from vllm.usage.usage_lib import UsageContext
@@ -70,16 +80,18 @@ class VllmEngine:
 
     async def generate(self, prompt: EnginePrompt, max_tokens: int) -> Generation:
         """Continues the ids greedily; see `Engine.generate`."""
-        from vllm import SamplingParams, TokensPrompt
+        from vllm import TokensPrompt
         from vllm.exceptions import VLLMClientError
-        from vllm.sampling_params import RequestOutputKind
         from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
-        sampling = SamplingParams(
-            temperature=0.0,
-            max_tokens=max_tokens,
-            min_tokens=max_tokens if self._settings.force_length else 0,
-            output_kind=RequestOutputKind.FINAL_ONLY,
+        sampling = greedy(
+            # Where a kept answer could be longer, the context ends it.
+            min(max_tokens, self._settings.context_size - len(prompt.token_ids))
+            if prompt.ranking
+            else max_tokens,
+            force_length=self._settings.force_length,
+            decodes=self._texts is None,
+            ranking=prompt.ranking,
         )
         final = None
         try:
@@ -100,7 +112,22 @@ class VllmEngine:
             raise TeacherFailure(f"vLLM failed on the prompt: {error.__cause__}") from error
         if final is None or not final.outputs or final.outputs[0].finish_reason is None:
             raise TeacherFailure("vLLM ended the request without an answer")
-        return _generation(final.outputs[0], len(prompt.token_ids))
+        return self._generation(final.outputs[0], prompt)
+
+    def _generation(self, answer: CompletionOutput, prompt: EnginePrompt) -> Generation:
+        output_ids = tuple(answer.token_ids)
+        usage, text = TokenUsage(len(prompt.token_ids), len(output_ids)), answer.text
+        if self._texts is not None:
+            # A token that ends the answer is not part of its text.
+            written = output_ids[:-1] if answer.finish_reason == "stop" else output_ids
+            text = self._texts.text(prompt.token_ids, written)
+        if answer.finish_reason not in ("stop", "length"):
+            raise TeacherFailure(
+                f"vLLM ended the request with '{answer.finish_reason}'",
+                output_text=text or None,
+                usage=usage,
+            )
+        return Generation(text, output_ids, finish_reason(answer.finish_reason, text, usage), usage)
 
     def gauges(self) -> Mapping[str, float]:
         """Returns requests, tokens and the use of the KV cache; see `engines.gauges`."""
@@ -157,19 +184,6 @@ class VllmEngine:
         if revision:
             facts["model_revision"] = str(revision)
         return facts
-
-
-def _generation(answer: CompletionOutput, prompt_tokens: int) -> Generation:
-    output_ids = tuple(answer.token_ids)
-    usage = TokenUsage(prompt_tokens, len(output_ids))
-    if answer.finish_reason not in ("stop", "length"):
-        raise TeacherFailure(
-            f"vLLM ended the request with '{answer.finish_reason}'",
-            output_text=answer.text or None,
-            usage=usage,
-        )
-    ended = finish_reason(answer.finish_reason, answer.text, usage)
-    return Generation(answer.text, output_ids, ended, usage)
 
 
 def _vllm_version() -> str:

@@ -201,8 +201,18 @@ def _examples(
 ) -> Iterator[Example]:
     profile = _profile(run, settings)
     most = settings.depth or PASSAGES
-    is_stored = settings.depth is None and run.has_table("windows")
+    is_cut = any(
+        shard["unranked"].null_count < shard.num_rows
+        for shard in run.shards("rankings", ["unranked"])
+    )
+    is_stored = settings.depth is None and not is_cut and run.has_table("windows")
     source = settings.prompts or ("stored" if is_stored else "list")
+    if source == "stored" and is_cut:
+        raise UsageError(
+            f"{run.root} keeps the teacher's top of each list alone, so its windows do not lead to "
+            "its lists",
+            "add --prompts list or --prompts shuffled",
+        )
     calls = StoredCalls(run) if source == "stored" else None
     for ranked in lists:
         if len(ranked.doc_ids) < 2:

@@ -20,6 +20,7 @@ from rankgen.generator.jobs.label.relabel import (
 from rankgen.generator.strategies.orders import InputOrder, input_order
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.unranked import first_stage_of
 
 # The run's own lists, those lists given the same way again, and given in other orders.
 Given = Literal["run", "again", "reversed", "shuffled"]
@@ -157,12 +158,6 @@ def _row(
 
 def _retrieved(run: RunDirectory) -> dict[str, list[str]]:
     """Returns the lists in first-stage order."""
-    columns = ["query_id", "doc_ids", "retrieval_positions"]
+    columns = ["query_id", "doc_ids", "retrieval_positions", "unranked"]
     table: pa.Table = run.read("rankings", columns)
-    return {
-        row["query_id"]: [
-            doc_id
-            for _, doc_id in sorted(zip(row["retrieval_positions"], row["doc_ids"], strict=True))
-        ]
-        for row in table.to_pylist()
-    }
+    return {row["query_id"]: first_stage_of(row) for row in table.to_pylist()}

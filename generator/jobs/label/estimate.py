@@ -14,7 +14,7 @@ from rankgen.generator.jobs.label.job import plan_labels
 from rankgen.generator.jobs.label.pool import USUAL_CHAINS
 from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.prompts.tokenizer import BUNDLED
-from rankgen.generator.strategies.simulated import simulated_windows
+from rankgen.generator.strategies.simulated import SimulatedCall, simulated_windows
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.window_tokens import AskedInWords, WindowTokens, asked_in_words
 from rankgen.manifests.errors import UsageError
@@ -41,7 +41,7 @@ class Estimate(BaseModel):
         calls: Number of windows over all queries and passes; where it depends on the answers, as
             for lists in no order at all.
         prompt_tokens: Prompt tokens of all calls, extrapolated from the sample; 0 without an LLM.
-        output_tokens: Likewise for output tokens, as an upper limit.
+        output_tokens: Likewise for output tokens, as an upper limit for clean answers.
         sampled_queries: Number of queries whose prompts were tokenised.
         tokenizer: The tokenizer used; None for teachers without one.
         prompt: The prompt's name; None for teachers without one.
@@ -92,7 +92,7 @@ class Estimate(BaseModel):
                 f"answers        {self.answers:>15}   (asked for by the prompt {self.prompt})",
                 f"prompt tokens  {self.prompt_tokens:>15,}   (tokenised {self.sampled_queries} "
                 f"sampled queries with {self.tokenizer}, extrapolated)",
-                f"output tokens  {self.output_tokens:>15,}   (upper limit)",
+                f"output tokens  {self.output_tokens:>15,}   (upper limit for clean answers)",
                 f"GPU-hours      {self.gpu_hours:>15,.2f}   (assumes "
                 f"{self.tokens_per_second:,.0f} tokens/s of prompt and output on one GPU; "
                 "not measured, change it with --tokens-per-second)",
@@ -190,10 +190,10 @@ def _tokens(
     for query in sample:
         doc_ids = lists.of([query.query_id])[0].doc_ids
         documents = texts[doc_ids]
-        for shown in _windows(len(doc_ids), teacher):
-            window = [documents[doc_ids[place]] for place in shown]
+        for call in _windows(len(doc_ids), teacher):
+            window = [documents[doc_ids[place]] for place in call.shown]
             try:
-                found.append(asked.tokens(query, window))
+                found.append(asked.tokens(query, window, call.first))
             except TeacherFailure as error:
                 failure = error
                 break
@@ -204,7 +204,7 @@ def _tokens(
     return WindowTokens(*map(sum, zip(*found, strict=True))) if found else _NOTHING, len(found)
 
 
-def _windows(n: int, teacher: LabelSettings) -> Sequence[Sequence[int]]:
+def _windows(n: int, teacher: LabelSettings) -> Sequence[SimulatedCall]:
     return simulated_windows(n, teacher.strategy, teacher.shape, teacher.passes, teacher.shuffle)
 
 

@@ -26,9 +26,7 @@ def size_pool(settings: LabelRunSettings, teacher: LabelSettings, in_flight: int
     gpus = sum(int(node.gpus) for node in living_nodes())
     scores_here = teacher.engine is None and preset.kind in ("embedding", "pointwise", "pairwise")
     if gpus and preset.is_peer and teacher.base_url is None:
-        together = teacher.tensor_parallel
-        workers = settings.workers or max(1, gpus // together)
-        return replace(pool, workers=workers, gpus=float(together))
+        return _on_gpus(pool, living_nodes(), settings.workers, teacher)
     if scores_here and gpus and preset.kind != "embedding":
         return replace(pool, workers=settings.workers or gpus, gpus=1.0)
     if scores_here:

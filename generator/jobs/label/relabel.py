@@ -126,11 +126,10 @@ def agreement(
 
 
 def order_tau(one: Sequence[str], other: Sequence[str]) -> float:
-    """Returns Kendall's tau of two orders of the same ids; 1 for fewer than two."""
-    if len(one) < 2:
-        return 1.0
+    """Returns Kendall's tau of two orders, over the ids of both; 1 for fewer than two."""
     place = {doc_id: rank for rank, doc_id in enumerate(other)}
-    return float(kendalltau(range(len(one)), [place[doc_id] for doc_id in one]).statistic)
+    places = [place[doc_id] for doc_id in one if doc_id in place]
+    return float(kendalltau(range(len(places)), places).statistic) if len(places) > 1 else 1.0
 
 
 def _overlap(one: Sequence[str], other: Sequence[str]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +25,7 @@ from rankgen.manifests.replay import after_call
 from rankgen.manifests.schema import RANKINGS, WINDOWS
 from rankgen.manifests.storage.digest import sha256_of_lines
 from rankgen.manifests.teacher_scores import fault_of_scores
+from rankgen.manifests.unranked import first_stage_of, whole_size
 
 USABLE = (WindowOutcome.OK, WindowOutcome.REPAIRED, WindowOutcome.TRUNCATED)
 AGAIN = "repeat the command to try again"
@@ -42,9 +43,17 @@ class Call(TypedDict):
     reordered: list[int] | None
 
 
-def ranking_table(rankings: Sequence[tuple[QueryRanking, Candidates]]) -> pa.Table:
-    """Returns one row per query: its candidates in the teacher's order."""
-    return pa.Table.from_pylist([_ranking_row(*pair) for pair in rankings], schema=RANKINGS)
+def ranking_table(
+    rankings: Sequence[tuple[QueryRanking, Candidates]], keep_top: int | None = None
+) -> pa.Table:
+    """Returns one row per query: its candidates in the teacher's order.
+
+    Args:
+        rankings: The rankings, with what was ranked.
+        keep_top: How many places of each list have a known order; None for all.
+    """
+    rows = [_ranking_row(*pair, keep_top) for pair in rankings]
+    return pa.Table.from_pylist(rows, schema=RANKINGS)
 
 
 def window_table(rankings: Sequence[QueryRanking], failed: Sequence[FailedQuery] = ()) -> pa.Table:
@@ -97,7 +106,7 @@ def label_counts(tables: Mapping[str, pa.Table]) -> dict[str, int]:
 def validate_rankings(
     tables: Mapping[str, pa.Table], planned: Sequence[str], quarantined: Mapping[str, str]
 ) -> None:
-    """Checks an attempt: each planned query once, each list a permutation of its candidates.
+    """Checks an attempt: each planned query once, each list all of its candidates.
 
     The candidates' order is rebuilt from `retrieval_positions`, and its digest must equal that of
     the retrieved candidates.
@@ -110,11 +119,7 @@ def validate_rankings(
     if [row["query_id"] for row in rows] != expected:
         raise IntegrityProblem("an attempt does not hold the planned queries", AGAIN)
     for row in rows:
-        by_position = sorted(zip(row["retrieval_positions"], row["doc_ids"], strict=True))
-        positions = [position for position, _ in by_position]
-        digest = sha256_of_lines(doc_id for _, doc_id in by_position)
-        whole = positions == list(range(1, len(by_position) + 1))
-        if not whole or digest != row["candidates_sha256"]:
+        if not _is_whole(row):
             raise IntegrityProblem(
                 f"the ranking of query {row['query_id']} is not a permutation of its candidates",
                 AGAIN,
@@ -129,9 +134,9 @@ def validate_rankings(
         if fault := fault_of_scores(row["teacher_scores"], len(row["doc_ids"])):
             raise IntegrityProblem(f"the ranking of query {row['query_id']}: {fault}", AGAIN)
         calls = evidence[row["query_id"]]
-        if len(calls) != row["windows"] or replayed(calls, len(row["doc_ids"])) != [
-            position - 1 for position in row["retrieval_positions"]
-        ]:
+        places = [position - 1 for position in row["retrieval_positions"]]
+        led_to = replayed(calls, whole_size(row))
+        if len(calls) != row["windows"] or led_to is None or led_to[: len(places)] != places:
             raise IntegrityProblem(
                 f"the windows of query {row['query_id']} do not lead to its ranking", AGAIN
             )
@@ -139,6 +144,13 @@ def validate_rankings(
             raise IntegrityProblem(
                 f"the tokens of query {row['query_id']} are not the sum over its calls", AGAIN
             )
+
+
+def _is_whole(row: Mapping[str, Any]) -> bool:
+    try:
+        return bool(sha256_of_lines(first_stage_of(row)) == row["candidates_sha256"])
+    except ValueError:
+        return False
 
 
 def replayed(calls: Sequence[Call], candidates: int) -> list[int] | None:
@@ -180,21 +192,26 @@ def _without_failed(calls: pa.Table) -> pa.Table:
     return calls.filter(pc.is_valid(calls["permutation"]))
 
 
-def _ranking_row(ranking: QueryRanking, candidates: Candidates) -> dict[str, object]:
+def _ranking_row(
+    ranking: QueryRanking, candidates: Candidates, keep_top: int | None
+) -> dict[str, object]:
     usage, scores = ranking.usage, ranking.scores
+    kept = ranking.order[:keep_top]
+    below = sorted(ranking.order[len(kept) :])
     repaired = sum(w.result.outcome is not WindowOutcome.OK for w in ranking.windows)
     return {
         "query_id": ranking.query_id,
-        "doc_ids": [candidates.doc_ids[i] for i in ranking.order],
-        "retrieval_positions": [i + 1 for i in ranking.order],
-        "retrieval_scores": [candidates.scores[i] for i in ranking.order],
+        "doc_ids": [candidates.doc_ids[i] for i in kept],
+        "retrieval_positions": [i + 1 for i in kept],
+        "retrieval_scores": [candidates.scores[i] for i in kept],
         "status": ranking.status,
         "windows": len(ranking.windows),
         "repaired_windows": repaired,
         "prompt_tokens": usage.prompt,
         "output_tokens": usage.output,
         "candidates_sha256": candidates.digest(),
-        "teacher_scores": None if scores is None else [scores[i] for i in ranking.order],
+        "teacher_scores": None if scores is None else [scores[i] for i in kept],
+        "unranked": [candidates.doc_ids[i] for i in below] or None,
     }
 
 
@@ -211,6 +228,7 @@ def _rows_of_windows(query: QueryRanking | FailedQuery) -> list[dict[str, object
                 "missing": result.missing,
                 "out_of_range": result.out_of_range,
                 "reordered": record.reordered,
+                "asked": result.asked,
             }
         )
     return rows

@@ -113,12 +113,13 @@ class LabelWork:
         failed = [result for result in results if isinstance(result, FailedQuery)]
         return FilledShard(
             tables={
-                "rankings": ranking_table(ranked),
+                "rankings": ranking_table(ranked, self._settings.keep_top),
                 "windows": window_table([ranking for ranking, _ in ranked], failed),
             },
             failed={query.query_id: query.reason for query in failed},
             facts={
                 "windows_replayed": teacher.replayed,
+                "windows_repeated": teacher.repeated,
                 "journal_lines_damaged": damaged,
                 **({} if warmer is None else warmer.counts.as_facts()),
             },

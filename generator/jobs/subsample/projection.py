@@ -36,14 +36,23 @@ def kept_places(positions: Sequence[int], depth: int | None, *, keeps_first: boo
     ]
 
 
-def projected_ranking(row: Row, places: Sequence[int]) -> dict[str, Any]:
+def projected_ranking(
+    row: Row, places: Sequence[int], unranked: Mapping[int, str] | None = None
+) -> dict[str, Any]:
     """Returns a row of `rankings` with the documents at `places` only, in their order.
 
-    `candidates_sha256` becomes the digest of these documents in first-stage order.
+    `candidates_sha256` becomes the digest of what is kept, in first-stage order.
+
+    Args:
+        row: The row.
+        places: Places of its list, from 0.
+        unranked: Those of `unranked_places` that are kept too.
     """
     cut = {name: row[name] and [row[name][place] for place in places] for name in ALIGNED}
-    ordered = sorted(zip(cut["retrieval_positions"], cut["doc_ids"], strict=True))
-    return {**row, **cut, "candidates_sha256": sha256_of_lines(doc_id for _, doc_id in ordered)}
+    rest = sorted((unranked or {}).items())
+    held = zip(cut["retrieval_positions"], cut["doc_ids"], strict=True)
+    cut["candidates_sha256"] = sha256_of_lines(doc_id for _, doc_id in sorted([*held, *rest]))
+    return {**row, **cut, "unranked": [doc_id for _, doc_id in rest] or None}
 
 
 def projected_windows(calls: Sequence[Row], size: int, kept: Collection[int]) -> list[Row]:
@@ -103,11 +112,16 @@ def _answer(call: Row, left: Sequence[int]) -> dict[str, Any]:
     if permutation is None:
         return {}
     number_of = {number: new for new, number in enumerate(left)}
+    asked = call.get("asked")
     # What the teacher did not name follows in its old order.
-    named = permutation[: len(permutation) - call["missing"]]
+    named = permutation[: (len(permutation) if asked is None else asked) - call["missing"]]
+    kept = sum(number in number_of for number in named)
+    unknown = len(left) - kept
     return {
         "permutation": [number_of[number] for number in permutation if number in number_of],
-        "missing": len(left) - sum(number in number_of for number in named),
+        "missing": unknown if asked is None else 0,
+        # The last of all is known.
+        "asked": kept if asked is not None and unknown > 1 else None,
     }
 
 

@@ -21,6 +21,7 @@ from rankgen.manifests.records import Query
 from rankgen.manifests.schema import RANKINGS, WINDOWS
 from rankgen.manifests.storage.digest import sha256_of_lines
 from rankgen.manifests.teacher_scores import fault_of_scores
+from rankgen.manifests.unranked import unranked_places, whole_size
 
 AGAIN = "repeat the command to try again"
 
@@ -66,12 +67,13 @@ class SubsampleRows:
     def _cut(self, row: Row, windows: Sequence[Row] | None) -> tuple[Row, list[Row]]:
         positions = row["retrieval_positions"]
         places = kept_places(positions, self._depth, keeps_first=self._source.keeps_first)
-        ranking = projected_ranking(row, places)
+        whole = unranked_places(row)
+        below = {at: whole[at] for at in whole if self._depth is None or at <= self._depth}
+        ranking = projected_ranking(row, places, below)
         if windows is None:
             return ranking, []
-        calls = projected_windows(
-            sorted(windows, key=_made), len(positions), {positions[p] - 1 for p in places}
-        )
+        kept = {position - 1 for position in (*(positions[p] for p in places), *below)}
+        calls = projected_windows(sorted(windows, key=_made), whole_size(row), kept)
         return {**ranking, **summed_calls(calls)}, calls
 
 
@@ -108,7 +110,8 @@ def _fault_of(row: Row) -> str | None:
         return "holds a passage twice"
     if not len(doc_ids) == len(row["retrieval_positions"]) == len(row["retrieval_scores"]):
         return "has columns of different lengths"
-    ordered = sorted(zip(row["retrieval_positions"], doc_ids, strict=True))
+    held = zip(row["retrieval_positions"], doc_ids, strict=True)
+    ordered = sorted([*held, *unranked_places(row).items()])
     if sha256_of_lines(doc_id for _, doc_id in ordered) != row["candidates_sha256"]:
         return "does not match its digest"
     return fault_of_scores(row["teacher_scores"], len(doc_ids))
