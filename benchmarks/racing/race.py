@@ -110,13 +110,17 @@ class Race:
         Returns:
             "differing"; "read_otherwise", the queries of which rank-llm reads an answer
             differently; and "narrowest", for the others, the difference of log-probabilities by
-            which the narrowest of all tokens was won.
+            which the narrowest of all tokens was won. "keep_top_differing" counts the queries
+            whose first ten differ between rankgen with and without `--keep-top 10`.
         """
         others = differing(self.rankings[RANKGEN, queries], self.rankings[RANK_LLM, queries])
         read = [query for query in read_otherwise(Path(self.run(queries))) if query in others]
         ties = [query for query in others if query not in read]
+        ours, kept = self.rankings[RANKGEN, queries], self.rankings.get((KEEP_TOP, queries), {})
+        tops = [query for query, order in kept.items() if order[:10] != ours[query][:10]]
         return {
             "differing": len(others),
+            "keep_top_differing": len(tops) if kept else None,
             "read_otherwise": read,
             "narrowest": self.leads(queries, ties) if ties else {},
         }
