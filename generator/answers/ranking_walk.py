@@ -21,6 +21,14 @@ SPARE_SPACES = 16
 _REMEMBERED = 50_000
 
 
+def most_spaces(form: AnswerFormat, passages: int) -> int:
+    """Returns the white space that an answer about so many passages may have.
+
+    It does not depend on how many are to be named, so that answers begin alike.
+    """
+    return ids_text(form, [form.identifier(1)] * passages).count(" ") + SPARE_SPACES
+
+
 class Place(NamedTuple):
     """A place within the text of an answer.
 
@@ -71,13 +79,12 @@ class _Step(NamedTuple):
     def fits(self, state: State) -> bool:
         """Says whether an answer can go on with it.
 
-        What a token begins behind the last passage to name does not matter.
+        What it begins behind the last passage to name must be able to go on too: an answer begins
+        alike however many passages are needed.
         """
         if self.spaces > state.spaces or self.named & ~state.free:
             return False
-        if self.begun is None or self.ids >= state.left:
-            return True
-        return bool(self.begun & state.free & ~self.named)
+        return self.begun is None or bool(self.begun & state.free & ~self.named)
 
 
 class RankingWalk:
@@ -106,9 +113,9 @@ class RankingWalk:
             passages: Number of passages in the window.
             first: How many of them to name.
         """
-        usual = ids_text(self._form, [self._form.identifier(1)] * first).count(" ")
         part = "begin" if self._spelling.begin else "before"
-        return State(Place(part), passages, (1 << passages) - 1, first, usual + SPARE_SPACES)
+        spaces = most_spaces(self._form, passages)
+        return State(Place(part), passages, (1 << passages) - 1, first, spaces)
 
     def allowed(self, state: State) -> list[int]:
         """Returns the tokens that may come next; at least one."""

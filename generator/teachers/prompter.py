@@ -10,7 +10,7 @@ from rankgen.generator.answers.first_token import TOKENS
 from rankgen.generator.answers.formats import BRACKETS, AnswerFormat
 from rankgen.generator.answers.leading import ids_text
 from rankgen.generator.answers.permutation import ANSWER_RULES, ReadingRules
-from rankgen.generator.answers.ranking_walk import SPARE_SPACES
+from rankgen.generator.answers.ranking_walk import most_spaces
 from rankgen.generator.prompts.budget import BuiltPrompt, PromptBuilder
 from rankgen.generator.prompts.chat_format import merge_system
 from rankgen.generator.prompts.profiles import ChatMessage
@@ -124,7 +124,8 @@ class ListwisePrompter:
             return self._builder.tokenizer.leading_tokens(self.form, k, lead)
         # A token for each character, should the model spell them out, and one for the end.
         names = sorted((self.form.identifier(rank) for rank in range(1, k + 1)), key=len)
-        return len(ids_text(self.form, names[k - lead :])) + SPARE_SPACES + 1
+        written = len(ids_text(self.form, names[k - lead :], gap=""))
+        return written + most_spaces(self.form, k) + 1
 
     def most_output(self, k: int, first: int | None) -> int:
         """Returns the tokens of a clean answer, at most; see `lead`."""

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from rankgen.generator.answers.formats import BRACKETS, FORMATS, AnswerFormat
 from rankgen.generator.answers.leading import ids_text, leading_ids
 from rankgen.generator.answers.permutation import parse_permutation
-from rankgen.generator.answers.ranking_walk import SPARE_SPACES, RankingWalk
+from rankgen.generator.answers.ranking_walk import RankingWalk, most_spaces
 from rankgen.generator.prompts.rankzephyr_tokenizer import rankzephyr_tokenizer
 from rankgen.generator.prompts.token_texts import AnswerTexts, alphabet, token_texts
 
@@ -69,7 +69,7 @@ def test_any_walk_ranks_each_passage_once(tokenizer: Tokenizer, form: AnswerForm
         k = chance.randint(2, 26)
         first = chance.randint(1, k - 1)
         names = sorted((form.identifier(rank) for rank in range(1, k + 1)), key=len)
-        limit = len(ids_text(form, names[k - first :])) + SPARE_SPACES
+        limit = len(ids_text(form, names[k - first :], "")) + most_spaces(form, k)
         state, ids = walk.start(k, first), list[int]()
         while (token := chance.choice(allowed := walk.allowed(state))) != END:
             ids.append(token)
@@ -118,6 +118,24 @@ def _spelt(
         found.append(chance.choice(fitting))
         place += len(table[found[-1]])
     return found
+
+
+def test_an_answer_begins_alike_however_many_passages_are_needed(tokenizer: Tokenizer) -> None:
+    """A model that likes some tokens best, white space among them, and is led by its own text."""
+    walk = RankingWalk(BRACKETS, token_texts(tokenizer, alphabet(BRACKETS)), END)
+
+    def written(first: int, seed: int) -> list[int]:
+        state, ids = walk.start(12, first), list[int]()
+        while (allowed := walk.allowed(state)) != [END]:
+            ids.append(max(allowed, key=lambda one: random.Random(f"{seed} {ids} {one}").random()))
+            state = walk.advanced(state, ids[-1])
+        return ids
+
+    for seed in range(12):
+        whole = written(11, seed)
+        part = written(3, seed)
+        assert part == whole[: len(part)]
+        assert len(part) < len(whole)
 
 
 def test_a_passage_that_was_named_is_not_allowed_again() -> None:
