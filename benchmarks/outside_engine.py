@@ -137,7 +137,7 @@ def one_round(run: RunDirectory, queries: Sequence[Query], folder: Path) -> dict
 def main() -> None:
     """Measures it and writes the result, or prints a profile."""
     data = Path(os.environ["RANKGEN_TEST_DATA"])
-    registry._vllm = lambda settings: InstantEngine()
+    registry._vllm = lambda *_: InstantEngine()
     with tempfile.TemporaryDirectory() as folder:
         run, queries = write_candidates(data, Path(folder, "candidates"))
         if "--profile" in sys.argv:

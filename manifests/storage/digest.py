@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 from collections.abc import Iterable
+from itertools import chain, islice
 from pathlib import Path
 
-_PARTS = 256
+_LENGTH, _AT_ONCE = struct.Struct("<Q"), 256
 
 
 def canonical_json(value: object) -> str:
@@ -29,15 +31,11 @@ def sha256_of_value(value: object) -> str:
 
 def sha256_of_lines(lines: Iterable[str]) -> str:
     """Returns the SHA-256 of `lines`, each with its length, so that no line is taken for two."""
-    digest, parts = hashlib.sha256(), list[bytes]()
-    for line in lines:
-        encoded = line.encode("utf-8", "surrogatepass")
-        parts += len(encoded).to_bytes(8, "little"), encoded
-        if len(parts) >= _PARTS:
-            # A call for each line would take longer than the hashing of short ones.
-            digest.update(b"".join(parts))
-            parts.clear()
-    digest.update(b"".join(parts))
+    digest, left = hashlib.sha256(), iter(lines)
+    # Many at once: a call for each line would take longer than the hashing of short ones.
+    while encoded := [line.encode("utf-8", "surrogatepass") for line in islice(left, _AT_ONCE)]:
+        lengths = map(_LENGTH.pack, map(len, encoded))
+        digest.update(b"".join(chain.from_iterable(zip(lengths, encoded, strict=True))))
     return digest.hexdigest()
 
 

@@ -50,13 +50,16 @@ async def main(folder):
              "decoded": [tokenizer.decode(a.output_ids) for a in answers]}
     held = engine.capacity()
     found["capacity"] = [held.kv_tokens, held.requests, held.context_size]
-    longest = prompts[2]
-    beginning = longest.token_ids[:64]
+    # Whole blocks are kept, on a CPU of 128 tokens.
+    longest = EnginePrompt((), (prompts[2].token_ids * 3)[:200])
     assert engine.keeps_prefixes
-    assert await engine._llm.reset_prefix_cache()
-    await engine.warm(beginning)
-    again = await engine.generate(longest, 19)
-    found["warmed"] = [again.output_ids, again.usage.prompt, cached_tokens()]
+    before, found["warmed"] = cached_tokens(), []
+    for warms in (False, True):
+        assert await engine._llm.reset_prefix_cache()
+        if warms:
+            await engine.warm(longest.token_ids[:150])
+        answer = await engine.generate(longest, 19)
+        found["warmed"].append([answer.output_ids, answer.usage.prompt, cached_tokens() - before])
     try:
         await engine.generate(EnginePrompt((), tuple([5] * 300)), 19)
     except TeacherFailure as failure:
@@ -146,7 +149,9 @@ def test_vllm_writes_what_transformers_writes_and_dies_honestly(tmp_path: Path) 
     # Two layers with one head of 32 numbers for keys and one for values, 4 bytes each.
     assert 0.9 < tokens * 2 * 2 * 32 * 4 / 2**30 / KV_GIB <= 1
     # The same answer, of a prompt whose beginning is known.
-    assert found["warmed"] == [found["answers"][2][1], len(found["prompts"][2]), 64]
+    (ids, prompt_tokens, cached), warmed = found["warmed"]
+    assert (prompt_tokens, cached) == (200, 0)
+    assert warmed == [ids, 200, 128]
     assert "refused" in found["too_long"]
     assert "gone" in found["dead"]
 
