@@ -18,7 +18,6 @@ import json
 import os
 import resource
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
@@ -88,7 +87,7 @@ def _served(root: Path) -> Iterator[tuple[str, float]]:
     assert server.stdout is not None
     address = str(json.loads(server.stdout.readline())["address"])
     yield address, round(time.monotonic() - began, 1)
-    server.send_signal(signal.SIGINT)
+    server.terminate()
     server.wait()
 
 

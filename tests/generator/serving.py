@@ -23,7 +23,13 @@ def served(run: Path, *, warns: bool = False) -> Iterator[str]:
     """
     command = [RANKGEN, "serve", str(run), "--port", "0", "--json"]
     server = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        # Tests that were started in the background ignore Ctrl-C, and so would the server.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert server.stdout is not None
     line = server.stdout.readline()
