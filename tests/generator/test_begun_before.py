@@ -2,7 +2,7 @@
 
 `fixtures/begun_before` holds a retrieve run, and a label and a negatives run whose driver was
 killed before the last shard, as the code made them in version 1.1 of the schema, before its rooms
-were laid out anew. The digests are those of version 1.3.
+were laid out anew. The digests are those of version 1.4.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ COMMANDS = {
 # Parquet's own writer is named in each file, and bytes follow it.
 WRITER = "26.0.1"
 DIGESTS = {
-    "candidates/candidates/train-00000-of-00003.parquet": "4aea90ceb3474d9c",
-    "candidates/candidates/train-00001-of-00003.parquet": "61e1ad027a636262",
-    "candidates/candidates/train-00002-of-00003.parquet": "50fad83042e21808",
-    "candidates/documents/train-00000-of-00001.parquet": "25bf404ee108680d",
-    "candidates/queries/train-00000-of-00001.parquet": "0e386611637dfce7",
-    "labels/documents/train-00000-of-00001.parquet": "25bf404ee108680d",
-    "labels/queries/train-00000-of-00001.parquet": "0e386611637dfce7",
-    "labels/rankings/train-00000-of-00003.parquet": "b5b11d1a2edef3ef",
-    "labels/rankings/train-00001-of-00003.parquet": "86e85fab3cae0f5b",
-    "labels/rankings/train-00002-of-00003.parquet": "e10a540596843855",
-    "labels/windows/train-00000-of-00003.parquet": "c48a2a3f8402c832",
-    "labels/windows/train-00001-of-00003.parquet": "ed37de85e00fbed7",
-    "labels/windows/train-00002-of-00003.parquet": "a58e5d6710aa2766",
-    "negatives/documents/train-00000-of-00001.parquet": "afc6375ee9fb8528",
-    "negatives/queries/train-00000-of-00001.parquet": "d72acb47ecd3ef23",
-    "negatives/rankings/train-00000-of-00002.parquet": "5ec338865dedd8f1",
-    "negatives/rankings/train-00001-of-00002.parquet": "cd2da603f66208e2",
+    "candidates/candidates/train-00000-of-00003.parquet": "903def53833262a9",
+    "candidates/candidates/train-00001-of-00003.parquet": "c14a073251f2a6ff",
+    "candidates/candidates/train-00002-of-00003.parquet": "687bca6da8455385",
+    "candidates/documents/train-00000-of-00001.parquet": "b6baa14b3f3e40c1",
+    "candidates/queries/train-00000-of-00001.parquet": "d20537dd5ef91564",
+    "labels/documents/train-00000-of-00001.parquet": "b6baa14b3f3e40c1",
+    "labels/queries/train-00000-of-00001.parquet": "d20537dd5ef91564",
+    "labels/rankings/train-00000-of-00003.parquet": "02b6a86ac5e4ba39",
+    "labels/rankings/train-00001-of-00003.parquet": "15e3b95fe0b08d71",
+    "labels/rankings/train-00002-of-00003.parquet": "b60ca3cf452de6f1",
+    "labels/windows/train-00000-of-00003.parquet": "8404003c6307830a",
+    "labels/windows/train-00001-of-00003.parquet": "c879c6fbed768dfa",
+    "labels/windows/train-00002-of-00003.parquet": "cec8809ebd948ca0",
+    "negatives/documents/train-00000-of-00001.parquet": "dbcb6fdc3b0dcba6",
+    "negatives/queries/train-00000-of-00001.parquet": "57b1f7afd7cd1aff",
+    "negatives/rankings/train-00000-of-00002.parquet": "b91a2f0e96cdfc20",
+    "negatives/rankings/train-00001-of-00002.parquet": "5d9bbb667ecf6a38",
 }
 
 
