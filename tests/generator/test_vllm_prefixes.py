@@ -65,7 +65,9 @@ async def main(queries, at_once):
     off = await ranked(teacher, queries, at_once, None)
     warmer = teacher.warmer(lambda: True)
     on = await ranked(teacher, queries, at_once, warmer)
-    json.dump({"off": off, "on": on, "counts": warmer.counts.as_facts()}, open(sys.argv[3], "w"))
+    await teacher.close()
+    with open(sys.argv[3], "w") as file:
+        json.dump({"off": off, "on": on, "counts": warmer.counts.as_facts()}, file)
 
 
 if __name__ == "__main__":
