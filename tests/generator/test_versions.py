@@ -169,7 +169,7 @@ def test_a_run_without_work_takes_todays_versions(
 def test_a_worker_compares_files_and_versions_before_it_loads(
     candidates: Path, tmp_path: Path
 ) -> None:
-    from rankgen.generator.jobs.label.work import LabelFactory
+    from rankgen.generator.jobs.label.factory import LabelFactory
     from rankgen.generator.teachers.teacher_recipe import teacher_recipe
 
     run_file = tmp_path / "run.trec"
