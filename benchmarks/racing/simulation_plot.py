@@ -9,7 +9,7 @@ from typing import Any
 
 from racing.occupancy_plot import COLOURS
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, COLUMNS = 400, 250, 52, 20, 40, 44, 2
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, COLUMNS = 440, 250, 52, 20, 40, 44, 2
 STYLE = (
     "text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;"
     "fill:#1c2430}.head{font-size:14px;font-weight:600}.dim{fill:#66707f}"
@@ -56,12 +56,14 @@ def _panel(engine: str, rows: Sequence[Row], policies: Sequence[str]) -> str:
         parts.append(f'text-anchor="middle">{workers}</text>')
     parts.append(f'<text class="dim" x="{LEFT}" y="{bottom + 36}">')
     parts.append("share of the engines' limit, by workers (simulated)</text>")
+    names = list[str]()
     for number, policy in enumerate(policies):
         own = [row for row in rows if row["policy"] == policy]
         points = " L".join(f"{x(row['workers']):.1f},{_up(row['of_limit']):.1f}" for row in own)
         parts.append(f'<path stroke="{COLOURS[number]}" d="M{points}"/>')
-        parts.append(f'<text x="{LEFT + 110 * number}" y="36">')
-        parts.append(f'<tspan fill="{COLOURS[number]}">{escape(policy)}</tspan></text>')
+        names.append(f'<tspan dx="{12 * bool(number)}" fill="{COLOURS[number]}">')
+        names.append(f"{escape(policy)}</tspan>")
+    parts.append(f'<text x="{LEFT}" y="36">{"".join(names)}</text>')
     return "".join(parts)
 
 
