@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import random
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class Work:
         return Request(query, window, drawn[query * self.windows + window], self.answer)
 
 
-class Worker:
+class Worker(ABC):
     """One engine and its feeder."""
 
     def __init__(self, shape: EngineShape, work: Work, host: float) -> None:
@@ -59,13 +60,13 @@ class Worker:
             self.last_begun = self.host_free
         self.engine.send(self.work.request(query, window), self.host_free)
 
+    @abstractmethod
     def begin(self) -> None:
         """Sends the first windows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def next(self, request: Request, time: float) -> None:
         """Goes on after an answer."""
-        raise NotImplementedError
 
     def _finished(self, request: Request, time: float) -> None:
         self.ended = time

@@ -22,6 +22,8 @@ from racing.turns import serve
 def rank_llm(model: str, context_size: int, dtype: str) -> Any:
     """Returns rank-llm's reranker with the model loaded."""
     os.environ.setdefault("OPENAI_API_KEY", "none")
+    # It cannot be imported beside transformers 5, and nothing of it is used; a namespace with its
+    # names stands for the module.
     sys.modules["rank_llm.rerank.listwise.rank_fid"] = types.SimpleNamespace(  # type: ignore[assignment]
         RankFiDDistill=None, RankFiDScore=None
     )

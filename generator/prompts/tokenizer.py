@@ -161,6 +161,7 @@ class TeacherTokenizer:
         """Returns the tokens of "[1] > [2] > ... > [k]": 90 for 20 with RankZephyr's tokenizer."""
         return len(self.plain(" > ".join(f"[{i}]" for i in range(1, k + 1))))
 
+    # As above.
     @lru_cache(maxsize=256)  # noqa: B019
     def leading_tokens(self, form: AnswerFormat, k: int, first: int) -> int:
         """Returns the most tokens of the first ids of a clean answer: 49 for 10 of 20.

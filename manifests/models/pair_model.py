@@ -78,6 +78,7 @@ class PairModel:
         self.pairs = PairTokenizer(model, family.prompt, max_length)
         self._is_causal = family.kind == "causal"
         head = "AutoModelForCausalLM" if self._is_causal else "AutoModelForSeq2SeqLM"
+        # transformers names neither the type of its models nor of their `to`.
         loaded, lacking = load_weights(head, model, dtype=getattr(torch, dtype))  # type: ignore[arg-type]
         refuse_lacking(model, loaded, lacking, lambda _, name: False)
         self.model = loaded.to(device).eval()  # type: ignore[arg-type]

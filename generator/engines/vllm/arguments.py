@@ -95,8 +95,8 @@ def engine_arguments(settings: VllmSettings) -> AsyncEngineArgs:
     if settings.constrained:
         own_masks = settings.engine_args.get("logits_processors")
         arguments["logits_processors"] = [*(own_masks if isinstance(own_masks, list) else []), MASK]
-    # The names are checked; vLLM itself reads the types.
     given = {k: v for k, v in settings.engine_args.items() if k != "logits_processors"}
+    # The names are checked; vLLM itself reads the types.
     return AsyncEngineArgs(**{**settings.engine_args, **arguments, **given})  # type: ignore[arg-type]
 
 

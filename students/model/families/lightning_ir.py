@@ -125,6 +125,7 @@ def _with_linear(config: PretrainedConfig, outputs: int, *, bias: bool) -> type[
     has_pooler = "add_pooling_layer" in inspect.signature(base.__init__).parameters
     options = {"add_pooling_layer": False} if has_pooler else {}
 
+    # The base is known only when this runs, so no type checker can read it.
     class WithLinear(base):  # type: ignore[misc]
         def __init__(self, config: PretrainedConfig) -> None:
             super().__init__(config, **options)
