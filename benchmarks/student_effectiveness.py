@@ -136,8 +136,7 @@ def drawn_texts(
     )
     draws = StepLists(
         given.lists,
-        encoder.tokenise_queries(given.queries),
-        encoder.tokenise_passages(given.documents),
+        encoder.pair_source(given.queries, given.documents),
         encoder.template,
         queries_per_step=settings.queries_per_step,
         sample_size=settings.sample_size,

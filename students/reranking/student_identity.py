@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rankgen.manifests.models.model_source import model_identity, pinned_model
 from rankgen.manifests.storage.digest import sha256_of_value
+from rankgen.students.model.adapter_folder import is_adapter, read_adapter
 from rankgen.students.model.cuts import cuts_of_config, cuts_of_record
 from rankgen.students.model.families.layout import read_json
 
@@ -21,6 +22,8 @@ def student_identity(student: str) -> str:
         EnvironmentProblem: The Hub cannot be reached and the model was never fetched.
     """
     source = pinned_model(student)
+    if is_adapter(source):
+        return read_adapter(source).identity
     identity = model_identity(source)
     if _says_its_cuts(source):
         return identity

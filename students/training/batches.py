@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rankgen.students.choices import SampleMode
+from rankgen.students.model.pair_source import PairSource
 from rankgen.students.model.pair_template import Pair, PairTemplate
-from rankgen.students.model.tokens import TokenStore
 from rankgen.students.training.lists import RankedList, sample_positions
 
 
@@ -37,6 +37,7 @@ class StepLists:
     """Draws the lists of a step from all training lists.
 
     Attributes:
+        source: Renders pairs.
         template: The pair template, for its number of special tokens.
         queries_per_step: Lists per step; a step may run over the end of an epoch.
         sample_size: Number of passages drawn from each list; None takes all.
@@ -45,8 +46,7 @@ class StepLists:
     """
 
     lists: Sequence[RankedList]
-    queries: TokenStore
-    passages: TokenStore
+    source: PairSource
     template: PairTemplate
     _: KW_ONLY
     queries_per_step: int
@@ -71,8 +71,7 @@ class StepLists:
         ranked, generator = self.lists[number], np.random.default_rng([self.seed, epoch, number])
         length = len(ranked.doc_ids)
         positions = sample_positions(length, self.sample_size, self.sample_mode, generator)
-        query = self.queries[ranked.query_id]
-        pairs = [(query, self.passages[ranked.doc_ids[position]]) for position in positions]
+        pairs = self.source([(ranked.query_id, ranked.doc_ids[place]) for place in positions])
         tokens = sum(self.template.length(*pair) for pair in pairs)
         scores = None if ranked.scores is None else ranked.scores[positions]
         return TokenList(ranked.query_id, pairs, tokens, positions, scores)

@@ -12,6 +12,7 @@ from torch import Tensor
 from rankgen.manifests.errors import IntegrityProblem, reason_of
 from rankgen.manifests.storage.atomic import write_whole
 from rankgen.students.model.student_model import StudentModel
+from rankgen.students.training.trained_weights import put_back, trained_weights
 
 
 @dataclass
@@ -39,8 +40,9 @@ class TrainState:
 
 
 def weights_of(model: StudentModel) -> dict[str, Tensor]:
-    """Returns a copy of the model's weights on the CPU."""
-    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+    """Returns a copy, on the CPU, of the weights that a training can move."""
+    trained = trained_weights(model).items()
+    return {name: tensor.detach().cpu().clone() for name, tensor in trained}
 
 
 def save_checkpoint(
@@ -49,7 +51,11 @@ def save_checkpoint(
     """Writes the checkpoint; a kill leaves either the old one or the new one."""
     content = io.BytesIO()
     torch.save(
-        {"state": vars(state), "model": model.state_dict(), "optimizer": optimizer.state_dict()},
+        {
+            "state": vars(state),
+            "model": trained_weights(model),
+            "optimizer": optimizer.state_dict(),
+        },
         content,
     )
     write_whole(path, content.getvalue())
@@ -73,6 +79,6 @@ def load_checkpoint(
             f"the checkpoint {path} cannot be read: {reason_of(error)}",
             f"delete it to restart this training: rm {path}",
         ) from None
-    model.load_state_dict(stored["model"])
+    put_back(model, stored["model"])
     optimizer.load_state_dict(stored["optimizer"])
     return TrainState(**stored["state"])

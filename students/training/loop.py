@@ -20,6 +20,7 @@ from rankgen.students.training.lists import TrainingLists
 from rankgen.students.training.metrics_log import MetricsLog, metrics_path
 from rankgen.students.training.step import Trainer
 from rankgen.students.training.summary import TrainSummary
+from rankgen.students.training.trained_weights import put_back
 from rankgen.students.training.validation import MEASURE, Validations
 from rankgen.students.training.validation_sets import open_validations
 
@@ -63,8 +64,7 @@ class TrainingRun:
         state, settings = self._state, self._settings
         draws = StepLists(
             self._lists.lists,
-            self._encoder.tokenise_queries(self._lists.queries),
-            self._encoder.tokenise_passages(self._lists.documents),
+            self._encoder.pair_source(self._lists.queries, self._lists.documents),
             self._encoder.template,
             queries_per_step=settings.queries_per_step,
             sample_size=settings.sample_size,
@@ -84,7 +84,7 @@ class TrainingRun:
         if self._metrics is not None:
             self._metrics.close()
         if state.best_weights is not None:
-            self._encoder.model.load_state_dict(state.best_weights)
+            put_back(self._encoder.model, state.best_weights)
         return self._summary(ended_by)
 
     def _one_step(self, draws: StepLists, shown: Progress) -> None:

@@ -64,8 +64,7 @@ def measured_pace(settings: TrainSettings) -> Pace:
     lists = _first(lists, settings.queries_per_step * (STEPS + 1))
     draws = StepLists(
         lists.lists,
-        encoder.tokenise_queries(lists.queries),
-        encoder.tokenise_passages(lists.documents),
+        encoder.pair_source(lists.queries, lists.documents),
         encoder.template,
         queries_per_step=settings.queries_per_step,
         sample_size=settings.sample_size,

@@ -13,11 +13,14 @@ from pathlib import Path
 from rankgen.manifests.errors import EnvironmentProblem, IntegrityProblem, UsageError, reason_of
 from rankgen.manifests.models.model_source import RECORD_FILE
 from rankgen.manifests.storage.public_paths import file_name, is_local_path
+from rankgen.students.model.adapter_folder import CONFIG_FILE
 from rankgen.students.model.cuts import CUTS_ENTRY, cuts_of_record
+from rankgen.students.training.adapter_record import ADAPTER_FOLDER
 from rankgen.students.training.public_settings import public_settings
 
 CARD = "README.md"
 CONFIG = "config.json"
+ADAPTER_CONFIG = f"{ADAPTER_FOLDER}/{CONFIG_FILE}"
 
 
 def push_student(out: Path, name: str, *, is_private: bool = True) -> str:
@@ -78,10 +81,21 @@ def hub_files(out: Path, name: str) -> dict[str, Path | bytes]:
         files[RECORD_FILE] = _as_bytes(public)
     if record and CONFIG in paths:
         files[CONFIG] = _with_cuts(out, paths[CONFIG])
+    if ADAPTER_CONFIG in paths:
+        files[ADAPTER_CONFIG] = _with_public_base(paths[ADAPTER_CONFIG])
     if CARD in paths:
         card = paths[CARD].read_text(encoding="utf-8")
         files[CARD] = _card(card, out.name, name, _local_paths(record)).encode()
     return files
+
+
+def _with_public_base(path: Path) -> bytes:
+    """Names the base of an adapter without its path on this machine."""
+    config = _json(path)
+    base = config.get("base_model_name_or_path")
+    if not isinstance(base, str) or not is_local_path(base):
+        return path.read_bytes()
+    return _as_bytes({**config, "base_model_name_or_path": file_name(base)})
 
 
 def _with_cuts(out: Path, path: Path) -> bytes:

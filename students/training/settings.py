@@ -19,6 +19,7 @@ from rankgen.students.choices import (
     TargetKind,
 )
 from rankgen.students.hardware_settings import HardwareSettings
+from rankgen.students.training.adapter_settings import ADAPTER_FIELDS, AdapterSettings
 from rankgen.students.training.optimizer_settings import LengthSettings, OptimizerSettings
 
 # Where a student runs, in what pieces, and how often it is saved changes nothing that it learns.
@@ -181,6 +182,7 @@ class StudentSettings(
     OptimizerSettings,
     ListSettings,
     ModelSettings,
+    AdapterSettings,
     ValidationSettings,
     TrainingHardwareSettings,
 ):
@@ -236,8 +238,9 @@ class StudentSettings(
 
         Earlier versions learned the order alone, and had no word for it.
         """
-        exclude = NOT_THE_RECIPE if self.targets == "scores" else NOT_THE_RECIPE | {"targets"}
-        return self.model_dump(mode="json", exclude=set(exclude))
+        exclude = NOT_THE_RECIPE | ADAPTER_FIELDS
+        exclude |= set() if self.targets == "scores" else {"targets"}
+        return self.model_dump(mode="json", exclude=set(exclude)) | self.adapter_recipe()
 
 
 class TrainSettings(StudentSettings):

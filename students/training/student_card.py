@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rankgen.students.training.adapter_settings import ADAPTER_FIELDS
 from rankgen.students.training.public_settings import public_settings
 from rankgen.students.training.settings import TrainSettings
 from rankgen.students.training.summary import TrainSummary
@@ -29,13 +30,17 @@ SHOWN = (
     "dropout",
     "attention_dropout",
     "frozen_layers",
+    *sorted(ADAPTER_FIELDS),
     "precision",
     "seed",
 )
 
 
 def student_card(
-    settings: TrainSettings, summary: TrainSummary, relevant: int | None = None
+    settings: TrainSettings,
+    summary: TrainSummary,
+    relevant: int | None = None,
+    asked: str | None = None,
 ) -> str:
     """Returns the card as Markdown, with the front matter that the Hugging Face Hub reads.
 
@@ -43,6 +48,8 @@ def student_card(
         settings: The recipe.
         summary: How the training went.
         relevant: Which of two outputs means relevant; None for a student with one.
+        asked: What a language model is that rankgen shows a prompt, as the end of "It is ..."; None
+            for a student that other libraries show pairs themselves.
     """
     outputs = "It returns one logit per (query, passage) pair; higher is better."
     if relevant is not None:
@@ -50,17 +57,21 @@ def student_card(
             f"It returns two logits per (query, passage) pair; its score is that of output "
             f"{relevant} minus the other."
         )
-    values = public_settings(settings.model_dump(mode="json"))
-    recipe = "\n".join(f"| {name} | {values[name]} |" for name in SHOWN if values[name] is not None)
-    longest = settings.query_tokens + settings.passage_tokens
+    if asked is not None:
+        outputs = f"It is {asked}; the logits of its answers are its score, higher is better."
+    values = public_settings(settings.model_dump(mode="json", exclude=set(ADAPTER_FIELDS)))
+    values |= settings.adapter_recipe()
+    recipe = "\n".join(
+        f"| {name} | {values[name]} |" for name in SHOWN if values.get(name) is not None
+    )
+    tags = ["reranker", "rankgen"]
+    tags = tags if asked else ["cross-encoder", "sentence-transformers", *tags]
+    listed = "\n".join(f"- {tag}" for tag in tags)
     return f"""---
 pipeline_tag: text-ranking
 library_name: transformers
 tags:
-- cross-encoder
-- sentence-transformers
-- reranker
-- rankgen
+{listed}
 ---
 
 # {settings.out.name}
@@ -68,7 +79,25 @@ tags:
 A cross-encoder that re-ranks passages, distilled with rankgen from the {summary.lists:,} rankings
 in `{values["rankings"]}`. {outputs}
 
-```python
+{_usage_of_prompt(settings) if asked else _usage(settings)}
+
+{_adapters(settings)}## Figures
+
+{_figures(summary)}
+
+## Recipe
+
+| setting | value |
+|---|---|
+{recipe}
+
+`rankgen.json` holds every setting, the digests of the data and the versions of the software.
+"""
+
+
+def _usage(settings: TrainSettings) -> str:
+    longest = settings.query_tokens + settings.passage_tokens
+    return f"""```python
 from sentence_transformers import CrossEncoder
 
 model = CrossEncoder("{settings.out.name}")
@@ -80,19 +109,28 @@ In training, queries were cut after {settings.query_tokens} tokens and passages 
 do the same. transformers and sentence-transformers instead cut the longer text of a pair until both
 together have {longest} tokens. Their scores therefore differ from rankgen's for queries of more
 than {settings.query_tokens} tokens and passages of more than {settings.passage_tokens}; cut such
-texts yourself if this matters.
+texts yourself if this matters."""
 
-## Figures
 
-{_figures(summary)}
+def _usage_of_prompt(settings: TrainSettings) -> str:
+    return f"""```bash
+rankgen rerank --student {settings.out.name} --candidates CANDIDATES --out RERANKED
+```
 
-## Recipe
+`config.json` names the prompt and its answers, so that rankgen asks about every pair as in the
+training: with the query cut after {settings.query_tokens} tokens and the passage after
+{settings.passage_tokens}. transformers loads the model, but does not know the prompt; scores of
+pairs that are shown in other words mean nothing."""
 
-| setting | value |
-|---|---|
-{recipe}
 
-`rankgen.json` holds every setting, the digests of the data and the versions of the software.
+def _adapters(settings: TrainSettings) -> str:
+    """Returns the paragraph on adapters; nothing for a student whose weights were all trained."""
+    if not settings.lora_rank:
+        return ""
+    return f"""It was trained by LoRA: adapters of rank {settings.lora_rank}, and the head, were
+trained, the other weights are the backbone's. The weights here have the adapters merged in;
+`adapter/` holds them alone, for `peft.PeftModel.from_pretrained` on the backbone.
+
 """
 
 

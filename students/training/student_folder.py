@@ -12,7 +12,9 @@ from rankgen.manifests.models.model_source import RECORD_FILE
 from rankgen.manifests.run.provenance import software
 from rankgen.manifests.storage.atomic import fsync_directory, fsync_file
 from rankgen.manifests.storage.digest import sha256_of_file
+from rankgen.students.model.adapters import merged
 from rankgen.students.model.cross_encoder import CrossEncoder
+from rankgen.students.training.adapter_record import ADAPTER_FOLDER, save_adapter
 from rankgen.students.training.public_settings import public_settings
 from rankgen.students.training.settings import TrainSettings
 from rankgen.students.training.student_card import student_card
@@ -35,6 +37,11 @@ def finished_summary(out: Path) -> TrainSummary | None:
     return TrainSummary(out=out, was_finished=True, **figures)
 
 
+def asked_by(encoder: CrossEncoder) -> str | None:
+    """Returns what a student is that is asked by a prompt of rankgen's; None for any other."""
+    return encoder.kind if "prompt" in encoder.asked else None
+
+
 def publish_student(
     encoder: CrossEncoder,
     settings: TrainSettings,
@@ -45,6 +52,9 @@ def publish_student(
     draft = settings.out / ".rankgen" / "artefact"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
+    if encoder.adapted is not None:
+        save_adapter(encoder, settings, str(facts["backbone"]), draft / ADAPTER_FOLDER)
+    encoder = merged(encoder)
     encoder.save(draft)
     figures = summary.model_dump(mode="json", exclude={"out", "was_finished"})
     record = {
@@ -60,7 +70,7 @@ def publish_student(
     }
     (draft / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     (draft / "README.md").write_text(
-        student_card(settings, summary, encoder.relevant), encoding="utf-8"
+        student_card(settings, summary, encoder.relevant, asked_by(encoder)), encoding="utf-8"
     )
     names = sorted(p.relative_to(draft).as_posix() for p in draft.rglob("*") if p.is_file())
     for name in names:

@@ -11,6 +11,7 @@ from rankgen.manifests.run.recipe_lock import check_recipe, write_recipe
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.students.choices import EVIDENCE_WEIGHTS, Precision
 from rankgen.students.losses import LOSSES, LossPart, parse_loss
+from rankgen.students.model.adapters import Lora, share_trained, with_adapters
 from rankgen.students.model.compile import compile_layers
 from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.model.device import choose_device
@@ -94,9 +95,21 @@ def train_student(settings: TrainSettings) -> TrainSummary:
 
 def training_note(encoder: CrossEncoder, settings: TrainSettings) -> str:
     """Returns a sentence on what is trained: the checkpoint's own head, or a new one."""
+    how = f"training {settings.backbone}"
+    if encoder.adapted is not None:
+        trained, total = share_trained(encoder.model)
+        how += f" by LoRA adapters of rank {settings.lora_rank} ({trained:,} of {total:,} weights)"
     if encoder.has_trained_head:
-        return f"training {settings.backbone} with its own head: {encoder.kind}"
-    return f"training {settings.backbone} with a new head, drawn at random (seed {settings.seed})"
+        return f"{how} with its own head: {encoder.kind}"
+    return f"{how} with a new head, drawn at random (seed {settings.seed})"
+
+
+def lora_of(settings: TrainSettings) -> Lora:
+    """Returns the shape of a training's adapters."""
+    assert settings.lora_rank
+    return Lora(
+        settings.lora_rank, settings.scale, settings.lora_dropout or 0.0, settings.lora_targets
+    )
 
 
 def packing_note(encoder: CrossEncoder, hardware: Hardware) -> str:
@@ -124,6 +137,8 @@ def prepared_encoder(settings: TrainSettings, team: Team) -> tuple[CrossEncoder,
         dropout=settings.dropout,
         attention_dropout=settings.attention_dropout,
     )
+    if settings.lora_rank:
+        encoder = with_adapters(encoder, lora_of(settings), settings.seed)
     place(encoder.model, hardware)
     if settings.compile:
         compile_layers(encoder.model)

@@ -14,7 +14,7 @@ from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.storage.hub_runs import is_hub, pinned_hub
 from rankgen.retrieval.collections.judgements import judgements_sha256
 from rankgen.students.choices import EVIDENCE_WEIGHTS, Precision
-from rankgen.students.model.loading import BUNDLED_BACKBONE, backbone_path
+from rankgen.students.model.bundled import BUNDLED_BACKBONE, backbone_path
 from rankgen.students.training.settings import TrainSettings
 
 # Where data from the Hub came from stands under these names.

@@ -41,8 +41,7 @@ def prepared(
     lists = read_training_lists(RunDirectory(settings.rankings), None)
     draws = StepLists(
         lists.lists,
-        encoder.tokenise_queries(lists.queries),
-        encoder.tokenise_passages(lists.documents),
+        encoder.pair_source(lists.queries, lists.documents),
         encoder.template,
         queries_per_step=5,
         sample_size=None,

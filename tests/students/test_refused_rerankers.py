@@ -127,13 +127,17 @@ def as_backbone(source: str) -> object:
     return load_backbone(source, seed=1, query_tokens=8, passage_tokens=16, dropout=None)
 
 
-@pytest.mark.parametrize("kind", ["log score", "chat classifier", "qwen3-reranker"])
-def test_what_answers_is_not_trained_yet(kind: str, minilm: str, tmp_path: Path) -> None:
-    folder = tmp_path / kind
-    save_causal(folder, kind) if kind == "qwen3-reranker" else make(kind, folder, minilm)
-    load_cross_encoder(str(folder))
-    with pytest.raises(UsageError, match="is scored but not trained yet"):
-        as_backbone(str(folder))
+def test_a_language_model_is_a_backbone_with_its_own_answers(minilm: str, tmp_path: Path) -> None:
+    for kind in ("log score", "chat classifier", "qwen3-reranker"):
+        folder = tmp_path / kind
+        save_causal(folder, kind) if kind == "qwen3-reranker" else make(kind, folder, minilm)
+        encoder = load_backbone(
+            str(folder), seed=1, query_tokens=8, passage_tokens=16, dropout=None
+        )
+        assert encoder.has_trained_head
+        assert encoder.cuts_whole
+    with pytest.raises(UsageError, match=r"reads \d+ tokens, but a pair has up to \d+"):
+        load_backbone(str(folder), seed=1, query_tokens=8, passage_tokens=9000, dropout=None)
 
 
 def test_two_named_outputs_are_read_by_their_names(minilm: str, tmp_path: Path) -> None:

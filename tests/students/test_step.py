@@ -41,8 +41,7 @@ def one_step(
     )
     draws = StepLists(
         lists.lists,
-        encoder.tokenise_queries(lists.queries),
-        encoder.tokenise_passages(lists.documents),
+        encoder.pair_source(lists.queries, lists.documents),
         encoder.template,
         queries_per_step=queries,
         sample_size=None,

@@ -60,9 +60,12 @@ def assert_same(ones: dict[str, torch.Tensor], others: dict[str, torch.Tensor]) 
             torch.testing.assert_close(others[name], tensor, rtol=0, atol=1e-4, msg=name)
 
 
-def test_two_workers_make_the_student_of_one(words: list[str], tmp_path: Path) -> None:
-    alone = trained(words, tmp_path / "alone", "--max-steps", "6")
-    both = trained(words, tmp_path / "both", "--max-steps", "6", "--workers", "2")
+@pytest.mark.parametrize("adapters", [[], ["--lora-rank", "2"]], ids=["whole", "lora"])
+def test_two_workers_make_the_student_of_one(
+    adapters: list[str], words: list[str], tmp_path: Path
+) -> None:
+    alone = trained(words, tmp_path / "alone", "--max-steps", "6", *adapters)
+    both = trained(words, tmp_path / "both", "--max-steps", "6", *adapters, "--workers", "2")
     assert_same(alone, both)
     log = (tmp_path / "both" / ".rankgen" / "metrics.jsonl").read_text().splitlines()
     other = (tmp_path / "alone" / ".rankgen" / "metrics.jsonl").read_text().splitlines()

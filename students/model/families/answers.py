@@ -7,24 +7,28 @@ have sentence-transformers' LogitScore, or a chat template with the roles of a p
 from __future__ import annotations
 
 import inspect
+import shutil
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.models.families import Family, family_by
-from rankgen.manifests.models.loading_report import load_weights
+from rankgen.manifests.models.families import Family, family_by, prompt_entry
+from rankgen.manifests.models.loading_report import load_weights, quiet_transformers
 from rankgen.manifests.models.pair_ids import AnswerIds
 from rankgen.manifests.models.pair_model import PairTokenizer, answer_score
 from rankgen.manifests.models.pair_prompts import AnswerScore
 from rankgen.manifests.models.rendered_pairs import refuse_lost_texts
-from rankgen.students.model.families.layout import Layout
+from rankgen.students.model.cuts import CUTS_ENTRY
+from rankgen.students.model.families.layout import Layout, source_file
 from rankgen.students.model.families.loaded import Loaded
-from rankgen.students.model.families.reading import pair_reading
+from rankgen.students.model.families.reading import CHAT_ENTRY, pair_reading
 from rankgen.students.model.pair_template import Ids
-from rankgen.students.model.student_model import HeadedModel, Outputs
+from rankgen.students.model.student_model import HeadedModel, Outputs, StudentModel
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -33,13 +37,19 @@ _HINT = "name a re-ranker whose card says how it is asked about a pair"
 
 
 class AnswerModel(HeadedModel):
-    """A language model whose first answered token is the score.
+    """A language model whose first answered token is the score, in training as in scoring.
+
+    Losses on differences of scores so compare differences of logits: the score of two answers is
+    logit(yes) - logit(no) ("log odds"), or log sigmoid of it ("log probability", monoT5), and that
+    of one answer is logit(yes) ("logit", RankT5 and bge-reranker-gemma).
 
     Args:
         body: A causal or a sequence-to-sequence model with its language-model head.
         answers: The ids of yes and no.
         score: What is made of their logits.
     """
+
+    body_has_head = True
 
     def __init__(self, body: PreTrainedModel, answers: AnswerIds, score: AnswerScore) -> None:
         super().__init__(body)
@@ -50,6 +60,8 @@ class AnswerModel(HeadedModel):
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Outputs:
         """Returns scores, shape (pairs, 1), of prompts; those of causal models end together."""
         inputs: dict[str, Any] = {"input_ids": input_ids, "attention_mask": attention_mask}
+        # Nothing is generated after the answer.
+        inputs["use_cache"] = False
         if self._is_seq2seq:
             start = self.config.decoder_start_token_id
             inputs["decoder_input_ids"] = torch.full_like(input_ids[:, :1], start)
@@ -92,7 +104,7 @@ def asked_by_prompt(layout: Layout) -> Family | None:
     return family if family.prompt is not None else None
 
 
-def load_prompted(layout: Layout, family: Family) -> Loaded:
+def load_prompted(layout: Layout, family: Family, config: PretrainedConfig) -> Loaded:
     """Loads a model that is asked by one of rankgen's prompts.
 
     Raises:
@@ -105,6 +117,7 @@ def load_prompted(layout: Layout, family: Family) -> Loaded:
     body, lacking = load_weights(
         "AutoModelForCausalLM" if is_causal else "AutoModelForSeq2SeqLM",
         layout.source,
+        config=config,
         dtype=torch.float32,
     )
     return Loaded(
@@ -113,7 +126,15 @@ def load_prompted(layout: Layout, family: Family) -> Loaded:
         kind=f"a language model asked by the prompt '{family.prompt.name}'",
         lacking=frozenset(f"body.{name}" for name in lacking),
         whole=PromptedPairs(pairs, pads_left=is_causal),
+        save=_save,
+        asked=prompt_entry(family.prompt),
     )
+
+
+def _save(model: StudentModel, folder: Path) -> None:
+    assert isinstance(model, AnswerModel)
+    with quiet_transformers():
+        model.body.save_pretrained(folder)
 
 
 def answers_in_chat(layout: Layout) -> bool:
@@ -121,6 +142,13 @@ def answers_in_chat(layout: Layout) -> bool:
     if layout.modules:
         return layout.module_kinds == ("Transformer", "LogitScore")
     return layout.architecture.endswith("ForCausalLM")
+
+
+def is_trained_in_chat(layout: Layout) -> bool:
+    """Tells whether a backbone keeps its answers: others with such a template are chat models."""
+    entry = layout.config.get(CUTS_ENTRY)
+    is_student = isinstance(entry, dict) and entry.items() >= CHAT_ENTRY.items()
+    return answers_in_chat(layout) and (bool(layout.modules) or is_student)
 
 
 def load_in_chat(layout: Layout, config: PretrainedConfig) -> Loaded:
@@ -146,7 +174,19 @@ def load_in_chat(layout: Layout, config: PretrainedConfig) -> Loaded:
         kind="a causal language model asked by its chat template",
         lacking=frozenset(f"body.{name}" for name in lacking),
         whole=reading.whole,
+        save=partial(_save_with_modules, layout) if layout.modules else _save,
+        asked=CHAT_ENTRY,
     )
+
+
+def _save_with_modules(layout: Layout, model: StudentModel, folder: Path) -> None:
+    """Writes the model with the files by which sentence-transformers asks it."""
+    _save(model, folder)
+    for name in layout.module_files():
+        found = source_file(layout.source, name)
+        if found is not None:
+            (folder / name).parent.mkdir(exist_ok=True)
+            shutil.copyfile(found, folder / name)
 
 
 def _answers(layout: Layout, tokenizer: PreTrainedTokenizerBase) -> AnswerIds:

@@ -9,6 +9,7 @@ from rankgen.manifests.models.loading_report import load_part
 from rankgen.students.model.families.answers import (
     answers_in_chat,
     asked_by_prompt,
+    is_trained_in_chat,
     load_in_chat,
     load_prompted,
 )
@@ -40,10 +41,10 @@ def load_student(layout: Layout) -> Loaded:
     """
     if is_lightning_ir(layout):
         return load_lightning_ir(layout, body_config(layout))
+    config = config_of(layout)
     prompted = asked_by_prompt(layout)
     if prompted is not None:
-        return load_prompted(layout, prompted)
-    config = config_of(layout)
+        return load_prompted(layout, prompted, config)
     if is_modular(layout):
         return load_modular(layout, config)
     if is_classifier(layout):
@@ -66,15 +67,15 @@ def load_for_training(layout: Layout, config: PretrainedConfig) -> Loaded:
     Raises:
         UsageError: It is a re-ranker that cannot be trained here, or cannot be loaded.
     """
-    if asked_by_prompt(layout) is not None or "LogitScore" in layout.module_kinds:
-        raise UsageError(
-            f"the backbone {layout.source} answers yes or no, which is scored but not trained yet",
-            "name an encoder, such as google/electra-base-discriminator",
-        )
+    prompted = asked_by_prompt(layout)
+    if prompted is not None:
+        return load_prompted(layout, prompted, config)
     if is_lightning_ir(layout):
         return load_lightning_ir(layout, config)
     if is_modular(layout):
         return load_modular(layout, config)
+    if is_trained_in_chat(layout):
+        return load_in_chat(layout, config)
     if is_classifier(layout) and _is_known_head(layout, config):
         return load_classifier(layout, config)
     return load_bare(layout, config)

@@ -11,7 +11,7 @@ from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.loading_report import load_weights, quiet_transformers
 from rankgen.students.model.families.layout import Layout
 from rankgen.students.model.families.loaded import Loaded
-from rankgen.students.model.families.reading import pair_reading
+from rankgen.students.model.families.reading import CHAT_ENTRY, pair_reading
 from rankgen.students.model.families.two_outputs import relevant_output
 from rankgen.students.model.student_model import StudentModel
 
@@ -74,6 +74,7 @@ def _loaded(
         pair_tokens=reading.pair_tokens,
         prompt=reading.prompt,
         save=_save,
+        asked=CHAT_ENTRY if reading.whole else {},
     )
 
 

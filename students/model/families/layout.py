@@ -71,6 +71,12 @@ class Layout:
             )
         return found
 
+    def module_files(self) -> list[str]:
+        """Returns the files, beside weights, that say how sentence-transformers uses a model."""
+        of_modules = [f"{module.path}/config.json" for module in self.modules if module.path]
+        whole = ("modules.json", "config_sentence_transformers.json", *_TRANSFORMER_FILES)
+        return [*whole, *of_modules]
+
     def transformer_settings(self) -> dict[str, Any]:
         """Returns how sentence-transformers makes the input; empty without modules.json."""
         if not self.modules:

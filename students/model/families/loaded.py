@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -39,6 +39,8 @@ class Loaded:
         cuts: Where the checkpoint itself says that texts are cut apart from each other.
         prompt: What stands before every query.
         save: Writes model and head into a folder; None for what is not trained here.
+        asked: What a student's config.json says of how its pairs are rendered, beside its cuts, so
+            that a folder of another name is still asked in the same way.
     """
 
     model: StudentModel
@@ -51,3 +53,4 @@ class Loaded:
     cuts: Cuts | None = None
     prompt: str = ""
     save: Callable[[StudentModel, Path], None] | None = None
+    asked: Mapping[str, object] = field(default_factory=dict)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 # For models that would read any length: one passage must not fill the memory.
 MOST_TOKENS = 8192
+# The entry of a student's config.json that says that its pairs are rendered by the chat template.
+_CHAT = "chat_template"
+CHAT_ENTRY = {_CHAT: True}
 # RoBERTa counts positions from padding_idx + 1, so that two of them are never used.
 _RESERVING = ("roberta", "xlm-roberta", "camembert")
 
@@ -77,10 +80,11 @@ def _is_chat(layout: Layout, tokenizer: PreTrainedTokenizerBase, settings: dict[
     """Tells whether sentence-transformers renders pairs by the chat template.
 
     It does where there is one, unless the checkpoint was saved by a version that knew none.
-    Students of rankgen are given the tokenizer's own pairs.
+    Students of rankgen say whether they were trained so; else they get the tokenizer's own pairs.
     """
-    if CUTS_ENTRY in layout.config:
-        return False
+    trained = layout.config.get(CUTS_ENTRY)
+    if trained is not None:
+        return isinstance(trained, dict) and bool(trained.get(_CHAT))
     if layout.modules:
         return "message" in (settings.get("modality_config") or {})
     return tokenizer.chat_template is not None

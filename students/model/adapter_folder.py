@@ -1,0 +1,123 @@
+"""A folder with adapters: which model they belong to, and what they are.
+
+peft loads an adapter into any model of the right shapes. rankgen also records the content of the
+model that the adapters were trained on, and does not put them into another one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rankgen.manifests.errors import RankgenError, UsageError
+from rankgen.manifests.models.model_source import RECORD_FILE, model_identity, pinned_model
+from rankgen.manifests.storage.digest import sha256_of_file, sha256_of_value
+from rankgen.students.model.bundled import BUNDLED_BACKBONE, backbone_path
+from rankgen.students.model.cuts import Cuts, cuts_of_record
+
+CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
+# A head that is not part of a model of transformers, which peft would not load.
+HEAD_FILE = "head.safetensors"
+_OF_BASE = ("base_model_name_or_path", "revision")
+MERGED_HINT = "name the student that was saved merged, the folder above the adapter"
+
+
+@dataclass(frozen=True)
+class AdapterFolder:
+    """What a folder says of its adapters.
+
+    Attributes:
+        path: The folder.
+        base: The model that they belong to: a folder, or "ID@COMMIT".
+        base_identity: The identity of that model when they were trained; None if unknown.
+        cuts: Tokens after which texts were cut in their training; None if unknown.
+    """
+
+    path: Path
+    base: str
+    base_identity: str | None
+    cuts: Cuts | None
+
+    @property
+    def identity(self) -> str:
+        """The identity of the adapters on their base, "sha256:..."."""
+        config = _json(self.path, CONFIG_FILE)
+        # Where the base stands does not matter.
+        own = {name: value for name, value in config.items() if name not in _OF_BASE}
+        files = [self.path / name for name in (WEIGHTS_FILE, HEAD_FILE)]
+        weights = [sha256_of_file(path) for path in files if path.is_file()]
+        parts = [weights, own, model_identity(self.base), *(self.cuts or ())]
+        return f"sha256:{sha256_of_value(parts)}"
+
+
+def is_adapter(source: str) -> bool:
+    """Tells whether a folder holds adapters and no model of its own."""
+    folder = Path(source)
+    return (folder / CONFIG_FILE).is_file() and not (folder / "config.json").is_file()
+
+
+def read_adapter(source: str) -> AdapterFolder:
+    """Reads which model the adapters of a folder belong to, and checks that it is still that one.
+
+    Raises:
+        UsageError: A file is damaged, the adapters are not LoRA, or the model is gone or another.
+        EnvironmentProblem: The model is not on this machine and cannot be downloaded.
+    """
+    folder = Path(source)
+    config, record = _json(folder, CONFIG_FILE), _json(folder, RECORD_FILE)
+    if config.get("peft_type") != "LORA":
+        raise UsageError(
+            f"the adapter {source} is of the kind {config.get('peft_type')}, which is not read",
+            "name an adapter of the kind LORA, or the model with the adapter merged",
+        )
+    base = _base(source, config, record)
+    known = record.get("base_identity")
+    if not (folder / WEIGHTS_FILE).is_file():
+        raise UsageError(f"the adapter {source} has no {WEIGHTS_FILE}", "name a whole adapter")
+    adapter = AdapterFolder(
+        folder, base, known if isinstance(known, str) else None, cuts_of_record(source)
+    )
+    found = model_identity(base)
+    if adapter.base_identity not in (None, found):
+        raise UsageError(
+            f"the adapter {source} was trained on another base than {base}: on "
+            f"{_short(str(known))}, and this is {_short(found)}",
+            f"restore the base; or {MERGED_HINT}: {folder.absolute().parent}",
+        )
+    return adapter
+
+
+def _base(source: str, config: Mapping[str, object], record: Mapping[str, object]) -> str:
+    named, revision = config.get("base_model_name_or_path"), config.get("revision")
+    if record.get("has_bundled_base"):
+        return backbone_path(BUNDLED_BACKBONE)
+    if not isinstance(named, str) or not named:
+        raise UsageError(f"the adapter {source} does not name its base", MERGED_HINT)
+    is_folder = Path(named).is_dir()
+    wanted = named if is_folder or not isinstance(revision, str) else f"{named}@{revision}"
+    try:
+        return pinned_model(wanted)
+    except RankgenError as problem:
+        raise type(problem)(
+            f"the base of the adapter {source} is missing: {problem.message}",
+            f"put it there again; or {MERGED_HINT}: {Path(source).absolute().parent}",
+        ) from None
+
+
+def _json(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / name
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        raise UsageError(
+            f"{path} is damaged", "restore the file from a copy of the adapter"
+        ) from None
+
+
+def _short(identity: str) -> str:
+    return identity[:19] if identity.startswith("sha256:") else identity

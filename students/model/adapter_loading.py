@@ -1,0 +1,89 @@
+"""Puts the adapters of a folder into their base, and leaves no weight to chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from rankgen.manifests.errors import UsageError, reason_of
+from rankgen.manifests.models.loading_report import quiet_transformers
+from rankgen.students.model.adapter_folder import (
+    CONFIG_FILE,
+    HEAD_FILE,
+    MERGED_HINT,
+    WEIGHTS_FILE,
+    AdapterFolder,
+)
+from rankgen.students.model.adapters import adapted_part, merged, own_head
+from rankgen.students.model.cross_encoder import CrossEncoder
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+
+def with_weights(encoder: CrossEncoder, adapter: AdapterFolder, lacking: set[str]) -> CrossEncoder:
+    """Merges adapters into their base, and checks that no weight is left to chance.
+
+    Args:
+        encoder: The base, with a head; its model is changed.
+        adapter: The adapters.
+        lacking: Names of the base's weights that its checkpoint lacks.
+
+    Raises:
+        UsageError: The adapters have other names or shapes than the base asks for, or neither has
+            a head.
+    """
+    from peft import PeftConfig, get_peft_model, get_peft_model_state_dict
+    from peft import set_peft_model_state_dict as put
+    from safetensors.torch import load_file
+
+    part, own = adapted_part(encoder), own_head(encoder.model)
+    try:
+        stored = load_file(adapter.path / WEIGHTS_FILE)
+        head = load_file(adapter.path / HEAD_FILE) if own else {}
+        config = PeftConfig.from_pretrained(str(adapter.path))
+        config.inference_mode, config.base_model_name_or_path = True, None
+        with quiet_transformers():
+            adapted: PeftModel = get_peft_model(part, config)
+    # Damaged files raise errors from safetensors, JSON and peft.
+    except Exception as error:
+        raise UsageError(
+            f"the adapter {adapter.path} cannot be put into {adapter.base}: {reason_of(error)}",
+            MERGED_HINT,
+        ) from None
+    needed = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+    _check_weights(adapter, needed, stored)
+    _check_weights(adapter, own, head)
+    put(adapted, stored)
+    encoder.model.load_state_dict(head, strict=False)
+    _check_heads(adapter, {**stored, **head}, lacking)
+    return merged(replace(encoder, adapted=adapted))
+
+
+def _check_weights(
+    adapter: AdapterFolder, needed: Mapping[str, Any], stored: Mapping[str, Any]
+) -> None:
+    shapes = {name: tuple(weight.shape) for name, weight in needed.items()}
+    held = {name: tuple(weight.shape) for name, weight in stored.items()}
+    wrong = sorted(n for n in shapes.keys() | held.keys() if shapes.get(n) != held.get(n))
+    if wrong:
+        name = wrong[0]
+        raise UsageError(
+            f"the adapter {adapter.path} does not fit {adapter.base}: {len(wrong)} weights differ, "
+            f"such as {name}, which is {held.get(name) or 'missing'} in the adapter and "
+            f"{shapes.get(name) or 'not there'} in a model of that shape",
+            f"name the base that it was trained on in {CONFIG_FILE}; or {MERGED_HINT}",
+        )
+
+
+def _check_heads(adapter: AdapterFolder, stored: Mapping[str, Any], lacking: set[str]) -> None:
+    """Refuses a head that is neither in the base nor in the adapter."""
+    given = {name.removeprefix("base_model.model.") for name in stored}
+    random = sorted(lacking - given)
+    if random:
+        raise UsageError(
+            f"neither the adapter {adapter.path} nor its base {adapter.base} has the weights of "
+            f"{random[0]}, which would be drawn at random",
+            "train the head too (modules_to_save of peft), as train-student --lora-rank does",
+        )
