@@ -95,7 +95,7 @@ def test_a_dry_run_prints_what_every_step_costs(steps: dict[str, Options]) -> No
     assert "10,000 lists of 25 passages" in by_name["train-rankings-depth25"]
     assert "20,000 steps; 486.4 M tokens" in by_name["student-labels"]
     assert "32 students of parts of 2 labelled sets" in by_name["ablation"]
-    assert done.stdout.splitlines()[-1].startswith("in all about 3.8 GPU-hours of labelling")
+    assert "\nin all about 3.8 GPU-hours of labelling" in done.stdout
 
 
 def test_costs_follow_the_lists_from_step_to_step() -> None:
