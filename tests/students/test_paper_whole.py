@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from small_paper import made_up_sources, recipe_of, run_small
 
+from rankgen.generator.commands.training_rates import TrainingRates
 from rankgen.students.paper.tables import FIGURE_1, TABLE_1
 from rankgen.students.training.presets import PRESETS
+from rankgen.students.training.settings import TrainSettings
 from rankgen.students.training.step import Trainer
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -153,3 +155,20 @@ def test_figure_1_draws_the_cells_beside_the_paper(
     again = run_small("paper-figure1", table, sources, tiny_backbone, "--dry-run")
     assert "ablation: ablate (done)" in again.stdout
     assert "figure1: reproduce (done)" in again.stdout
+
+
+@pytest.mark.parametrize("loss", ["ranknet", "mse"])
+def test_a_backbone_is_timed_without_lists(tiny_backbone: str, loss: str, tmp_path: Path) -> None:
+    settings = TrainSettings.model_validate(
+        {
+            "rankings": tmp_path / "none",
+            "out": tmp_path / "out",
+            "backbone": tiny_backbone,
+            "loss": loss,
+            "device": "cpu",
+        }
+    )
+    rate = TrainingRates(measures=True).of(settings, 100)
+    assert rate.tokens_per_second > 0
+    assert f"with {loss} on cpu of this machine" in rate.source
+    assert not (tmp_path / "out").exists()
