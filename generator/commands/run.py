@@ -11,7 +11,7 @@ from rankgen.generator.commands.from_models import settings_of
 from rankgen.generator.commands.options import Metrics
 from rankgen.generator.commands.registry import STEPS, function_of
 from rankgen.generator.commands.run_forecast import RateSettings, describe_recipe
-from rankgen.generator.commands.run_steps import heading, step_settings
+from rankgen.generator.commands.recipe_steps import heading, step_settings
 from rankgen.generator.jobs.settings import ClusterSettings
 from rankgen.manifests.options import Option
 from rankgen.manifests.recipes.recipe import Recipe, load_recipe
@@ -84,6 +84,8 @@ def run_steps(recipe: Recipe, ray_address: str | None = None) -> None:
     """Runs every step of a recipe that is not reused; see `run_recipe`."""
     from rankgen.generator.shards.cluster import kept_session
 
+    # A wrong setting of the last step is told now, not after days.
+    settings = {step.name: step_settings(recipe, step, ray_address) for step in recipe.steps}
     with kept_session():
         for number, step in enumerate(recipe.steps, start=1):
             if step.name in recipe.reused:
@@ -94,4 +96,4 @@ def run_steps(recipe: Recipe, ray_address: str | None = None) -> None:
             command = function_of(step.command)
             (first, _), *others = settings_of(command).items()
             rest = {parameter: model() for parameter, model in others}
-            command(**{first: step_settings(recipe, step, ray_address)}, **rest)
+            command(**{first: settings[step.name]}, **rest)

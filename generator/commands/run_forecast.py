@@ -9,7 +9,7 @@ from pydantic import PositiveFloat
 from rankgen.generator.commands.label import forecast_label
 from rankgen.generator.commands.options import Forecast, Printing
 from rankgen.generator.commands.retrieve import describe_retrieve
-from rankgen.generator.commands.run_steps import heading, step_settings
+from rankgen.generator.commands.recipe_steps import heading, step_settings
 from rankgen.generator.jobs.label.settings import LabelOptions
 from rankgen.generator.jobs.retrieve.settings import RetrieveOptions
 from rankgen.manifests.options import Option, Settings

@@ -160,6 +160,10 @@ def test_wrong_recipes_are_one_sentence(recipe: Path, tmp_path: Path) -> None:
     for old, (new, message) in wrong.items():
         recipe.write_text(text.replace(old, new, 1))
         assert message in refused(recipe)
+        # Without --dry-run too, before the first step begins.
+        done = CliRunner().invoke(app, ["run", str(recipe)])
+        assert (done.exit_code, message in done.stderr) == (2, True)
+        assert not (tmp_path / "out").exists()
 
 
 def test_a_rate_is_measured_once_for_each_backbone_and_loss(
