@@ -80,7 +80,6 @@ class EvaluationSources(Settings):
 class ReproduceSettings(RunSources, EvaluationSources):
     """Which table, and what to put beside it."""
 
-    panel = None
     table: Annotated[
         str,
         Option("table1, table2 or figure1 of arXiv 2405.07920.", metavar="TABLE", is_argument=True),

@@ -8,8 +8,8 @@ from pydantic import PositiveFloat
 
 from rankgen.generator.commands.label import forecast_label
 from rankgen.generator.commands.options import Forecast, Printing
-from rankgen.generator.commands.retrieve import describe_retrieve
 from rankgen.generator.commands.recipe_steps import heading, step_settings
+from rankgen.generator.commands.retrieve import describe_retrieve
 from rankgen.generator.jobs.label.settings import LabelOptions
 from rankgen.generator.jobs.retrieve.settings import RetrieveOptions
 from rankgen.manifests.options import Option, Settings
@@ -47,7 +47,7 @@ def describe_recipe(recipe: Recipe, rates: RateSettings, ray_address: str | None
     Raises:
         RankgenError: A step is wrong, or a rate is to be measured and cannot be.
     """
-    from rankgen.generator.commands.budget import budget_of, budget_text
+    from rankgen.generator.commands.budget import FINISHED, budget_of, budget_text
     from rankgen.generator.commands.step_states import State, step_state
 
     costs = _costs(recipe, rates)
@@ -58,13 +58,15 @@ def describe_recipe(recipe: Recipe, rates: RateSettings, ray_address: str | None
         is_reused = step.name in recipe.reused
         states[step.name] = "reused" if is_reused else step_state(settings)
         print(f"{heading(recipe, step, number)} ({states[step.name]})")
+        is_finished = states[step.name] in FINISHED
+        if is_finished:
+            costs.hold(recipe.folder(step.name))
         if is_reused:
             print(f"    from {recipe.folder(step.name)}")
-        if states[step.name] in ("done", "reused"):
-            costs.hold(recipe.folder(step.name))
+            continue
         _describe(recipe, step, settings)
-        cost = None if is_reused else costs.of(settings)
-        if isinstance(settings, LabelOptions) and not is_reused:
+        cost = costs.of(settings)
+        if isinstance(settings, LabelOptions) and not is_finished:
             settings.settings().teacher.resolved()
             if (settings.candidates / "manifest.json").exists():
                 rate = Forecast(tokens_per_second=costs.label_rate.tokens_per_second)
