@@ -111,9 +111,7 @@ def _panel(axis: str, lines: Sequence[Line], ticks: Sequence[float], columns: Se
         f'text-anchor="middle">{short_number(place)}</text>'
         for place in places
     ]
-    parts += [
-        _legend_entry(number, line, columns[line.column]) for number, line in enumerate(lines)
-    ]
+    parts.append(_legend(lines, columns))
     parts += [_drawn(line, columns[line.column], axis, across, up) for line in lines]
     return "".join(parts)
 
@@ -139,10 +137,15 @@ def _drawn(
     )
 
 
-def _legend_entry(number: int, line: Line, column: str) -> str:
-    x = LEFT + 92 * number
-    return (
-        f'<path class="line" stroke="{COLOURS[line.column % len(COLOURS)]}" '
-        f'stroke-dasharray="{DASHES[line.whose]}" d="M{x} 36h14"/>'
-        f'<text x="{x + 18}" y="40" style="font-size:10px">{line.whose} {column}</text>'
-    )
+def _legend(lines: Sequence[Line], columns: Sequence[str]) -> str:
+    """Returns the row below the heading that names the lines, each as wide as its words."""
+    parts, x = [], LEFT - 18.0
+    for line in lines:
+        words = f"{line.whose} {columns[line.column]}"
+        parts.append(
+            f'<path class="line" stroke="{COLOURS[line.column % len(COLOURS)]}" '
+            f'stroke-dasharray="{DASHES[line.whose]}" d="M{x:.0f} 36h14"/>'
+            f'<text x="{x + 18:.0f}" y="40" style="font-size:10px">{words}</text>'
+        )
+        x += 26 + 5.4 * len(words)
+    return "".join(parts)
