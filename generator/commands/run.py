@@ -85,7 +85,11 @@ def run_steps(recipe: Recipe, ray_address: str | None = None) -> None:
     from rankgen.generator.shards.cluster import kept_session
 
     # A wrong setting of the last step is told now, not after days.
-    settings = {step.name: step_settings(recipe, step, ray_address) for step in recipe.steps}
+    settings = {
+        step.name: step_settings(recipe, step, ray_address)
+        for step in recipe.steps
+        if step.name not in recipe.reused
+    }
     with kept_session():
         for number, step in enumerate(recipe.steps, start=1):
             if step.name in recipe.reused:

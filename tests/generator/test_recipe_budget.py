@@ -186,7 +186,7 @@ def test_made_up_lists_are_as_long_as_those_of_ms_marco() -> None:
     lists = made_up_lists(30, 20, with_scores=False)
     words = [len(text.split()) for text in lists.documents.values()]
     assert sum(words) / len(words) == pytest.approx(84, abs=1)
-    assert len(set(words)) > 50
+    assert len(set(words)) > 40
     assert {len(ranked.doc_ids) for ranked in lists.lists} == {20}
 
 

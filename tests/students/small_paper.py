@@ -34,7 +34,7 @@ def made_up_sources(root: Path) -> dict[str, Path]:
                 continue
             step = f"{name}-candidates" if name > "dl20" else f"{name}-{stage}-candidates"
             run = write_candidates(root / step, queries, depth)
-            run.plan.parent.mkdir()
+            run.plan.parent.mkdir(parents=True, exist_ok=True)
             run.plan.write_text(json.dumps({"recipe": {"retriever.name": retriever}}))
             judged = "".join(
                 f"q{n:02d}\t0\td{7 * n + n % 3}\t{1 + n % 2}\n" for n in range(queries)

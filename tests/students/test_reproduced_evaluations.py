@@ -43,7 +43,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
         "first": {q: n % 5 for n, q in enumerate(QUERIES)},
         "good": dict.fromkeys(QUERIES, 0),
         "same": {q: int(n == 3) for n, q in enumerate(QUERIES)},
-        "bad": dict.fromkeys(QUERIES, 4),
+        "bad": {q: 3 + n % 2 for n, q in enumerate(QUERIES)},
     }
     made = {name: run_file(tmp_path / f"{name}.run", at) for name, at in places.items()}
     return {"qrels": tmp_path / "qrels", **made}
