@@ -200,8 +200,8 @@ def _check(recipe: Recipe, commands: Sequence[str], where: str) -> None:
             for item in value if isinstance(value, list) else [value]:
                 _check_reference(item, earlier, f"{where}, step '{step.name}', {key}")
         earlier.append(step.name)
-    for section, named in {"--reuse": recipe.reused, "[sizes]": recipe.sizes}.items():
-        for name in named:
+    for section, names in (("--reuse", list(recipe.reused)), ("[sizes]", list(recipe.sizes))):
+        for name in names:
             if name not in earlier:
                 raise UsageError(
                     f"{where}, {section}: no step is called '{name}'", did_you_mean(name, earlier)

@@ -49,8 +49,7 @@ def figure1_svg(found: Reproduction) -> str:
 
     The paper's lines are dotted, yours whole.
     """
-    rows = {"paper": found.paper, "ours": found.ours}
-    points = {whose: _points(of_system) for whose, of_system in rows.items()}
+    points = {"paper": _points(found.paper), "ours": _points(found.ours)}
     panels = [
         ("depth", _lines(points, by_depth=True)),
         ("training queries", _lines(points, by_depth=False)),

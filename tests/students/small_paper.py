@@ -16,6 +16,8 @@ from rankgen.manifests.recipes.recipe import Recipe, load_recipe
 
 TINY = {
     "max_steps": 2,
+    # Two steps are to change the order that a student gives.
+    "learning_rate": 0.02,
     "queries_per_step": 2,
     "query_tokens": 8,
     "passage_tokens": 16,
@@ -44,8 +46,8 @@ def made_up_sources(root: Path) -> dict[str, Path]:
             if name in ("dl19", "dl20"):
                 ranked = label_in_process(run, root / f"{name}-{stage}-rankings", shards=1)
                 sources[f"{name}-{stage}-rankings"] = ranked.root
-    sets = ("label-lists", "rankgpt-rankings", "twolar-rankings")
-    sets += ("train-bm25-rankings", "train-rankings")
+    sets = ["label-lists", "rankgpt-rankings", "twolar-rankings"]
+    sets += ["train-bm25-rankings", "train-rankings"]
     for number, name in enumerate(sets):
         run = write_candidates(root / f"{name}-source", 5 + number, 8)
         sources[name] = label_in_process(run, root / name, shards=1).root

@@ -91,10 +91,8 @@ def test_holm_counts_the_systems_of_a_column() -> None:
     found = compare_systems([Column("x", (TASK,))], values, "a", 0.02)
     smallest = min(found, key=lambda one: one.test.p or 1)
     assert smallest.test.p_holm == pytest.approx(min(1, 3 * (smallest.test.p or 1)))
-    raw = [
-        margin_test(*(np.array(list(values[n][TASK].values())) for n in ("a", o)), 0.02)
-        for o in "bcd"
-    ]
+    vectors = {name: np.array(list(of_task[TASK].values())) for name, of_task in values.items()}
+    raw = [margin_test(vectors["a"], vectors[other], 0.02) for other in "bcd"]
     assert min(one.p_equivalent or 0 for one in found) == pytest.approx(
         min(1, 3 * min(one.equivalent or 0 for one in raw))
     )
