@@ -16,9 +16,10 @@ from rankgen.manifests.run.recipe_lock import check_recipe, write_recipe
 from rankgen.manifests.storage.atomic import write_whole
 from rankgen.students.paper.ablation import MEASURE, Ablation, CellFigure
 from rankgen.students.paper.ablation_plot import ablation_svg
+from rankgen.students.paper.measured_ablation import FIGURES
 from rankgen.students.training.settings import StudentSettings
 
-TABLE, FIGURES, DRAWING = "ablation.tsv", "ablation.json", "ablation.svg"
+TABLE, DRAWING = "ablation.tsv", "ablation.svg"
 
 
 def run_ablate(options: AblateOptions) -> Ablation:

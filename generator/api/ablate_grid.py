@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from rankgen.generator.api.ablate_settings import AblateOptions
+from rankgen.generator.api.ablate_settings import AblateOptions, grid_parts
 from rankgen.generator.api.train_options import TrainOptions
 from rankgen.generator.jobs.subsample.job import SubsampleSize, plan_subsample
 from rankgen.generator.jobs.subsample.settings import SubsampleSettings
@@ -18,6 +17,7 @@ from rankgen.manifests.storage.object_store import open_root
 from rankgen.retrieval.collections.judgements import is_catalogued
 from rankgen.students.evaluation.settings import EvaluationSettings
 from rankgen.students.paper.ablation import MEASURE
+from rankgen.students.paper.measured_ablation import cell_folder, evaluation_folder
 
 
 class JudgedSet(NamedTuple):
@@ -77,8 +77,8 @@ def _cells(
     everything = RunDirectory(run).read("rankings", ["query_id"]).num_rows
     counts = sorted(set(options.queries)) or [everything]
     depths: list[int | None] = [*sorted(set(options.depths))] or [None]
-    for depth, queries in itertools.product(depths, counts):
-        folder = options.out / f"{name}-depth{depth or 'all'}-queries{queries}"
+    for depth, queries in grid_parts(depths, counts, options.grid):
+        folder = cell_folder(options.out, name, depth, queries)
         part = SubsampleSettings(
             rankings=run,
             out=folder / "rankings",
@@ -115,7 +115,7 @@ def _cell(
             qrels=test.qrels,
             students=(str(training.out),),
             rankings=(),
-            out=folder / f"evaluation-seed{seed}-{test.name}",
+            out=evaluation_folder(folder, seed, test.name),
             measures=(MEASURE,),
             depth=options.evaluation_depth,
             queries="qrels",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 
@@ -12,11 +13,32 @@ from rankgen.generator.jobs.settings import ClusterSettings
 from rankgen.manifests.options import Option
 from rankgen.students.training.settings import StudentSettings
 
+Grid = Literal["all", "axes"]
+Depth = TypeVar("Depth", int, int | None)
+
 
 def _split(value: object) -> object:
     """Returns the numbers of "10,25", or of several such texts, one by one."""
     parts = value if isinstance(value, list | tuple) else [value]
     return tuple(word for part in parts for word in str(part).split(","))
+
+
+def grid_parts(
+    depths: Sequence[Depth], counts: Sequence[int], grid: Grid
+) -> list[tuple[Depth, int]]:
+    """Returns (depth, queries) of every cell, each depth with growing queries.
+
+    Args:
+        depths: From the smallest to the greatest.
+        counts: Numbers of queries, likewise.
+        grid: `all`, or `axes`: only cells of the greatest depth or of the most queries.
+    """
+    return [
+        (depth, count)
+        for depth in depths
+        for count in counts
+        if grid == "all" or depth == depths[-1] or count == counts[-1]
+    ]
 
 
 class AblateOptions(StudentSettings, PresetSettings, TeamSettings, ClusterSettings):
@@ -52,6 +74,13 @@ class AblateOptions(StudentSettings, PresetSettings, TeamSettings, ClusterSettin
         BeforeValidator(_split),
         Option("Numbers of training queries; smaller samples are part of larger.", "all", "N,N,…"),
     ] = ()
+    grid: Annotated[
+        Grid,
+        Option(
+            "Which cells: all; or axes, every depth with the most queries and every number of "
+            "queries at the greatest depth, as in Figure 1 of arXiv 2405.07920."
+        ),
+    ] = "all"
     seeds: Annotated[
         tuple[NonNegativeInt, ...],
         BeforeValidator(_split),

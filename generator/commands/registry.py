@@ -64,7 +64,9 @@ COMMANDS = {
         "Train and evaluate students on parts of labelled sets: depth x queries x first stage.",
         is_step=True,
     ),
-    "reproduce": Command("Print the paper's figures beside your own, and what is missing."),
+    "reproduce": Command(
+        "Print the paper's figures beside your own, and what is missing.", is_step=True
+    ),
     "run": Command("Run a recipe; repeat the command to resume it."),
     "quickstart": Command(
         "Retrieve, label, train and evaluate on Python's own documentation, in some minutes."

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
-from rankgen.generator.api.ablate_settings import AblateOptions
+from rankgen.generator.api.ablate_forecast import SCORING_SPEED
+from rankgen.generator.api.ablate_settings import AblateOptions, grid_parts
 from rankgen.generator.api.train_options import TrainOptions
 from rankgen.generator.commands.options import ASSUMED_TOKENS_PER_SECOND
+from rankgen.generator.commands.spent import HOUR, Spent, published_lists
+from rankgen.generator.commands.training_costs import PAIR_TOKENS, training_cost
+from rankgen.generator.commands.training_rates import TrainingRates
+from rankgen.generator.jobs.imports.settings import ImportSettings
 from rankgen.generator.jobs.label.settings import LabelOptions
 from rankgen.generator.jobs.negatives.settings import NegativesSettings
 from rankgen.generator.jobs.retrieve.settings import RetrieveOptions
 from rankgen.generator.jobs.subsample.settings import SubsampleSettings
 from rankgen.manifests.options import Settings
+from rankgen.manifests.recipes.estimates import Lists, Rate
 from rankgen.retrieval.collections.irds import IRDS_PREFIX, irds_query_count
 from rankgen.students.evaluation.settings import EvaluationSettings
-from rankgen.students.training.settings import StudentSettings
+from rankgen.students.paper.measured_ablation import cell_folder
+from rankgen.students.training.settings import TrainSettings
 
 # Counted on the top 100 of BM25 for the queries of TREC DL 2019: a prompt of RankZephyr for each
-# passage in it, its answer likewise, and a pair for ELECTRA cut as in appendix C.
-PROMPT_TOKENS, OUTPUT_TOKENS, PAIR_TOKENS = 109.0, 4.5, 95.0
-# A model of 110 M weights at 40 % of an A100's arithmetic; nobody has measured it here.
-TRAINED_TOKENS_PER_SECOND = 250_000.0
-_HOUR = 3600.0
-
-
-class Lists(NamedTuple):
-    """What a step publishes, at most: lists, and passages in each."""
-
-    lists: int
-    passages: int
+# passage in it, and its answer likewise.
+PROMPT_TOKENS, OUTPUT_TOKENS = 109.0, 4.5
+ASSUMED_LABELLING = Rate(ASSUMED_TOKENS_PER_SECOND, "assumed of one GPU, not measured")
 
 
 @dataclass
@@ -39,14 +36,30 @@ class StepCosts:
     """Follows the lists from step to step.
 
     Attributes:
+        rates: How fast students are trained.
+        label_rate: How fast a teacher reads and writes.
+        sizes: Folder of a step -> what it publishes, where its settings do not say it.
         published: Folder of a step -> its lists; steps of unknown size are not in it.
-        label_hours: GPU-hours of labelling so far.
-        train_hours: GPU-hours of training so far.
+        spent: Folder of a step -> its GPU-hours; steps of unknown cost are not in it.
+        cells: Folder of an ablation -> cell -> its GPU-hours.
     """
 
+    rates: TrainingRates = field(default_factory=TrainingRates)
+    label_rate: Rate = ASSUMED_LABELLING
+    sizes: Mapping[str, Lists] = field(default_factory=dict)
     published: dict[str, Lists] = field(default_factory=dict)
-    label_hours: float = 0.0
-    train_hours: float = 0.0
+    spent: dict[str, Spent] = field(default_factory=dict)
+    cells: dict[str, dict[str, Spent]] = field(default_factory=dict)
+
+    @property
+    def label_hours(self) -> float:
+        """GPU-hours of labelling so far."""
+        return sum(spent.label for spent in self.spent.values())
+
+    @property
+    def train_hours(self) -> float:
+        """GPU-hours of training so far, validations included."""
+        return sum(spent.train for spent in self.spent.values())
 
     def of(self, settings: Settings) -> str | None:
         """Returns what a step costs, in a line; None where its settings do not say it."""
@@ -55,6 +68,8 @@ class StepCosts:
                 return self._retrieve(settings)
             case NegativesSettings():
                 return self._negatives(settings)
+            case ImportSettings():
+                return self._import(settings)
             case LabelOptions():
                 return self._label(settings)
             case SubsampleSettings():
@@ -67,17 +82,11 @@ class StepCosts:
                 return self._ablate(settings)
         return None
 
-    def total(self) -> str | None:
-        """Returns the sums of all steps, and what they assume; None where nothing is known."""
-        if not self.label_hours + self.train_hours:
-            return None
-        return (
-            f"in all about {self.label_hours:,.1f} GPU-hours of labelling (assumes "
-            f"{ASSUMED_TOKENS_PER_SECOND:,.0f} tokens/s on one GPU) and {self.train_hours:,.1f} of "
-            f"training (assumes {TRAINED_TOKENS_PER_SECOND:,.0f} tokens/s, a base model on one "
-            "A100), for passages as long as those of MS MARCO; nothing of it was measured on this "
-            "machine, and searching and scoring are not counted"
-        )
+    def hold(self, folder: Path) -> None:
+        """Notes what a finished step has published, which is what it really holds."""
+        lists = published_lists(folder)
+        if lists is not None:
+            self.published[str(folder)] = lists
 
     def _retrieve(self, settings: RetrieveOptions) -> str | None:
         queries = settings.sample
@@ -96,6 +105,13 @@ class StepCosts:
         found = self._publish(settings.out, Lists(source.lists, size))
         return f"at most {found.lists:,} lists of {found.passages} passages; no GPU"
 
+    def _import(self, settings: ImportSettings) -> str | None:
+        told = self.sizes.get(str(settings.out))
+        if told is None:
+            return None
+        self._publish(Path(settings.out), told)
+        return f"some {told.lists:,} lists of {told.passages} passages, as the recipe says; no GPU"
+
     def _label(self, settings: LabelOptions) -> str | None:
         from rankgen.generator.strategies.windows import call_count
 
@@ -109,13 +125,14 @@ class StepCosts:
             source.passages, teacher.window, teacher.stride, teacher.passes
         )
         if not teacher.preset.asks_llm:
+            self.spent[str(settings.out)] = Spent()
             return f"{calls:,} windows; no tokens are counted for this teacher"
         if teacher.preset.kind == "pairwise":
             # Each passage of a window is shown beside each other one, in both orders.
             calls, window = calls * window * (window - 1), 2
         prompt, output = calls * window * PROMPT_TOKENS, calls * window * OUTPUT_TOKENS
-        hours = (prompt + output) / ASSUMED_TOKENS_PER_SECOND / _HOUR
-        self.label_hours += hours
+        hours = (prompt + output) / self.label_rate.tokens_per_second / HOUR
+        self.spent[str(settings.out)] = Spent(label=hours)
         return (
             f"{calls:,} calls, about {_short(prompt)} prompt and {_short(output)} output tokens, "
             f"{hours:,.1f} GPU-hours"
@@ -131,60 +148,70 @@ class StepCosts:
 
     def _train(self, settings: TrainOptions) -> str | None:
         source = self._held(settings.rankings)
-        return None if source is None else self._trained(settings, source, 1)
+        if source is None:
+            self.rates.remember(settings.out, settings.backbone)
+            return None
+        text, spent = self._trained(settings.training(), source)
+        self.spent[str(settings.out)] = spent
+        return text
 
-    def _trained(self, settings: StudentSettings, source: Lists, students: int) -> str:
-        of_list = min(source.passages, settings.depth or math.inf, settings.sample_size or math.inf)
-        of_step = settings.queries_per_step * of_list
-        steps = settings.max_steps or math.ceil(
-            settings.epochs * source.lists / settings.queries_per_step
+    def _trained(self, settings: TrainSettings, source: Lists) -> tuple[str, Spent]:
+        sets = [*settings.validation, *settings.validation_rankings]
+        held = [lists for run in sets if (lists := self._held(run)) is not None]
+        pairs = sum(
+            min(lists.lists, settings.validation_queries or lists.lists)
+            * min(lists.passages, settings.validation_depth or lists.passages)
+            for lists in held
         )
-        text = f"{settings.queries_per_step} lists of {of_list:.0f} passages a step"
-        is_validated = bool(settings.validation or settings.validation_rankings)
-        if is_validated and settings.patience_steps is not None:
-            # How long it goes on before it gets no better is only known afterwards.
-            epoch = math.ceil(source.lists / settings.queries_per_step)
-            steps = min(steps, epoch)
-            text += (
-                f", until nDCG@10 has not risen for {settings.patience_steps} steps: counted as "
-                f"one pass of {steps:,} steps"
-            )
-        else:
-            text += f", {steps:,} steps"
-        tokens = steps * of_step * PAIR_TOKENS * students
-        hours = tokens / TRAINED_TOKENS_PER_SECOND / _HOUR
-        self.train_hours += hours
-        return f"{text}; {_short(tokens)} tokens, {hours:,.1f} GPU-hours"
+        cost = training_cost(settings, source, pairs)
+        hours = cost.trained / self.rates.of(settings, source.passages).tokens_per_second / HOUR
+        return f"{cost.text}; {_short(cost.tokens)} tokens, {hours:,.1f} GPU-hours", Spent(hours)
 
     def _evaluate(self, settings: EvaluationSettings) -> str | None:
         source = None if settings.candidates is None else self._held(settings.candidates)
         if source is None:
             return None
         pairs = source.lists * min(source.passages, settings.depth or source.passages)
-        return f"{pairs * len(settings.students):,} pairs to score"
+        pairs *= len(settings.students)
+        self.spent[str(settings.out)] = Spent(score=self._scoring_hours(pairs))
+        return f"{pairs:,} pairs to score"
+
+    def _scoring_hours(self, pairs: int) -> float:
+        rate = SCORING_SPEED * self.rates.scoring.tokens_per_second
+        return pairs * PAIR_TOKENS / rate / HOUR
 
     def _ablate(self, settings: AblateOptions) -> str | None:
-        named = [text.partition("=")[2] for text in settings.rankings]
-        sources = [source for path in named if (source := self._held(Path(path))) is not None]
-        if len(sources) < len(named):
-            return None
-        cells, before = 0, self.train_hours
-        for source in sources:
-            for depth in settings.depths or (source.passages,):
-                for queries in settings.queries or (source.lists,):
-                    seeds = len(settings.seeds) or 1
-                    part = Lists(min(queries, source.lists), min(depth, source.passages))
-                    self._trained(settings, part, seeds)
-                    cells += seeds
-        hours = self.train_hours - before
+        named = dict(text.split("=", 1) for text in settings.rankings if "=" in text)
+        sources = {name: self._held(Path(path)) for name, path in named.items()}
+        tests = [text.partition("=")[2].partition(",")[0] for text in settings.candidates]
+        judged = [self._held(Path(path)) for path in tests]
+        scored = sum(lists.lists * lists.passages for lists in judged if lists is not None)
+        cells: dict[str, Spent] = {}
+        for name, source in sources.items():
+            if source is None:
+                return None
+            depths = sorted(set(settings.depths)) or [source.passages]
+            counts = sorted(set(settings.queries)) or [source.lists]
+            for depth, queries in grid_parts(depths, counts, settings.grid):
+                folder = cell_folder(settings.out, name, depth, queries)
+                part = Lists(min(queries, source.lists), min(depth, source.passages))
+                for seed in settings.seeds or (settings.seed,):
+                    values = {"rankings": folder, "out": folder / f"student-seed{seed}"}
+                    _, spent = self._trained(settings.part(TrainSettings, **values), part)
+                    score = self._scoring_hours(scored // len(sources))
+                    cells[f"{folder.name}-seed{seed}"] = Spent(spent.train, score)
+        self.cells[str(settings.out)] = cells
+        total = sum(cells.values(), Spent())
+        self.spent[str(settings.out)] = total
         return (
-            f"{cells} students of parts of {len(sources)} labelled sets, each counted as the "
-            f"students above, {hours:,.1f} GPU-hours; `rankgen ablate --dry-run` measures them"
+            f"{len(cells)} students of parts of {len(sources)} labelled sets, each counted as the "
+            f"students above, {total.train:,.1f} GPU-hours; `rankgen ablate --dry-run` measures "
+            "them"
         )
 
     def _publish(self, out: Path, lists: Lists) -> Lists:
-        self.published[str(out)] = lists
-        return lists
+        # What a finished step holds is known better.
+        return self.published.setdefault(str(out), lists)
 
     def _held(self, folder: Path) -> Lists | None:
         return self.published.get(str(folder))

@@ -2,6 +2,7 @@
 
 A step is a command with its options; it publishes into `<out>/<step name>`. A value may refer to
 what an earlier step published: `@candidates`, `@collection/qrels/test.tsv`, `fuse:@bm25,@colbert`.
+A step whose result is there already, somewhere else, can be told to reuse it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pydantic import BaseModel, Field, JsonValue
 
 from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.recipes import shipped_recipes
+from rankgen.manifests.recipes.estimates import Lists, Rates
 from rankgen.manifests.validation import validated
 
 # A reference may begin a value, its argument, or one of several arguments.
@@ -36,12 +38,22 @@ class Step(BaseModel, frozen=True, extra="forbid"):
 
 
 class Recipe(BaseModel, frozen=True, extra="forbid"):
-    """An experiment: its steps in order, whose folders are in `out`."""
+    """An experiment: its steps in order, whose folders are in `out`.
+
+    Attributes:
+        steps: The steps in order.
+        rates: Rates for forecasts.
+        sizes: Step -> what it publishes where its settings do not say it; for forecasts alone.
+        reused: Step -> the folder of its result, instead of running it.
+    """
 
     name: str
     about: str = ""
     out: Path
     steps: tuple[Step, ...] = Field(min_length=1)
+    rates: Rates = Rates()
+    sizes: dict[str, Lists] = {}
+    reused: dict[str, Path] = {}
 
     def step_options(self, step: Step) -> dict[str, object]:
         """Returns the step's options, with `out` added and references replaced by paths."""
@@ -53,14 +65,37 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         }
         return {**resolved, "out": self.out / step.name}
 
+    def folder(self, name: str) -> Path:
+        """Returns the folder of a step's result."""
+        return self.reused.get(name, self.out / name)
+
+    def needs(self, step: Step) -> tuple[str, ...]:
+        """Returns the steps whose results a step refers to, each once."""
+        named = [
+            found[1].partition("/")[0]
+            for value in step.options.values()
+            for item in (value if isinstance(value, list) else [value])
+            if isinstance(item, str)
+            for found in REFERENCE.finditer(item)
+        ]
+        return tuple(dict.fromkeys(named))
+
     def _resolve(self, value: TomlValue) -> object:
         if not isinstance(value, str):
             return value
-        return REFERENCE.sub(lambda found: str(self.out / found[1]), value)
+        return REFERENCE.sub(lambda found: self._referred(found[1]), value)
+
+    def _referred(self, reference: str) -> str:
+        name, _, inside = reference.partition("/")
+        return str(self.folder(name) / inside)
 
 
 def load_recipe(
-    named: str, commands: Sequence[str], overrides: Sequence[str] = (), out: Path | None = None
+    named: str,
+    commands: Sequence[str],
+    overrides: Sequence[str] = (),
+    out: Path | None = None,
+    reused: Sequence[str] = (),
 ) -> Recipe:
     """Reads a recipe file, or a shipped recipe by its name, and applies overrides.
 
@@ -69,10 +104,12 @@ def load_recipe(
         commands: The commands that a step may use.
         overrides: `STEP.OPTION=VALUE` each, the value in TOML or a bare word.
         out: Replaces the recipe's own `out`.
+        reused: `STEP=FOLDER` each, a result that is taken instead of running the step.
 
     Raises:
         UsageError: There is no such recipe, it is not valid TOML, it has an unknown key, command
-            or step, or it refers to something that is not an earlier step.
+            or step, it refers to something that is not an earlier step, or a folder to be reused
+            is not there.
     """
     path = _recipe_path(named)
     try:
@@ -85,6 +122,9 @@ def load_recipe(
         content["out"] = out
     for override in overrides:
         _apply(content, override)
+    if "reused" in content:
+        raise UsageError(f"{where}: there is no setting 'reused'", "type --reuse STEP=FOLDER")
+    content["reused"] = dict(_reused(text) for text in reused)
     recipe = validated(Recipe, content, where)
     if recipe.out.parts[:1] == ("s3:",):
         raise UsageError(
@@ -135,6 +175,17 @@ def _apply(content: dict[str, object], override: str) -> None:
     by_name[step_name]["options"][option] = value
 
 
+def _reused(text: str) -> tuple[str, Path]:
+    name, equals, folder = text.partition("=")
+    if not equals or not name or not folder:
+        raise UsageError(f"--reuse needs STEP=FOLDER, not '{text}'", "name the step and its result")
+    if not Path(folder).is_dir():
+        raise UsageError(
+            f"there is no folder {folder} to reuse for the step '{name}'", "check the path: --reuse"
+        )
+    return name, Path(folder)
+
+
 def _check(recipe: Recipe, commands: Sequence[str], where: str) -> None:
     earlier: list[str] = []
     for step in recipe.steps:
@@ -149,6 +200,12 @@ def _check(recipe: Recipe, commands: Sequence[str], where: str) -> None:
             for item in value if isinstance(value, list) else [value]:
                 _check_reference(item, earlier, f"{where}, step '{step.name}', {key}")
         earlier.append(step.name)
+    for section, names in (("--reuse", list(recipe.reused)), ("[sizes]", list(recipe.sizes))):
+        for name in names:
+            if name not in earlier:
+                raise UsageError(
+                    f"{where}, {section}: no step is called '{name}'", did_you_mean(name, earlier)
+                )
 
 
 def _check_reference(value: TomlValue, earlier: Sequence[str], where: str) -> None:

@@ -1,6 +1,7 @@
 """Measures systems as trec_eval does: `evaluate` is the whole evaluation, given its `settings`.
 
 `systems` opens runs, first stages and teachers, `student_scores` re-ranks with students;
-`measures`, `significance` and `cost` compute the figures, `result` holds them; `columns` and
-`table` show them in a terminal; `notices` adds what a reader must know.
+`measures`, `significance`, `equivalence` and `cost` compute the figures, `result` holds them;
+`columns` and `table` show them in a terminal; `notices` and `foreign_lists` add what a reader must
+know.
 """

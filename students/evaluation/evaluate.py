@@ -20,6 +20,10 @@ from rankgen.manifests.storage.atomic import write_whole
 from rankgen.manifests.storage.hub_runs import pinned_hub
 from rankgen.manifests.trec import Qrels
 from rankgen.retrieval.collections.judgements import judgements_sha256, read_judgements
+from rankgen.students.evaluation.foreign_lists import (
+    beyond_notices,
+    lists_beyond_first_stage,
+)
 from rankgen.students.evaluation.measures import PerQuery, mean, parse_measures, per_query
 from rankgen.students.evaluation.notices import notices_of
 from rankgen.students.evaluation.result import Evaluation, SystemResult
@@ -46,8 +50,7 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
         UsageError: A file is missing or malformed, a measure is unknown, or no query is judged.
         IntegrityProblem: A run folder is damaged, or a student's scores are not finite numbers.
     """
-    measures = tuple(dict.fromkeys(settings.measures))
-    parse_measures(measures)
+    parse_measures(settings.measures)
     qrels = read_judgements(settings.judgements)
     settings = _with_pinned_data(settings)
     first_stage = None
@@ -62,9 +65,34 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
     if settings.students:
         settings = _with_resolved_precision(settings)
     systems = unique_names(_systems(settings, first_stage, qrels))
+    evaluation = evaluated(systems, qrels, settings, judgements_sha256(settings.judgements))
+    _write(evaluation, settings.out)
+    write_evaluation_page(evaluation, systems, qrels, settings)
+    return evaluation
+
+
+def evaluated(
+    systems: Sequence[System],
+    qrels: Qrels,
+    settings: EvaluationSettings,
+    qrels_sha256: str | None = None,
+) -> Evaluation:
+    """Measures systems, tests them against one another, and says what a reader must know.
+
+    Args:
+        systems: Each with a name of its own.
+        qrels: The judgements whose queries count.
+        settings: Measures and statistics.
+        qrels_sha256: Digest of the judgements, for the record.
+    """
+    measures = tuple(dict.fromkeys(settings.measures))
     values = {system.name: per_query(qrels, system.scores, measures) for system in systems}
-    evaluation = Evaluation(
-        systems=tuple(_result(system, values[system.name], qrels, settings) for system in systems),
+    beyond = lists_beyond_first_stage(systems, qrels)
+    return Evaluation(
+        systems=tuple(
+            _result(system, values[system.name], qrels, settings, beyond.get(system.name, 0))
+            for system in systems
+        ),
         tests=tuple(_tests(values, measures, settings)),
         queries=len(qrels),
         query_ids=tuple(sorted(qrels)),
@@ -74,15 +102,12 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
         },
         settings={
             **settings.model_dump(mode="json"),
-            "qrels_sha256": judgements_sha256(settings.judgements),
+            "qrels_sha256": qrels_sha256,
             "measured_by": "ir_measures (trec_eval: ties by document id descending, unjudged 0)",
         },
         software=software(),
-        notices=notices_of(systems, qrels),
+        notices=(*notices_of(systems, qrels), *beyond_notices(systems, beyond)),
     )
-    _write(evaluation, settings.out)
-    write_evaluation_page(evaluation, systems, qrels, settings)
-    return evaluation
 
 
 def _with_pinned_data(settings: EvaluationSettings) -> EvaluationSettings:
@@ -127,7 +152,7 @@ def _systems(
 
 
 def _result(
-    system: System, values: PerQuery, qrels: Qrels, settings: EvaluationSettings
+    system: System, values: PerQuery, qrels: Qrels, settings: EvaluationSettings, beyond: int
 ) -> SystemResult:
     return SystemResult(
         name=system.name,
@@ -142,6 +167,7 @@ def _result(
         missing_queries=len(qrels.keys() - system.scores.keys()),
         source=system.source,
         cost=system.cost,
+        beyond_first_stage=beyond,
     )
 
 

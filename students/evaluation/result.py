@@ -22,6 +22,8 @@ class SystemResult(BaseModel):
         missing_queries: Judged queries for which the system has no list; they count 0.
         source: The file, folder or model id it came from.
         cost: What a student costs; None for other systems, or without `--cost`.
+        beyond_first_stage: Lists with passages that the evaluation's first stage did not return;
+            evaluations of earlier versions did not count them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,6 +35,7 @@ class SystemResult(BaseModel):
     missing_queries: int
     source: str
     cost: Cost | None = None
+    beyond_first_stage: int = 0
 
 
 class Evaluation(BaseModel):

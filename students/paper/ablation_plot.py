@@ -92,8 +92,8 @@ def _panels(ablation: Ablation, name: str) -> list[Panel]:
 def _drawn(panel: Panel, ticks: Sequence[float]) -> str:
     places = sorted({place for values in panel.lines.values() for place in values})
     bottom = PANEL_HEIGHT - BOTTOM
-    across = _scale([math.log(place) for place in places], LEFT + 14, PANEL_WIDTH - RIGHT - 14)
-    up = _scale(ticks, bottom, TOP)
+    across = pixels([math.log(place) for place in places], LEFT + 14, PANEL_WIDTH - RIGHT - 14)
+    up = pixels(ticks, bottom, TOP)
     parts = [f'<text class="head" x="{LEFT}" y="20">{escape(panel.title)}: {MEASURE}</text>']
     for tick in ticks:
         parts.append(
@@ -104,7 +104,7 @@ def _drawn(panel: Panel, ticks: Sequence[float]) -> str:
     for place in places:
         parts.append(
             f'<text class="dim" x="{across(math.log(place)):.1f}" y="{bottom + 18}" '
-            f'text-anchor="middle">{_short(place)}</text>'
+            f'text-anchor="middle">{short_number(place)}</text>'
         )
     middle = (LEFT + PANEL_WIDTH - RIGHT) / 2
     parts.append(
@@ -142,7 +142,7 @@ def _legend(panel: Panel, colours: Mapping[int, str]) -> str:
         x = round(start + step * place, 1)
         parts.append(
             f'<path class="line" stroke="{colour}" d="M{x} 36h16"/>'
-            f'<text x="{x + 20}" y="40">{_short(number)}</text>'
+            f'<text x="{x + 20}" y="40">{short_number(number)}</text>'
         )
     x = round(start + step * len(colours), 1)
     parts.append(
@@ -165,7 +165,7 @@ def _colours(numbers: Sequence[int]) -> dict[int, str]:
     }
 
 
-def _scale(values: Sequence[float], start: float, end: float) -> Callable[[float], float]:
+def pixels(values: Sequence[float], start: float, end: float) -> Callable[[float], float]:
     """Returns the pixel of a value: `start` for the smallest, `end` for the largest."""
     low, high = min(values), max(values)
 
@@ -179,6 +179,6 @@ def _scale(values: Sequence[float], start: float, end: float) -> Callable[[float
     return scale
 
 
-def _short(number: int) -> str:
+def short_number(number: int) -> str:
     """Returns 10,000 as 10k."""
     return f"{number // 1000}k" if number >= 1000 and number % 1000 == 0 else str(number)

@@ -1,108 +1,95 @@
-"""The paper's figures beside yours, and what is missing for the empty cells."""
+"""The paper's figures beside yours, with tests between yours, and what is missing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, JsonValue
-from rich import box
-from rich.console import Group
-from rich.markup import escape
-from rich.table import Table
-
 from rankgen.manifests.errors import UsageError, did_you_mean
-from rankgen.manifests.judged_queries import judged_without
-from rankgen.manifests.trec import Qrels
 from rankgen.retrieval.collections.judgements import read_judgements
-from rankgen.students.evaluation.measures import PerQuery, mean, per_query
-from rankgen.students.evaluation.systems import run_system
-from rankgen.students.evaluation.table import plain_lines
+from rankgen.students.evaluation.equivalence import MARGIN
+from rankgen.students.paper.comparisons import compare_systems
 from rankgen.students.paper.means import (
     arithmetic_mean,
     geometric_mean,
     micro_mean,
     root_mean_square,
 )
-from rankgen.students.paper.tables import TABLES, Column, PaperTable
+from rankgen.students.paper.measured import Measured, PerQuery
+from rankgen.students.paper.measured_ablation import measure_ablation
+from rankgen.students.paper.measured_evaluations import measure_evaluations
+from rankgen.students.paper.measured_runs import measure_runs
+from rankgen.students.paper.reproduction import Means, Reproduction
+from rankgen.students.paper.tables import TABLES, TRACK_QUERIES, Column, PaperTable
 from rankgen.students.paper.tirex import TASKS, dataset_of
 
-MEASURE = "nDCG@10"
-Means = dict[str, float]
 
-
-class Reproduction(BaseModel):
-    """A table of the paper with your figures.
+@dataclass(frozen=True)
+class Sources:
+    """Where your figures come from.
 
     Attributes:
-        name: table1, table2 or figure1.
-        columns: Column heads from left to right.
-        paper: System -> the paper's figures.
-        paper_means: System -> means over the columns, printed and recomputed.
-        ours: System -> your figures; None where something is missing.
-        our_means: System -> means over the columns that your figures fill.
-        missing: What the empty cells need, one sentence per task.
-        notes: Notes that a reader needs.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    about: str
-    columns: tuple[str, ...]
-    paper: dict[str, tuple[float, ...]]
-    paper_means: dict[str, Means]
-    ours: dict[str, tuple[float | None, ...]]
-    our_means: dict[str, Means]
-    missing: tuple[str, ...]
-    notes: tuple[str, ...]
-
-    def as_json(self) -> dict[str, JsonValue]:
-        """Returns the table as JSON values."""
-        values: dict[str, JsonValue] = self.model_dump(mode="json")
-        return values
-
-
-def reproduce(
-    name: str,
-    qrels: Mapping[str, Path],
-    runs: Mapping[str, Mapping[str, Path]],
-    *,
-    fetches: bool = False,
-) -> Reproduction:
-    """Measures runs and puts them beside the paper's figures.
-
-    Args:
-        name: table1, table2 or figure1.
-        qrels: Task -> judgements, a file or `irds:ID`.
+        qrels: Task -> judgements of its runs, a file or `irds:ID`.
         runs: System -> task -> TREC run.
         fetches: Whether to get judgements that `qrels` lacks, for tasks with a run, from
             ir_datasets.
+        evaluations: Task -> folder of an evaluation.
+        rows: Row of the table -> name of a system in the evaluations.
+        ablation: Folder of an ablation.
+        tests: Task -> name of one of the ablation's test sets.
+        labelled_set: Whose students of the ablation; None where there is one set.
+    """
+
+    qrels: Mapping[str, Path] = field(default_factory=dict)
+    runs: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
+    fetches: bool = False
+    evaluations: Mapping[str, Path] = field(default_factory=dict)
+    rows: Mapping[str, str] = field(default_factory=dict)
+    ablation: Path | None = None
+    tests: Mapping[str, str] = field(default_factory=dict)
+    labelled_set: str | None = None
+
+    @property
+    def tasks(self) -> list[str]:
+        """Every task that is named."""
+        of_runs = [task for of_system in self.runs.values() for task in of_system]
+        return [*self.qrels, *of_runs, *self.evaluations, *self.tests]
+
+
+def reproduce(
+    name: str, sources: Sources, *, reference: str | None = None, margin: float = MARGIN
+) -> Reproduction:
+    """Puts your figures beside the paper's, and tests them against one of your own.
+
+    Args:
+        name: table1, table2 or figure1.
+        sources: Your figures.
+        reference: Your system that the others are tested against; None takes the table's own, or
+            else the first.
+        margin: Difference of nDCG@10 from which on a system counts as worse, above 0.
 
     Raises:
-        UsageError: There is no such table or task, or a file is unusable.
+        UsageError: There is no such table, task or system, a file is unusable, or a figure is from
+            another first stage than its column.
+        IntegrityProblem: An evaluation or an ablation is damaged.
         EnvironmentProblem: ir_datasets is missing or cannot obtain judgements.
     """
     if name not in TABLES:
         raise UsageError(f"there is no table or figure '{name}'", did_you_mean(name, TABLES))
     table = TABLES[name]
     known = [task for column in table.columns for task in column.tasks]
-    for task in [*qrels, *(task for of_system in runs.values() for task in of_system)]:
+    for task in sources.tasks:
         if task not in known:
             raise UsageError(f"{name} has no task '{task}'", did_you_mean(task, known))
-    if fetches:
-        asked = {task for of_system in runs.values() for task in of_system}
-        qrels = {task: Path(f"irds:{dataset_of(task)}") for task in asked} | dict(qrels)
-    judged = {task: read_judgements(path) for task, path in qrels.items()}
-    ours: dict[str, tuple[float | None, ...]] = {}
-    foreign: list[str] = []
-    short: list[str] = []
-    for system, files in runs.items():
-        values, its_foreign, its_short = _measured(system, files, judged)
-        ours[system] = tuple(_cell(column, values) for column in table.columns)
-        foreign += its_foreign
-        short += its_short
+    measured, qrels = _measured(sources)
+    values = measured.values
+    ours = {
+        system: tuple(_cell(column, values.get(system, {})) for column in table.columns)
+        for system in dict.fromkeys([*sources.runs, *values])
+    }
     filled = {system: row for system, row in ours.items() if row.count(None) < len(row)}
+    against = _reference(table, reference, values)
     return Reproduction(
         name=name,
         about=table.about,
@@ -111,29 +98,57 @@ def reproduce(
         paper_means={system: _paper_means(table, system) for system in table.printed_means},
         ours=ours,
         our_means={s: means_of(row) for s, row in filled.items()} if table.printed_means else {},
-        missing=(*foreign, *_missing(known, qrels, runs)),
-        notes=(*table.notes, *short),
+        reference=against,
+        margin=margin,
+        comparisons=()
+        if against is None
+        else tuple(compare_systems(table.columns, values, against, margin)),
+        queries={
+            task: len(next(of[task] for of in values.values() if task in of))
+            for task in known
+            if task in measured.tasks
+        },
+        missing=(*measured.foreign, *_missing(known, qrels, sources, measured)),
+        notes=(*table.notes, *_other_queries(values), *measured.notes),
     )
 
 
-def _measured(
-    system: str, files: Mapping[str, Path], judged: Mapping[str, Qrels]
-) -> tuple[PerQuery, list[str], list[str]]:
-    """Returns a system's values by task, and sentences on foreign runs and on incomplete ones."""
-    values: PerQuery = {}
-    foreign: list[str] = []
-    short: list[str] = []
-    for task in (task for task in files if task in judged):
-        scores, path = run_system(files[task]).scores, files[task]
-        lost = judged_without(sorted(judged[task]), scores, str(path))
-        if not judged[task].keys() & scores.keys():
-            # A figure of 0 would suggest that the system is bad.
-            foreign.append(f"{task}: a run of {system} on this task's queries; {lost}")
-            continue
-        if lost is not None:
-            short.append(f"{task}, where a query without a list counts 0: {lost}")
-        values[task] = per_query(judged[task], scores, [MEASURE])[MEASURE]
-    return values, foreign, short
+def _measured(sources: Sources) -> tuple[Measured, Mapping[str, Path]]:
+    """Returns the values, and where judgements of runs are from."""
+    measured, qrels = Measured(), dict(sources.qrels)
+    if sources.fetches:
+        asked = {task for of_system in sources.runs.values() for task in of_system}
+        qrels = {task: Path(f"irds:{dataset_of(task)}") for task in asked} | qrels
+    judged = {task: read_judgements(path) for task, path in qrels.items()}
+    measure_runs(measured, sources.runs, qrels, judged)
+    measure_evaluations(measured, sources.evaluations, sources.rows)
+    if sources.ablation is not None:
+        measure_ablation(measured, sources.ablation, sources.tests, sources.labelled_set)
+    return measured, qrels
+
+
+def _reference(
+    table: PaperTable, asked: str | None, values: Mapping[str, Mapping[str, PerQuery]]
+) -> str | None:
+    if asked is not None and asked not in values:
+        raise UsageError(
+            f"there are no figures of '{asked}' to test the others against",
+            did_you_mean(asked, values),
+        )
+    if asked is not None or len(values) < 2:
+        return asked
+    return table.reference if table.reference in values else next(iter(values))
+
+
+def _other_queries(values: Mapping[str, Mapping[str, PerQuery]]) -> list[str]:
+    """Returns a sentence on each task that has not as many queries as the paper's."""
+    counts = {task: len(found) for of_task in values.values() for task, found in of_task.items()}
+    expected = {task: TRACK_QUERIES.get(task.rpartition("/")[2]) for task in counts}
+    return [
+        f"{task}: the mean is over {count:,} judged queries, the paper's over {expected[task]}"
+        for task, count in counts.items()
+        if expected[task] not in (None, count)
+    ]
 
 
 def means_of(row: tuple[float | None, ...]) -> Means:
@@ -156,62 +171,32 @@ def _paper_means(table: PaperTable, system: str) -> Means:
     }
 
 
-def _cell(column: Column, values: Mapping[str, Mapping[str, float]]) -> float | None:
+def _cell(column: Column, values: Mapping[str, PerQuery]) -> float | None:
     if not all(task in values for task in column.tasks):
         return None
     own = {task: values[task] for task in column.tasks}
     if column.is_micro:
         return micro_mean(own)
-    return arithmetic_mean([mean(of_task) for of_task in own.values()])
+    return arithmetic_mean([micro_mean({task: of_task}) for task, of_task in own.items()])
 
 
 def _missing(
-    tasks: list[str], qrels: Mapping[str, Path], runs: Mapping[str, Mapping[str, Path]]
+    tasks: Sequence[str], qrels: Mapping[str, Path], sources: Sources, measured: Measured
 ) -> list[str]:
     free = {task.dataset_id: task.has_free_documents for task in TASKS}
+    systems = dict.fromkeys([*sources.runs, *measured.values])
     sentences = []
     for task in dict.fromkeys(tasks):
-        needs = [] if task in qrels else [f"judgements (--fetch-qrels or --qrels {task}=FILE)"]
-        if not runs:
+        is_judged = task in qrels or task in measured.tasks
+        needs = [] if is_judged else [f"judgements (--fetch-qrels or --qrels {task}=FILE)"]
+        if not systems:
             needs.append(f"a run (--run SYSTEM:{task}=FILE)")
         needs += [
-            f"a run of {s} (--run '{s}:{task}=FILE')" for s, own in runs.items() if task not in own
+            f"a run of {s} (--run '{s}:{task}=FILE')"
+            for s in systems
+            if task not in sources.runs.get(s, {}) and task not in measured.values.get(s, {})
         ]
         if needs:
             licence = "" if free.get(task, True) else "; its documents need a licence"
             sentences.append(f"{task}: {' and '.join(needs)}{licence}")
     return sentences
-
-
-def format_reproduction(found: Reproduction, width: int = 220) -> str:
-    """Returns the tables and lists as plain text."""
-    rows = {f"paper: {s}": [f"{value:.3f}" for value in row] for s, row in found.paper.items()}
-    for system, own in found.ours.items():
-        rows[f"ours:  {system}"] = ["-" if value is None else f"{value:.4f}" for value in own]
-    tables = [_table(f"{found.name}: {found.about} ({MEASURE})", found.columns, rows)]
-    if found.paper_means:
-        heads = list(next(iter(found.paper_means.values())))
-        named = {f"paper: {s}": means for s, means in found.paper_means.items()}
-        named |= {f"ours:  {s}": means for s, means in found.our_means.items()}
-        rows = {name: [_mean_cell(means, head) for head in heads] for name, means in named.items()}
-        tables.append(_table("means over the columns", heads, rows))
-    lines = plain_lines(Group(*tables), width)
-    lines += [f"note: {note}" for note in found.notes]
-    lines += [f"missing: {sentence}" for sentence in found.missing]
-    return "\n".join(lines)
-
-
-def _table(title: str, heads: Sequence[str], rows: Mapping[str, list[str]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=title)
-    table.add_column("system")
-    for head in heads:
-        table.add_column(head, justify="right")
-    for system, cells in rows.items():
-        table.add_row(escape(system), *cells)
-    return table
-
-
-def _mean_cell(means: Means, head: str) -> str:
-    if head not in means:
-        return "-"
-    return f"{means[head]:.{0 if head == 'columns' else 3}f}"

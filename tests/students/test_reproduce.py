@@ -20,7 +20,7 @@ from rankgen.students.paper.means import (
     micro_mean,
     root_mean_square,
 )
-from rankgen.students.paper.reproduce import reproduce
+from rankgen.students.paper.reproduce import Sources, reproduce
 from rankgen.students.paper.tables import TABLE_2, TABLES
 from rankgen.students.paper.tirex import CORPORA, TASKS, TirexTask, dataset_of, tasks_of
 
@@ -105,8 +105,10 @@ def test_own_runs_stand_beside_the_paper(tmp_path: Path) -> None:
     tasks = ["argsme/2020-04-01/touche-2020-task-1", "argsme/2020-04-01/touche-2021-task-1"]
     found = reproduce(
         "table2",
-        {tasks[0]: first[0], tasks[1]: second[0]},
-        {"mine": {tasks[0]: first[1], tasks[1]: second[1]}},
+        Sources(
+            {tasks[0]: first[0], tasks[1]: second[0]},
+            {"mine": {tasks[0]: first[1], tasks[1]: second[1]}},
+        ),
     )
     column = found.columns.index("Args.me")
     # Query 1 of the first task is right, its query 2 has no list, query 1 of the other is wrong.
@@ -123,14 +125,14 @@ def test_a_run_of_other_queries_has_no_figure(tmp_path: Path) -> None:
     qrels, run = files(tmp_path, "a", "1 0 x 1\n2 0 x 1\n", "9 Q0 x 1 2 t\n")
     _, numbers = files(tmp_path, "b", "1 0 x 1\n", "1 Q0 x 1 2 t\n2.0 Q0 x 1 2 t\n")
     given = {"bm25/dl19": qrels, "bm25/dl20": qrels}
-    found = reproduce("table1", given, {"mine": {"bm25/dl19": run, "bm25/dl20": numbers}})
+    found = reproduce("table1", Sources(given, {"mine": {"bm25/dl19": run, "bm25/dl20": numbers}}))
     assert found.ours["mine"] == (None, 0.5, None, None)
     assert found.missing[0] == (
         "bm25/dl19: a run of mine on this task's queries; 2 of 2 judged queries have no list in "
         f"{run} (first: 1)"
     )
     assert found.notes[-1] == (
-        "bm25/dl20, where a query without a list counts 0: 1 of 2 judged queries has no list in "
+        "bm25/dl20: 1 of 2 judged queries has no list in "
         f"{numbers} (first: 2); 1 of these ids would match as numbers (2 is 2.0 there): did a "
         "spreadsheet rewrite them?"
     )
@@ -148,10 +150,10 @@ def test_missing_judgements_are_fetched_where_that_is_asked_for(
     monkeypatch.setattr("rankgen.retrieval.collections.judgements.irds_qrels", catalogue)
     own, run = files(tmp_path, "a", "1 0 y 1\n", "1 Q0 x 1 2 t\n")
     runs = {"mine": {"bm25/dl19": run, "bm25/dl20": run}}
-    found = reproduce("table1", {"bm25/dl20": own}, runs, fetches=True)
+    found = reproduce("table1", Sources({"bm25/dl20": own}, runs, fetches=True))
     assert asked == ["msmarco-passage/trec-dl-2019/judged"]
     assert found.ours["mine"] == (1.0, 0.0, None, None)
-    assert reproduce("table1", {}, runs).ours["mine"] == (None,) * 4
+    assert reproduce("table1", Sources({}, runs)).ours["mine"] == (None,) * 4
     assert {dataset_of(task) for column in TABLE_2.columns for task in column.tasks} == {
         task.dataset_id for task in TASKS
     }
@@ -162,15 +164,15 @@ def test_figure_1_averages_the_two_tasks(tmp_path: Path) -> None:
     second = files(tmp_path, "b", "1 0 x 1\n", "1 Q0 y 1 2 t\n")
     qrels = {"bm25/dl19": first[0], "bm25/dl20": second[0]}
     runs = {"mine": {"bm25/dl19": first[1], "bm25/dl20": second[1]}}
-    assert reproduce("figure1", qrels, runs).ours["mine"] == (pytest.approx(0.5), None)
+    assert reproduce("figure1", Sources(qrels, runs)).ours["mine"] == (pytest.approx(0.5), None)
 
 
 def test_wrong_names_get_the_near_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as error:
-        reproduce("tabel1", {}, {})
+        reproduce("tabel1", Sources())
     assert error.value.hint == "did you mean 'table1' or 'table2'?"
     with pytest.raises(UsageError, match="table1 has no task 'bm25/dl91'"):
-        reproduce("table1", {"bm25/dl91": tmp_path}, {})
+        reproduce("table1", Sources({"bm25/dl91": tmp_path}))
 
 
 @pytest.mark.parametrize("name", list(TABLES))
