@@ -133,6 +133,10 @@ def test_vllm_writes_what_transformers_writes_and_dies_honestly(tmp_path: Path) 
     gauges = found["gauges"]
     assert max(values["engine_requests_running"] for values in gauges) == len(found["prompts"])
     assert max(values["engine_kv_cache_usage"] for values in gauges) > 0
+    drafted, kept = (
+        gauges[-1].pop(f"engine_{name}_total") for name in ("draft_tokens", "drafts_kept")
+    )
+    assert 0 < kept <= drafted
     assert gauges[-1] == {
         "engine_requests_running": 0,
         "engine_requests_waiting": 0,
@@ -143,6 +147,7 @@ def test_vllm_writes_what_transformers_writes_and_dies_honestly(tmp_path: Path) 
     }
     assert found["facts"]["engine"] == "vllm"
     assert found["facts"]["dtype"] == "float32"
+    assert found["facts"]["drafts"] == "on"
     assert found["facts"]["max_num_seqs"] == "3"
     tokens, requests, context = found["capacity"]
     assert (requests, context) == (3, 256)

@@ -156,7 +156,7 @@ class VllmEngine:
             "prefix_caching": str(bool(config.cache_config.enable_prefix_caching)).lower(),
             "max_num_seqs": str(config.scheduler_config.max_num_seqs),
             "max_num_batched_tokens": str(config.scheduler_config.max_num_batched_tokens),
-            "drafts": str(drafts(self._settings)).lower(),
+            "drafts": "on" if drafts(self._settings) else "off",
             "enforce_eager": str(bool(config.model_config.enforce_eager)).lower(),
         }
         if torch.version.cuda:
