@@ -124,13 +124,15 @@ def test_a_finished_step_and_a_reused_one_are_not_left(recipe: Path, tmp_path: P
     found = write_candidates(tmp_path / "elsewhere", 6, 8)
     ranked = label_in_process(found, tmp_path / "out" / "ranked", shards=1)
     assert ranked.manifest.exists()
-    shown = forecast(recipe, "--reuse", f"found={found.root}")
+    shown = forecast(recipe, "--reuse", f"found={found.root}", "--label-tokens-per-second", 1)
     assert "found: retrieve (reused)" in shown
     assert f"    from {found.root}" in shown
     assert "ranked: label (done)" in shown
     assert f"candidates = {found.root}" in shown
     # The students are counted from what is really there: 6 lists of 8.
     assert "32 lists of 8 passages a step, 1 steps" in shown
+    # A window of 8 passages for each of 6 queries, in all but not left.
+    assert "in all about 1.5 GPU-hours of labelling" in shown
     assert re.search(r"; 0\.0, \d+\.\d and \d+\.\d of them are left", shown)
     assert "7 steps: 1 reused, 1 done, 5 to do" in shown
 
