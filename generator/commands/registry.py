@@ -64,6 +64,10 @@ COMMANDS = {
         "Train and evaluate students on parts of labelled sets: depth x queries x first stage.",
         is_step=True,
     ),
+    "tune": Command(
+        "Search for a training's settings on validation; worse trials are stopped early.",
+        is_step=True,
+    ),
     "soup": Command(
         "Average the weights of students of one backbone, such as several seeds, into one.",
         is_step=True,

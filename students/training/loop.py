@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rankgen.manifests.notices import warn
@@ -37,13 +37,23 @@ class TrainingRun:
 
     Only the first member of the trainer's team validates and writes.
 
+    Args:
+        trainer: Takes the steps.
+        lists: What is learned.
+        validated: Called after each validation that steps follow; None for nobody.
+
     Raises:
         UsageError: The validation is unusable.
         IntegrityProblem: The checkpoint is damaged.
     """
 
-    def __init__(self, trainer: Trainer, lists: TrainingLists) -> None:
-        self._trainer, self._lists = trainer, lists
+    def __init__(
+        self,
+        trainer: Trainer,
+        lists: TrainingLists,
+        validated: Callable[[], None] | None = None,
+    ) -> None:
+        self._trainer, self._lists, self._validated = trainer, lists, validated
         self._settings, self._encoder, self._team = trainer.settings, trainer.encoder, trainer.team
         out = trainer.settings.out
         self._checkpoint_path = checkpoint_path(out)
@@ -123,6 +133,8 @@ class TrainingRun:
             state.best_measure, state.best_step = measure, state.step
             state.best_weights = weights_of(self._encoder.model)
         self._log({f"validation {name}": value for name, value in found.items()})
+        if self._validated is not None and self._ending() is None:
+            self._validated()
 
     def _log(self, values: Mapping[str, float]) -> None:
         if self._metrics is not None:
