@@ -2,5 +2,6 @@
 
 `systems` opens runs, first stages and teachers, `student_scores` re-ranks with students;
 `measures`, `significance` and `cost` compute the figures, `result` holds them; `columns` and
-`table` show them in a terminal; `notices` adds what a reader must know.
+`table` show them in a terminal; `notices` adds what a reader must know; `joined` puts evaluations
+side by side.
 """
