@@ -23,6 +23,7 @@ from rankgen.retrieval.collections.judgements import judgements_sha256, read_jud
 from rankgen.students.evaluation.measures import PerQuery, mean, parse_measures, per_query
 from rankgen.students.evaluation.notices import notices_of
 from rankgen.students.evaluation.result import Evaluation, SystemResult
+from rankgen.students.evaluation.selection import chosen_by
 from rankgen.students.evaluation.settings import EvaluationSettings
 from rankgen.students.evaluation.significance import PairedTest, bootstrap_interval, paired_tests
 from rankgen.students.evaluation.student_scores import student_system
@@ -78,7 +79,10 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
             "measured_by": "ir_measures (trec_eval: ties by document id descending, unjudged 0)",
         },
         software=software(),
-        notices=notices_of(systems, qrels),
+        notices=(
+            *notices_of(systems, qrels),
+            *chosen_by(systems, judgements_sha256(settings.judgements)),
+        ),
     )
     _write(evaluation, settings.out)
     write_evaluation_page(evaluation, systems, qrels, settings)
