@@ -45,7 +45,7 @@ def run_tune(options: TuneOptions) -> TuneResult:
         out = best.settings.out.with_name("best")
         write_whole(recipe, recipe_toml(best, options.preset, out).encode())
     write_whole(options.out / TABLE, result.as_tsv().encode())
-    text = json.dumps(result.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(result.as_json(), indent=2, ensure_ascii=False) + "\n"
     write_whole(options.out / RESULT, text.encode())
     return result
 

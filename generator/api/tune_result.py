@@ -70,6 +70,11 @@ class TuneResult(BaseModel):
             "one is optimistic; test its student on other queries: rankgen evaluate"
         )
 
+    def as_json(self) -> dict[str, JsonValue]:
+        """Returns the published form."""
+        form: dict[str, JsonValue] = self.model_dump(mode="json")
+        return {**form, "notice": self.notice}
+
     def rows(self) -> list[list[str]]:
         """Returns the heading of the table and its rows, the best trials first."""
         names = sorted({name for one in self.trials for name in one.settings})

@@ -47,7 +47,7 @@ class SearchSettings(Settings):
         int,
         Field(ge=2),
         Option(
-            "Of compared trials one in N goes on, and is compared again after N times the steps."
+            "Let one in N of the compared trials go on, and compare it after N times the steps."
         ),
     ] = 3
     trials_at_once: Annotated[

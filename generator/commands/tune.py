@@ -21,8 +21,7 @@ def tune(options: TuneOptions, estimating: Estimating, printing: Printing) -> No
     from rankgen.manifests.errors import IncompleteRun
 
     result = run_tune(options)
-    values = {**result.model_dump(mode="json"), "notice": result.notice}
-    say(result.text(), values, printing)
+    say(result.text(), result.as_json(), printing)
     left = [one for one in result.trials if one.state in ("failed", "begun", "")]
     if left:
         raise IncompleteRun(

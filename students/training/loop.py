@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from rankgen.manifests.errors import IncompleteRun
 from rankgen.manifests.notices import warn
 from rankgen.manifests.progress import Progress, progress
 from rankgen.students.choices import Ending
+from rankgen.students.reranking.strict_order import NotFinite
 from rankgen.students.training.batches import StepLists
 from rankgen.students.training.checkpoint import (
     TrainState,
@@ -125,7 +127,7 @@ class TrainingRun:
             self._state.best_step = self._state.step
             return
         state, hardware = self._state, self._trainer.hardware
-        found = self._validation(self._encoder, hardware) if self._team.is_first else {MEASURE: 0.0}
+        found = self._measured()
         measure = self._team.of_first(found[MEASURE], hardware.device)
         state.validated_step = state.step
         self._count_seconds()
@@ -135,6 +137,18 @@ class TrainingRun:
         self._log({f"validation {name}": value for name, value in found.items()})
         if self._validated is not None and self._ending() is None:
             self._validated()
+
+    def _measured(self) -> Mapping[str, float]:
+        """Returns what the first member of the team measures, which the others are told later."""
+        if self._validation is None or not self._team.is_first:
+            return {MEASURE: 0.0}
+        try:
+            return self._validation(self._encoder, self._trainer.hardware)
+        except NotFinite as error:
+            raise IncompleteRun(
+                f"the training diverged before step {self._state.step + 1}: {error.message}",
+                "lower --learning-rate; the last checkpoint is kept",
+            ) from None
 
     def _log(self, values: Mapping[str, float]) -> None:
         if self._metrics is not None:

@@ -55,7 +55,7 @@ def train_student(
         UsageError: The rankings, the backbone, the loss, the warm-up or the validation is unusable,
             or `out` holds a student of another recipe.
         EnvironmentProblem: A step on one pair does not fit into memory.
-        IncompleteRun: The loss became NaN or infinite.
+        IncompleteRun: The loss or the scores became NaN or infinite.
         IntegrityProblem: Texts are missing, or the checkpoint is damaged.
     """
     loss = parse_loss(settings.loss)
