@@ -3,54 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from read_page import blocks_of
+from two_evaluations import QUERIES, evaluated, two_evaluations
 from typer.testing import CliRunner, Result
 
 from rankgen.generator.cli import app
 from rankgen.manifests.errors import UsageError
-from rankgen.students.evaluation.evaluate import evaluate
 from rankgen.students.evaluation.joined import joined
-from rankgen.students.evaluation.settings import EvaluationSettings
 from rankgen.students.pages.evaluated import read_evaluation
-
-QUERIES = [f"q{number}" for number in range(8)]
-
-
-def write_run(path: Path, places: Mapping[str, int]) -> Path:
-    """A run with the one relevant document of each query at a place from 1."""
-    lines = []
-    for query, place in places.items():
-        docs = [f"{query}-other{n}" for n in range(9)]
-        docs.insert(place - 1, f"{query}-good")
-        lines += [f"{query} Q0 {d} {n} {20 - n} made" for n, d in enumerate(docs, start=1)]
-    path.write_text("\n".join(lines) + "\n")
-    return path
 
 
 @pytest.fixture
 def evaluations(tmp_path: Path) -> list[Path]:
-    """Two evaluations that share their first system; in the second, another is called alike."""
-    qrels = tmp_path / "judged.qrels"
-    qrels.write_text("".join(f"{query} 0 {query}-good 1\n" for query in QUERIES))
-    base = write_run(tmp_path / "base.run", dict.fromkeys(QUERIES, 5))
-    outs = []
-    for number, places in enumerate(([1, 2, 1, 3, 1, 2, 1, 5], [9, 1, 1, 1, 2, 1, 3, 1])):
-        folder = tmp_path / f"seed{number}"
-        folder.mkdir()
-        own = write_run(folder / "student.run", dict(zip(QUERIES, places, strict=True)))
-        outs.append(evaluated(qrels, [base, own], tmp_path / f"evaluation{number}"))
-    return outs
-
-
-def evaluated(qrels: Path, runs: Sequence[Path], out: Path) -> Path:
-    evaluate(
-        EvaluationSettings(qrels=qrels, runs=tuple(runs), out=out, measures=("nDCG@10", "RR@10"))
-    )
-    return out
+    return two_evaluations(tmp_path)
 
 
 def report(*words: object) -> Result:
