@@ -53,7 +53,9 @@ def _explained(model: type[BaseModel], error: ErrorDetails, where: str) -> Usage
         return UsageError(f"{where}: {name} is not {expected}: {shown}", hint)
     for limit, words in _LIMITS.items():
         if limit in error.get("ctx", {}):
-            least, is_whole = error["ctx"][limit], limit == "gt" and isinstance(value, int)
+            least = error["ctx"][limit]
+            # A whole number may also be given for a setting that takes others.
+            is_whole = limit == "gt" and isinstance(least, int) and isinstance(value, int)
             bound = f"at least {least + 1}" if is_whole else f"{words} {least}"
             return UsageError(f"{where}: {name} must be {bound} (got {shown})", f"change {name}")
     return UsageError(f"{where}: {name} cannot be {shown}: {message}", f"change {name}")

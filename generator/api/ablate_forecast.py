@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from rankgen.generator.api.ablate_grid import Cell, cells_of
 from rankgen.generator.api.ablate_settings import AblateOptions
-from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.generator.api.training_cost import (
+    SCORING_SPEED,
+    duration,
+    scored_pairs,
+    training_cost,
+)
 from rankgen.students.training.student_folder import finished_summary
 
-# A training step reads each token forwards and, at twice the cost, backwards.
-SCORING_SPEED = 3.0
 State = Literal["done", "trained", "begun", ""]
 
 
@@ -74,14 +76,14 @@ class Forecast(BaseModel):
         for cell in self.cells:
             lines.append(
                 f"{cell.name:<{width}} {cell.lists:>8,} {cell.passages:>10,} {cell.steps:>8,} "
-                f"{cell.tokens:>15,} {_duration(cell.seconds) if cell.state != 'done' else ''}"
+                f"{cell.tokens:>15,} {duration(cell.seconds) if cell.state != 'done' else ''}"
                 + (f" ({cell.state})" if cell.state else "")
             )
         done = sum(cell.state == "done" for cell in self.cells)
         return "\n".join(
             [
                 *lines,
-                f"{len(self.cells)} cells, {done} done; {_duration(self.seconds)} left "
+                f"{len(self.cells)} cells, {done} done; {duration(self.seconds)} left "
                 f"at {self.tokens_per_second:,.0f} tokens/s of training ({self.rate_source}), "
                 f"{self.tokens_per_pair:.0f} tokens a pair, scoring {SCORING_SPEED:.0f} times as "
                 "fast (assumed)",
@@ -119,52 +121,29 @@ def forecast_ablation(options: AblateOptions, tokens_per_second: float | None) -
 
 
 def _cell(cell: Cell, tokens_per_pair: float, rate: float) -> CellForecast:
-    settings, size = cell.training, cell.size
+    size = cell.size
     lists = size.queries - size.unordered_lists
-    steps = settings.max_steps or math.ceil(settings.epochs * lists / settings.queries_per_step)
     mean = size.passages / max(1, size.queries)
-    of_list = min(mean, settings.depth or math.inf, settings.sample_size or math.inf)
-    pairs = round(steps * settings.queries_per_step * of_list)
-    validated = _validation_pairs(cell) * (steps // settings.validate_every + 1)
+    cost = training_cost(cell.training, lists, mean, tokens_per_pair, rate)
     evaluated = sum(
-        _pairs(RunDirectory(evaluation.candidates), evaluation.depth)
+        scored_pairs(evaluation.candidates, evaluation.depth)
         for evaluation in cell.evaluations.values()
         if evaluation.candidates is not None
     )
     state = _state(cell)
-    tokens = round(pairs * tokens_per_pair)
-    trained = (tokens + validated * tokens_per_pair / SCORING_SPEED) / rate
-    if settings.max_minutes is not None:
-        trained = min(trained, 60 * settings.max_minutes)
     seconds = evaluated * tokens_per_pair / SCORING_SPEED / rate
-    seconds += 0.0 if state == "trained" else trained
+    seconds += 0.0 if state == "trained" else cost.seconds
     return CellForecast(
         name=cell.name,
         lists=lists,
         passages=size.passages,
-        steps=steps,
-        pairs=pairs,
-        scored=validated + evaluated,
-        tokens=tokens,
+        steps=cost.steps,
+        pairs=cost.pairs,
+        scored=cost.scored + evaluated,
+        tokens=cost.tokens,
         seconds=0.0 if state == "done" else seconds,
         state=state,
     )
-
-
-def _validation_pairs(cell: Cell) -> int:
-    settings = cell.training
-    most = settings.validation_depth, settings.validation_queries
-    judged = (_pairs(RunDirectory(run), *most) for run in settings.validation)
-    taught = settings.validation_rankings
-    return sum(judged) + sum(_pairs(RunDirectory(run), *most, "rankings") for run in taught)
-
-
-def _pairs(
-    run: RunDirectory, depth: int | None, queries: int | None = None, table: str = "candidates"
-) -> int:
-    """Returns how many passages of a run's lists are scored."""
-    lists = run.read(table, ["doc_ids"])["doc_ids"].to_pylist()
-    return sum(len(doc_ids[:depth]) for doc_ids in lists[:queries])
 
 
 def _state(cell: Cell) -> State:
@@ -173,9 +152,3 @@ def _state(cell: Cell) -> State:
         return "begun" if (out / ".rankgen").exists() else ""
     outs = (evaluation.out for evaluation in cell.evaluations.values())
     return "done" if all((out / "evaluation.json").exists() for out in outs) else "trained"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -30,7 +30,7 @@ def train_in_team(settings: TrainSettings, workers: int, ray_address: str | None
     Raises:
         RankgenError: See `train_student` and `run_in_team`.
     """
-    settings = _anchored(settings)
+    settings = anchored(settings)
     if finished_summary(settings.out) is not None:
         # It recognises the student or refuses another recipe, which takes no team.
         return train_student(settings)
@@ -66,7 +66,7 @@ class _Training:
         train_student(self.settings)
 
 
-def _anchored(settings: TrainSettings) -> TrainSettings:
+def anchored(settings: TrainSettings) -> TrainSettings:
     """Returns the settings with absolute paths and commits of what comes from the Hub.
 
     Workers stand in other folders, and start at other moments.

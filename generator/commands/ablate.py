@@ -13,11 +13,11 @@ from rankgen.manifests.options import Option, Settings
 
 
 class Estimating(Settings):
-    """Whether the command only says what the cells would cost."""
+    """Whether the command only says what its trainings would cost."""
 
     dry_run: Annotated[
         bool,
-        Option("Print the cells, what they would cost and what is done, from a few timed steps."),
+        Option("Print each training, what it would cost and what is done, from a few timed steps."),
     ] = False
     tokens_per_second: Annotated[
         PositiveFloat | None,

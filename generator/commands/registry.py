@@ -54,7 +54,7 @@ COMMANDS = {
     ),
     "compare": Command("Tell how far the rankings of runs agree, and what each cost."),
     "report": Command(
-        "Write a page that shows what a teacher did: every query, every move, every window."
+        "Write a page that shows what a teacher did, query by query, or compares evaluations."
     ),
     "audit": Command(
         "Label a sample again in other orders: how far a teacher follows the order it is given."
@@ -62,6 +62,14 @@ COMMANDS = {
     "export": Command("Write a run as a file that other tools train on: one of the public forms."),
     "ablate": Command(
         "Train and evaluate students on parts of labelled sets: depth x queries x first stage.",
+        is_step=True,
+    ),
+    "tune": Command(
+        "Search for a training's settings on validation; worse trials are stopped early.",
+        is_step=True,
+    ),
+    "soup": Command(
+        "Average the weights of students of one backbone, such as several seeds, into one.",
         is_step=True,
     ),
     "reproduce": Command(

@@ -47,7 +47,7 @@ def run_in_team(
     os.environ.setdefault("TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S", "2")
     with ray_session(ray_address):
         is_on_gpu = may_use_gpus and total_gpus() > 0
-        reserved = _resources(workers, is_on_gpu)
+        reserved = shares(workers, is_on_gpu)
         # A killed driver may have left files here.
         shutil.rmtree(scratch, ignore_errors=True)
         try:
@@ -125,19 +125,31 @@ class _Guarded:
             raise
 
 
-def _resources(workers: int, is_on_gpu: bool) -> dict[str, float]:
-    """Returns the resources of each process: a GPU, or an equal share of the CPUs."""
+def shares(
+    workers: int, is_on_gpu: bool, named: tuple[str, str] = ("workers", "--workers")
+) -> dict[str, float]:
+    """Returns the resources of each of several processes: a GPU, or an equal share of the CPUs.
+
+    Args:
+        workers: Number of processes.
+        is_on_gpu: Whether each uses a GPU.
+        named: What the processes are called, and the option with their number.
+
+    Raises:
+        EnvironmentProblem: The cluster has too few GPUs or CPUs.
+    """
+    word, option = named
     if is_on_gpu:
         if total_gpus() < workers:
             raise EnvironmentProblem(
-                f"{workers} workers need {workers} GPUs, but the cluster has {total_gpus()}",
-                "lower --workers, or use --device cpu",
+                f"{workers} {word} need {workers} GPUs, but the cluster has {total_gpus()}",
+                f"lower {option}, or use --device cpu",
             )
         return {"GPU": 1.0, "CPU": 1.0}
     nodes = cpus_of_nodes()
     if sum(nodes) < workers:
         raise EnvironmentProblem(
-            f"{workers} workers need {workers} CPUs, but the cluster has {sum(nodes)}",
-            "lower --workers",
+            f"{workers} {word} need {workers} CPUs, but the cluster has {sum(nodes)}",
+            f"lower {option}",
         )
     return {"CPU": float(max(1, min(*nodes, sum(nodes) // workers)))}

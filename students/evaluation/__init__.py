@@ -2,6 +2,6 @@
 
 `systems` opens runs, first stages and teachers, `student_scores` re-ranks with students;
 `measures`, `significance`, `equivalence` and `cost` compute the figures, `result` holds them;
-`columns` and `table` show them in a terminal; `notices` and `foreign_lists` add what a reader must
-know.
+`columns` and `table` show them in a terminal; `notices`, `selection` and `foreign_lists` add what a
+reader must know; `joined` puts evaluations side by side.
 """

@@ -19,7 +19,8 @@ class ReportSettings(Settings):
         tuple[RunPath, ...],
         Field(min_length=1),
         Option(
-            "One or more runs with rankings: of label, import, negatives, subsample or mix.",
+            "One or more runs with rankings: of label, import, negatives, subsample or mix. Or "
+            "folders of rankgen evaluate, to compare their systems.",
             metavar=SOURCE_METAVAR,
             is_argument=True,
         ),

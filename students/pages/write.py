@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from rankgen.manifests.errors import UsageError
 from rankgen.manifests.progress import progress
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.trec import Qrels
@@ -22,6 +23,7 @@ from rankgen.students.pages.passages import Passages
 from rankgen.students.pages.query_view import QueryView, query_view
 from rankgen.students.pages.sections import sections_of
 from rankgen.students.pages.settings import ReportSettings
+from rankgen.students.pages.students_page import hold_evaluations, write_students_page
 from rankgen.students.pages.training import recorded_training
 
 __all__ = ["PAGE", "ReportSummary", "report", "views_of"]
@@ -48,11 +50,16 @@ class ReportSummary(BaseModel):
 def report(settings: ReportSettings) -> ReportSummary:
     """Writes the page; an earlier one in the folder is replaced when the new one is whole.
 
+    Folders of evaluations instead of runs give the page that compares their systems.
+
     Raises:
-        UsageError: A folder has no rankings, or a file is missing or malformed.
+        UsageError: A folder has no rankings, or a file is missing or malformed; or evaluations do
+            not fit one another.
         IncompleteRun: Nothing of a run is committed yet.
         IntegrityProblem: A run is damaged.
     """
+    if hold_evaluations(settings.runs):
+        return _of_evaluations(settings)
     names = names_of(settings.runs)
     runs = [open_run(root, name) for root, name in zip(settings.runs, names, strict=True)]
     qrels = None if settings.qrels is None else read_judgements(settings.qrels)
@@ -77,6 +84,16 @@ def report(settings: ReportSettings) -> ReportSummary:
     }
     written = write_page("report.html.j2", settings.out, blocks, names, values)
     return ReportSummary(queries=len(index), **written._asdict())
+
+
+def _of_evaluations(settings: ReportSettings) -> ReportSummary:
+    if settings.evaluation is not None or settings.qrels is not None:
+        raise UsageError(
+            "--evaluation and --qrels belong to a page of runs, and these are evaluations",
+            "leave them out",
+        )
+    written, queries = write_students_page(settings.runs, settings.students, settings.out)
+    return ReportSummary(queries=queries, **written._asdict())
 
 
 def views_of(runs: Sequence[OpenedRun], qrels: Qrels | None) -> Iterator[QueryView]:

@@ -44,15 +44,19 @@ def strictly_ordered(
     return Candidates(candidates.query_id, doc_ids, tuple(with_the_rest(strict, len(doc_ids))))
 
 
+class NotFinite(IntegrityProblem):
+    """A student's score is NaN or infinite."""
+
+
 def finite(query_id: str, scores: Sequence[float]) -> list[float]:
     """Returns a student's scores in 32 bits.
 
     Raises:
-        IntegrityProblem: One is not a finite number.
+        NotFinite: One is not a finite number.
     """
     narrow = np.asarray(scores, dtype=np.float32)
     if not np.isfinite(narrow).all():
-        raise IntegrityProblem(
+        raise NotFinite(
             f"the student's scores for query {query_id} are not finite numbers",
             "train it again with a lower --learning-rate",
         )

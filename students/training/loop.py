@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from rankgen.manifests.errors import IncompleteRun
 from rankgen.manifests.notices import warn
 from rankgen.manifests.progress import Progress, progress
 from rankgen.students.choices import Ending
+from rankgen.students.reranking.strict_order import NotFinite
 from rankgen.students.training.batches import StepLists
 from rankgen.students.training.checkpoint import (
     TrainState,
@@ -38,13 +40,23 @@ class TrainingRun:
 
     Only the first member of the trainer's team validates and writes.
 
+    Args:
+        trainer: Takes the steps.
+        lists: What is learned.
+        validated: Called after each validation that steps follow; None for nobody.
+
     Raises:
         UsageError: The validation is unusable.
         IntegrityProblem: The checkpoint is damaged.
     """
 
-    def __init__(self, trainer: Trainer, lists: TrainingLists) -> None:
-        self._trainer, self._lists = trainer, lists
+    def __init__(
+        self,
+        trainer: Trainer,
+        lists: TrainingLists,
+        validated: Callable[[], None] | None = None,
+    ) -> None:
+        self._trainer, self._lists, self._validated = trainer, lists, validated
         self._settings, self._encoder, self._team = trainer.settings, trainer.encoder, trainer.team
         out = trainer.settings.out
         self._checkpoint_path = checkpoint_path(out)
@@ -115,7 +127,7 @@ class TrainingRun:
             self._state.best_step = self._state.step
             return
         state, hardware = self._state, self._trainer.hardware
-        found = self._validation(self._encoder, hardware) if self._team.is_first else {MEASURE: 0.0}
+        found = self._measured()
         measure = self._team.of_first(found[MEASURE], hardware.device)
         state.validated_step = state.step
         self._count_seconds()
@@ -123,6 +135,20 @@ class TrainingRun:
             state.best_measure, state.best_step = measure, state.step
             state.best_weights = weights_of(self._encoder.model)
         self._log({f"validation {name}": value for name, value in found.items()})
+        if self._validated is not None and self._ending() is None:
+            self._validated()
+
+    def _measured(self) -> Mapping[str, float]:
+        """Returns what the first member of the team measures, which the others are told later."""
+        if self._validation is None or not self._team.is_first:
+            return {MEASURE: 0.0}
+        try:
+            return self._validation(self._encoder, self._trainer.hardware)
+        except NotFinite as error:
+            raise IncompleteRun(
+                f"the training diverged before step {self._state.step + 1}: {error.message}",
+                "lower --learning-rate; the last checkpoint is kept",
+            ) from None
 
     def _log(self, values: Mapping[str, float]) -> None:
         if self._metrics is not None:

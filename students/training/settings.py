@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from rankgen.manifests.options import SOURCE_METAVAR, Option, Settings
 from rankgen.manifests.storage.run_path import RunPath
@@ -21,6 +21,7 @@ from rankgen.students.choices import (
 from rankgen.students.hardware_settings import HardwareSettings
 from rankgen.students.training.adapter_settings import ADAPTER_FIELDS, AdapterSettings
 from rankgen.students.training.optimizer_settings import LengthSettings, OptimizerSettings
+from rankgen.students.training.validation_settings import ValidationSettings
 
 # Where a student runs, in what pieces, and how often it is saved changes nothing that it learns.
 # Of the data and the backbone, the contents count, not the paths; see `training_facts`.
@@ -39,13 +40,6 @@ NOT_THE_RECIPE = frozenset(
         "checkpoint_every",
     }
 )
-
-
-def _several(given: object) -> object:
-    """Reads one value, or none, as recipes and records of earlier versions name it."""
-    if given is None:
-        return ()
-    return (given,) if isinstance(given, str | Path) else given
 
 
 class ListSettings(Settings):
@@ -131,52 +125,6 @@ class TrainingHardwareSettings(HardwareSettings):
     ] = None
 
 
-class ValidationSettings(Settings):
-    """How a training is watched, and when it stops."""
-
-    panel = "Validation"
-    validation: Annotated[
-        tuple[RunPath, ...],
-        BeforeValidator(_several),
-        Option(
-            "A retrieve run to re-rank during the training; repeatable.", metavar=SOURCE_METAVAR
-        ),
-    ] = ()
-    validation_qrels: Annotated[
-        tuple[Path, ...],
-        BeforeValidator(_several),
-        Option(
-            "Its judgements, a file or irds:ID; once for each --validation, in their order.",
-            metavar="FILE|irds:ID",
-        ),
-    ] = ()
-    validation_rankings: Annotated[
-        tuple[RunPath, ...],
-        BeforeValidator(_several),
-        Option(
-            "A label run of queries that are not learned, whose order is the goal in place of "
-            "judgements; repeatable.",
-            metavar=SOURCE_METAVAR,
-        ),
-    ] = ()
-    validation_queries: Annotated[
-        PositiveInt | None, Option("Most validation queries, the first by id.", "all")
-    ] = None
-    validation_depth: Annotated[
-        PositiveInt | None, Option("Candidates re-ranked per validation query.", "all")
-    ] = None
-    validate_every: Annotated[
-        PositiveInt,
-        Option(
-            "Steps between validations; a backbone with a trained head is validated at the start "
-            "too."
-        ),
-    ] = 50
-    patience_steps: Annotated[
-        PositiveInt | None, Option("Stop when nDCG@10 has not risen for this many steps.")
-    ] = 100
-
-
 class StudentSettings(
     LengthSettings,
     OptimizerSettings,
@@ -212,14 +160,6 @@ class StudentSettings(
         PositiveInt,
         Option("Steps between checkpoints; with --max-minutes also ten times in them."),
     ] = 100
-
-    @model_validator(mode="after")
-    def _validation_needs_both(self) -> Self:
-        if bool(self.validation) != bool(self.validation_qrels):
-            raise ValueError("validation needs both --validation and --validation-qrels")
-        if len(self.validation) != len(self.validation_qrels):
-            raise ValueError("validation_qrels is given once for each validation")
-        return self
 
     @model_validator(mode="after")
     def _evidence_weighs_something(self) -> Self:

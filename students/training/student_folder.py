@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.model_source import RECORD_FILE
 from rankgen.manifests.run.provenance import software
 from rankgen.manifests.storage.atomic import fsync_directory, fsync_file
@@ -22,14 +23,25 @@ from rankgen.students.training.summary import TrainSummary
 
 # Moved last, since no loader opens a folder without it: its presence means the student is whole.
 LAST_FILE = "config.json"
+# What the record of a mean of students is called.
+SOUP_KIND = "soup"
 
 
 def finished_summary(out: Path) -> TrainSummary | None:
-    """Returns the summary of the finished student in `out`, or None if there is none."""
+    """Returns the summary of the finished student in `out`, or None if there is none.
+
+    Raises:
+        UsageError: The student was not trained but averaged.
+    """
     path = out / RECORD_FILE
     if not (out / LAST_FILE).is_file() or not path.is_file():
         return None
-    figures = json.loads(path.read_text(encoding="utf-8"))["figures"]
+    record = json.loads(path.read_text(encoding="utf-8"))
+    if record.get("kind") == SOUP_KIND:
+        raise UsageError(
+            f"{out} is a soup of students, not a training", "name a new folder: --out FOLDER"
+        )
+    figures = record["figures"]
     # Students of earlier versions record only this about their end.
     if figures.pop("is_stopped_early", False):
         figures["ended_by"] = "patience"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.run.recipe_lock import check_recipe, write_recipe
@@ -40,16 +40,23 @@ from rankgen.students.training.training_facts import (
 )
 
 
-def train_student(settings: TrainSettings) -> TrainSummary:
+def train_student(
+    settings: TrainSettings, validated: Callable[[], None] | None = None
+) -> TrainSummary:
     """Trains a student, resumes the training in `settings.out`, or returns its finished result.
 
     Checkpoints and metrics are in <out>/.rankgen; the student itself appears when it is finished.
+
+    Args:
+        settings: The recipe, its data and its folder.
+        validated: Called when a validation is written to the metrics and steps follow; what it
+            raises ends the training, which can be resumed.
 
     Raises:
         UsageError: The rankings, the backbone, the loss, the warm-up or the validation is unusable,
             or `out` holds a student of another recipe.
         EnvironmentProblem: A step on one pair does not fit into memory.
-        IncompleteRun: The loss became NaN or infinite.
+        IncompleteRun: The loss or the scores became NaN or infinite.
         IntegrityProblem: Texts are missing, or the checkpoint is damaged.
     """
     loss = parse_loss(settings.loss)
@@ -82,7 +89,7 @@ def train_student(settings: TrainSettings) -> TrainSummary:
     check_warmup(settings, steps)
     encoder, hardware = prepared_encoder(settings, team)
     trainer = Trainer(encoder, loss, settings, hardware, steps, evidence, team)
-    run = TrainingRun(trainer, lists)
+    run = TrainingRun(trainer, lists, validated)
     if team.is_first:
         write_recipe(recipe_path(settings.out), facts)
     summary = run.to_the_end()

@@ -17,17 +17,17 @@ from rankgen.manifests.records import Candidates
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.retrieval.collections.judgements import read_judgements
 from rankgen.students.reranking.candidates import CandidateTexts, FirstStage
-from rankgen.students.training.settings import StudentSettings
 from rankgen.students.training.validation import Validation, Validations
+from rankgen.students.training.validation_settings import ValidationSets
 
 _GRADED = 10
 
 
-def open_validations(settings: StudentSettings, learned: AbstractSet[str]) -> Validations | None:
-    """Returns the validations of a training, or None without one.
+def open_validations(settings: ValidationSets, learned: AbstractSet[str]) -> Validations | None:
+    """Returns the validations of a training or a soup, or None without one.
 
     Args:
-        settings: The training's.
+        settings: Which sets.
         learned: The queries that the student learns from.
 
     Raises:

@@ -9,7 +9,8 @@ async function start() {
   const page = JSON.parse(byId("page").textContent);
   placeBlocks(page.beside);
   listContents();
-  startBrowser(page, await block("index"));
+  // A page of evaluations has a table of its queries instead.
+  if (byId("query-list")) startBrowser(page, await block("index"));
   if (document.querySelector("[data-chart]")) drawCharts(await block("charts"));
 }
 

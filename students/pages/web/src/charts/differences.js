@@ -36,7 +36,10 @@ function chart(evaluated, system, domain) {
     },
   );
   // A thousand links are no way for a keyboard; the list of queries below is.
-  for (const link of made.querySelectorAll("a")) link.setAttribute("tabindex", "-1");
+  for (const link of made.querySelectorAll("a")) {
+    link.setAttribute("tabindex", "-1");
+    link.setAttribute("aria-hidden", "true");
+  }
   return made;
 }
 

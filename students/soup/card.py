@@ -1,0 +1,58 @@
+"""The model card of a soup."""
+
+from __future__ import annotations
+
+from rankgen.students.model.cross_encoder import CrossEncoder
+from rankgen.students.soup.summary import SoupSummary
+
+
+def soup_card(encoder: CrossEncoder, summary: SoupSummary) -> str:
+    """Returns the card as Markdown, with the front matter that the Hugging Face Hub reads."""
+    rows = "\n".join(
+        f"| {one.name} | {_figure(one.validation)} | {'yes' if one.is_kept else 'no'} | "
+        f"`{one.identity}` |"
+        for one in summary.ingredients
+    )
+    kept = sum(one.is_kept for one in summary.ingredients)
+    reached = ""
+    if summary.validation is not None:
+        reached = (
+            f"\n\nIts validation nDCG@10 is {summary.validation:.4f} (first stage "
+            f"{_figure(summary.first_stage)})"
+        )
+        reached += "; its students were chosen by it." if summary.method == "greedy" else "."
+    return f"""---
+pipeline_tag: text-ranking
+library_name: transformers
+tags:
+- cross-encoder
+- sentence-transformers
+- reranker
+- rankgen
+---
+
+# {summary.out.name}
+
+A cross-encoder that re-ranks passages: the {summary.method} mean of the weights of {kept} students
+of one backbone, made with rankgen. It loads and costs as much as one of them.{reached}
+
+```python
+from sentence_transformers import CrossEncoder
+
+model = CrossEncoder("{summary.out.name}")
+model.rank("how do plants eat", ["Photosynthesis turns light into sugar.", "Rome was founded."])
+```
+
+Queries are cut after {encoder.query_tokens} tokens and passages after {encoder.passage_tokens} by
+`rankgen rerank` and `rankgen evaluate`; `config.json` records this.
+
+| student | its validation nDCG@10 | in the mean | digest |
+|---|---|---|---|
+{rows}
+
+`rankgen.json` holds the settings that their trainings share, and the digests.
+"""
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
