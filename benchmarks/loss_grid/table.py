@@ -59,7 +59,6 @@ def rows_of(found: Mapping[Cell, Sequence[Row]], first_stage: Mapping[str, float
     rows = []
     for cell, own in values.items():
         peer = values.get(cell._replace(system=PEER)) if cell.system != PEER else None
-        lead = own - peer if peer is not None else None
         rows.append(
             {
                 "family": cell.family,
@@ -70,9 +69,9 @@ def rows_of(found: Mapping[Cell, Sequence[Row]], first_stage: Mapping[str, float
                 "over_BM25": draws.interval(own - bm25)._asdict(),
                 "over_reference": draws.interval(own - reference)._asdict(),
                 "p_holm": corrected.get(cell),
-                "over_sentence_transformers": lead
-                if lead is None
-                else {**draws.interval(lead)._asdict(), "p": _p(peer, own)},
+                "over_sentence_transformers": None
+                if peer is None
+                else {**draws.interval(own - peer)._asdict(), "p": _p(peer, own)},
                 "cpu_seconds": round(
                     statistics.median(sum(one["cpu_seconds"]) for one in found[cell]), 1
                 ),
