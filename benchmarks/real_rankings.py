@@ -55,10 +55,13 @@ def first_stage(data: Path, name: str, out: Path) -> Path:
     return out
 
 
-def joined_candidates(sources: Sequence[Orders], scratch: Path) -> Path:
+def joined_candidates(
+    sources: Sequence[Orders], scratch: Path, *, keep_scores: bool = False
+) -> Path:
     """Returns a retrieve run of several runs' lists; a query occurs once for each of them.
 
-    Beside it `teacher.trec` holds the orders of the sources that name a teacher.
+    Beside it `teacher.trec` holds the orders of the sources that name a teacher, with their scores
+    if these are kept.
     """
     folder = scratch / "joined"
     folder.mkdir()
@@ -69,15 +72,18 @@ def joined_candidates(sources: Sequence[Orders], scratch: Path) -> Path:
         for file, name in zip(runs, names, strict=True):
             lists = read_run(source / "runs" / f"{name}.trec") if name else {}
             for query_id, lines in lists.items():
-                doc_ids = tuple(line.doc_id for line in trec_eval_order(lines))
+                ordered = trec_eval_order(lines)
+                doc_ids = tuple(line.doc_id for line in ordered)
                 scores = tuple(float(len(doc_ids) - place) for place in range(len(doc_ids)))
+                if keep_scores:
+                    scores = tuple(line.score for line in ordered)
                 runs[file].append(Candidates(f"{query_id}-{number}", doc_ids, scores))
             if file == "first.trec":
                 named = [{"_id": f"{q}-{number}", "text": texts[q]} for q in lists]
                 queries += [json.dumps(query) + "\n" for query in named]
     corpora = [
-        (source / "corpus.jsonl").read_text("utf-8")
-        for source in dict.fromkeys(one.collection for one in sources)
+        corpus.read_text("utf-8")
+        for corpus in dict.fromkeys((one.collection / "corpus.jsonl").resolve() for one in sources)
     ]
     (folder / "corpus.jsonl").write_text("".join(corpora), "utf-8")
     (folder / "queries.jsonl").write_text("".join(queries), "utf-8")

@@ -39,6 +39,15 @@ def test_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def one_ray() -> Iterator[None]:
+    """One start of Ray for all jobs that a module's tests do in this process."""
+    from rankgen.generator.shards.cluster import kept_session
+
+    with kept_session():
+        yield
+
+
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
     """The URL of an S3 server that answers in this process, over HTTP."""

@@ -27,6 +27,7 @@ def audit(settings: AuditSettings, printing: Printing) -> None:
     """Labels a sample again in other orders, and prints what changed."""
     from rankgen.generator.jobs.label.audit import audit as run_audit
     from rankgen.generator.jobs.label.audit import audit_cost
+    from rankgen.generator.shards.cluster import kept_session
     from rankgen.manifests.run.run_directory import RunDirectory
 
     run = RunDirectory(settings.run)
@@ -38,5 +39,6 @@ def audit(settings: AuditSettings, printing: Printing) -> None:
         )
         say(text, cost._asdict(), printing)
         return
-    found = run_audit(run, settings.queries, settings.ray_address)
+    with kept_session():  # One start of Ray for the three labellings.
+        found = run_audit(run, settings.queries, settings.ray_address)
     say(found.text(), found.model_dump(mode="json"), printing)

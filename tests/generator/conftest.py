@@ -1,10 +1,11 @@
-"""What tests of vLLM share."""
+"""What tests of vLLM share, and those that kill runs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from kill_scenes import UntouchedRuns
 
 
 @pytest.fixture(scope="module")
@@ -18,3 +19,9 @@ def unbound_vllm() -> Iterator[None]:
         patch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
         patch.setenv("OMP_NUM_THREADS", "1")
         yield
+
+
+@pytest.fixture(scope="session")
+def untouched_runs(tmp_path_factory: pytest.TempPathFactory) -> UntouchedRuns:
+    """The runs that nobody kills, each made once for all files; they are only read."""
+    return UntouchedRuns(tmp_path_factory.mktemp("untouched"))

@@ -84,8 +84,8 @@ def test_what_a_driver_held_that_left_is_anybodys(run: RunDirectory) -> None:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Untouched:
-    return UntouchedRuns(tmp_path_factory.mktemp("untouched"))["plain"]
+def whole(untouched_runs: UntouchedRuns) -> Untouched:
+    return untouched_runs["plain"]
 
 
 @pytest.mark.timeout(600)

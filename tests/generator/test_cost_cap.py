@@ -213,6 +213,7 @@ def write_lists(root: Path, queries: int) -> None:
     write_run(RunDirectory(root), found, asked, {x: f"text of {x}" for x in "abcdef"})
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_two_workers_stay_below_the_cap_together(tmp_path: Path) -> None:
     """On Ray: the cap is reached midway, and a second command spends the rest of one pass."""
     queries, dear = 24, {"prompt_tokens": 600, "completion_tokens": 20}

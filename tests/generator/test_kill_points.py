@@ -32,9 +32,9 @@ FAST = (("step", "plain"), ("step", "quarantined"), ("worker", "container"))
 SEED = 20260
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> UntouchedRuns:
-    return UntouchedRuns(tmp_path_factory.mktemp("untouched"))
+@pytest.fixture
+def runs(untouched_runs: UntouchedRuns) -> UntouchedRuns:
+    return untouched_runs
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ def lists_of(out: Path) -> dict[str, list[str]]:
     return {row["query_id"]: row["doc_ids"] for row in pq.read_table(out / "rankings").to_pylist()}
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_lists_texts_and_what_is_left_out(
     candidates: Path, collection: Path, qrels: Path, tmp_path: Path
 ) -> None:
@@ -91,6 +92,7 @@ def test_lists_texts_and_what_is_left_out(
     assert lists_of(alone) == {q: doc_ids for q, doc_ids in lists.items() if q != "q1"}
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_a_student_trains_on_the_lists(candidates: Path, qrels: Path, tmp_path: Path) -> None:
     out, student = tmp_path / "lists", tmp_path / "student"
     result = command("negatives", "--candidates", candidates, "--qrels", qrels, "--out", out)

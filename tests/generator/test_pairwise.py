@@ -110,6 +110,7 @@ def made_up(folder: Path) -> RunDirectory:
     return run
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_a_run_keeps_wins_verdicts_and_costs(tmp_path: Path) -> None:
     made_up(tmp_path / "candidates")
     told = {"teacher": "pairwise", "model": "m", "window": DEPTH}
@@ -221,6 +222,7 @@ def test_a_dry_run_counts_requests_and_tokens(tmp_path: Path) -> None:
     assert "requests" in found.text()
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_duot5_sums_probabilities_in_both_orders(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")

@@ -55,6 +55,7 @@ def retrieve(*options: object) -> str:
     return result.stdout
 
 
+@pytest.mark.usefixtures("one_ray")
 @pytest.mark.timeout(600)
 def test_the_command_fuses_runs_and_refuses_those_of_another_corpus(tmp_path: Path) -> None:
     folder = tmp_path / "collection"

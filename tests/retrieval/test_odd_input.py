@@ -40,6 +40,12 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the index of the collection is kept once it is built."""
+    return tmp_path_factory.mktemp("cache")
+
+
 def retrieve(collection: Path, cache: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = [str(RANKGEN), "retrieve", "--collection", str(collection), *words]
     environment = os.environ | {"RANKGEN_CACHE": str(cache)}
@@ -51,11 +57,9 @@ def said(done: subprocess.CompletedProcess[str]) -> list[str]:
     return [line for line in done.stderr.splitlines() if not line.startswith("{")]
 
 
-def test_odd_texts_are_found_or_named(collection: Path, tmp_path: Path) -> None:
+def test_odd_texts_are_found_or_named(collection: Path, cache: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = retrieve(
-        collection, tmp_path / "cache", "--out", str(out), "--max-failed", "3", "--json"
-    )
+    done = retrieve(collection, cache, "--out", str(out), "--max-failed", "3", "--json")
     assert done.returncode == 0, done.stderr
     lists = {
         row["query_id"]: row["doc_ids"] for row in pq.read_table(out / "candidates").to_pylist()
@@ -70,8 +74,10 @@ def test_odd_texts_are_found_or_named(collection: Path, tmp_path: Path) -> None:
     assert texts == {doc_id: TEXTS[doc_id] for doc_id in ("d0", "d2", "d3")}
 
 
-def test_queries_without_words_are_one_sentence(collection: Path, tmp_path: Path) -> None:
-    done = retrieve(collection, tmp_path / "cache", "--out", str(tmp_path / "out"))
+def test_queries_without_words_are_one_sentence(
+    collection: Path, cache: Path, tmp_path: Path
+) -> None:
+    done = retrieve(collection, cache, "--out", str(tmp_path / "out"))
     assert done.returncode == 4
     error, hint = said(done)
     assert error.startswith("error: 2 of 6 queries have no result in")

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 
 import rankgen
 
@@ -22,6 +23,7 @@ def test_importing_it_loads_nothing() -> None:
     assert {"retrieve", "label", "train_student", "evaluate", "Result"} <= set(dir(rankgen))
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_the_steps_are_functions_whose_results_are_tables(tmp_path: Path) -> None:
     candidates = rankgen.retrieve(
         collection=str(BEFORE / "coll"),

@@ -1,0 +1,1 @@
+"""What `student_losses.py` needs: its cells and their sources, one cell, the table, the plot."""
