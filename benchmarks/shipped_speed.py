@@ -32,8 +32,8 @@ from rankgen.students.model.hardware import choose_hardware
 from rankgen.students.model.loading import load_cross_encoder
 from rankgen.students.model.pair_template import Pair
 from rankgen.students.model.scoring import score_each_pair
-from rankgen.students.shipping.onnx_student import open_shipped
 from rankgen.students.shipping.shipped_folder import RECORD
+from rankgen.students.shipping.shipped_student import open_shipped
 
 CHUNKS = (600, 1_200, 2_400)
 SCORED_LISTS = 3
@@ -64,7 +64,7 @@ def shipped(student: Path, data: Path, scratch: Path) -> dict[str, object]:
         words = ["--candidates", candidates, "--qrels", qrels, "--relevant-from", "2"]
         more = ["--format", form, "--out", scratch / form, "--accept-loss", "--json"]
         values = json.loads(rankgen("ship", student, *words, *more))
-        kept = ("weight_bits", "student_bytes", "onnx_bytes", "export_difference", "quality")
+        kept = ("weight_bits", "student_bytes", "graph_bytes", "export_difference", "quality")
         told[form] = {name: values[name] for name in (*kept, "calibration")}
         calibration = values["calibration"]
         told[form]["calibration"] = calibration and calibration["brier_on_other_queries"]
