@@ -17,6 +17,7 @@ from toy_training import settings_of
 from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
+from rankgen.manifests import notices
 from rankgen.manifests.errors import EnvironmentProblem, IntegrityProblem, UsageError
 from rankgen.students.evaluation.evaluate import evaluate
 from rankgen.students.evaluation.settings import EvaluationSettings
@@ -253,6 +254,40 @@ def test_int8_is_refused_where_its_products_overflow(
             open_shipped(str(rounded[0]), "cpu")
     monkeypatch.setattr(int8, "products_overflow", lambda: False)
     assert int8.resolved_bits("auto") == 8
+
+
+def test_a_cpu_without_instructions_for_int8_is_told_of_in_one_sentence(
+    rounded: tuple[Path, Shipped],
+    exact: tuple[Path, Shipped],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    notices.warn.cache_clear()
+    features = int8.cpu_features()
+    if Path("/proc/cpuinfo").exists():
+        assert features & {"avx2", "sse2", "asimd"}
+    for has, lacking in (
+        ({"avx2"}, "VNNI"),
+        ({"sse2"}, "AVX2 and VNNI"),
+        ({"asimd"}, "the dot products of ARMv8.2"),
+    ):
+        monkeypatch.setattr(int8, "cpu_features", lambda has=has: frozenset(has))
+        monkeypatch.setattr(int8, "products_overflow", lambda: True)
+        with pytest.raises(EnvironmentProblem, match=f"this CPU lacks {lacking}, and its") as error:
+            int8.check_cpu(8, "it")
+        assert "--format onnx" in str(error.value.hint)
+        monkeypatch.setattr(int8, "products_overflow", lambda: False)
+        assert open_shipped(str(rounded[0]), "cpu") is not None
+        told = capsys.readouterr().err
+        assert f"int8 may be no faster than 32 bits here: this CPU lacks {lacking}; " in told
+        assert len(told.splitlines()) == 1
+    for has in ({"avx2", "avx512_vnni"}, {"asimd", "asimddp"}, set()):
+        monkeypatch.setattr(int8, "cpu_features", lambda has=has: frozenset(has))
+        int8.check_cpu(8, "it")
+    monkeypatch.setattr(int8, "cpu_features", lambda: frozenset({"sse2"}))
+    notices.warn.cache_clear()
+    open_shipped(str(exact[0]), "cpu")
+    assert capsys.readouterr().err == ""
 
 
 def test_a_session_counts_the_students_weights(student: Path, exact: tuple[Path, Shipped]) -> None:
