@@ -1,10 +1,12 @@
-"""Training and scoring beside sentence-transformers and lightning-ir: same pairs, interleaved.
+"""Training and scoring beside sentence-transformers and others: same pairs, interleaved.
 
     RANKGEN_TEST_DATA=… python benchmarks/student_speed.py [ROUNDS]
 
 MiniLM (6 layers, 384 wide) on lists of DL19's BM25 top 100, query 32 and passage 256 tokens,
-dropout 0, one list a step, AdamW. The machine's peak is what its matrix product of the model's
-shape reaches just before and after each measurement; the share counts real tokens only.
+dropout 0, one list a step, AdamW. lightning-ir is a peer too, and FlagEmbedding where it is
+importable (see flag_embedding_peer.py); its loss is another, the cross-entropy of a list. The
+machine's peak is what its matrix product of the model's shape reaches just before and after each
+measurement; the share counts real tokens only.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from flag_embedding_peer import flag_embedding_system, has_flag_embedding
 from results_file import write_results
 from student_peers import (
     PASSAGE_TOKENS,
@@ -47,6 +50,8 @@ SYSTEMS: dict[str, Callable[[Path, str], System]] = {
     ),
     "lightning-ir": lightning_ir_system,
 }
+if has_flag_embedding():
+    SYSTEMS["FlagEmbedding, 16 pairs"] = flag_embedding_system
 SCORED_LISTS = 3
 
 

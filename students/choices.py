@@ -6,6 +6,12 @@ from typing import Literal
 
 # The backbone of the students in arXiv 2405.07920; the default on the command line and in recipes.
 DEFAULT_BACKBONE = "google/electra-base-discriminator"
+# Backbones by a short word. vLLM and other servers have the architecture of the last two.
+NAMED_BACKBONES = {
+    "electra": DEFAULT_BACKBONE,
+    "modernbert": "answerdotai/ModernBERT-base",
+    "ettin": "jhu-clsp/ettin-encoder-68m",
+}
 Reduction = Literal["per_query_mean", "batch_pairs", "sum"]
 SampleMode = Literal["random", "spread", "best"]
 Schedule = Literal["constant", "linear"]

@@ -24,6 +24,7 @@ COMMAND = re.compile(r"\brankgen ([a-z]+(?:-[a-z]+)*)")
 SETTING = re.compile(r"--set ([a-z_0-9.]+)=")
 # Options of other programs, by the file that names them.
 FOREIGN = {
+    "students/shipping/snippets.py": {"--runner", "--dtype"},
     "retrieval/bm25/index.py": {"--input", "--generator"},
     "retrieval/bm25/stored_index.py": {"--output"},
     "retrieval/bm25/index_documents.py": {"--storeRaw"},

@@ -50,7 +50,7 @@ COMMANDS = {
         "Score first stage, teachers and students as trec_eval does.", is_step=True
     ),
     "ship": Command(
-        "Make a student a folder that servers load, as ONNX or int8, unless it ranks worse there."
+        "Make a student a folder that servers load (ONNX, int8, OpenVINO), unless it ranks worse."
     ),
     "compare": Command("Tell how far the rankings of runs agree, and what each cost."),
     "report": Command(

@@ -31,7 +31,7 @@ def _plan(shipped: Shipped) -> str:
 
 def _result(shipped: Shipped) -> str:
     bits = (
-        f"{shipped.format}, {shipped.weight_bits} bits, {(shipped.onnx_bytes or 0) / 1e6:,.1f} MB"
+        f"{shipped.format}, {shipped.weight_bits} bits, {(shipped.graph_bytes or 0) / 1e6:,.1f} MB"
     )
     said = [f"student of {shipped.student_bytes / 1e6:,.1f} MB shipped as {bits}"]
     quality = shipped.quality

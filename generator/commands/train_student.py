@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
+
+from pydantic import Field
 
 from rankgen.generator.api.train_options import TrainOptions
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
+from rankgen.manifests.options import Option, Settings
 
 
-def train_student(options: TrainOptions, printing: Printing) -> None:
+class MemoryPlanning(Settings):
+    """Whether the command only says what memory a step needs."""
+
+    dry_run: Annotated[
+        bool, Option("Print the memory of a step and whether it fits, and train nothing.")
+    ] = False
+    gpu_gib: Annotated[
+        float | None,
+        Field(gt=0),
+        Option("With --dry-run: memory in GiB of the GPU to plan for.", "this machine"),
+    ] = None
+
+
+def train_student(options: TrainOptions, planning: MemoryPlanning, printing: Printing) -> None:
     """Trains a student, says what it reached, and pushes it where it was asked to."""
+    if planning.dry_run:
+        from rankgen.students.training.memory_forecast import forecast_memory
+
+        forecast = forecast_memory(options.training(), planning.gpu_gib)
+        told = {**forecast.model_dump(mode="json"), "fits": forecast.fits}
+        say(forecast.text(), told, printing)
+        return
     from rankgen.generator.api.steps import run_train_student
 
     summary = run_train_student(options).summary

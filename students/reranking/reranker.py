@@ -63,7 +63,7 @@ class StudentReranker:
         # neither.
         from rankgen.students.model.hardware import choose_hardware, place
         from rankgen.students.model.loading import load_cross_encoder
-        from rankgen.students.shipping.onnx_student import open_shipped
+        from rankgen.students.shipping.shipped_student import open_shipped
 
         shipped = open_shipped(student, device, chunk_tokens, threads)
         if shipped is not None:

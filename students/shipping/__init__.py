@@ -1,6 +1,8 @@
 """Makes a student a folder that servers load, and says what was lost on the way.
 
-`ship` is the whole of it, and `settings` what it can be told. `onnx_export` writes the graph and
-`int8` its quantised form; `onnx_student` reads a shipped folder as a student. `validation_set`,
-`quality` and `calibration` measure it; `servers`, `snippets` and `card` say who serves it and how.
+`ship` is the whole of it, `settings` what it can be told, `work` the student at hand. `graph`
+writes what is served: `onnx_export` the ONNX form, `int8` the quantised one, `openvino_export`
+OpenVINO's. `sessions` computes them, and `shipped_student` reads a shipped folder
+(`shipped_folder`, `record`) as a student. `validation_set`, `quality` and `calibration` measure it;
+`servers`, `snippets`, `card` and `draft` say who serves it and how.
 """

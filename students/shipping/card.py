@@ -8,7 +8,7 @@ from rankgen.students.shipping import snippets
 from rankgen.students.shipping.calibration import Calibration
 from rankgen.students.shipping.quality import Quality
 from rankgen.students.shipping.servers import Servers
-from rankgen.students.shipping.shipped_folder import CALIBRATION, ONNX_FILE
+from rankgen.students.shipping.shipped_folder import CALIBRATION, graph_files
 from rankgen.students.shipping.truncation import Truncation
 
 
@@ -46,7 +46,7 @@ def card(content: CardContent) -> str:
     """Returns the card as Markdown, with the front matter that the Hugging Face Hub reads."""
     of = content.loading
     sections = [
-        _FRONT_MATTER,
+        _FRONT_MATTER.format("openvino" if of.is_openvino else "onnx"),
         f"# {of.name}",
         f"The cross-encoder {content.student}, shipped with rankgen as {_what(content)}. It "
         "returns one logit per (query, passage) pair; higher is better.",
@@ -69,7 +69,7 @@ pipeline_tag: text-ranking
 library_name: transformers
 tags:
 - cross-encoder
-- onnx
+- {}
 - reranker
 - rankgen
 ---"""
@@ -82,11 +82,12 @@ def _what(content: CardContent) -> str:
             f"ONNX with int8 weights of {content.weight_bits} bits ({graph:,.1f} MB, where its "
             f"weights in 32 bits are {weights:,.1f} MB)"
         )
-    return f"ONNX in 32 bits ({graph:,.1f} MB)"
+    form = "OpenVINO's own form" if content.loading.is_openvino else "ONNX"
+    return f"{form} in 32 bits ({graph:,.1f} MB)"
 
 
 def _table(content: CardContent) -> str:
-    servers = content.servers
+    of, servers = content.loading, content.servers
     by_torch = "yes" if servers.by_transformers else "no: its head is not one of transformers"
     if servers.by_vllm is None:
         by_vllm = "unknown: vLLM was not installed where this was made"
@@ -95,7 +96,7 @@ def _table(content: CardContent) -> str:
     else:
         by_vllm = f"no: vLLM {servers.vllm} lacks its architecture"
     rows = [
-        f"| ONNX Runtime | `{ONNX_FILE}` | yes |",
+        f"| {of.program} | `{_graph_file(of)}` | yes |",
         f"| transformers | `model.safetensors` | {by_torch} |",
         f"| sentence-transformers | `model.safetensors` | {by_torch} |",
         f"| vLLM | `model.safetensors` | {by_vllm} |",
@@ -108,18 +109,24 @@ def _table(content: CardContent) -> str:
 
 def _ways(content: CardContent) -> list[str]:
     of, servers = content.loading, content.servers
-    ways = [("ONNX Runtime, cut as rankgen does", snippets.onnx_runtime(of))]
+    ways = [(f"{of.program}, cut as rankgen does", snippets.graph(of))]
     if servers.by_transformers:
         ways.append(("transformers", snippets.transformers(of)))
         ways.append(("sentence-transformers", snippets.sentence_transformers(of)))
     if servers.by_vllm:
         ways.append(("vLLM", snippets.vllm(of)))
     said = [f"{title}:\n\n```python\n{code}\n```" for title, code in ways]
+    if servers.by_vllm:
+        said.append(f"vLLM as a server:\n\n```bash\n{snippets.vllm_server(of)}\n```")
     return [
         *said,
         f"`rankgen rerank` and `rankgen evaluate` with `--student {of.name}` score with "
-        f"`{ONNX_FILE}`.",
+        f"`{_graph_file(of)}`.",
     ]
+
+
+def _graph_file(of: snippets.Loading) -> str:
+    return graph_files("openvino" if of.is_openvino else "onnx")[0]
 
 
 def _cuts(content: CardContent) -> str:
@@ -134,8 +141,8 @@ def _cuts(content: CardContent) -> str:
         f"{of.cuts.passage_tokens}. Servers have one `max_length` for both together, "
         f"{of.longest} here (the tokenizer's own too), and cut the longer text first. Both read "
         "the same tokens, and scores are equal, wherever neither text is longer than its own cut; "
-        "elsewhere scores differ, and rankgen's are those of the training. The code for ONNX "
-        "Runtime above cuts as rankgen does."
+        "elsewhere scores differ, and rankgen's are those of the training. The code for "
+        f"{of.program} above cuts as rankgen does."
     )
     if content.truncation is not None:
         found = content.truncation

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
+from rankgen.manifests.notices import warn
 from rankgen.students.shipping.onnx_export import quiet
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 # nothing and stays in 32 bits.
 ROUNDED = ("MatMul", "Gather")
 SEVEN_BITS = 7
+# Instructions that add products of 8 bits in 32, as Linux names them.
+SUMS_OF_PRODUCTS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"})
 
 
 def quantise(source: Path, target: Path, bits: int) -> None:
@@ -63,25 +66,56 @@ def resolved_bits(asked: WeightBits) -> int:
     Raises:
         EnvironmentProblem: 8 are asked for, and this CPU's products overflow.
     """
-    if asked == "auto":
-        return SEVEN_BITS if products_overflow() else 8
-    bits = int(asked)
+    bits = (SEVEN_BITS if products_overflow() else 8) if asked == "auto" else int(asked)
     check_cpu(bits, "the student")
     return bits
 
 
 def check_cpu(bits: int, what: str) -> None:
-    """Refuses weights that this CPU would compute wrong scores from.
+    """Refuses weights that this CPU computes wrong scores from; warns of those it is slow with.
 
     Raises:
         EnvironmentProblem: The weights have 8 bits and this CPU's products overflow.
     """
+    if bits > 8:
+        return
+    lacking = lacking_instructions()
+    why = "" if lacking is None else f"this CPU lacks {lacking}, and "
     if bits > SEVEN_BITS and products_overflow():
         raise EnvironmentProblem(
-            f"{what} cannot be scored with int8 weights of 8 bits here: this CPU's products of "
-            "8 bits overflow",
-            "rankgen ship STUDENT --format onnx-int8 --weight-bits 7",
+            f"{what} cannot be scored with int8 weights of 8 bits here: {why}its products of 8 "
+            "bits overflow",
+            "rankgen ship STUDENT --format onnx, or --format onnx-int8 --weight-bits 7",
         )
+    if lacking is not None:
+        warn(
+            f"int8 may be no faster than 32 bits here: this CPU lacks {lacking}; "
+            "rankgen ship STUDENT --format onnx needs no such instructions"
+        )
+
+
+def lacking_instructions() -> str | None:
+    """Names the instructions for products of 8 bits that this CPU lacks.
+
+    None if it has them, or where the system does not say.
+    """
+    has = cpu_features()
+    if not has or has & SUMS_OF_PRODUCTS:
+        return None
+    if "asimd" in has:
+        return "the dot products of ARMv8.2"
+    return "VNNI" if "avx2" in has else "AVX2 and VNNI"
+
+
+def cpu_features() -> frozenset[str]:
+    """Returns the instruction sets that the kernel lists; empty where it lists none."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return frozenset()
+    named = (line.partition(":") for line in lines)
+    listed = (value for name, _, value in named if name.strip() in ("flags", "Features"))
+    return frozenset(next(listed, "").split())
 
 
 @functools.cache

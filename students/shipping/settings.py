@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt, model_validator
 from rankgen.manifests.options import SOURCE_METAVAR, Option, Settings
 from rankgen.manifests.storage.run_path import RunPath
 
-Format = Literal["onnx", "onnx-int8"]
+Format = Literal["onnx", "onnx-int8", "openvino"]
 WeightBits = Literal["auto", "7", "8"]
 
 
@@ -64,7 +64,10 @@ class ShipSettings(QualitySettings):
     out: Annotated[Path, Option("New folder of the shipped model.", metavar="FOLDER")]
     format: Annotated[
         Format,
-        Option("onnx: the same scores in 32 bits; onnx-int8: smaller and faster, rounded."),
+        Option(
+            "onnx: the same scores in 32 bits; onnx-int8: smaller and faster, rounded; openvino: "
+            "the same scores in 32 bits, for OpenVINO."
+        ),
     ] = "onnx"
     weight_bits: Annotated[
         WeightBits,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rankgen.students.model.cuts import Cuts
-from rankgen.students.shipping.shipped_folder import CALIBRATION, ONNX_FILE
+from rankgen.students.shipping.shipped_folder import CALIBRATION, ONNX_FILE, OPENVINO_FILE
 
 _PAIR = """query = "how do plants eat"
 passages = ["Photosynthesis turns light into sugar.", "Rome was founded."]
@@ -22,6 +22,7 @@ class Loading:
         longest: Tokens of the longest pair.
         inputs: The graph's inputs.
         pad_id: The id of padding.
+        is_openvino: Whether the graph is OpenVINO's, and not one of ONNX.
     """
 
     name: str
@@ -29,10 +30,17 @@ class Loading:
     longest: int
     inputs: tuple[str, ...]
     pad_id: int
+    is_openvino: bool = False
+
+    @property
+    def program(self) -> str:
+        """What computes the graph."""
+        return "OpenVINO" if self.is_openvino else "ONNX Runtime"
 
 
-def onnx_runtime(of: Loading) -> str:
-    """Scores as rankgen does, with the packages onnxruntime, tokenizers and numpy alone."""
+def graph(of: Loading) -> str:
+    """Scores as rankgen does, with onnxruntime or openvino, tokenizers and numpy alone."""
+    package = "openvino" if of.is_openvino else "onnxruntime"
     fields = {
         "input_ids": "ids",
         "attention_mask": "attention_mask",
@@ -43,14 +51,22 @@ def onnx_runtime(of: Loading) -> str:
         f"{f', {of.pad_id}' if name == 'input_ids' and of.pad_id else ''}),"
         for name in of.inputs
     )
+    opened = f'session = onnxruntime.InferenceSession("{of.name}/{ONNX_FILE}")'
+    scores = "session.run(None, inputs)[0][:, 0]"
+    if of.is_openvino:
+        # Left alone, OpenVINO computes in bfloat16 where that is fast.
+        opened = f"""model = openvino.compile_model(
+    "{of.name}/{OPENVINO_FILE}", "CPU", {{"INFERENCE_PRECISION_HINT": "f32"}}
+)"""
+        scores = "model(inputs)[0][:, 0]"
     return f"""import numpy as np
-import onnxruntime
+import {package}
 from tokenizers import Tokenizer
 
 tokenizer = Tokenizer.from_file("{of.name}/tokenizer.json")
 tokenizer.no_padding()
 {_encoding(of)}
-session = onnxruntime.InferenceSession("{of.name}/{ONNX_FILE}")
+{opened}
 
 
 def padded(rows, fill=0):
@@ -62,7 +78,7 @@ def padded(rows, fill=0):
 inputs = {{
 {lines}
 }}
-scores = session.run(None, inputs)[0][:, 0]"""
+scores = {scores}"""
 
 
 def _encoding(of: Loading) -> str:
@@ -116,6 +132,11 @@ model = LLM("{of.name}", runner="pooling", dtype="float32")
     query, passages, tokenization_kwargs={{"truncate_prompt_tokens": {of.longest}}}
 )
 scores = [output.outputs.score for output in outputs]"""
+
+
+def vllm_server(of: Loading) -> str:
+    """Starts vLLM's server, which answers under /score and /rerank."""
+    return f"vllm serve {of.name} --runner pooling --dtype float32"
 
 
 def probability(of: Loading) -> str:

@@ -13,6 +13,7 @@ from rankgen.manifests.storage.run_path import RunPath
 from rankgen.students.choices import (
     DEFAULT_BACKBONE,
     EVIDENCE_WEIGHTS,
+    NAMED_BACKBONES,
     Evidence,
     Reduction,
     SampleMode,
@@ -40,6 +41,11 @@ NOT_THE_RECIPE = frozenset(
         "checkpoint_every",
     }
 )
+
+
+def _by_name(given: object) -> object:
+    """Returns the id of a backbone that is named by a word."""
+    return NAMED_BACKBONES.get(given, given) if isinstance(given, str) else given
 
 
 class ListSettings(Settings):
@@ -138,10 +144,12 @@ class StudentSettings(
 
     backbone: Annotated[
         str,
+        BeforeValidator(_by_name),
         Option(
-            "Encoder or re-ranker to start from: a Hugging Face id, ID@REVISION, a folder, or "
-            "minilm (ships with a package). vLLM serves students of BERT, RoBERTa and ModernBERT "
-            "(answerdotai/ModernBERT-base, jhu-clsp/ettin-encoder-68m), not of ELECTRA.",
+            "Encoder or re-ranker to start from: a Hugging Face id, ID@REVISION, a folder, minilm "
+            "(ships with a package), electra, modernbert (answerdotai/ModernBERT-base) or ettin "
+            "(jhu-clsp/ettin-encoder-68m). vLLM serves students of BERT, RoBERTa, ModernBERT and "
+            "Ettin, not of ELECTRA.",
             metavar="ID|FOLDER",
         ),
     ] = DEFAULT_BACKBONE

@@ -11,10 +11,14 @@ import torch
 from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.model.hardware import Hardware
+from rankgen.students.model.packed_forward import why_padded
 
 # Shares of the free memory that are left unused, for temporaries of the backward pass, gaps of the
 # allocator and, on a CPU, other programs.
 MARGIN = {"cpu": 0.5, "cuda": 0.15}
+# Tokens that padded pairs compute for each of their own, at most: passages of 77 tokens on average,
+# as in MS MARCO, whose lengths vary by a half of that, sorted, in chunks of the usual size.
+PADDING = {"cpu": 1.1, "cuda": 1.75}
 # Errors of the allocators of the CPU and of CUDA's libraries, which have no type of their own.
 OUT_OF_MEMORY = re.compile(
     r"DefaultCPUAllocator: (can't allocate|not enough) memory|CUBLAS_STATUS_ALLOC_FAILED"
@@ -53,7 +57,14 @@ def bytes_per_token(size: ModelSize, is_bf16: bool) -> int:
 
 
 def fitting_tokens(
-    free: int, size: ModelSize, *, is_bf16: bool, margin: float, most: int, least: int
+    free: int,
+    size: ModelSize,
+    *,
+    is_bf16: bool,
+    margin: float,
+    most: int,
+    least: int,
+    padding: float = 1.0,
 ) -> int:
     """Returns how many tokens' activations to hold at once: `most`, or a half, a quarter ... of it.
 
@@ -67,11 +78,12 @@ def fitting_tokens(
         margin: Share of `free` to leave unused.
         most: The number for a device with enough memory.
         least: Tokens of the longest pair, which cannot be split.
+        padding: Tokens that are computed for each that is held, from 1.
     """
     # Gradients, AdamW's two moments, a flat copy of the gradients for a team, and, under autocast,
     # a copy of the weights.
     weights = size.trained_weights * (18 if is_bf16 else 16)
-    fitting = (free * (1 - margin) - weights) / bytes_per_token(size, is_bf16)
+    fitting = (free * (1 - margin) - weights) / bytes_per_token(size, is_bf16) / padding
     tokens = most
     while tokens > fitting and tokens > least:
         tokens = max(least, tokens // 2)
@@ -90,13 +102,16 @@ def fitted(hardware: Hardware, encoder: CrossEncoder, sharing: int) -> Hardware:
     free = free_memory(hardware.device)
     if size is None or free is None:
         return hardware
+    device = hardware.device
+    why = why_padded(encoder.model, device, hardware.is_bf16, in_training=True)
     tokens = fitting_tokens(
-        free // (sharing if hardware.device.type == "cpu" else 1),
+        free // (sharing if device.type == "cpu" else 1),
         size,
         is_bf16=hardware.is_bf16,
-        margin=MARGIN[hardware.device.type],
+        margin=MARGIN[device.type],
         most=hardware.step_tokens,
         least=encoder.longest_pair,
+        padding=1.0 if why is None else PADDING[device.type],
     )
     return with_parts(hardware, tokens)
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import shutil
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from toy_training import settings_of, toy_lists
+from shipped_folders import LONG, PHOTOSYNTHESIS, code_of, ours, run_code, scores_of
+from toy_training import settings_of
 from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
+from rankgen.manifests import notices
 from rankgen.manifests.errors import EnvironmentProblem, IntegrityProblem, UsageError
 from rankgen.students.evaluation.evaluate import evaluate
 from rankgen.students.evaluation.settings import EvaluationSettings
@@ -28,106 +27,13 @@ from rankgen.students.model.scoring import score_each_pair
 from rankgen.students.reranking.reranker import StudentReranker
 from rankgen.students.reranking.student_identity import student_identity
 from rankgen.students.shipping import int8
-from rankgen.students.shipping.onnx_student import open_shipped, with_session
 from rankgen.students.shipping.quality import check_equal, made_up_pairs, quality_of
 from rankgen.students.shipping.settings import ShipSettings
 from rankgen.students.shipping.ship import Shipped, ship
 from rankgen.students.shipping.shipped_folder import CALIBRATION, ONNX_FILE, RECORD
+from rankgen.students.shipping.shipped_student import open_shipped, with_session
 from rankgen.students.shipping.validation_set import validation_set
 from rankgen.students.training.train import train_student
-
-QUERY_TOKENS, PASSAGE_TOKENS = 8, 16
-EXPORT = "rankgen.students.shipping.ship.export_onnx"
-PHOTOSYNTHESIS = "Photosynthesis turns light into sugar."
-LONG = " ".join(["good", "bad", "ugly"] * 40)
-
-
-@pytest.fixture(scope="module")
-def student(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: str) -> Path:
-    folder = tmp_path_factory.mktemp("shipping") / "student"
-    cuts = {"query_tokens": QUERY_TOKENS, "passage_tokens": PASSAGE_TOKENS}
-    load_backbone(tiny_backbone, seed=0, dropout=0.0, **cuts).save(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def exact(student: Path) -> tuple[Path, Shipped]:
-    """The student in 32 bits."""
-    out = student.parent / "exact"
-    return out, ship(ShipSettings(student=str(student), out=out))
-
-
-@pytest.fixture(scope="module")
-def rounded(student: Path, exact: tuple[Path, Shipped]) -> tuple[Path, Shipped]:
-    """The student in int8, compared on nothing."""
-    out = student.parent / "rounded"
-    asked = ShipSettings(student=str(student), out=out, format="onnx-int8", accept_loss=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(EXPORT, copy_of(exact[0]))
-        return out, ship(asked)
-
-
-@pytest.fixture
-def exported(exact: tuple[Path, Shipped], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Copies the graph that is there already, as the exporter takes seconds."""
-    monkeypatch.setattr(EXPORT, copy_of(exact[0]))
-
-
-def copy_of(folder: Path) -> Callable[[object, Path], None]:
-    def export(encoder: object, path: Path) -> None:
-        shutil.copyfile(folder / ONNX_FILE, path)
-
-    return export
-
-
-@pytest.fixture
-def judged(write_candidates: Callable[..., Path], tmp_path: Path) -> dict[str, Path]:
-    """Candidates of eight queries in a poor order; the two best of each are relevant."""
-    orders, queries, documents = toy_lists(queries=8, passages=6)
-    lists = {
-        query: [(doc_id, float(-place)) for place, doc_id in enumerate(reversed(order))]
-        for query, order in orders.items()
-    }
-    qrels = tmp_path / "qrels.txt"
-    lines = [
-        f"{query} 0 {doc_id} {int(place < 2)}\n"
-        for query, order in orders.items()
-        for place, doc_id in enumerate(order[:4])
-    ]
-    qrels.write_text("".join(lines))
-    return {"candidates": write_candidates("held", lists, queries, documents), "qrels": qrels}
-
-
-def scores_of(folder: Path, pairs: list[Any]) -> np.ndarray:
-    reranker = StudentReranker.load(str(folder), "fp32", device="cpu")
-    return score_each_pair(reranker.encoder, pairs, reranker.hardware)
-
-
-def code_of(folder: Path, title: str) -> str:
-    card = (folder / "README.md").read_text(encoding="utf-8")
-    found = re.search(rf"^{title}.*?:\n\n```python\n(.*?)\n```", card, re.DOTALL | re.MULTILINE)
-    assert found is not None, title
-    return found[1]
-
-
-def run_code(folder: Path, code: str, texts: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Runs a card's code in the folder's parent; `texts` replaces texts in it by others."""
-    for old, new in (texts or {}).items():
-        assert old in code
-        code = code.replace(old, new)
-    names: dict[str, Any] = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder.parent)
-        exec(code, names)
-    return names
-
-
-def ours(student: Path, query: str, passages: list[str]) -> np.ndarray:
-    encoder = load_cross_encoder(str(student))
-    of_query = encoder.tokenise_queries({"q": query})["q"]
-    of_passages = encoder.tokenise_passages({str(n): text for n, text in enumerate(passages)})
-    pairs = [(of_query, of_passages[str(n)]) for n in range(len(passages))]
-    return score_each_pair(encoder, pairs, choose_hardware("cpu", "fp32"))
 
 
 def test_onnx_runtime_returns_the_students_scores_at_any_length(
@@ -172,8 +78,8 @@ def test_int8_is_smaller_close_and_scored_with_by_every_command(
     student: Path, rounded: tuple[Path, Shipped], judged: dict[str, Path], tmp_path: Path
 ) -> None:
     folder, shipped = rounded
-    assert shipped.onnx_bytes is not None
-    assert shipped.onnx_bytes < shipped.student_bytes / 3
+    assert shipped.graph_bytes is not None
+    assert shipped.graph_bytes < shipped.student_bytes / 3
     pairs = made_up_pairs(load_cross_encoder(str(student)))
     exactly, roughly = scores_of(student, pairs), scores_of(folder, pairs)
     # The weights of 32 bits are in the folder too; they are not what is scored with.
@@ -218,7 +124,7 @@ def test_the_gate_refuses_a_significant_loss_and_leaves_nothing(
         model.graph.node.append(onnx.helper.make_node("Neg", ["upright"], [last]))
         onnx.save(model, target)
 
-    monkeypatch.setattr("rankgen.students.shipping.ship.quantise", broken)
+    monkeypatch.setattr("rankgen.students.shipping.graph.quantise", broken)
     with pytest.raises(IntegrityProblem, match="onnx-int8 ranks worse than the student: nDCG@10 0"):
         ship(asked)
     assert not list(tmp_path.glob("*bad*"))
@@ -281,7 +187,7 @@ def test_a_teachers_rankings_take_the_place_of_judgements(
     assert (len(held.qrels), held.pairs, held.is_judged) == (5, 20, False)
     assert list(held.qrels["q00"].values()) == [10, 9, 8, 7]
     planned = ship(asked.model_copy(update={"dry_run": True}))
-    assert (planned.queries, planned.pairs, planned.onnx_bytes) == (5, 20, None)
+    assert (planned.queries, planned.pairs, planned.graph_bytes) == (5, 20, None)
     assert not (tmp_path / "x").exists()
 
 
@@ -348,6 +254,43 @@ def test_int8_is_refused_where_its_products_overflow(
             open_shipped(str(rounded[0]), "cpu")
     monkeypatch.setattr(int8, "products_overflow", lambda: False)
     assert int8.resolved_bits("auto") == 8
+
+
+def warnings_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning:")]
+
+
+def test_a_cpu_without_instructions_for_int8_is_told_of_in_one_sentence(
+    rounded: tuple[Path, Shipped],
+    exact: tuple[Path, Shipped],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    notices.warn.cache_clear()
+    features = int8.cpu_features()
+    if Path("/proc/cpuinfo").exists():
+        assert features & {"avx2", "sse2", "asimd"}
+    for has, lacking in (
+        ({"avx2"}, "VNNI"),
+        ({"sse2"}, "AVX2 and VNNI"),
+        ({"asimd"}, "the dot products of ARMv8.2"),
+    ):
+        monkeypatch.setattr(int8, "cpu_features", lambda has=has: frozenset(has))
+        monkeypatch.setattr(int8, "products_overflow", lambda: True)
+        with pytest.raises(EnvironmentProblem, match=f"this CPU lacks {lacking}, and its") as error:
+            int8.check_cpu(8, "it")
+        assert "--format onnx" in str(error.value.hint)
+        monkeypatch.setattr(int8, "products_overflow", lambda: False)
+        assert open_shipped(str(rounded[0]), "cpu") is not None
+        (told,) = warnings_of(capsys)
+        assert f"int8 may be no faster than 32 bits here: this CPU lacks {lacking}; " in told
+    for has in ({"avx2", "avx512_vnni"}, {"asimd", "asimddp"}, set()):
+        monkeypatch.setattr(int8, "cpu_features", lambda has=has: frozenset(has))
+        int8.check_cpu(8, "it")
+    monkeypatch.setattr(int8, "cpu_features", lambda: frozenset({"sse2"}))
+    notices.warn.cache_clear()
+    open_shipped(str(exact[0]), "cpu")
+    assert warnings_of(capsys) == []
 
 
 def test_a_session_counts_the_students_weights(student: Path, exact: tuple[Path, Shipped]) -> None:

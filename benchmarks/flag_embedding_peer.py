@@ -1,0 +1,65 @@
+"""FlagEmbedding as a peer of student_speed.py, where it can be imported.
+
+It is not among rankgen's packages: `pip install --no-deps --target FOLDER FlagEmbedding` and
+PYTHONPATH=FOLDER let it use the libraries that are there.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+from student_peers import (
+    LEARNING_RATE,
+    PASSAGE_TOKENS,
+    QUERY_TOKENS,
+    System,
+    TextList,
+    autocast,
+)
+
+LONGEST = QUERY_TOKENS + PASSAGE_TOKENS + 3
+
+
+def has_flag_embedding() -> bool:
+    """Tells whether FlagEmbedding is there."""
+    return importlib.util.find_spec("FlagEmbedding") is not None
+
+
+def flag_embedding_system(folder: Path, precision: str) -> System:
+    """FlagEmbedding's reranker: its dataset's tokenisation, collator, model and loss, and AdamW.
+
+    Its loss is the cross-entropy of the first passage; it has no RankNet. Both cost nothing beside
+    the model. Its trainer's overhead is left out.
+    """
+    from FlagEmbedding import FlagReranker
+    from FlagEmbedding.abc.finetune.reranker import AbsRerankerCollator, AbsRerankerTrainDataset
+    from FlagEmbedding.finetune.reranker.encoder_only.base import CrossEncoderModel
+
+    options = {"query_max_length": QUERY_TOKENS, "max_length": LONGEST}
+    reranker = FlagReranker(str(folder), use_fp16=False, devices="cpu", batch_size=16, **options)
+    model = CrossEncoderModel(reranker.model, tokenizer=reranker.tokenizer, train_batch_size=1)
+    lengths = SimpleNamespace(query_max_len=QUERY_TOKENS, passage_max_len=PASSAGE_TOKENS + 3)
+    dataset = SimpleNamespace(tokenizer=reranker.tokenizer, args=lengths)
+    collate = AbsRerankerCollator(reranker.tokenizer, **vars(lengths))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, fused=True)
+    example = AbsRerankerTrainDataset.create_one_example
+
+    def step(ranked: TextList) -> None:
+        model.train()
+        optimizer.zero_grad(set_to_none=True)
+        rows = [example(dataset, ranked.query, passage) for passage in ranked.passages]
+        with autocast(precision):
+            loss = model(**collate([(rows, None)])).loss
+        loss.backward()
+        optimizer.step()
+
+    def score(lists: Sequence[TextList]) -> list[float]:
+        pairs = [(ranked.query, passage) for ranked in lists for passage in ranked.passages]
+        with autocast(precision):
+            return [float(value) for value in reranker.compute_score(pairs)]
+
+    return System(step, score)

@@ -1,0 +1,235 @@
+"""Memory of a training step: the forecast of `train-student --dry-run` beside what a process takes.
+
+    python benchmarks/training_memory.py [TOKENS]
+
+Small models are trained for two steps on random pairs in processes of their own, packed and padded,
+in 32 bits and bfloat16 where that is fast; the peak of a process above what it held before the
+model was loaded is compared with the forecast for as many tokens, padding included. Then the same
+formula gives a table for public backbones on an A100 of 40 GiB, from their configurations: the
+tokens that a step would hold there, and its peak. Nothing in the table was measured.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from results_file import write_results
+
+from rankgen.manifests.models.half_precision import is_fast
+from rankgen.students.losses import parse_loss
+from rankgen.students.model.hardware import STEP_TOKENS, choose_hardware
+from rankgen.students.model.loading import BUNDLED_BACKBONE, backbone_path, load_backbone
+from rankgen.students.model.scoring import length_sorted_chunks
+from rankgen.students.training.batches import TokenList
+from rankgen.students.training.memory_forecast import CUDA_BYTES, GIB, held_bytes
+from rankgen.students.training.settings import TrainSettings
+from rankgen.students.training.step import Trainer
+from rankgen.students.training.step_memory import (
+    MARGIN,
+    PADDING,
+    ModelSize,
+    fitting_tokens,
+    size_of,
+)
+
+TOKENS = 12_000
+GPU_GIB = 40
+LONGEST = 32 + 256 + 3
+SMALL: dict[str, dict[str, int]] = {
+    "narrow": {"hidden_size": 256, "num_hidden_layers": 4, "num_attention_heads": 4},
+    "wide": {"hidden_size": 512, "num_hidden_layers": 2, "num_attention_heads": 8},
+}
+KINDS = ("bert", "modernbert")
+
+
+class Public(NamedTuple):
+    """The sizes in a public model's config.json, and whether it is trained without padding."""
+
+    kind: str
+    hidden: int
+    layers: int
+    heads: int
+    intermediate: int
+    vocabulary: int
+    is_packed: bool
+
+
+PUBLIC: dict[str, Public] = {
+    "google/electra-base-discriminator": Public("electra", 768, 12, 12, 3072, 30_522, True),
+    "google/electra-large-discriminator": Public("electra", 1024, 24, 16, 4096, 30_522, True),
+    "FacebookAI/roberta-base": Public("roberta", 768, 12, 12, 3072, 50_265, True),
+    "FacebookAI/roberta-large": Public("roberta", 1024, 24, 16, 4096, 50_265, True),
+    "answerdotai/ModernBERT-base": Public("modernbert", 768, 22, 12, 1152, 50_368, False),
+    "answerdotai/ModernBERT-large": Public("modernbert", 1024, 28, 16, 2624, 50_368, False),
+    "jhu-clsp/ettin-encoder-68m": Public("modernbert", 512, 19, 8, 768, 50_368, False),
+    "jhu-clsp/ettin-encoder-400m": Public("modernbert", 1024, 28, 16, 2624, 50_368, False),
+}
+
+
+def _config(kind: str, **sizes: int) -> Any:
+    from transformers import AutoConfig
+
+    return AutoConfig.for_model(kind, num_labels=1, **sizes)
+
+
+def write_small(kind: str, sizes: dict[str, int], folder: Path) -> None:
+    """Writes a random backbone with MiniLM's tokenizer."""
+    from transformers import AutoModel, AutoTokenizer
+
+    between = sizes["hidden_size"] * (4 if kind == "bert" else 2)
+    marks = {"pad_token_id": 0, "cls_token_id": 101, "sep_token_id": 102}
+    config = _config(kind, **sizes, **marks, vocab_size=30_522, intermediate_size=between)
+    AutoModel.from_config(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(backbone_path(BUNDLED_BACKBONE)).save_pretrained(folder)
+
+
+def random_lists(encoder: Any, tokens: int) -> tuple[list[TokenList], int]:
+    """Returns lists of pairs of some 90 tokens that fill a part, and their tokens when padded."""
+    draw = np.random.default_rng(0)
+    pairs, held = [], 0
+    while True:
+        query, passage = (
+            draw.integers(1_000, 20_000, size=int(n), dtype=np.int32)
+            for n in (draw.integers(4, 12), np.clip(draw.lognormal(4.3, 0.45), 10, 256))
+        )
+        length = encoder.template.length(query, passage)
+        if held + length > tokens:
+            break
+        pairs.append((query, passage))
+        held += length
+    lengths = [encoder.template.length(*pair) for pair in pairs]
+    padded = sum(
+        len(chunk) * max(lengths[i] for i in chunk)
+        for chunk in length_sorted_chunks(lengths, 2_400)
+    )
+    return [TokenList("q", pairs, held, np.arange(len(pairs)))], padded
+
+
+def peak_of_two_steps(folder: str, precision: str, tokens: int) -> dict[str, float]:
+    """Trains two steps and returns the peak above the start, and the forecast, in MiB."""
+    warm_up = torch.nn.Linear(64, 64)
+    warm_up(torch.ones(64, 64)).sum().backward()
+    before = _status("VmRSS")
+    encoder = load_backbone(folder, seed=0, query_tokens=32, passage_tokens=256, dropout=0.0)
+    settings = TrainSettings(rankings=Path("none"), out=Path("none"), dropout=0.0)
+    hardware = choose_hardware("cpu", precision, step_tokens=tokens)
+    lists, padded = random_lists(encoder, tokens)
+    trainer = Trainer(encoder, parse_loss("ranknet"), settings, hardware, 10)
+    for number in range(2):
+        trainer.run(number, lists)
+    size = size_of(encoder)
+    assert size is not None
+    from rankgen.students.model.packed_forward import why_padded
+
+    is_bf16 = precision == "bf16"
+    is_packed = why_padded(encoder.model, hardware.device, is_bf16, in_training=True) is None
+    computed = lists[0].tokens if is_packed else padded
+    weights = sum(parameter.numel() for parameter in encoder.model.parameters())
+    held = held_bytes(size, weights, computed, is_bf16)
+    measured, said = _status("VmHWM") - before, sum(held) / 2**20
+    return {
+        "packed": float(is_packed),
+        "tokens": lists[0].tokens,
+        "computed_tokens": computed,
+        "measured_mib": round(measured),
+        "forecast_mib": round(said),
+        "measured_over_forecast": round(measured / said, 2),
+    }
+
+
+def _status(name: str) -> float:
+    """Returns a figure of this process in MiB."""
+    text = Path("/proc/self/status").read_text()
+    return int(text.partition(f"{name}:")[2].split()[0]) / 1024
+
+
+def on_the_gpu(public: Public, is_bf16: bool) -> dict[str, object]:
+    """Returns what a step of a public backbone holds on the GPU, by the formula."""
+    from transformers import AutoModelForSequenceClassification
+
+    sizes = {
+        "hidden_size": public.hidden,
+        "num_hidden_layers": public.layers,
+        "num_attention_heads": public.heads,
+        "intermediate_size": public.intermediate,
+        "vocab_size": public.vocabulary,
+    }
+    if public.kind == "electra":
+        sizes["embedding_size"] = public.hidden
+    with torch.device("meta"):
+        model = AutoModelForSequenceClassification.from_config(_config(public.kind, **sizes))
+    weights = sum(parameter.numel() for parameter in model.parameters())
+    size = ModelSize(public.hidden, public.layers, public.heads, public.intermediate, weights)
+    padding = 1.0 if public.is_packed and is_bf16 else PADDING["cuda"]
+    tokens = fitting_tokens(
+        GPU_GIB * GIB - CUDA_BYTES - 4 * weights,
+        size,
+        is_bf16=is_bf16,
+        margin=MARGIN["cuda"],
+        most=STEP_TOKENS["cuda"],
+        least=LONGEST,
+        padding=padding,
+    )
+    held = held_bytes(size, weights, round(tokens * padding), is_bf16)
+    return {
+        "weights_million": round(weights / 1e6, 1),
+        "precision": "bf16" if is_bf16 else "fp32",
+        "packed": padding == 1,
+        "step_tokens": tokens,
+        "gib": {name: round(value / GIB, 2) for name, value in held._asdict().items()},
+        "peak_gib": round(sum(held) / GIB, 1),
+        "fits": sum(held) <= GPU_GIB * GIB - CUDA_BYTES,
+    }
+
+
+def measured(tokens: int) -> dict[str, object]:
+    """Trains each small model in each precision in a process of its own."""
+    found: dict[str, object] = {}
+    precisions = ("fp32", "bf16") if is_fast("bfloat16", "cpu") else ("fp32",)
+    with tempfile.TemporaryDirectory() as scratch:
+        for kind in KINDS:
+            for name, sizes in SMALL.items():
+                folder = Path(scratch) / f"{kind}-{name}"
+                write_small(kind, sizes, folder)
+                for precision in precisions:
+                    command = [sys.executable, __file__, "--one", folder, precision, tokens]
+                    done = subprocess.run(
+                        [str(word) for word in command], capture_output=True, text=True, check=True
+                    )
+                    found[f"{kind}, {name}, {precision}"] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def main() -> None:
+    """Measures small models, computes the table, prints and writes both."""
+    if sys.argv[1:2] == ["--one"]:
+        print(json.dumps(peak_of_two_steps(sys.argv[2], sys.argv[3], int(sys.argv[4]))))
+        return
+    tokens = int(sys.argv[1]) if len(sys.argv) > 1 else TOKENS
+    table = {
+        f"{name}, {'bf16' if is_bf16 else 'fp32'}": on_the_gpu(public, is_bf16)
+        for name, public in PUBLIC.items()
+        for is_bf16 in (True, False)
+    }
+    result = {
+        "what": "Memory of a training step: forecast and peak of small models on the CPU, and the "
+        f"forecast for public backbones on a GPU of {GPU_GIB} GiB",
+        "how": "weights 4 bytes (6 in bf16), gradients 4 and AdamW 8 per trained weight; "
+        "activations by step_memory.bytes_per_token, which one GPU measurement confirmed (ELECTRA-"
+        "base in bf16: 420 to 440 KiB a token), times 1.75 where pairs are padded; packed ones are "
+        "those of --attention-dropout 0; 15 % of what is free stays unused",
+        "small_models": measured(tokens),
+        f"gpu_of_{GPU_GIB}_gib": table,
+    }
+    print(write_results("training_memory", result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""A student that is being shipped: loaded, with what it is compared on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.models.model_source import pinned_model
+from rankgen.students.model.cross_encoder import CrossEncoder
+from rankgen.students.model.hardware import Hardware, choose_hardware
+from rankgen.students.model.loading import load_cross_encoder
+from rankgen.students.shipping.int8 import resolved_bits
+from rankgen.students.shipping.onnx_export import weight_bytes
+from rankgen.students.shipping.openvino_export import check_openvino
+from rankgen.students.shipping.quality import Scorer
+from rankgen.students.shipping.settings import ShipSettings
+from rankgen.students.shipping.shipped import Shipped
+from rankgen.students.shipping.validation_set import ValidationSet, validation_set
+
+
+@dataclass(frozen=True)
+class Work:
+    """A student, and what was asked for.
+
+    Attributes:
+        held: What to compare on; None for nothing.
+        weight_bits: 32, or 8 or 7 of quantised weights.
+    """
+
+    settings: ShipSettings
+    encoder: CrossEncoder
+    hardware: Hardware
+    held: ValidationSet | None
+    weight_bits: int
+
+    @property
+    def student(self) -> Scorer:
+        """The student as PyTorch computes it."""
+        return self.encoder, self.hardware
+
+    def planned(self) -> Shipped:
+        """Returns what is known beforehand."""
+        return Shipped(
+            out=self.settings.out,
+            format=self.settings.format,
+            weight_bits=self.weight_bits,
+            parameters=weight_bytes(self.encoder.model) // 4,
+            student_bytes=weight_bytes(self.encoder.model),
+            queries=0 if self.held is None else len(self.held.qrels),
+            pairs=0 if self.held is None else self.held.pairs,
+        )
+
+
+def prepared(settings: ShipSettings) -> Work:
+    """Loads the student and reads the validation set.
+
+    Raises:
+        UsageError: There is no such student, or servers would misread it.
+        EnvironmentProblem: A package is missing, or this CPU would compute wrong scores.
+    """
+    if settings.format == "openvino":
+        check_openvino()
+    is_int8 = settings.format == "onnx-int8"
+    weight_bits = resolved_bits(settings.weight_bits) if is_int8 else 32
+    hardware = choose_hardware("cpu", "fp32", threads=settings.threads)
+    encoder = load_cross_encoder(pinned_model(settings.student))
+    # Servers would not know of a prompt, nor which of two outputs counts.
+    has_more = encoder.relevant is not None or encoder.prompt
+    if encoder.whole is not None or encoder.write is None or has_more:
+        raise UsageError(
+            f"{settings.student} is {encoder.kind}, which is not shipped",
+            "serve it with vLLM or transformers",
+        )
+    return Work(settings, encoder, hardware, validation_set(settings), weight_bits)
