@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
+from rankgen.manifests.long_documents.rule import ChunkRule
 from rankgen.students.model.cuts import CUTS_ENTRY, Cuts
 from rankgen.students.model.families.loaded import Loaded, WholePairs
 from rankgen.students.model.pair_cut import longest_first
@@ -46,6 +47,7 @@ class CrossEncoder:
         prompt: What stands before every query.
         kind: What it is, as the end of "X is ...".
         write: Writes model and head into a folder; None for kinds that are only scored with.
+        long_documents: How it reads documents in chunks; None if it cuts them.
     """
 
     model: StudentModel
@@ -60,6 +62,7 @@ class CrossEncoder:
     prompt: str = ""
     kind: str = "a classifier with one output"
     write: Callable[[StudentModel, Path], None] | None = None
+    long_documents: ChunkRule | None = None
 
     def tokenise_queries(self, texts: Mapping[str, str]) -> TokenStore:
         """Tokenises query id -> text, cut to `query_tokens`."""
@@ -100,12 +103,13 @@ class CrossEncoder:
     def save(self, folder: Path) -> None:
         """Writes the model's files and the tokenizer's into `folder`.
 
-        The configuration also records the cuts, as loaders of a model id download no other file of
-        ours.
+        The configuration also records the cuts and how long documents are read, as loaders of a
+        model id download no other file of ours.
         """
         assert self.write is not None
         cuts = Cuts(self.query_tokens, self.passage_tokens)
-        setattr(self.model.config, CUTS_ENTRY, cuts._asdict())
+        rule = {} if self.long_documents is None else self.long_documents.as_values()
+        setattr(self.model.config, CUTS_ENTRY, cuts._asdict() | rule)
         self.write(self.model, folder)
         without_presets(self.tokenizer)
         self.tokenizer.model_max_length = self.longest_pair

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,7 +11,7 @@ from rankgen.manifests.errors import EnvironmentProblem, UsageError
 from rankgen.manifests.models.loading_report import is_head, refuse_lacking
 from rankgen.manifests.models.model_source import pinned_model
 from rankgen.students.model.cross_encoder import CrossEncoder, as_cross_encoder
-from rankgen.students.model.cuts import Cuts, cuts_of_config, cuts_of_record
+from rankgen.students.model.cuts import Cuts, cuts_of_config, cuts_of_record, rule_of_config
 from rankgen.students.model.families.choose import config_of, load_for_training, load_student
 from rankgen.students.model.families.layout import read_layout
 from rankgen.students.model.families.reading import room_of
@@ -49,6 +50,7 @@ def load_cross_encoder(
         own = cuts or loaded.cuts or Cuts(*2 * (loaded.pair_tokens or 0,))
         cuts = Cuts(query_tokens or own.query_tokens, passage_tokens or own.passage_tokens)
     encoder = as_cross_encoder(loaded, cuts)
+    encoder = replace(encoder, long_documents=rule_of_config(source, layout.config))
     _check_room(source, encoder)
     encoder.model.train(False)
     return encoder

@@ -8,6 +8,8 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
+from rankgen.manifests.long_documents.rule import NAMES as CHUNK_NAMES
+from rankgen.manifests.long_documents.settings import LongDocumentSettings
 from rankgen.manifests.options import SOURCE_METAVAR, Option, Settings
 from rankgen.manifests.storage.run_path import RunPath
 from rankgen.students.choices import (
@@ -181,6 +183,7 @@ class StudentSettings(
     OptimizerSettings,
     ListSettings,
     ModelSettings,
+    LongDocumentSettings,
     ValidationSettings,
     TrainingHardwareSettings,
 ):
@@ -237,7 +240,9 @@ class StudentSettings(
         Earlier versions learned the order alone, and had no word for it.
         """
         exclude = NOT_THE_RECIPE if self.targets == "scores" else NOT_THE_RECIPE | {"targets"}
-        return self.model_dump(mode="json", exclude=set(exclude))
+        # Nor did they read documents in chunks.
+        held = self.model_dump(mode="json", exclude={*exclude, *CHUNK_NAMES})
+        return held | self.chunk_values()
 
 
 class TrainSettings(StudentSettings):

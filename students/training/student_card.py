@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rankgen.manifests.long_documents.rule import NAMES as CHUNK_NAMES
+from rankgen.manifests.long_documents.rule import ChunkRule
 from rankgen.students.training.public_settings import public_settings
 from rankgen.students.training.settings import TrainSettings
 from rankgen.students.training.summary import TrainSummary
@@ -17,6 +19,7 @@ SHOWN = (
     "sample_mode",
     "query_tokens",
     "passage_tokens",
+    *CHUNK_NAMES,
     "queries_per_step",
     "max_minutes",
     "learning_rate",
@@ -81,7 +84,7 @@ do the same. transformers and sentence-transformers instead cut the longer text 
 together have {longest} tokens. Their scores therefore differ from rankgen's for queries of more
 than {settings.query_tokens} tokens and passages of more than {settings.passage_tokens}; cut such
 texts yourself if this matters.
-
+{_long_documents(settings.chunk_rule)}
 ## Figures
 
 {_figures(summary)}
@@ -93,6 +96,17 @@ texts yourself if this matters.
 {recipe}
 
 `rankgen.json` holds every setting, the digests of the data and the versions of the software.
+"""
+
+
+def _long_documents(rule: ChunkRule | None) -> str:
+    if rule is None:
+        return ""
+    counts = f"{rule.in_words()} counts"
+    return f"""
+Of a document that is longer than a chunk, {counts}, each with the document's title before it: so it
+was trained, and so `rankgen rerank` and `rankgen evaluate` score with it. The model itself scores
+one chunk.
 """
 
 
