@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.long_documents.rule import ChunkRule, rule_of, told
 from rankgen.manifests.run.plan import read_plan
 from rankgen.manifests.run.provenance import read_predicate
 from rankgen.manifests.run.run_directory import RunDirectory
+
+
+def recorded_rule(run: RunDirectory) -> ChunkRule | None:
+    """Returns the rule in a run's recipe; None without one.
+
+    Raises:
+        IntegrityProblem: It is damaged.
+    """
+    try:
+        return rule_of(_recipe(run))
+    except ValueError as problem:
+        raise IntegrityProblem(
+            f"the recipe of {run.root} holds {problem}", f"rankgen verify {run.root}"
+        ) from None
 
 
 def shown_otherwise(run: RunDirectory, rule: ChunkRule | None) -> str | None:
@@ -19,14 +34,10 @@ def shown_otherwise(run: RunDirectory, rule: ChunkRule | None) -> str | None:
         run: A run with rankings.
         rule: The rule by which a student is trained; None if it cuts documents.
     """
-    recipe = _recipe(run)
     # Only teachers that read texts have their digest in the recipe.
-    if "documents_sha256" not in recipe:
+    if "documents_sha256" not in _recipe(run):
         return None
-    try:
-        shown = rule_of(recipe)
-    except ValueError:
-        return None
+    shown = recorded_rule(run)
     if shown == rule:
         return None
     return (

@@ -118,7 +118,7 @@ def rule_of(values: Mapping[str, object]) -> ChunkRule | None:
     for known in get_args(Counts):
         if known == counts and 0 <= overlap < words and most > 0:
             return ChunkRule(known, words, overlap, most)
-    raise ValueError("a rule for long documents that is not one")
+    raise ValueError("a rule for long documents that cuts nothing")
 
 
 def told(rule: ChunkRule | None) -> str:

@@ -14,13 +14,13 @@ _SPACELESS = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fff\u3001-\u312f\u31a0-\u9fff"
     "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
-_WORD = re.compile(rf"[{_SPACELESS}]|[^\s{_SPACELESS}]{{1,{LONGEST_WORD}}}")
+WORD = re.compile(rf"[{_SPACELESS}]|[^\s{_SPACELESS}]{{1,{LONGEST_WORD}}}")
 _TERM = re.compile(rf"[{_SPACELESS}]|[^\W{_SPACELESS}]+")
 
 
 def word_starts(text: str) -> Iterator[int]:
     """Yields where the words of a text begin, in characters."""
-    return (word.start() for word in _WORD.finditer(text))
+    return (word.start() for word in WORD.finditer(text))
 
 
 def terms(text: str) -> list[str]:

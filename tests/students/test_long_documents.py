@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,9 +20,11 @@ from typer.testing import CliRunner
 from rankgen.generator.cli import app
 from rankgen.generator.jobs.label import work
 from rankgen.generator.jobs.label.work import LabelWork
+from rankgen.generator.prompts.training_rows import as_shown
 from rankgen.generator.teachers.scripted import ScriptedTeacher, parse_script
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.forms.shared_list import SharedList
 from rankgen.manifests.long_documents.recorded import shown_otherwise
 from rankgen.manifests.long_documents.rule import NAMES, ChunkRule, Counts
 from rankgen.manifests.records import Document, Query
@@ -37,6 +40,7 @@ from rankgen.students.model.scoring import forward_sorted, score_each_pair
 from rankgen.students.reranking import chunk_batches
 from rankgen.students.reranking.candidates import FirstStage
 from rankgen.students.reranking.reranker import StudentReranker
+from rankgen.students.shipping import snippets
 from rankgen.students.training.drawn import step_lists
 from rankgen.students.training.lists import read_training_lists
 from rankgen.students.training.step import Trainer
@@ -273,6 +277,16 @@ def test_teacher_training_and_reranking_see_the_same_chunks(
             assert "good" in saw[query_id, doc_id].text
 
 
+def test_exported_prompts_hold_what_the_teacher_was_shown() -> None:
+    documents = (Document("d", "t", planted(3, 9)), Document("e", "", "short"))
+    ranked = SharedList("", "q", ("d", "e"), query="which is good", documents=documents)
+    shown = as_shown(ranked, RULES["max"])
+    assert [d.doc_id for d in shown.documents] == ["d", "e"]
+    assert shown.documents[0] in RULES["max"].read_of(documents[0]).chunks
+    assert "good good good" in shown.documents[0].text
+    assert as_shown(ranked, None) is ranked
+
+
 def listed(value: object) -> list[str]:
     assert isinstance(value, list)
     return value
@@ -375,6 +389,16 @@ def test_a_megabyte_is_scored_chunk_by_chunk(
     scores = StudentReranker(replace(encoder, long_documents=rule), CPU).scores(texts)["q"]
     assert set(scores) == {"d", "e"}
     assert "go on after the 16 chunks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("rule", [*RULES.values(), ChunkRule("max", 3, 0, 2)])
+def test_the_code_of_a_shipped_card_cuts_as_the_rule_does(rule: ChunkRule) -> None:
+    written: dict[str, Any] = {}
+    exec(snippets.chunks(rule), written)
+    texts = ["", " salt ", "日本語 salt", planted(3, 9), " ".join(WORDS * 3), " ".join(WORDS[:9])]
+    for text in texts:
+        read = rule.read_of(Document("d", "", text)).chunks
+        assert written["chunks"](text) == [chunk.text for chunk in read]
 
 
 def test_scores_of_documents_are_counted() -> None:
