@@ -349,7 +349,7 @@ def test_a_student_is_scored_as_it_was_trained_and_told_otherwise(
         *command, "--out", tmp_path / "own", "--long-documents", "cut"
     )
     kept = list((tmp_path / "own" / ".rankgen" / "scores").glob("*.json"))
-    assert len({path.read_text() for path in kept}) == 3
+    assert len(kept) == 3
 
 
 def invoke(*arguments: object) -> str:
