@@ -8,7 +8,8 @@ has answered some windows before its clock runs. The start of engines is left ou
 
 - rankgen: a label run as users run it, with Ray, journal, shards and commits, from the worker's
   being ready to the last commit. A fresh engine for every run.
-- rankgen --keep-top 10: the same, if only the best ten ranks are kept.
+- rankgen --drafts off: the same without drafts of the answers, for vLLM's own pace.
+- rankgen --keep-top 10: with drafts, if only the best ten ranks are kept.
 - rank-llm: its `ZephyrReranker.rerank_batch`, from the call to its return; nothing is written.
 - limit: vLLM's AsyncLLM, given all prompts of a finished run at once as token ids.
 

@@ -2,7 +2,8 @@
 
 Everything that a label worker does is there: the texts, ftfy, the prompt's tokens, the chains, the
 reading of answers, the journal with its syncs, the rows and the shard's files. The passages are
-MS MARCO's, 100 a query, in windows of 20 by 10; every passage is seen for the first time once.
+MS MARCO's, 100 a query, in windows of 20 by 10. A shard of TREC DL 2022's goes first, as a run of
+days has long met most words; then every passage of TREC DL 2019's is seen for the first time.
 
 Run `RANKGEN_TEST_DATA=... python benchmarks/outside_engine.py [--profile]`; the result goes to
 benchmarks/results/outside_engine.json.
@@ -40,6 +41,7 @@ from rankgen.manifests.run.texts import DocumentTexts, write_documents, write_qu
 from rankgen.manifests.storage.shard import write_shard
 
 ROUNDS, DEPTH, WINDOW, WINDOWS, AT_ONCE = 3, 100, 20, 9, 32
+BEFORE, MEASURED = "msmarco-dl22", "msmarco-dl19"
 
 
 class InstantEngine:
@@ -71,11 +73,22 @@ class InstantEngine:
         return {}
 
 
-def write_candidates(data: Path, root: Path) -> tuple[RunDirectory, list[Query]]:
-    """Gives each query 100 passages of its own; returns the run and the queries."""
-    lines = (data / "msmarco-dl19" / "corpus.jsonl").read_text(encoding="utf-8").split("\n")
+def passages(folder: Path) -> list[Document]:
+    """Returns a collection's passages, as many as whole lists hold."""
+    lines = (folder / "corpus.jsonl").read_text(encoding="utf-8").split("\n")
     rows = [json.loads(line) for line in lines if line]
     documents = [Document(row["_id"], row["title"], row["text"]) for row in rows]
+    return documents[: len(documents) // DEPTH * DEPTH]
+
+
+def write_candidates(data: Path, root: Path) -> tuple[RunDirectory, list[Query], list[Query]]:
+    """Gives each query 100 passages of its own.
+
+    Returns:
+        The run, the queries of the first shard, and those of the second, which is measured.
+    """
+    before, measured = passages(data / BEFORE), passages(data / MEASURED)
+    documents = before + measured
     asked = [
         Query(f"q{number:03}", f"how does the part numbered {number} of a whole work in practice")
         for number in range(len(documents) // DEPTH)
@@ -93,7 +106,8 @@ def write_candidates(data: Path, root: Path) -> tuple[RunDirectory, list[Query]]
     write_shard(run.shard_path("candidates", 0, 1), "candidates", candidate_table(found), "f")
     write_queries(run, asked, "f")
     write_documents(run, documents, "f")
-    return run, asked
+    first = len(before) // DEPTH
+    return run, asked[:first], asked[first:]
 
 
 def teacher_settings(data: Path) -> LabelSettings:
@@ -109,6 +123,7 @@ def teacher_settings(data: Path) -> LabelSettings:
 
 async def fill(work: LabelWork, queries: Sequence[Query], folder: Path) -> FilledShard:
     """Fills a shard and writes its files, as a worker does."""
+    folder.mkdir()
     filled = await work.fill(queries, folder / "journal")
     for table, rows in filled.tables.items():
         await asyncio.to_thread(write_shard, folder / f"{table}.parquet", table, rows, "f")
@@ -116,8 +131,10 @@ async def fill(work: LabelWork, queries: Sequence[Query], folder: Path) -> Fille
     return filled
 
 
-def one_round(run: RunDirectory, queries: Sequence[Query], folder: Path) -> dict[str, float]:
-    """Labels all queries with a new teacher; returns CPU and wall milliseconds a window."""
+def one_round(
+    run: RunDirectory, before: Sequence[Query], queries: Sequence[Query], folder: Path
+) -> dict[str, float]:
+    """Labels two shards with a new teacher; returns the second's CPU and wall ms a window."""
     folder.mkdir()
     digest = DocumentTexts(run).digest()
     prepare_passage.cache_clear()
@@ -125,9 +142,11 @@ def one_round(run: RunDirectory, queries: Sequence[Query], folder: Path) -> dict
     # As a worker does once its work is loaded.
     gc.collect()
     gc.freeze()
-    cpu, wall = time.process_time(), time.perf_counter()
-    filled = asyncio.run(fill(work, queries, folder))
-    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    with asyncio.Runner() as runner:
+        runner.run(fill(work, before, folder / "before"))
+        cpu, wall = time.process_time(), time.perf_counter()
+        filled = runner.run(fill(work, queries, folder / "measured"))
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     windows = filled.tables["windows"].num_rows
     assert not filled.failed
     assert windows == WINDOWS * len(queries)
@@ -139,14 +158,14 @@ def main() -> None:
     data = Path(os.environ["RANKGEN_TEST_DATA"])
     registry._vllm = lambda *_: InstantEngine()
     with tempfile.TemporaryDirectory() as folder:
-        run, queries = write_candidates(data, Path(folder, "candidates"))
+        run, before, queries = write_candidates(data, Path(folder, "candidates"))
         if "--profile" in sys.argv:
-            one_round(run, queries[:2], Path(folder, "imports"))
+            one_round(run, before[:1], queries[:2], Path(folder, "imports"))
             with cProfile.Profile(time.thread_time) as profile:
-                one_round(run, queries, Path(folder, "profiled"))
+                one_round(run, before, queries, Path(folder, "profiled"))
             pstats.Stats(profile).sort_stats(sys.argv[-1]).print_stats(45)
             return
-        rounds = [one_round(run, queries, Path(folder, f"{n}")) for n in range(ROUNDS)]
+        rounds = [one_round(run, before, queries, Path(folder, f"{n}")) for n in range(ROUNDS)]
     print(rounds)
     write_results(
         "outside_engine",

@@ -16,9 +16,9 @@ from racing.measures import measured
 from racing.permutations import differing, read_otherwise
 from racing.summary import MEDIANS
 from racing.turns import BENCHMARKS, Servant, variables
-from rankgen.generator.teachers.settings import LabelSettings
 
-RANKGEN, KEEP_TOP, RANK_LLM, LIMIT = "rankgen", "rankgen --keep-top 10", "rank-llm", "limit"
+RANKGEN, RANK_LLM, LIMIT = "rankgen", "rank-llm", "limit"
+PLAIN, KEEP_TOP = "rankgen --drafts off", "rankgen --keep-top 10"
 CONTEXT_SIZE, WARM_UP = 4096, 8
 
 
@@ -50,14 +50,13 @@ class Race:
 
     def systems(self) -> list[str]:
         """Returns the systems, in the order of the first round."""
-        has_keep_top = "keep_top" in LabelSettings.model_fields
-        return [RANKGEN, RANK_LLM, LIMIT, *([KEEP_TOP] if has_keep_top and not self.dummy else [])]
+        return [RANKGEN, RANK_LLM, LIMIT, *([] if self.dummy else [PLAIN, KEEP_TOP])]
 
     def turn(self, system: str, queries: int, number: int) -> None:
         """Measures one system once."""
         lists = self.lists(queries)
         order = self._order(system, lists)
-        if system in (RANKGEN, KEEP_TOP):
+        if system in (RANKGEN, PLAIN, KEEP_TOP):
             answer = self._rankgen(system, order, queries)
         else:
             answer = self.ask(system, order | {"what": "measured", "run": self.run(queries)})
@@ -111,15 +110,18 @@ class Race:
             "differing"; "read_otherwise", the queries of which rank-llm reads an answer
             differently; and "narrowest", for the others, the difference of log-probabilities by
             which the narrowest of all tokens was won. "keep_top_differing" counts the queries
-            whose first ten differ between rankgen with and without `--keep-top 10`.
+            whose first ten differ between rankgen with and without `--keep-top 10`, and
+            "drafts_differing" those whose order does with `--drafts off`.
         """
         others = differing(self.rankings[RANKGEN, queries], self.rankings[RANK_LLM, queries])
         read = [query for query in read_otherwise(Path(self.run(queries))) if query in others]
         ties = [query for query in others if query not in read]
         ours, kept = self.rankings[RANKGEN, queries], self.rankings.get((KEEP_TOP, queries), {})
         tops = [query for query, order in kept.items() if order[:10] != ours[query][:10]]
+        plain = self.rankings.get((PLAIN, queries))
         return {
             "differing": len(others),
+            "drafts_differing": None if plain is None else len(differing(ours, plain)),
             "keep_top_differing": len(tops) if kept else None,
             "read_otherwise": read,
             "narrowest": self.leads(queries, ties) if ties else {},
@@ -164,6 +166,7 @@ class Race:
         }
         teacher |= {"engine_args": {"load_format": "dummy"}} if self.dummy else {}
         teacher |= {"keep_top": 10} if system == KEEP_TOP else {}
+        teacher |= {"drafts": "off"} if system == PLAIN else {}
         told = order | {"out": str(out), "teacher": teacher}
         path = self._new("order")
         path.write_text(json.dumps(told))

@@ -18,6 +18,8 @@ GAUGES = {
     "engine_requests_running": "Requests that vLLM is working on.",
     "engine_requests_waiting": "Requests that wait for a place in vLLM's batch.",
     "engine_kv_cache_usage": "Used part of vLLM's KV cache, 0 to 1.",
+    "engine_draft_tokens_total": "Guessed tokens of answers that vLLM checked; see --drafts.",
+    "engine_drafts_kept_total": "Guessed tokens that were right.",
     "engine_preemptions_total": "Requests that vLLM postponed because the KV cache was full.",
 }
 

@@ -75,6 +75,14 @@ class EngineSettings(Settings):
     cpu_kv_cache_gib: Annotated[
         PositiveInt, Option("GiB for vLLM's keys and values on a machine without a GPU.")
     ] = 2
+    drafts: Annotated[
+        Literal["on", "off"] | None,
+        Option(
+            "Have vLLM check several guessed tokens of an answer in each step: the same answers "
+            "in fewer steps.",
+            "on without a GPU; on one it has not been measured",
+        ),
+    ] = None
     lora: Annotated[str | None, Option("LoRA adapter for the model.", metavar="FOLDER")] = None
     engine_args: Annotated[
         dict[str, JsonValue],

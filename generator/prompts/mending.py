@@ -20,6 +20,7 @@ from functools import lru_cache
 _PLAIN = re.compile(r"[\t\n -~]*")
 _NUMBERED = re.compile(r"\[\d+\] ([^\n]+)\n")
 _UNUSUAL = re.compile(r"[^\t -~]")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 # ftfy's patterns look at four characters at most.
 _EDGE = 8
 _REMEMBERED = 20_000
@@ -68,6 +69,10 @@ def _mended_line(line: str) -> str:
 
 @lru_cache(maxsize=_REMEMBERED)
 def _fixed(line: str) -> str:
+    body = line.removesuffix("\n")
+    found = None if "&" in body else _simply_mended(body)
+    if found is not None:
+        return found + line[len(body) :]
     from ftfy import fix_text
 
     return str(fix_text(line, unescape_html=False))
@@ -75,10 +80,8 @@ def _fixed(line: str) -> str:
 
 def _simply_mended(text: str) -> str | None:
     """Returns the repaired line if its repair is one of the two frequent ones, else None."""
-    from ftfy.badness import is_bad
-
-    decoded = _decoded(text) if is_bad(text) else text
-    if decoded is None or "&" in decoded or (not decoded.isascii() and is_bad(decoded)):
+    decoded = _decoded(text) if _is_bad(text) else text
+    if decoded is None or "&" in decoded or _is_bad(decoded):
         return None
     found = decoded
     for sign in {*_UNUSUAL.findall(decoded)}:
@@ -90,9 +93,30 @@ def _simply_mended(text: str) -> str | None:
     found = unicodedata.normalize("NFC", found)
     if found == decoded or found.isascii():
         return found
-    if is_bad(found) or any(_image(sign) != sign for sign in _UNUSUAL.findall(found)):
+    if _is_bad(found) or any(_image(sign) != sign for sign in _UNUSUAL.findall(found)):
         return None
     return found
+
+
+def _is_bad(text: str) -> bool:
+    """Returns ftfy's `is_bad(text)`, for which it need only look around what is beyond ASCII."""
+    start = end = 0
+    for sign in _BEYOND_ASCII.finditer(text):
+        place = sign.start()
+        if place - _EDGE > end:
+            if _looks_bad(text, start, end):
+                return True
+            start = place - _EDGE
+        start, end = max(0, start), place + _EDGE
+    return _looks_bad(text, start, end)
+
+
+def _looks_bad(text: str, start: int, end: int) -> bool:
+    if start == end:
+        return False
+    from ftfy.badness import is_bad
+
+    return bool(is_bad(text[start:end]))
 
 
 def _decoded(text: str) -> str | None:

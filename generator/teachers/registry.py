@@ -201,5 +201,7 @@ def _vllm(settings: LabelSettings, texts: AnswerTexts | None = None) -> Engine:
     is_own = settings.tokenizer in (settings.model, BUNDLED)
     tokenizer = None if is_own else settings.tokenizer
     exact = settings.preset.exact_output
-    asked = settings.part(VllmSettings, tokenizer=tokenizer, force_length=exact)
+    # An answer of one token has no draft.
+    drafts = "off" if settings.preset.first_token else settings.drafts
+    asked = settings.part(VllmSettings, tokenizer=tokenizer, force_length=exact, drafts=drafts)
     return VllmEngine(asked, texts)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rankgen.generator.answers.first_token import MOST_ALTERNATIVES
 from rankgen.generator.answers.formats import BRACKETS, MOST_LETTERS
+from rankgen.generator.engines.settings import EngineSettings
 from rankgen.generator.prompts.prompt import ListwisePrompt
 from rankgen.generator.teachers.asking import AnswerSettings, WindowSettings
 from rankgen.generator.teachers.presets import TeacherPreset
@@ -166,6 +167,7 @@ def refuse_listwise_settings(asked: object, teacher: str, but: Collection[str] =
             "thinking_tokens",
             "min_named",
             "lora",
+            "drafts",
         )
         if getattr(asked, name) is not None and name not in but
     ]
@@ -176,20 +178,31 @@ def refuse_listwise_settings(asked: object, teacher: str, but: Collection[str] =
         raise UsageError(f"the teacher '{teacher}' has no use for {option}", f"leave {option} out")
 
 
-def check_engines(engine: str, tensor_parallel: int, engines_per_gpu: int) -> None:
-    """Checks how engines and GPUs are shared.
+def check_engines(engine: str, asked: EngineSettings, *, constrained: bool) -> None:
+    """Checks what is said of vLLM, and how engines and GPUs are shared.
 
     Raises:
-        UsageError: Engines share a GPU that a server has, or of which each needs several.
+        UsageError: A server has no use for it, answers that are kept to rankings have no drafts, or
+            engines share a GPU of which each needs several.
     """
-    if engines_per_gpu == 1:
-        return
     if engine != "vllm":
+        for option, is_given in (
+            ("--engine-arg", bool(asked.engine_args)),
+            ("--drafts", asked.drafts is not None),
+            ("--engines-per-gpu", asked.engines_per_gpu > 1),
+        ):
+            if is_given:
+                raise UsageError(
+                    f"{option} belongs to vLLM in the workers, not to a server", "leave it out"
+                )
+    if constrained and asked.drafts == "on":
         raise UsageError(
-            "--engines-per-gpu belongs to vLLM in the workers, not to a server", "leave it out"
+            "--constrained masks tokens, which vLLM cannot do in drafts",
+            "leave --drafts or --constrained out",
         )
-    if tensor_parallel > 1:
+    if asked.engines_per_gpu > 1 and asked.tensor_parallel > 1:
         raise UsageError(
-            f"{engines_per_gpu} engines on a GPU cannot each have {tensor_parallel} GPUs",
+            f"{asked.engines_per_gpu} engines on a GPU cannot each have "
+            f"{asked.tensor_parallel} GPUs",
             "use --engines-per-gpu or --tensor-parallel",
         )

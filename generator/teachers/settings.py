@@ -54,6 +54,7 @@ _NOT_IDENTITY = frozenset(
         "request_timeout_s",
         "gpu_memory_utilization",
         "cpu_kv_cache_gib",
+        "drafts",
         "whole_answers",
     }
 )
@@ -236,9 +237,7 @@ def _of_llm(asked: LabelSettings, preset: TeacherPreset) -> dict[str, object]:
         raise UsageError(f"there is no model folder {model}", "check --model")
     if engine == "vllm" and asked.base_url is not None:
         raise UsageError("--base-url belongs to a server, not to vLLM", "--engine openai")
-    if engine != "vllm" and asked.engine_args:
-        raise UsageError("--engine-arg belongs to vLLM, not to a server", "leave it out")
-    check_engines(engine, asked.tensor_parallel, asked.engines_per_gpu)
+    check_engines(engine, asked, constrained=asked.constrained)
     if asked.lora is not None:
         check_adapter(engine, asked.lora)
     refuse_taken_arguments(asked.engine_args)

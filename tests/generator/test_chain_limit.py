@@ -35,7 +35,7 @@ def hundred() -> ChainLimit:
 
 
 def test_an_empty_queue_and_room_let_more_begin() -> None:
-    assert looked(hundred(), *[(0, 100, 0.5, 0)] * 4, short=True) == 150
+    assert looked(hundred(), *[(0, 100, 0.3, 0)] * 4, short=True) == 200
     # No further than the cache holds.
     assert looked(hundred(), *[(0, 100, 0.75, 0)] * 4, short=True) == 120
 

@@ -292,6 +292,7 @@ def test_the_journal_tells_a_part_from_the_whole(tmp_path: Path) -> None:
         ({"keep_top": 5, "teacher": "minilm"}, "the teacher 'minilm' has no use for --keep-top"),
         ({"constrained": True, "teacher": "minilm"}, "has no use for --constrained"),
         ({"whole_answers": True, "teacher": "minilm"}, "has no use for --whole-answers"),
+        ({"constrained": True, "drafts": "on"}, "cannot do in drafts"),
         ({"constrained": True, "whole_answers": True}, "ends an answer where a single passage"),
         ({**CHAT, "keep_top": 5, "thinking_tokens": 9}, "needs answers that are rankings alone"),
         ({**CHAT, "constrained": True, "prompt": "ties.yaml"}, "'ties.yaml' allows ties"),

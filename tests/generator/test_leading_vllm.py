@@ -35,8 +35,8 @@ from rankgen.generator.teachers.registry import make_prompter
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Document, Query
 
-folder, grades, count, k, ways, out = sys.argv[1:]
-count, k, ways = int(count), int(k), json.loads(ways)
+folder, grades, count, k, ways, settings, out = sys.argv[1:]
+count, k, ways, settings = int(count), int(k), json.loads(ways), json.loads(settings)
 WORDS = "salt ice water the of melts when snow and on".split()
 
 
@@ -74,8 +74,8 @@ async def answer(teacher, engine, query, documents, first):
 
 async def main():
     base = LabelSettings(teacher="rankzephyr", model=folder, dtype="float32")
-    settings = dict(model=folder, context_size=2048, dtype="float32", force_length=True)
-    engine = VllmEngine(VllmSettings(**settings, constrained=True), make_prompter(base).texts)
+    told = dict(model=folder, context_size=2048, dtype="float32", force_length=True, **settings)
+    engine = VllmEngine(VllmSettings(**told), make_prompter(base).texts)
     by_vllm = copy.copy(engine)
     by_vllm._texts = None
     found = {}
@@ -85,6 +85,7 @@ async def main():
         use = by_vllm if decodes else engine
         asking = (answer(teacher, use, *window, first) for window in windows())
         found[name] = await asyncio.gather(*asking)
+    found["gauges"] = engine.gauges()
     json.dump(found, open(out, "w"))
     await engine.close()
 
@@ -97,20 +98,38 @@ if __name__ == "__main__":
 WHOLE: tuple[dict[str, object], int | None, bool] = ({"whole_answers": True}, None, True)
 
 
-def answers(tmp_path: Path, model: Path, count: int, k: int, ways: dict[str, Any]) -> Answers:
+CONSTRAINED: dict[str, object] = {"constrained": True}
+
+
+def answers(
+    tmp_path: Path,
+    model: Path,
+    count: int,
+    k: int,
+    ways: dict[str, Any],
+    settings: dict[str, object] = CONSTRAINED,
+) -> Answers:
     script, out = tmp_path / "script.py", tmp_path / "out.json"
     script.write_text(SCRIPT)
-    told = [str(model), str(FIXTURE / "grades.txt"), str(count), str(k), json.dumps(ways), str(out)]
+    told = [model, FIXTURE / "grades.txt", count, k, json.dumps(ways), json.dumps(settings), out]
     done = subprocess.run(
-        [sys.executable, str(script), *told],
+        [sys.executable, str(script), *map(str, told)],
         capture_output=True,
         text=True,
         timeout=1700,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    found: Answers = json.loads(out.read_text())
-    return found
+    found = json.loads(out.read_text())
+    gauges = found.pop("gauges")
+    if "constrained" in settings:
+        assert "engine_drafts_kept_total" not in gauges
+    else:
+        # Else nothing would be compared: most tokens of a ranking can be guessed.
+        assert gauges["engine_drafts_kept_total"] > 0.5 * gauges["completion_tokens_total"]
+        assert gauges["engine_drafts_kept_total"] > 0.6 * gauges["engine_draft_tokens_total"]
+    answered: Answers = found
+    return answered
 
 
 def refuse_differences(
@@ -140,7 +159,7 @@ def logit_lead(prompt: list[int], written: list[int]) -> float:
     return float(-torch.diff(logits.topk(2).values))
 
 
-def check_ways(tmp_path: Path, count: int, k: int) -> None:
+def check_ways(tmp_path: Path, count: int, k: int) -> Answers:
     half = k // 2
     ways = {
         "whole": WHOLE,
@@ -169,6 +188,7 @@ def check_ways(tmp_path: Path, count: int, k: int) -> None:
         refuse_differences([kept[n] for n in valid], [whole[n] for n in valid], top)
     tokens = {name: sum(one["tokens"] for one in found[name]) for name in found}
     assert tokens["constrained top"] < tokens["top"] < tokens["early"] < tokens["whole"]
+    return found
 
 
 @pytest.mark.timeout(600)
@@ -179,7 +199,16 @@ def test_savings_keep_every_order(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_savings_keep_every_order_of_520_windows(tmp_path: Path) -> None:
-    check_ways(tmp_path, 520, 20)
+    plain = check_ways(tmp_path, 520, 20)
+    ways = {"whole": WHOLE, "early": ({}, None, False), "top": ({}, 10, False)}
+    drafted = answers(tmp_path, FIXTURE / "model", 520, 20, ways, {"drafts": "on"})
+    for name, found in drafted.items():
+        refuse_differences(found, plain[name], 10 if name == "top" else None)
+        alike = sum(
+            one["ids"] == other["ids"] for one, other in zip(found, plain[name], strict=True)
+        )
+        print(f"{name}: {alike} of {len(found)} answers have the same tokens")
+        assert alike > 510
 
 
 @pytest.mark.slow  # a second start of vLLM

@@ -1,5 +1,7 @@
 """vLLM in this process.
 
-`engine` continues prompts; `arguments`, `engine_args` and `dtype` say how it is started,
-`start_output` and `start_problem` why it did not start, and `gauges` what it does.
+`engine` continues prompts, `logits` asks for those of two answers, and `final_output` has what both
+share; `arguments`, `engine_args` and `dtype` say how vLLM is started, `start_output` and
+`start_problem` why it did not start, and `gauges` what it does. vLLM itself loads `drafts`, which
+guesses answers for it to check, and `ranking_mask`, which keeps them to rankings.
 """

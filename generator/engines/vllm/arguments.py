@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, get_args
 from pydantic import JsonValue
 
 from rankgen.generator.engines.settings import CONTEXT_SIZE, EngineSettings
+from rankgen.generator.engines.vllm.drafts import DRAFT_TOKENS, PROPOSER
 from rankgen.generator.engines.vllm.dtype import Dtype, dtype_and_warning, own_dtype
 from rankgen.generator.engines.vllm.engine_args import check_engine_args
 from rankgen.generator.engines.vllm.sampling import MASK
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.model_source import split_revision
+
+# vLLM's own argument for drafts; whoever gives it wants those.
+_OWN_DRAFTS = "speculative_config"
 
 if TYPE_CHECKING:
     from vllm.engine.arg_utils import AsyncEngineArgs
@@ -95,9 +99,27 @@ def engine_arguments(settings: VllmSettings) -> AsyncEngineArgs:
     if settings.constrained:
         own_masks = settings.engine_args.get("logits_processors")
         arguments["logits_processors"] = [*(own_masks if isinstance(own_masks, list) else []), MASK]
+    if drafts(settings):
+        arguments["speculative_config"] = {
+            "method": "custom_class",
+            "model": PROPOSER,
+            "num_speculative_tokens": DRAFT_TOKENS,
+        }
     given = {k: v for k, v in settings.engine_args.items() if k != "logits_processors"}
     # The names are checked; vLLM itself reads the types.
     return AsyncEngineArgs(**{**settings.engine_args, **arguments, **given})  # type: ignore[arg-type]
+
+
+def drafts(settings: VllmSettings) -> bool:
+    """Says whether the engine checks drafts of answers; see `engines.vllm.drafts`.
+
+    vLLM masks no token of a draft, so what is kept to rankings is written without.
+    """
+    import torch
+
+    if settings.constrained or _OWN_DRAFTS in settings.engine_args:
+        return False
+    return not torch.cuda.is_available() if settings.drafts is None else settings.drafts == "on"
 
 
 def _lora_rank(adapter: str) -> int:

@@ -8,10 +8,11 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rankgen.generator.answers.outcomes import EngineDead, TeacherFailure, TokenUsage
+from rankgen.generator.answers.outcomes import TeacherFailure, TokenUsage
 from rankgen.generator.engines.base import EnginePrompt, Generation, finish_reason
 from rankgen.generator.engines.capacity import Capacity
-from rankgen.generator.engines.vllm.arguments import VllmSettings, engine_arguments
+from rankgen.generator.engines.vllm.arguments import VllmSettings, drafts, engine_arguments
+from rankgen.generator.engines.vllm.final_output import final_output
 from rankgen.generator.engines.vllm.gauges import engine_gauges
 from rankgen.generator.engines.vllm.prefix import read_prefix
 from rankgen.generator.engines.vllm.sampling import greedy
@@ -19,7 +20,7 @@ from rankgen.generator.engines.vllm.start_output import StartOutput
 from rankgen.generator.engines.vllm.start_problem import start_problem
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.generator.prompts.token_texts import AnswerTexts
-from rankgen.manifests.errors import EnvironmentProblem, reason_of
+from rankgen.manifests.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     from vllm.outputs import CompletionOutput
@@ -80,10 +81,6 @@ class VllmEngine:
 
     async def generate(self, prompt: EnginePrompt, max_tokens: int) -> Generation:
         """Continues the ids greedily; see `Engine.generate`."""
-        from vllm import TokensPrompt
-        from vllm.exceptions import VLLMClientError
-        from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
-
         sampling = greedy(
             # Where a kept answer could be longer, the context ends it.
             min(max_tokens, self._settings.context_size - len(prompt.token_ids))
@@ -93,26 +90,9 @@ class VllmEngine:
             decodes=self._texts is None,
             ranking=prompt.ranking,
         )
-        final = None
-        try:
-            async for output in self._llm.generate(
-                TokensPrompt(prompt_token_ids=list(prompt.token_ids)),
-                sampling,
-                request_id=f"window-{next(self._numbers)}",
-                lora_request=self._adapter,
-            ):
-                final = output
-        except EngineDeadError as error:
-            raise EngineDead("vLLM's engine process is gone") from error
-        except VLLMClientError as error:
-            raise TeacherFailure(f"vLLM refused the prompt: {reason_of(error)}") from error
-        except EngineGenerateError as error:
-            if self._llm.errored:
-                raise EngineDead("vLLM's engine process is gone") from error
-            raise TeacherFailure(f"vLLM failed on the prompt: {error.__cause__}") from error
-        if final is None or not final.outputs or final.outputs[0].finish_reason is None:
-            raise TeacherFailure("vLLM ended the request without an answer")
-        return self._generation(final.outputs[0], prompt)
+        name = f"window-{next(self._numbers)}"
+        answer = await final_output(self._llm, prompt.token_ids, sampling, name, self._adapter)
+        return self._generation(answer, prompt)
 
     def _generation(self, answer: CompletionOutput, prompt: EnginePrompt) -> Generation:
         output_ids = tuple(answer.token_ids)
@@ -176,6 +156,7 @@ class VllmEngine:
             "prefix_caching": str(bool(config.cache_config.enable_prefix_caching)).lower(),
             "max_num_seqs": str(config.scheduler_config.max_num_seqs),
             "max_num_batched_tokens": str(config.scheduler_config.max_num_batched_tokens),
+            "drafts": str(drafts(self._settings)).lower(),
             "enforce_eager": str(bool(config.model_config.enforce_eager)).lower(),
         }
         if torch.version.cuda:

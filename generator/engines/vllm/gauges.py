@@ -10,6 +10,8 @@ _NAMES = {
     "vllm:num_requests_waiting": "engine_requests_waiting",
     "vllm:kv_cache_usage_perc": "engine_kv_cache_usage",
     "vllm:num_preemptions": "engine_preemptions_total",
+    "vllm:spec_decode_num_draft_tokens": "engine_draft_tokens_total",
+    "vllm:spec_decode_num_accepted_tokens": "engine_drafts_kept_total",
     "vllm:prompt_tokens": "prompt_tokens_total",
     "vllm:generation_tokens": "completion_tokens_total",
 }

@@ -22,7 +22,7 @@ _BEYOND_REQUESTS = 1.1
 # Looks that must agree before the number changes.
 _LOOKS = 4
 _QUEUE = 0.1
-_FULL, _GROWTH, _AFTER_PREEMPTION = 0.9, 1.5, 0.8
+_FULL, _GROWTH, _AFTER_PREEMPTION = 0.9, 2.0, 0.8
 
 
 class Load(NamedTuple):

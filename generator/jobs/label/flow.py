@@ -12,7 +12,7 @@ from rankgen.generator.jobs.label.chain_limit import ChainLimit, Load
 from rankgen.generator.jobs.label.gate import Gate
 from rankgen.generator.teachers.prefix_warmer import PrefixWarmer
 
-LOOK_SECONDS, GLIMPSE_SECONDS = 1.0, 0.1
+LOOK_SECONDS, GLIMPSE_SECONDS = 0.5, 0.1
 # In a fuller cache, what is read in advance may be dropped before it is needed.
 _ROOMY = 0.5
 
@@ -57,7 +57,7 @@ class Flow:
         return load is not None and not load.waiting and load.kv_usage < _ROOMY
 
     def look(self) -> None:
-        """Adapts the limit, at most once a second; called after every window."""
+        """Adapts the limit, at most twice a second; called after every window."""
         if self._limit is None or time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + LOOK_SECONDS
