@@ -38,6 +38,10 @@ COLUMN_MEANINGS: dict[str, dict[str, str]] = {
             "all of them below `doc_ids`, in an order that is not known. Null where all are "
             "ranked. Since schema 1.4."
         ),
+        "chunks": (
+            "Number, from 0, of the chunk of each document that the teacher was shown, aligned "
+            "with `doc_ids`; null where documents were not read in chunks. Since schema 1.5."
+        ),
     },
     "windows": {
         "query_id": "Id of the query; every call for it is one row, answered or failed.",

@@ -13,7 +13,7 @@ from functools import partial
 
 import pyarrow as pa
 
-SCHEMA_VERSION, SCHEMA_MINOR_VERSION = 1, 4
+SCHEMA_VERSION, SCHEMA_MINOR_VERSION = 1, 5
 NOT_RETRIEVED = 0
 
 
@@ -46,6 +46,8 @@ RANKINGS = pa.schema(
         pa.field("teacher_scores", pa.list_(pa.float32())),
         # The rest of the candidates, where only the teacher's top is kept. Added in 1.4.
         pa.field("unranked", pa.list_(pa.string())),
+        # Where long documents are read in chunks, those that were shown. Added in 1.5.
+        pa.field("chunks", pa.list_(pa.int32())),
     ]
 )
 

@@ -11,13 +11,14 @@ from pydantic import PositiveInt
 from rankgen.generator.commands.options import Metrics, Printing
 from rankgen.generator.commands.reporting import say
 from rankgen.generator.jobs.settings import JobSettings
+from rankgen.manifests.long_documents.settings import LongDocumentSettings
 from rankgen.manifests.options import SOURCE_METAVAR, Option
 from rankgen.manifests.storage.run_path import RunPath
 from rankgen.students.hardware_settings import HardwareSettings
 from rankgen.students.reranking.strict_order import TiePolicy
 
 
-class RerankSettings(JobSettings, HardwareSettings):
+class RerankSettings(JobSettings, LongDocumentSettings, HardwareSettings):
     """Everything that `rankgen rerank` can be told."""
 
     student: Annotated[
@@ -53,11 +54,13 @@ def _rerank(settings: RerankSettings, printing: Printing) -> None:
     from rankgen.generator.jobs.rerank.job import rerank as run
     from rankgen.manifests.errors import UsageError
     from rankgen.manifests.models.model_source import pinned_model
+    from rankgen.manifests.notices import warn
     from rankgen.manifests.run.run_directory import TREC_RUN
     from rankgen.students.model.adapter_folder import is_adapter
     from rankgen.students.model.precision import precision_of_worker
     from rankgen.students.reranking.reranker import StudentReranker
     from rankgen.students.reranking.student_identity import student_identity
+    from rankgen.students.reranking.student_rule import student_rule
 
     folder = Path(settings.student)
     if folder.is_dir() and not (folder / "config.json").is_file() and not is_adapter(str(folder)):
@@ -71,6 +74,9 @@ def _rerank(settings: RerankSettings, printing: Printing) -> None:
         if folder.is_dir()
         else pinned_model(settings.student, held=_held_student(settings.out))
     )
+    rule = student_rule(student, settings)
+    if notice := rule.notice(settings.student):
+        warn(notice)
     opener = partial(
         StudentReranker.load,
         student,
@@ -79,6 +85,7 @@ def _rerank(settings: RerankSettings, printing: Printing) -> None:
         device=settings.device,
         chunk_tokens=settings.chunk_tokens,
         threads=settings.threads,
+        long_documents=rule.used,
     )
     summary = run(
         RerankRun(
@@ -91,6 +98,7 @@ def _rerank(settings: RerankSettings, printing: Printing) -> None:
                 "student": student_identity(student),
                 "depth": settings.depth,
                 "ties": settings.ties,
+                **rule.recipe(),
             },
             settings=settings.model_dump(mode="json"),
             tag=folder.name or settings.student,

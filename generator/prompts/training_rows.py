@@ -13,6 +13,8 @@ from rankgen.manifests.forms.shared_list import SharedList
 from rankgen.manifests.forms.writers.base import texts_of
 from rankgen.manifests.forms.writers.lists import first_stage_of
 from rankgen.manifests.forms.writers.prompts import Example
+from rankgen.manifests.long_documents.rule import ChunkRule
+from rankgen.manifests.long_documents.shown import shown_chunk
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.replay import after_call, places_shown
 from rankgen.manifests.run.run_directory import RunDirectory
@@ -48,6 +50,15 @@ class Call(NamedTuple):
     shown: Sequence[int] | None = None
     reordered: Sequence[int] | None = None
     asked: int | None = None
+
+
+def as_shown(ranked: SharedList, rule: ChunkRule | None) -> SharedList:
+    """Returns a list with those chunks of its documents that its teacher was shown by a rule."""
+    if rule is None:
+        return ranked
+    query, _ = texts_of(ranked)
+    chunks = tuple(shown_chunk(rule, query, document)[1] for document in ranked.documents)
+    return ranked._replace(documents=chunks)
 
 
 def whole_list(ranked: SharedList, profile: PromptProfile, passages: int) -> Example:

@@ -36,6 +36,8 @@ from rankgen.generator.teachers.setting_checks import (
     refuse_savings,
 )
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.long_documents.rule import NAMES as CHUNK_NAMES
+from rankgen.manifests.long_documents.settings import LongDocumentSettings
 from rankgen.manifests.options import Option
 from rankgen.manifests.storage.digest import canonical_json
 
@@ -61,6 +63,7 @@ _PEERS_IN_FLIGHT = 32
 _ABSENT_IF_UNUSED = (
     *("order", "lora", "thinking_tokens", "top", "shuffle"),
     *("pair_prompt", "instruction", "keep_top"),
+    *CHUNK_NAMES,
 )
 
 TeacherName = Annotated[
@@ -70,7 +73,13 @@ TeacherName = Annotated[
 
 
 class LabelSettings(
-    WindowSettings, AnswerSettings, PairSettings, EndpointSettings, PriceSettings, EngineSettings
+    WindowSettings,
+    AnswerSettings,
+    LongDocumentSettings,
+    PairSettings,
+    EndpointSettings,
+    PriceSettings,
+    EngineSettings,
 ):
     """The teacher and how it is asked; None means the teacher's default (see `resolved`)."""
 
@@ -135,6 +144,12 @@ class LabelSettings(
         check_prices(self, is_served=preset.asks_llm and self.is_served)
         shape = shape_of(self.strategy, self.shape, Shape(preset.window, preset.stride))
         filled: dict[str, object] = shape._asdict()
+        filled |= dict.fromkeys(CHUNK_NAMES) | self.chunk_values()
+        if self.chunk_rule is not None and not preset.reads_texts:
+            raise UsageError(
+                f"the teacher '{preset.name}' reads no texts and has no use for --long-documents",
+                "leave it out",
+            )
         if preset.takes_order:
             filled["order"] = self.order or "score"
         elif self.order is not None:

@@ -119,16 +119,25 @@ class RunDirectory:
             table: `queries` or `documents`.
             ids: Leaves out all others; None keeps all.
         """
+        return self.texts_and_titles(table, ids)[0]
+
+    def texts_and_titles(
+        self, table: str, ids: AbstractSet[str] | None = None
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Returns `texts`, and id -> title of the documents that have one."""
         key = "query_id" if table == "queries" else "doc_id"
         texts: dict[str, str] = {}
+        titles: dict[str, str] = {}
         for shard in self.shards(table):
             if ids is not None:
                 is_kept = [name in ids for name in shard[key].to_pylist()]
                 shard = shard.filter(pa.array(is_kept, pa.bool_()))
             for row in shard.to_pylist():
-                title = row.get("title")
-                texts[row[key]] = f"{title} {row['text']}" if title else row["text"]
-        return texts
+                texts[row[key]] = row["text"]
+                if title := row.get("title"):
+                    texts[row[key]] = f"{title} {row['text']}"
+                    titles[row[key]] = title
+        return texts, titles
 
     def candidates(self) -> Iterator[Candidates]:
         """Yields the candidates of every query, by shard and then by query id."""

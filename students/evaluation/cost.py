@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rankgen.manifests.records import Candidates
 from rankgen.students.reranking.candidates import CandidateTexts
+from rankgen.students.reranking.chunk_batches import chunk_batches
 from rankgen.students.reranking.reranker import StudentReranker
 
 PASSAGES = 100
@@ -74,9 +75,9 @@ def measure_cost(student: StudentReranker, texts: CandidateTexts) -> Cost:
 def _score_list(student: StudentReranker, one: CandidateTexts) -> None:
     from rankgen.students.model.scoring import score_each_pair
 
-    named = [(row.query_id, doc_id) for row in one.candidates for doc_id in row.doc_ids]
-    pairs = student.encoder.pairs(one.queries, one.documents, named)
-    score_each_pair(student.encoder, pairs, student.hardware)
+    for batch in chunk_batches(student.encoder.long_documents, one, None):
+        pairs = student.encoder.pairs(one.queries, batch.texts, batch.named)
+        score_each_pair(student.encoder, pairs, student.hardware)
 
 
 def _of_hundred(row: Candidates, texts: CandidateTexts) -> CandidateTexts:
@@ -85,5 +86,6 @@ def _of_hundred(row: Candidates, texts: CandidateTexts) -> CandidateTexts:
     named = [f"{place} {doc_id}" for place, doc_id in enumerate(ids)]
     candidates = Candidates(row.query_id, tuple(named), (0.0,) * PASSAGES)
     documents = {name: texts.documents[doc_id] for name, doc_id in zip(named, ids, strict=True)}
+    titles = {name: texts.titles.get(doc_id, "") for name, doc_id in zip(named, ids, strict=True)}
     queries = {row.query_id: texts.queries[row.query_id]}
-    return CandidateTexts((candidates,), queries, documents)
+    return CandidateTexts((candidates,), queries, documents, titles)

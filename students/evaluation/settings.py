@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
+from rankgen.manifests.long_documents.settings import LongDocumentSettings
 from rankgen.manifests.options import SOURCE_METAVAR, Option, Settings
 from rankgen.manifests.storage.run_path import RunPath
 from rankgen.retrieval.collections.judgements import MaybeJudgements
@@ -27,7 +28,7 @@ class StatisticsSettings(Settings):
     seed: Annotated[NonNegativeInt, Option("Random seed of resamples and tests.")] = 0
 
 
-class EvaluationSettings(HardwareSettings, StatisticsSettings, SuiteChoice):
+class EvaluationSettings(LongDocumentSettings, HardwareSettings, StatisticsSettings, SuiteChoice):
     """What is measured on what."""
 
     out: Annotated[Path, Option("Folder of the report.", metavar="FOLDER")]

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from rankgen.manifests.models.model_source import pinned_model
+from rankgen.manifests.notices import warn
 from rankgen.manifests.progress import progress
 from rankgen.manifests.storage.atomic import write_whole
 from rankgen.manifests.storage.digest import sha256_of_value
@@ -15,6 +16,7 @@ from rankgen.students.evaluation.systems import System
 from rankgen.students.reranking.candidates import FirstStage, Scores
 from rankgen.students.reranking.reranker import StudentReranker
 from rankgen.students.reranking.student_identity import student_identity
+from rankgen.students.reranking.student_rule import StudentRule, student_rule
 
 
 def student_system(
@@ -35,7 +37,11 @@ def student_system(
         IntegrityProblem: A text is missing, or a score is NaN or infinite.
     """
     source, student = student, pinned_model(student)
-    kept = settings.out / ".rankgen" / "scores" / f"{_key(student, settings, first_stage)}.json"
+    rule = student_rule(student, settings)
+    if notice := rule.notice(source):
+        warn(notice)
+    key = _key(student, settings, first_stage, rule)
+    kept = settings.out / ".rankgen" / "scores" / f"{key}.json"
     scores: Scores = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
     lists = [row for row in first_stage.lists.values() if row.query_id in queries]
     unscored = [row for row in lists if row.query_id not in scores]
@@ -48,6 +54,7 @@ def student_system(
             device=settings.device,
             chunk_tokens=settings.chunk_tokens,
             threads=settings.threads,
+            long_documents=rule.used,
         )
         if unscored:
             texts = first_stage.texts(unscored, settings.depth)
@@ -61,8 +68,10 @@ def student_system(
     return System(Path(source).name or source, "student", source, judged, cost)
 
 
-def _key(student: str, settings: EvaluationSettings, first_stage: FirstStage) -> str:
+def _key(
+    student: str, settings: EvaluationSettings, first_stage: FirstStage, rule: StudentRule
+) -> str:
     """Returns the digest of everything that the scores depend on."""
     facts = {"student": student_identity(student), "candidates": first_stage.digest}
     chosen = {"depth": settings.depth, "precision": settings.precision}
-    return sha256_of_value({**facts, **chosen})
+    return sha256_of_value({**facts, **chosen, **rule.recipe()})

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from rankgen.manifests.errors import RankgenError, UsageError
+from rankgen.manifests.long_documents.rule import ChunkRule
 from rankgen.manifests.models.model_source import RECORD_FILE, model_identity, pinned_model
 from rankgen.manifests.storage.digest import sha256_of_file, sha256_of_value
 from rankgen.students.model.bundled import BUNDLED_BACKBONE, backbone_path
-from rankgen.students.model.cuts import Cuts, cuts_of_record
+from rankgen.students.model.cuts import CUTS_ENTRY, Cuts, cuts_of_record, rule_of_config
 
 CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
 # A head that is not part of a model of transformers, which peft would not load.
@@ -34,12 +35,14 @@ class AdapterFolder:
         base: The model that they belong to: a folder, or "ID@COMMIT".
         base_identity: The identity of that model when they were trained; None if unknown.
         cuts: Tokens after which texts were cut in their training; None if unknown.
+        long_documents: How documents were read in chunks; None if they were cut.
     """
 
     path: Path
     base: str
     base_identity: str | None
     cuts: Cuts | None
+    long_documents: ChunkRule | None
 
     @property
     def identity(self) -> str:
@@ -50,6 +53,8 @@ class AdapterFolder:
         files = [self.path / name for name in (WEIGHTS_FILE, HEAD_FILE)]
         weights = [sha256_of_file(path) for path in files if path.is_file()]
         parts = [weights, own, model_identity(self.base), *(self.cuts or ())]
+        if self.long_documents is not None:
+            parts.append(self.long_documents.as_values())
         return f"sha256:{sha256_of_value(parts)}"
 
 
@@ -78,7 +83,11 @@ def read_adapter(source: str) -> AdapterFolder:
     if not (folder / WEIGHTS_FILE).is_file():
         raise UsageError(f"the adapter {source} has no {WEIGHTS_FILE}", "name a whole adapter")
     adapter = AdapterFolder(
-        folder, base, known if isinstance(known, str) else None, cuts_of_record(source)
+        folder,
+        base,
+        known if isinstance(known, str) else None,
+        cuts_of_record(source),
+        rule_of_config(source, {CUTS_ENTRY: record.get("settings")}),
     )
     found = model_identity(base)
     if adapter.base_identity not in (None, found):

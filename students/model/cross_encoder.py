@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from rankgen.manifests.long_documents.rule import ChunkRule
 from rankgen.students.model.cuts import CUTS_ENTRY, Cuts
 from rankgen.students.model.families.loaded import Loaded, WholePairs
 from rankgen.students.model.pair_cut import longest_first
@@ -48,6 +49,7 @@ class CrossEncoder:
         write: Writes model and head into a folder; None for kinds that are only scored with.
         asked: What config.json has to say of how pairs are rendered, beside the cuts.
         adapted: The low-rank adapters in the model, while they are trained.
+        long_documents: How it reads documents in chunks; None if it cuts them.
     """
 
     model: StudentModel
@@ -65,6 +67,7 @@ class CrossEncoder:
     write: Callable[[StudentModel, Path], None] | None = None
     asked: Mapping[str, object] = field(default_factory=dict)
     adapted: PeftModel | None = None
+    long_documents: ChunkRule | None = None
 
     def tokenise_queries(self, texts: Mapping[str, str]) -> TokenStore:
         """Tokenises query id -> text, cut to `query_tokens`."""
@@ -113,8 +116,8 @@ class CrossEncoder:
     def save(self, folder: Path) -> None:
         """Writes the model's files and the tokenizer's into `folder`.
 
-        The configuration also records the cuts, as loaders of a model id download no other file of
-        ours.
+        The configuration also records the cuts and how long documents are read, as loaders of a
+        model id download no other file of ours.
         """
         assert self.write is not None
         setattr(self.model.config, CUTS_ENTRY, self.entry)
@@ -126,7 +129,8 @@ class CrossEncoder:
     @property
     def entry(self) -> dict[str, object]:
         """What a student's files say of how it is given pairs."""
-        return {**Cuts(self.query_tokens, self.passage_tokens)._asdict(), **self.asked}
+        rule = {} if self.long_documents is None else self.long_documents.as_values()
+        return {**Cuts(self.query_tokens, self.passage_tokens)._asdict(), **rule, **self.asked}
 
     @property
     def longest_pair(self) -> int:

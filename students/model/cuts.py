@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.long_documents.rule import ChunkRule, rule_of
 from rankgen.manifests.models.families import STUDENT_ENTRY
 from rankgen.manifests.models.model_source import RECORD_FILE, split_revision
 
@@ -33,6 +34,22 @@ def cuts_of_config(student: str, config: Mapping[str, object]) -> Cuts | None:
     """
     entry = config.get(CUTS_ENTRY)
     return None if entry is None else _cuts(f"config.json of {student}", entry)
+
+
+def rule_of_config(student: str, config: Mapping[str, object]) -> ChunkRule | None:
+    """Returns how a student reads long documents by its config.json; None if it cuts them.
+
+    Raises:
+        UsageError: The entry is damaged.
+    """
+    entry = config.get(CUTS_ENTRY)
+    try:
+        return rule_of(entry) if isinstance(entry, Mapping) else None
+    except ValueError:
+        raise UsageError(
+            f"config.json of {student} does not record how long documents are read in chunks",
+            "restore the file from a copy of the student",
+        ) from None
 
 
 def cuts_of_record(student: str) -> Cuts | None:

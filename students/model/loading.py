@@ -15,7 +15,7 @@ from rankgen.students.model.adapter_folder import is_adapter, read_adapter
 from rankgen.students.model.adapter_loading import with_weights
 from rankgen.students.model.bundled import backbone_path
 from rankgen.students.model.cross_encoder import CrossEncoder, as_cross_encoder
-from rankgen.students.model.cuts import Cuts, cuts_of_config, cuts_of_record
+from rankgen.students.model.cuts import Cuts, cuts_of_config, cuts_of_record, rule_of_config
 from rankgen.students.model.families.choose import config_of, load_for_training, load_student
 from rankgen.students.model.families.layout import read_layout
 from rankgen.students.model.families.loaded import Loaded
@@ -53,6 +53,7 @@ def load_cross_encoder(
     loaded = load_student(layout)
     refuse_lacking(f"the student {source}", loaded.model, set(loaded.lacking), lambda *_: False)
     encoder = as_cross_encoder(loaded, _with_given(cuts, loaded, query_tokens, passage_tokens))
+    encoder = replace(encoder, long_documents=rule_of_config(source, layout.config))
     _check_room(source, encoder)
     encoder.model.train(False)
     return encoder
@@ -70,7 +71,7 @@ def _load_adapted(
     encoder = with_weights(as_cross_encoder(loaded, cuts), adapter, set(loaded.lacking))
     _check_room(source, encoder)
     encoder.model.train(False)
-    return replace(encoder, has_trained_head=True)
+    return replace(encoder, has_trained_head=True, long_documents=adapter.long_documents)
 
 
 def load_backbone(

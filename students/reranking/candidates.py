@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from rankgen.manifests.errors import IntegrityProblem
@@ -18,11 +18,18 @@ Scores = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class CandidateTexts:
-    """Candidate lists in first-stage order, with text by query id, "title text" by document id."""
+    """Candidate lists in first-stage order, with their texts.
+
+    Attributes:
+        queries: Text by query id.
+        documents: "title text" by document id.
+        titles: Title by document id, where there is one.
+    """
 
     candidates: tuple[Candidates, ...]
     queries: Mapping[str, str]
     documents: Mapping[str, str]
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     def pairs(self, depth: int | None) -> int:
         """Returns the number of (query, passage) pairs among the first `depth` candidates."""
@@ -46,6 +53,7 @@ class FirstStage:
         rows = sorted(run.candidates(), key=lambda row: row.query_id)
         self.lists = {row.query_id: row for row in rows}
         self._texts: dict[str, dict[str, str]] = {"queries": {}, "documents": {}}
+        self._titles: dict[str, str] = {}
 
     @cached_property
     def digest(self) -> str:
@@ -64,12 +72,14 @@ class FirstStage:
         rows = tuple(lists)
         queries = self._read("queries", {row.query_id for row in rows})
         documents = self._read("documents", {d for row in rows for d in row.doc_ids[:depth]})
-        return CandidateTexts(rows, queries, documents)
+        return CandidateTexts(rows, queries, documents, self._titles)
 
     def _read(self, table: str, ids: AbstractSet[str]) -> Mapping[str, str]:
         held = self._texts[table]
         if absent := ids - held.keys():
-            held |= self.run.texts(table, absent)
+            texts, titles = self.run.texts_and_titles(table, absent)
+            held |= texts
+            self._titles |= titles
         if lacking := ids - held.keys():
             raise IntegrityProblem(
                 f"{self.run.root} has no text for {min(lacking)}", f"rankgen verify {self.run.root}"

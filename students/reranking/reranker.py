@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 from rankgen.manifests.errors import IntegrityProblem
-from rankgen.manifests.records import Candidates
+from rankgen.manifests.long_documents.rule import ChunkRule
+from rankgen.manifests.records import Candidates, Document
 from rankgen.students.model.precision import as_precision
 from rankgen.students.reranking.candidates import CandidateTexts, Scores
+from rankgen.students.reranking.chunk_batches import chunk_batches, in_documents
 from rankgen.students.reranking.strict_order import (
     TiePolicy,
     finite,
@@ -20,6 +23,7 @@ from rankgen.students.reranking.strict_order import (
 if TYPE_CHECKING:
     from rankgen.students.model.cross_encoder import CrossEncoder
     from rankgen.students.model.hardware import Hardware
+    from rankgen.students.model.pair_template import Pair
     from rankgen.students.model.scoring import Advance
 
 
@@ -51,8 +55,11 @@ class StudentReranker:
         device: str = "auto",
         chunk_tokens: int | None = None,
         threads: int | None = None,
+        long_documents: ChunkRule | Literal["own"] | None = "own",
     ) -> StudentReranker:
         """Loads a student, a folder or a model id, onto this machine as `choose_hardware` says.
+
+        Long documents are read as in its training, unless another rule is given; None cuts them.
 
         Raises:
             UsageError: There is no such student.
@@ -67,12 +74,15 @@ class StudentReranker:
 
         shipped = open_shipped(student, device, chunk_tokens, threads)
         if shipped is not None:
-            return cls(*shipped, depth, ties)
-        hardware = choose_hardware(
-            device, as_precision(precision), chunk_tokens=chunk_tokens, threads=threads
-        )
-        encoder = load_cross_encoder(student)
-        place(encoder.model, hardware)
+            encoder, hardware = shipped
+        else:
+            hardware = choose_hardware(
+                device, as_precision(precision), chunk_tokens=chunk_tokens, threads=threads
+            )
+            encoder = load_cross_encoder(student)
+            place(encoder.model, hardware)
+        if long_documents != "own":
+            encoder = replace(encoder, long_documents=long_documents)
         return cls(encoder, hardware, depth, ties)
 
     def scores(self, texts: CandidateTexts, advance: Advance | None = None) -> Scores:
@@ -105,7 +115,7 @@ class StudentReranker:
         self,
         lists: Sequence[Candidates],
         queries: Mapping[str, str],
-        documents: Mapping[str, str],
+        documents: Mapping[str, Document],
         count: Callable[[int], None],
     ) -> tuple[list[Candidates], dict[str, str]]:
         """Orders lists, no two scores of a list equal; see `strictly_ordered`.
@@ -113,14 +123,16 @@ class StudentReranker:
         Args:
             lists: First-stage candidates.
             queries: Text by query id.
-            documents: "title text" by document id.
+            documents: By document id.
             count: Told how many more pairs were scored.
 
         Returns:
             The ordered lists, and query id -> reason for those with a score that is NaN or
             infinite.
         """
-        logits = self._logits(CandidateTexts(tuple(lists), queries, documents), count)
+        contents = {doc_id: document.contents for doc_id, document in documents.items()}
+        titles = {doc_id: document.title for doc_id, document in documents.items()}
+        logits = self._logits(CandidateTexts(tuple(lists), queries, contents, titles), count)
         ordered: list[Candidates] = []
         failed: dict[str, str] = {}
         for row in lists:
@@ -144,13 +156,32 @@ class StudentReranker:
         return sum(parameter.numel() for parameter in self.encoder.model.parameters())
 
     def _logits(self, texts: CandidateTexts, advance: Advance | None) -> dict[str, list[float]]:
-        """Returns the logits of each list's first `depth` candidates by query id."""
+        """Returns the scores of each list's first `depth` candidates by query id."""
+        import torch
+
+        from rankgen.students.model.document_scores import document_scores
         from rankgen.students.model.scoring import score_pairs
 
-        named = [(row.query_id, d) for row in texts.candidates for d in row.doc_ids[: self.depth]]
-        pairs = self.encoder.pairs(texts.queries, texts.documents, named)
-        logits: dict[str, list[float]] = {row.query_id: [] for row in texts.candidates}
-        scored = score_pairs(self.encoder, pairs, self.hardware, advance).tolist()
-        for (query_id, _), score in zip(named, scored, strict=True):
-            logits[query_id].append(score)
+        encoder, rule = self.encoder, self.encoder.long_documents
+        logits: dict[str, list[float]] = {}
+        for batch in chunk_batches(rule, texts, self.depth):
+            pairs = encoder.pairs(texts.queries, batch.texts, batch.named)
+            self._tell_of_losses(pairs, batch.unread)
+            told = in_documents(advance, batch.sizes)
+            scored = torch.from_numpy(score_pairs(encoder, pairs, self.hardware, told))
+            scores = iter(document_scores(rule, scored, batch.sizes).tolist())
+            for row in batch.lists:
+                count = len(row.doc_ids[: self.depth])
+                logits[row.query_id] = list(itertools.islice(scores, count))
         return logits
+
+    def _tell_of_losses(self, pairs: Sequence[Pair], unread: int) -> None:
+        from rankgen.students.model.chunk_notices import tell_of_losses
+
+        encoder, most = self.encoder, self.encoder.pair_tokens
+        if most is None:
+            most = encoder.passage_tokens
+            longest = max((len(passage) for _, passage in pairs), default=0)
+        else:
+            longest = max((encoder.template.length(*pair) for pair in pairs), default=0)
+        tell_of_losses(encoder.long_documents, unread, longest, most)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rankgen.manifests.long_documents.rule import ChunkRule
 from rankgen.students.shipping import snippets
 from rankgen.students.shipping.calibration import Calibration
 from rankgen.students.shipping.quality import Quality
@@ -24,6 +25,7 @@ class CardContent:
         quality: None where nothing was compared.
         calibration: None where nothing could be fitted.
         truncation: None without a validation set.
+        long_documents: How the student reads documents in chunks; None if it cuts them.
     """
 
     loading: snippets.Loading
@@ -35,6 +37,7 @@ class CardContent:
     quality: Quality | None
     calibration: Calibration | None
     truncation: Truncation | None
+    long_documents: ChunkRule | None = None
 
     @property
     def is_int8(self) -> bool:
@@ -55,6 +58,7 @@ def card(content: CardContent) -> str:
         *_ways(content),
         "## What it cuts",
         _cuts(content),
+        *_long_documents(content),
         "## What was lost",
         _quality(content),
         "## Probabilities",
@@ -151,6 +155,21 @@ def _cuts(content: CardContent) -> str:
             f"({found.whole_pairs / max(1, found.pairs):.1%}) are read the same by both."
         )
     return said
+
+
+def _long_documents(content: CardContent) -> list[str]:
+    rule = content.long_documents
+    if rule is None:
+        return []
+    score = {"first": "its score", "max": "the highest score", "mean": "the mean of the scores"}
+    return [
+        f"Of a document that is longer than a chunk, {rule.in_words()} counts: so the student was "
+        "trained, and so `rankgen rerank` and `rankgen evaluate` score. The model and servers "
+        "score one chunk. Cut the text by the code below, put the title and a space before each "
+        f"chunk, score each as a passage, and take {score[rule.counts]}. (A title of more than a "
+        "quarter of a chunk's words is cut as the beginning of the text.)",
+        f"```python\n{snippets.chunks(rule)}\n```",
+    ]
 
 
 def _quality(content: CardContent) -> str:

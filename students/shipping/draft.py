@@ -74,6 +74,7 @@ def describe(work: Work, shipped: Shipped, draft: Path) -> None:
         quality=shipped.quality,
         calibration=shipped.calibration,
         truncation=shipped.truncation,
+        long_documents=encoder.long_documents,
     )
     (draft / CARD).write_text(card(content), encoding="utf-8")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rankgen.manifests.long_documents.rule import ChunkRule
+from rankgen.manifests.long_documents.words import WORD
 from rankgen.students.model.cuts import Cuts
 from rankgen.students.shipping.shipped_folder import CALIBRATION, ONNX_FILE, OPENVINO_FILE
 
@@ -137,6 +139,25 @@ scores = [output.outputs.score for output in outputs]"""
 def vllm_server(of: Loading) -> str:
     """Starts vLLM's server, which answers under /score and /rerank."""
     return f"vllm serve {of.name} --runner pooling --dtype float32"
+
+
+def chunks(rule: ChunkRule) -> str:
+    """Cuts a long text as the student's training did."""
+    step = rule.words - rule.overlap
+    return f"""import re
+
+WORD = re.compile({WORD.pattern!a})
+
+
+def chunks(text):
+    starts = [word.start() for word in WORD.finditer(text)]
+    found = []
+    for first in range(0, {step * rule.read}, {step}):
+        begin = starts[first] if first else 0
+        if first + {rule.words} >= len(starts):
+            return [*found, text[begin:].strip()] if found else [text]
+        found.append(text[begin : starts[first + {rule.words}]].strip())
+    return found"""
 
 
 def probability(of: Loading) -> str:

@@ -78,8 +78,8 @@ def _of_teacher(settings: QualitySettings, rankings: Path) -> ValidationSet:
         doc_ids = tuple(row["doc_ids"][: settings.depth])
         places = tuple(float(len(doc_ids) - place) for place in range(len(doc_ids)))
         lists.append(Candidates(row["query_id"], doc_ids, places))
-    queries = _texts(run, "queries", (row.query_id for row in lists))
-    documents = _texts(run, "documents", (d for row in lists for d in row.doc_ids))
+    queries, _ = _texts(run, "queries", (row.query_id for row in lists))
+    documents, titles = _texts(run, "documents", (d for row in lists for d in row.doc_ids))
     gains = {
         row.query_id: {
             doc_id: TEACHERS_BEST - place
@@ -87,15 +87,17 @@ def _of_teacher(settings: QualitySettings, rankings: Path) -> ValidationSet:
         }
         for row in lists
     }
-    texts = CandidateTexts(tuple(lists), queries, documents)
+    texts = CandidateTexts(tuple(lists), queries, documents, titles)
     return ValidationSet(texts, gains, False, f"a teacher's rankings of {len(lists):,} queries")
 
 
-def _texts(run: RunDirectory, table: str, ids: Iterable[str]) -> dict[str, str]:
+def _texts(
+    run: RunDirectory, table: str, ids: Iterable[str]
+) -> tuple[dict[str, str], dict[str, str]]:
     wanted = set(ids)
-    texts = run.texts(table, wanted)
+    texts, titles = run.texts_and_titles(table, wanted)
     if lacking := wanted - texts.keys():
         raise IntegrityProblem(
             f"{run.root} has no text for {min(lacking)}", f"rankgen verify {run.root}"
         )
-    return texts
+    return texts, titles

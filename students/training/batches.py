@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple
 
@@ -19,10 +19,11 @@ class TokenList(NamedTuple):
     """One list of a step, in teacher order: rank = position + 1.
 
     Attributes:
-        pairs: (query token ids, passage token ids) of each passage.
+        pairs: (query token ids, passage token ids) of each passage, or of each chunk.
         tokens: Number of tokens of all pairs, special tokens included.
         positions: Places of the passages in the teacher's whole list, from 0, increasing.
         scores: The teacher's scores of the passages, shape (n,); None if they are not learned.
+        chunks: Pairs of each passage, side by side; None if each is one pair.
     """
 
     query_id: str
@@ -30,6 +31,12 @@ class TokenList(NamedTuple):
     tokens: int
     positions: NDArray[np.int64]
     scores: NDArray[np.float32] | None = None
+    chunks: tuple[int, ...] | None = None
+
+    @property
+    def passages(self) -> int:
+        """The number of passages."""
+        return len(self.pairs) if self.chunks is None else len(self.chunks)
 
 
 @dataclass
@@ -43,6 +50,8 @@ class StepLists:
         sample_size: Number of passages drawn from each list; None takes all.
         sample_mode: See `sample_positions`.
         seed: Random seed for the order and the samples.
+        chunks: Keys that `source` knows of a document's chunks, by document id; None if documents
+            are not read in chunks.
     """
 
     lists: Sequence[RankedList]
@@ -53,6 +62,7 @@ class StepLists:
     sample_size: int | None
     sample_mode: SampleMode
     seed: int
+    chunks: Mapping[str, Sequence[str]] | None = None
 
     def __post_init__(self) -> None:
         self._epoch, self._order = -1, np.zeros(0, dtype=np.int64)
@@ -71,10 +81,15 @@ class StepLists:
         ranked, generator = self.lists[number], np.random.default_rng([self.seed, epoch, number])
         length = len(ranked.doc_ids)
         positions = sample_positions(length, self.sample_size, self.sample_mode, generator)
-        pairs = self.source([(ranked.query_id, ranked.doc_ids[place]) for place in positions])
+        read = [self._keys(ranked.doc_ids[position]) for position in positions]
+        pairs = self.source([(ranked.query_id, key) for keys in read for key in keys])
         tokens = sum(self.template.length(*pair) for pair in pairs)
         scores = None if ranked.scores is None else ranked.scores[positions]
-        return TokenList(ranked.query_id, pairs, tokens, positions, scores)
+        sizes = None if self.chunks is None else tuple(map(len, read))
+        return TokenList(ranked.query_id, pairs, tokens, positions, scores, sizes)
+
+    def _keys(self, doc_id: str) -> Sequence[str]:
+        return (doc_id,) if self.chunks is None else self.chunks[doc_id]
 
 
 def split_by_tokens(lists: Sequence[TokenList], step_tokens: int) -> Iterator[list[TokenList]]:

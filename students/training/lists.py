@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -33,12 +33,14 @@ class TrainingLists:
         queries: Text by query id.
         documents: "title text" by document id.
         skipped: The number of shorter lists, such as those of one passage, which order nothing.
+        titles: Title by document id, where there is one.
     """
 
     lists: tuple[RankedList, ...]
     queries: dict[str, str]
     documents: dict[str, str]
     skipped: int
+    titles: dict[str, str] = field(default_factory=dict)
 
 
 def read_training_lists(
@@ -73,7 +75,8 @@ def read_training_lists(
             f"{run.root} has no ranking of {least} ({skipped} shorter ones)",
             "label with more candidates per query, or raise --depth",
         )
-    queries, documents = run.texts("queries"), run.texts("documents")
+    queries = run.texts("queries")
+    documents, titles = run.texts_and_titles("documents")
     _check_texts(run, lists, queries, documents)
     lists.sort(key=lambda ranked: ranked.query_id)
     used = {doc_id for ranked in lists for doc_id in ranked.doc_ids}
@@ -82,6 +85,7 @@ def read_training_lists(
         {ranked.query_id: queries[ranked.query_id] for ranked in lists},
         {doc_id: documents[doc_id] for doc_id in sorted(used)},
         skipped,
+        {doc_id: titles[doc_id] for doc_id in sorted(used & titles.keys())},
     )
 
 

@@ -18,6 +18,7 @@ from rankgen.students.training.checkpoint import (
     save_checkpoint,
     weights_of,
 )
+from rankgen.students.training.drawn import step_lists
 from rankgen.students.training.lists import TrainingLists
 from rankgen.students.training.metrics_log import MetricsLog, metrics_path
 from rankgen.students.training.step import Trainer
@@ -73,16 +74,8 @@ class TrainingRun:
 
     def to_the_end(self) -> TrainSummary:
         """Takes the remaining steps and loads the best weights into the model."""
-        state, settings = self._state, self._settings
-        draws = StepLists(
-            self._lists.lists,
-            self._encoder.pair_source(self._lists.queries, self._lists.documents),
-            self._encoder.template,
-            queries_per_step=settings.queries_per_step,
-            sample_size=settings.sample_size,
-            sample_mode=settings.sample_mode,
-            seed=settings.seed,
-        )
+        state = self._state
+        draws = step_lists(self._encoder, self._lists, self._settings)
         self._counted_until = time.monotonic()
         with progress("train student", self._trainer.total_steps, state.step) as shown:
             if state.step == 0 and self._validation is not None and self._encoder.has_trained_head:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.students.losses import LossPart, parse_loss
-from rankgen.students.training.batches import StepLists
+from rankgen.students.training.drawn import step_lists
 from rankgen.students.training.learned import with_targets
 from rankgen.students.training.lists import RankedList, TrainingLists, read_training_lists
 from rankgen.students.training.settings import TrainSettings
@@ -126,15 +126,7 @@ def _timed(
     encoder: CrossEncoder,
     hardware: Hardware,
 ) -> Pace:
-    draws = StepLists(
-        lists.lists,
-        encoder.pair_source(lists.queries, lists.documents),
-        encoder.template,
-        queries_per_step=settings.queries_per_step,
-        sample_size=settings.sample_size,
-        sample_mode=settings.sample_mode,
-        seed=settings.seed,
-    )
+    draws = step_lists(encoder, lists, settings)
     trainer = Trainer(encoder, loss, settings, hardware, STEPS + 1, None, current_team())
     trainer.run(0, draws.of_step(0))
     tokens = pairs = 0
@@ -162,4 +154,5 @@ def _first(lists: TrainingLists, count: int) -> TrainingLists:
         {ranked.query_id: lists.queries[ranked.query_id] for ranked in kept},
         {doc_id: lists.documents[doc_id] for doc_id in sorted(doc_ids)},
         lists.skipped,
+        lists.titles,
     )

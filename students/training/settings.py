@@ -6,8 +6,10 @@ import math
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
+from rankgen.manifests.long_documents.rule import NAMES as CHUNK_NAMES
+from rankgen.manifests.long_documents.settings import LongDocumentSettings
 from rankgen.manifests.options import SOURCE_METAVAR, Option, Settings
 from rankgen.manifests.storage.run_path import RunPath
 from rankgen.students.choices import (
@@ -137,6 +139,7 @@ class StudentSettings(
     ListSettings,
     ModelSettings,
     AdapterSettings,
+    LongDocumentSettings,
     ValidationSettings,
     TrainingHardwareSettings,
 ):
@@ -186,9 +189,11 @@ class StudentSettings(
 
         Earlier versions learned the order alone, and had no word for it.
         """
-        exclude = NOT_THE_RECIPE | ADAPTER_FIELDS
+        exclude = NOT_THE_RECIPE | ADAPTER_FIELDS | {*CHUNK_NAMES}
         exclude |= set() if self.targets == "scores" else {"targets"}
-        return self.model_dump(mode="json", exclude=set(exclude)) | self.adapter_recipe()
+        held = self.model_dump(mode="json", exclude=set(exclude))
+        # Nor had they adapters, or read documents in chunks.
+        return held | self.adapter_recipe() | self.chunk_values()
 
 
 class TrainSettings(StudentSettings):

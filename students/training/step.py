@@ -15,6 +15,7 @@ from rankgen.manifests.errors import IncompleteRun
 from rankgen.students.losses import LossPart, Targets
 from rankgen.students.losses.terms import reduction_weights
 from rankgen.students.model.cross_encoder import CrossEncoder
+from rankgen.students.model.document_scores import document_scores
 from rankgen.students.model.hardware import Hardware, moved
 from rankgen.students.model.scoring import forward_sorted
 from rankgen.students.training.batches import TokenList, split_by_tokens
@@ -160,9 +161,12 @@ class Trainer:
     def _backward(self, part: Sequence[TokenList], targets: Targets, weights: Tensor) -> Tensor:
         """Adds the gradients of some lists and returns their share of the loss, on the device."""
         hardware = self.hardware
-        sizes = [len(ranked.pairs) for ranked in part]
+        sizes = [ranked.passages for ranked in part]
+        rule = self.encoder.long_documents
+        chunks = [size for ranked in part for size in ranked.chunks or ()]
 
         def loss_of(scores: Tensor) -> Tensor:
+            scores = document_scores(rule, scores, chunks)
             padded = pad_sequence(list(torch.split(scores, sizes)), batch_first=True)
             there = on_device(targets, scores.device)
             sums = torch.stack([of.loss.terms(padded, there).sums for of in self.loss])

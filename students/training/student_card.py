@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rankgen.manifests.long_documents.rule import NAMES as CHUNK_NAMES
+from rankgen.manifests.long_documents.rule import ChunkRule
 from rankgen.students.training.adapter_settings import ADAPTER_FIELDS
 from rankgen.students.training.public_settings import public_settings
 from rankgen.students.training.settings import TrainSettings
@@ -18,6 +20,7 @@ SHOWN = (
     "sample_mode",
     "query_tokens",
     "passage_tokens",
+    *CHUNK_NAMES,
     "queries_per_step",
     "max_minutes",
     "learning_rate",
@@ -81,7 +84,7 @@ in `{values["rankings"]}`. {outputs}
 
 {_usage_of_prompt(settings) if asked else _usage(settings)}
 
-{_adapters(settings)}## Figures
+{_long_documents(settings.chunk_rule)}{_adapters(settings)}## Figures
 
 {_figures(summary)}
 
@@ -130,6 +133,17 @@ def _adapters(settings: TrainSettings) -> str:
     return f"""It was trained by LoRA: adapters of rank {settings.lora_rank}, and the head, were
 trained, the other weights are the backbone's. The weights here have the adapters merged in;
 `adapter/` holds them alone, for `peft.PeftModel.from_pretrained` on the backbone.
+
+"""
+
+
+def _long_documents(rule: ChunkRule | None) -> str:
+    if rule is None:
+        return ""
+    counts = f"{rule.in_words()} counts"
+    return f"""Of a document that is longer than a chunk, {counts}, each with the document's
+title before it: so it was trained, and so `rankgen rerank` and `rankgen evaluate` score with it.
+The model itself scores one chunk.
 
 """
 

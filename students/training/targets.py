@@ -21,7 +21,7 @@ def targets_of(lists: Sequence[TokenList], evidence: PairEvidence | None) -> Tar
         lists: The lists; all of them have scores, or none.
         evidence: Weights for the pairs of a list; None gives every pair weight 1.
     """
-    ranks, mask = ranks_and_mask([len(ranked.pairs) for ranked in lists])
+    ranks, mask = ranks_and_mask([ranked.passages for ranked in lists])
     given = [torch.from_numpy(ranked.scores) for ranked in lists if ranked.scores is not None]
     scores = pad_sequence(given, batch_first=True) if given else None
     if evidence is None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.long_documents.recorded import shown_otherwise
+from rankgen.manifests.notices import warn
 from rankgen.manifests.run.recipe_lock import check_recipe, write_recipe
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.students.choices import EVIDENCE_WEIGHTS, Precision
@@ -61,6 +64,7 @@ def train_student(
     """
     loss = parse_loss(settings.loss)
     settings = with_pinned_data(settings)
+    settings = settings.model_copy(update=settings.chunk_values())
     evidence = _evidence(settings, loss)
     settings = with_targets(settings, loss)
     lists = read_training_lists(
@@ -91,6 +95,8 @@ def train_student(
     trainer = Trainer(encoder, loss, settings, hardware, steps, evidence, team)
     run = TrainingRun(trainer, lists, validated)
     if team.is_first:
+        if otherwise := shown_otherwise(RunDirectory(settings.rankings), settings.chunk_rule):
+            warn(otherwise)
         write_recipe(recipe_path(settings.out), facts)
     summary = run.to_the_end()
     if team.is_first:
@@ -144,6 +150,7 @@ def prepared_encoder(settings: TrainSettings, team: Team) -> tuple[CrossEncoder,
         dropout=settings.dropout,
         attention_dropout=settings.attention_dropout,
     )
+    encoder = replace(encoder, long_documents=settings.chunk_rule)
     if settings.lora_rank:
         encoder = with_adapters(encoder, lora_of(settings), settings.seed)
     place(encoder.model, hardware)

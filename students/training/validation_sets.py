@@ -123,10 +123,10 @@ def _texts_of(run: RunDirectory, lists: Sequence[Candidates]) -> CandidateTexts:
         "queries": {row.query_id for row in lists},
         "documents": {doc_id for row in lists for doc_id in row.doc_ids},
     }
-    found = {table: run.texts(table, wanted) for table, wanted in ids.items()}
+    found = {table: run.texts_and_titles(table, wanted) for table, wanted in ids.items()}
     for table, wanted in ids.items():
-        if lacking := wanted - found[table].keys():
+        if lacking := wanted - found[table][0].keys():
             raise IntegrityProblem(
                 f"{run.root} has no text for {min(lacking)}", f"rankgen verify {run.root}"
             )
-    return CandidateTexts(tuple(lists), found["queries"], found["documents"])
+    return CandidateTexts(tuple(lists), found["queries"][0], *found["documents"])

@@ -2,7 +2,7 @@
 
 `fixtures/begun_before` holds a retrieve run, and a label and a negatives run whose driver was
 killed before the last shard, as the code made them in version 1.1 of the schema, before its rooms
-were laid out anew. The digests are those of version 1.4.
+were laid out anew. The digests are those of version 1.5.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ COMMANDS = {
 # Parquet's own writer is named in each file, and bytes follow it.
 WRITER = "26.0.1"
 DIGESTS = {
-    "candidates/candidates/train-00000-of-00003.parquet": "903def53833262a9",
-    "candidates/candidates/train-00001-of-00003.parquet": "c14a073251f2a6ff",
-    "candidates/candidates/train-00002-of-00003.parquet": "687bca6da8455385",
-    "candidates/documents/train-00000-of-00001.parquet": "b6baa14b3f3e40c1",
-    "candidates/queries/train-00000-of-00001.parquet": "d20537dd5ef91564",
-    "labels/documents/train-00000-of-00001.parquet": "b6baa14b3f3e40c1",
-    "labels/queries/train-00000-of-00001.parquet": "d20537dd5ef91564",
-    "labels/rankings/train-00000-of-00003.parquet": "02b6a86ac5e4ba39",
-    "labels/rankings/train-00001-of-00003.parquet": "15e3b95fe0b08d71",
-    "labels/rankings/train-00002-of-00003.parquet": "b60ca3cf452de6f1",
-    "labels/windows/train-00000-of-00003.parquet": "8404003c6307830a",
-    "labels/windows/train-00001-of-00003.parquet": "c879c6fbed768dfa",
-    "labels/windows/train-00002-of-00003.parquet": "cec8809ebd948ca0",
-    "negatives/documents/train-00000-of-00001.parquet": "dbcb6fdc3b0dcba6",
-    "negatives/queries/train-00000-of-00001.parquet": "57b1f7afd7cd1aff",
-    "negatives/rankings/train-00000-of-00002.parquet": "b91a2f0e96cdfc20",
-    "negatives/rankings/train-00001-of-00002.parquet": "5d9bbb667ecf6a38",
+    "candidates/candidates/train-00000-of-00003.parquet": "fae0fd1fa116135e",
+    "candidates/candidates/train-00001-of-00003.parquet": "2422cf1d4ac6ec13",
+    "candidates/candidates/train-00002-of-00003.parquet": "0f9628c20e27a85e",
+    "candidates/documents/train-00000-of-00001.parquet": "1fc52deee3b3384a",
+    "candidates/queries/train-00000-of-00001.parquet": "543ca83d315b023c",
+    "labels/documents/train-00000-of-00001.parquet": "1fc52deee3b3384a",
+    "labels/queries/train-00000-of-00001.parquet": "543ca83d315b023c",
+    "labels/rankings/train-00000-of-00003.parquet": "36ff02ffa9b082a4",
+    "labels/rankings/train-00001-of-00003.parquet": "fb51f0aac5efcaa0",
+    "labels/rankings/train-00002-of-00003.parquet": "5c1201288b00ca6a",
+    "labels/windows/train-00000-of-00003.parquet": "e99d83c603f48139",
+    "labels/windows/train-00001-of-00003.parquet": "408eca6611c7de04",
+    "labels/windows/train-00002-of-00003.parquet": "08cb69b0f6b3fd33",
+    "negatives/documents/train-00000-of-00001.parquet": "0dc30cf5ccab03e4",
+    "negatives/queries/train-00000-of-00001.parquet": "ab320c694fa61c48",
+    "negatives/rankings/train-00000-of-00002.parquet": "16c033a3ea5f26a5",
+    "negatives/rankings/train-00001-of-00002.parquet": "dfc2d615fbb0d204",
 }
 
 

@@ -18,14 +18,15 @@ from rankgen.generator.cli import app
 from rankgen.generator.jobs.rerank.work import validate_reranked
 from rankgen.generator.shards.cluster import kept_session
 from rankgen.manifests.errors import IntegrityProblem
+from rankgen.manifests.long_documents.rule import ChunkRule
 from rankgen.manifests.models.half_precision import is_fast
-from rankgen.manifests.records import Candidates
+from rankgen.manifests.records import Candidates, Document
 from rankgen.manifests.run.candidate_rows import candidate_table
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.trec import read_run, trec_eval_order
 from rankgen.students.model.hardware import choose_hardware
 from rankgen.students.model.loading import load_backbone
-from rankgen.students.reranking.candidates import CandidateTexts
+from rankgen.students.reranking.candidates import CandidateTexts, FirstStage
 from rankgen.students.reranking.reranker import StudentReranker
 from rankgen.students.reranking.strict_order import strictly_ordered, with_the_rest
 
@@ -78,13 +79,14 @@ def test_a_student_that_gives_no_numbers_is_told(tiny_backbone: str) -> None:
     encoder = load_backbone(tiny_backbone, seed=1, query_tokens=8, passage_tokens=16, dropout=0.0)
     torch.nn.init.constant_(encoder.model.get_submodule("classifier").bias, math.nan)
     student = StudentReranker(encoder, choose_hardware("cpu", "fp32"), depth=2)
-    queries, documents = {"q": "which is salt"}, {"b": "salt", "c": "iron"}
+    queries, texts = {"q": "which is salt"}, {"b": "salt", "c": "iron"}
+    documents = {doc_id: Document(doc_id, "", text) for doc_id, text in texts.items()}
     scored: list[int] = []
     ordered, failed = student.rerank([ROW], queries, documents, scored.append)
     reason = "the student's scores for query q are not finite numbers"
     assert (ordered, failed, sum(scored)) == ([], {"q": reason}, 2)
     with pytest.raises(IntegrityProblem, match=reason):
-        student.scores(CandidateTexts((ROW,), queries, documents))
+        student.scores(CandidateTexts((ROW,), queries, texts))
 
 
 def test_tied_scores_are_refused_when_a_shard_is_checked() -> None:
@@ -183,6 +185,29 @@ def test_rerank_resumes_what_is_missing_and_refuses_another_student(
     assert "was made by another recipe: depth null -> 3" in refused
     (student / "config.json").write_text((student / "config.json").read_text() + " ")
     assert "was made by another recipe: student" in invoke(*command, code=2)
+
+
+def test_rerank_reads_long_documents_as_asked_and_resumes_by_that_rule_alone(
+    student: Path, candidates: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "reranked"
+    command = ["rerank", "--student", student, "--candidates", candidates, "--out", out]
+    command += ["--device", "cpu", "--precision", "fp32"]
+    by_words = ["--long-documents", "max", "--chunk-words", 1]
+    done = CliRunner().invoke(app, [str(argument) for argument in [*command, *by_words]])
+    assert done.exit_code == 0, done.output
+    assert "was trained on documents of which it read its beginning alone" in done.stderr
+    stage = FirstStage(RunDirectory(candidates))
+    texts = stage.texts(stage.lists.values(), None)
+    rule = ChunkRule("max", 1, 0, 16)
+    expected = StudentReranker.load(str(student), "fp32", device="cpu", long_documents=rule)
+    whole = StudentReranker.load(str(student), "fp32", device="cpu").scores(texts)
+    for row in RunDirectory(out).candidates():
+        scores = dict(zip(row.doc_ids, row.scores, strict=True))
+        assert scores == pytest.approx(expected.scores(texts)[row.query_id], abs=1e-5)
+        assert scores != pytest.approx(whole[row.query_id], abs=1e-3)
+    refused = invoke(*command, code=2)
+    assert "was made by another recipe: chunk_overlap 0 -> null" in refused
 
 
 def test_rerank_of_nothing_says_so(student: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from rankgen.generator.prompts.profiles import PROFILES, PromptProfile, prompt_p
 from rankgen.generator.prompts.training_rows import (
     PASSAGES,
     StoredCalls,
+    as_shown,
     shuffled_list,
     stored_windows,
     whole_list,
@@ -24,6 +25,7 @@ from rankgen.manifests.forms.writers.base import WriteOptions, Writer
 from rankgen.manifests.forms.writers.prompts import Example, chat_row
 from rankgen.manifests.forms.writers.registry import writer_of
 from rankgen.manifests.forms.writers.run_lists import RunLists, Wanted, with_equal_scores
+from rankgen.manifests.long_documents.recorded import recorded_rule
 from rankgen.manifests.run.plan import read_plan
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.status import run_status
@@ -214,7 +216,8 @@ def _examples(
             "add --prompts list or --prompts shuffled",
         )
     calls = StoredCalls(run) if source == "stored" else None
-    for ranked in lists:
+    rule = recorded_rule(run)
+    for ranked in (as_shown(one, rule) for one in lists):
         if len(ranked.doc_ids) < 2:
             counts["lists_of_one_left_out"] += 1
         elif calls is not None:

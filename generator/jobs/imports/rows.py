@@ -45,6 +45,7 @@ def ranking_rows(lists: pa.Table) -> pa.Table:
             "candidates_sha256": sha256_of_lists(_in_order(doc_ids, positions)),
             "teacher_scores": scores,
             "unranked": pa.nulls(count, RANKINGS.field("unranked").type),
+            "chunks": pa.nulls(count, RANKINGS.field("chunks").type),
         },
         schema=RANKINGS,
     )

@@ -13,6 +13,7 @@ from rankgen.generator.engines.cost.prices import prices_of, usd
 from rankgen.generator.jobs.label.job import plan_labels
 from rankgen.generator.jobs.label.pool import USUAL_CHAINS
 from rankgen.generator.jobs.label.settings import LabelRunSettings
+from rankgen.generator.jobs.label.shown_documents import ShownDocuments
 from rankgen.generator.prompts.tokenizer import BUNDLED
 from rankgen.generator.strategies.simulated import SimulatedCall, simulated_windows
 from rankgen.generator.teachers.settings import LabelSettings
@@ -185,13 +186,15 @@ def _tokens(
         UsageError: No sampled prompt fits the context.
     """
     lists, texts = CandidateLists(source), DocumentTexts(source)
+    shown = ShownDocuments(teacher.chunk_rule)
     found = list[WindowTokens]()
     failure: TeacherFailure | None = None
     for query in sample:
         doc_ids = lists.of([query.query_id])[0].doc_ids
-        documents = texts[doc_ids]
+        held = texts[doc_ids]
+        documents = shown.of(query, [held[doc_id] for doc_id in doc_ids])
         for call in _windows(len(doc_ids), teacher):
-            window = [documents[doc_ids[place]] for place in call.shown]
+            window = [documents[place] for place in call.shown]
             try:
                 found.append(asked.tokens(query, window, call.first))
             except TeacherFailure as error:

@@ -44,15 +44,19 @@ class Call(TypedDict):
 
 
 def ranking_table(
-    rankings: Sequence[tuple[QueryRanking, Candidates]], keep_top: int | None = None
+    rankings: Sequence[tuple[QueryRanking, Candidates]],
+    keep_top: int | None = None,
+    chunks: Mapping[str, Sequence[int]] | None = None,
 ) -> pa.Table:
     """Returns one row per query: its candidates in the teacher's order.
 
     Args:
         rankings: The rankings, with what was ranked.
         keep_top: How many places of each list have a known order; None for all.
+        chunks: Numbers of the chunks shown of a query's candidates, by query id.
     """
-    rows = [_ranking_row(*pair, keep_top) for pair in rankings]
+    shown = chunks or {}
+    rows = [_ranking_row(*pair, keep_top, shown.get(pair[0].query_id)) for pair in rankings]
     return pa.Table.from_pylist(rows, schema=RANKINGS)
 
 
@@ -193,7 +197,10 @@ def _without_failed(calls: pa.Table) -> pa.Table:
 
 
 def _ranking_row(
-    ranking: QueryRanking, candidates: Candidates, keep_top: int | None
+    ranking: QueryRanking,
+    candidates: Candidates,
+    keep_top: int | None,
+    chunks: Sequence[int] | None,
 ) -> dict[str, object]:
     usage, scores = ranking.usage, ranking.scores
     kept = ranking.order[:keep_top]
@@ -212,6 +219,7 @@ def _ranking_row(
         "candidates_sha256": candidates.digest(),
         "teacher_scores": None if scores is None else [scores[i] for i in kept],
         "unranked": [candidates.doc_ids[i] for i in below] or None,
+        "chunks": None if chunks is None else [chunks[i] for i in kept],
     }
 
 

@@ -26,6 +26,7 @@ from rankgen.generator.engines.gauges import gauges_of
 from rankgen.generator.engines.server.served_run import ServedRun
 from rankgen.generator.jobs.label.flow import Flow
 from rankgen.generator.jobs.label.rows import label_counts, ranking_table, window_table
+from rankgen.generator.jobs.label.shown_documents import ShownDocuments
 from rankgen.generator.shards.streak import Streak
 from rankgen.generator.shards.vitals import LastError
 from rankgen.generator.shards.work import FilledShard, WorkerMustExit
@@ -69,6 +70,7 @@ class LabelWork:
             )
         self._teacher: Teacher = make_teacher(settings, served)
         self._versions = versions(settings)
+        self._shown = ShownDocuments(settings.chunk_rule)
         # Shared by all running shards, so that the engine always has this many chains.
         self._flow = Flow(self._teacher, settings.concurrency)
         self._windows = self._fills = 0
@@ -111,9 +113,10 @@ class LabelWork:
         pairs = zip(results, lists, strict=True)
         ranked = [(result, given) for result, given in pairs if isinstance(result, QueryRanking)]
         failed = [result for result in results if isinstance(result, FailedQuery)]
+        shown = self._shown.forget([query.query_id for query in queries])
         return FilledShard(
             tables={
-                "rankings": ranking_table(ranked, self._settings.keep_top),
+                "rankings": ranking_table(ranked, self._settings.keep_top, shown),
                 "windows": window_table([ranking for ranking, _ in ranked], failed),
             },
             failed={query.query_id: query.reason for query in failed},
@@ -177,7 +180,7 @@ class LabelWork:
         asked = self._settings
         chain = Chain(
             query,
-            self._passages(candidates.doc_ids),
+            self._passages(query, candidates.doc_ids),
             teacher,
             given=asked.input_order,
             votes=asked.shuffle,
@@ -225,8 +228,8 @@ class LabelWork:
             self._errors.success()
             self._answers.success()
 
-    def _passages(self, doc_ids: Sequence[str]) -> list[Document]:
+    def _passages(self, query: Query, doc_ids: Sequence[str]) -> list[Document]:
         if self._documents is None:
             return [Document(doc_id, "", "") for doc_id in doc_ids]
         texts = self._documents[doc_ids]
-        return [texts[doc_id] for doc_id in doc_ids]
+        return self._shown.of(query, [texts[doc_id] for doc_id in doc_ids])

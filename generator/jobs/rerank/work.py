@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from rankgen.generator.jobs.retrieve.work import validate_candidates
 from rankgen.generator.shards.work import FilledShard
 from rankgen.manifests.errors import IntegrityProblem
-from rankgen.manifests.records import Candidates, Query
+from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run.candidate_lists import CandidateLists
 from rankgen.manifests.run.candidate_rows import candidate_table
 from rankgen.manifests.run.run_directory import RunDirectory
@@ -30,7 +30,7 @@ class Reranker(Protocol):
         self,
         lists: Sequence[Candidates],
         queries: Mapping[str, str],
-        documents: Mapping[str, str],
+        documents: Mapping[str, Document],
         count: Callable[[int], None],
     ) -> tuple[list[Candidates], dict[str, str]]:
         """Returns the lists in the student's order, scores strictly decreasing, and the failures.
@@ -38,7 +38,7 @@ class Reranker(Protocol):
         Args:
             lists: First-stage candidates.
             queries: Text by query id.
-            documents: "title text" by document id.
+            documents: By document id.
             count: Told how many more pairs were scored; may be called from a thread.
 
         Returns:
@@ -89,7 +89,7 @@ class RerankWork:
             self._reranker.rerank,
             lists,
             {query.query_id: query.text for query in queries},
-            {doc_id: document.contents for doc_id, document in texts.items()},
+            texts,
             self._count,
         )
         return FilledShard(

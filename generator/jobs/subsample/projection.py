@@ -17,7 +17,7 @@ from rankgen.manifests.storage.digest import sha256_of_lines
 
 # A row of a table: column -> value.
 Row = Mapping[str, Any]
-ALIGNED = ("doc_ids", "retrieval_positions", "retrieval_scores", "teacher_scores")
+ALIGNED = ("doc_ids", "retrieval_positions", "retrieval_scores", "teacher_scores", "chunks")
 
 
 def kept_places(positions: Sequence[int], depth: int | None, *, keeps_first: bool) -> list[int]:
