@@ -75,7 +75,7 @@ def train_theirs(stage: Stage, seed: int) -> None:
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings.precision == "bf16"):
             value = loss_of(lists)
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         torch.nn.utils.clip_grad_norm_(learned, settings.gradient_clip or 1.0)
         optimizer.step()
     model.save_pretrained(str(stage.out))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import PositiveFloat
 
-from rankgen.generator.api.ablate_settings import AblateOptions
+from rankgen.generator.api.ablation.settings import AblateOptions
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
 from rankgen.manifests.options import Option, Settings
@@ -28,13 +28,13 @@ class Estimating(Settings):
 def ablate(options: AblateOptions, estimating: Estimating, printing: Printing) -> None:
     """Trains and evaluates every cell, and prints and draws the figures."""
     if estimating.dry_run:
-        from rankgen.generator.api.ablate_forecast import forecast_ablation
+        from rankgen.generator.api.ablation.forecast import forecast_ablation
 
         forecast = forecast_ablation(options, estimating.tokens_per_second)
         values = {**forecast.model_dump(mode="json"), "seconds": forecast.seconds}
         say(forecast.text(), values, printing)
         return
-    from rankgen.generator.api.ablate import DRAWING, TABLE, run_ablate
+    from rankgen.generator.api.ablation.run import DRAWING, TABLE, run_ablate
     from rankgen.manifests.errors import IncompleteRun
 
     ablation = run_ablate(options)

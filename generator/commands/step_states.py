@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from rankgen.generator.api.ablate_settings import AblateOptions, grid_parts
+from rankgen.generator.api.ablation.settings import AblateOptions, grid_parts
 from rankgen.generator.api.train_options import TrainOptions
 from rankgen.generator.commands.reproduce import RESULT, ReproduceSettings
 from rankgen.manifests.options import Settings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rankgen.generator.api.tune_settings import TuneOptions
+from rankgen.generator.api.tuning.settings import TuneOptions
 from rankgen.generator.commands.ablate import Estimating
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
@@ -11,13 +11,13 @@ from rankgen.generator.commands.reporting import say
 def tune(options: TuneOptions, estimating: Estimating, printing: Printing) -> None:
     """Trains the trials and prints the best one, its recipe and the table of all."""
     if estimating.dry_run:
-        from rankgen.generator.api.tune_forecast import forecast_tune
+        from rankgen.generator.api.tuning.forecast import forecast_tune
 
         forecast = forecast_tune(options, estimating.tokens_per_second)
         values = {**forecast.model_dump(mode="json"), "seconds": forecast.seconds}
         say(forecast.text(), values, printing)
         return
-    from rankgen.generator.api.tune import run_tune
+    from rankgen.generator.api.tuning.run import run_tune
     from rankgen.manifests.errors import IncompleteRun
 
     result = run_tune(options)

@@ -112,7 +112,7 @@ def test_a_failing_cell_is_named_and_loses_no_other(
         return run_train_student(options)
 
     with monkeypatch.context() as patch:
-        patch.setattr("rankgen.generator.api.ablate.run_train_student", failing)
+        patch.setattr("rankgen.generator.api.ablation.run.run_train_student", failing)
         done = grid()
     assert done.exit_code == 4
     assert "2 cells have no figure" in done.stderr

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from rankgen.generator.api.ablate_settings import AblateOptions
+from rankgen.generator.api.ablation.settings import AblateOptions
 from rankgen.generator.api.train_options import TrainOptions
 from rankgen.generator.cli import app
 from rankgen.generator.commands.registry import STEPS

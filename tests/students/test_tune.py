@@ -20,8 +20,8 @@ from safetensors.torch import load_file
 from toy_training import toy_lists
 from typer.testing import CliRunner, Result
 
-from rankgen.generator.api.tune_settings import SearchSettings
-from rankgen.generator.api.tune_space import Choice, Range, draws, read_space
+from rankgen.generator.api.tuning.settings import SearchSettings
+from rankgen.generator.api.tuning.space import Choice, Range, draws, read_space
 from rankgen.generator.cli import app
 from rankgen.generator.shards.cluster import kept_session
 from rankgen.generator.shards.halving import Halving, Reached
@@ -265,7 +265,7 @@ def test_a_trial_whose_loss_diverges_is_a_result(
             ended(number)
         return {}
 
-    monkeypatch.setattr("rankgen.generator.api.tune.run_halving", here)
+    monkeypatch.setattr("rankgen.generator.api.tuning.run.run_halving", here)
     done = tune("--trials", 2, searched="learning_rate=1e-3|1e30")
     assert done.exit_code == 0, done.output
     assert "diverged" in done.stdout

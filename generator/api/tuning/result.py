@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from rankgen.generator.api.train_options import TrainOptions
-from rankgen.generator.api.tune_trials import State, Trial
+from rankgen.generator.api.tuning.trials import State, Trial
 from rankgen.students.training.presets import PRESETS
 from rankgen.students.training.settings import TrainSettings
 from rankgen.students.training.student_folder import finished_summary

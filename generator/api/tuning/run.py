@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rankgen.generator.api.tune_result import TuneResult, recipe_toml, result_of
-from rankgen.generator.api.tune_settings import TuneOptions
-from rankgen.generator.api.tune_trials import ENDED, Search, Trial, search_of
+from rankgen.generator.api.tuning.result import TuneResult, recipe_toml, result_of
+from rankgen.generator.api.tuning.settings import TuneOptions
+from rankgen.generator.api.tuning.trials import ENDED, Search, Trial, search_of
 from rankgen.generator.doctor.before_work import refuse_idle_gpus
 from rankgen.generator.shards.halving import Halving, Reached, Report, run_halving
 from rankgen.manifests.errors import IncompleteRun, RankgenError, UsageError

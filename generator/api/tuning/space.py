@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import JsonValue
 
-from rankgen.generator.api.tune_settings import SearchSettings
+from rankgen.generator.api.tuning.settings import SearchSettings
 from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.options import plain_type
 from rankgen.students.training.settings import NOT_THE_RECIPE, StudentSettings

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from rankgen.generator.api.ablate_settings import AblateOptions, grid_parts
+from rankgen.generator.api.ablation.settings import AblateOptions, grid_parts
 from rankgen.generator.api.train_options import TrainOptions
 from rankgen.generator.jobs.subsample.job import SubsampleSize, plan_subsample
 from rankgen.generator.jobs.subsample.settings import SubsampleSettings

@@ -6,8 +6,8 @@ import json
 import sys
 import traceback
 
-from rankgen.generator.api.ablate_grid import Cell, cells_of
-from rankgen.generator.api.ablate_settings import AblateOptions
+from rankgen.generator.api.ablation.grid import Cell, cells_of
+from rankgen.generator.api.ablation.settings import AblateOptions
 from rankgen.generator.api.steps import run_evaluate, run_train_student
 from rankgen.generator.debugging import debug_wanted
 from rankgen.generator.jobs.subsample.job import subsample

@@ -7,9 +7,9 @@ import json
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from rankgen.generator.api.training_cost import SCORING_SPEED, duration, training_cost
-from rankgen.generator.api.tune import halving_of
-from rankgen.generator.api.tune_settings import TuneOptions
-from rankgen.generator.api.tune_trials import ENDED, State, Trial, search_of
+from rankgen.generator.api.tuning.run import halving_of
+from rankgen.generator.api.tuning.settings import TuneOptions
+from rankgen.generator.api.tuning.trials import ENDED, State, Trial, search_of
 
 
 class TrialForecast(BaseModel):

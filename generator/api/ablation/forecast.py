@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from rankgen.generator.api.ablate_grid import Cell, cells_of
-from rankgen.generator.api.ablate_settings import AblateOptions
+from rankgen.generator.api.ablation.grid import Cell, cells_of
+from rankgen.generator.api.ablation.settings import AblateOptions
 from rankgen.generator.api.training_cost import (
     SCORING_SPEED,
     duration,

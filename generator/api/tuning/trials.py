@@ -15,8 +15,8 @@ from pydantic import JsonValue
 
 from rankgen.generator.api.train_in_team import anchored
 from rankgen.generator.api.train_options import TrainOptions
-from rankgen.generator.api.tune_settings import TuneOptions
-from rankgen.generator.api.tune_space import Drawn, Space, draws, read_space
+from rankgen.generator.api.tuning.settings import TuneOptions
+from rankgen.generator.api.tuning.space import Drawn, Space, draws, read_space
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.storage.atomic import write_whole

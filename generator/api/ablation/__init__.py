@@ -1,0 +1,4 @@
+"""`ablate`: `run` trains and measures a student for each cell of a `grid`, given its `settings`.
+
+`forecast` tells what the cells would cost.
+"""
