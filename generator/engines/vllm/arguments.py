@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 from pydantic import JsonValue
 
 from rankgen.generator.engines.settings import CONTEXT_SIZE, EngineSettings
-from rankgen.generator.engines.vllm.drafts import DRAFT_TOKENS, PROPOSER
+from rankgen.generator.engines.vllm.drafts import DRAFT_TOKENS, MOST_REQUESTS, PROPOSER
 from rankgen.generator.engines.vllm.dtype import Dtype, dtype_and_warning, own_dtype
 from rankgen.generator.engines.vllm.engine_args import check_engine_args
 from rankgen.generator.engines.vllm.sampling import MASK
@@ -105,6 +105,8 @@ def engine_arguments(settings: VllmSettings) -> AsyncEngineArgs:
             "model": PROPOSER,
             "num_speculative_tokens": DRAFT_TOKENS,
         }
+        if not torch.cuda.is_available():
+            arguments["max_num_seqs"] = MOST_REQUESTS
     given = {k: v for k, v in settings.engine_args.items() if k != "logits_processors"}
     # The names are checked; vLLM itself reads the types.
     return AsyncEngineArgs(**{**settings.engine_args, **arguments, **given})  # type: ignore[arg-type]
