@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rankgen.generator.api.ablation.forecast import SCORING_SPEED
+from rankgen.generator.api.training_cost import SCORING_SPEED
 from rankgen.generator.commands.spent import Spent
 from rankgen.generator.commands.step_costs import StepCosts
 from rankgen.generator.commands.step_states import State

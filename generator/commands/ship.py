@@ -9,7 +9,7 @@ from rankgen.generator.commands.reporting import say
 from rankgen.students.shipping.settings import ShipSettings
 
 if TYPE_CHECKING:
-    from rankgen.students.shipping.ship import Shipped
+    from rankgen.students.shipping.shipped import Shipped
 
 
 def ship(settings: ShipSettings, printing: Printing) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rankgen.generator.api.ablation.forecast import SCORING_SPEED
 from rankgen.generator.api.ablation.settings import AblateOptions, grid_parts
 from rankgen.generator.api.train_options import TrainOptions
+from rankgen.generator.api.training_cost import SCORING_SPEED
 from rankgen.generator.commands.options import ASSUMED_TOKENS_PER_SECOND
 from rankgen.generator.commands.spent import HOUR, Spent, published_lists
 from rankgen.generator.commands.training_costs import PAIR_TOKENS, training_cost

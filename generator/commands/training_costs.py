@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from rankgen.generator.api.ablation.forecast import SCORING_SPEED
+from rankgen.generator.api.training_cost import SCORING_SPEED
 from rankgen.manifests.recipes.estimates import Lists
 from rankgen.students.training.settings import StudentSettings
 
