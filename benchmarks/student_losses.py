@@ -33,7 +33,8 @@ from results_file import RESULTS, write_results
 HOW_CHOSEN = (
     "The layers and the stage on labels were chosen on half of DL19's queries, held out of the "
     "training; before that, two students of layers 0, 2 and 5 without that stage had been measured "
-    "on DL21 (0.20 and 0.22). No loss, rate or number of steps was chosen by any measurement."
+    "on DL21 (0.20 and 0.22), which is why they were given up. No loss, rate or number of steps "
+    "was chosen by any measurement."
 )
 STATE = Path(tempfile.gettempdir()) / "rankgen-student-losses"
 
