@@ -178,6 +178,7 @@ def test_a_row_keeps_the_teacher_s_order_and_scores(scores: list[float] | None) 
         "retrieval_positions": [3, 1, 2],
         "retrieval_scores": [1.0, 9.0, 5.0],
         "teacher_scores": scores,
+        "chunks": [1, 4, 2],
         "candidates_sha256": "of all",
     }
     places_kept = kept_places([3, 1, 2], 2, keeps_first=False)
@@ -186,6 +187,7 @@ def test_a_row_keeps_the_teacher_s_order_and_scores(scores: list[float] | None) 
     assert cut["retrieval_positions"] == [1, 2]
     assert cut["retrieval_scores"] == [9.0, 5.0]
     assert cut["teacher_scores"] == (None if scores is None else [-1.0, 3.0])
+    assert cut["chunks"] == [4, 2]
     assert cut["candidates_sha256"] == sha256_of_lines(["a", "b"])
 
 
