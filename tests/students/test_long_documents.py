@@ -249,8 +249,9 @@ def test_teacher_training_and_reranking_see_the_same_chunks(
     student = replace(encoder, long_documents=settings.chunk_rule)
     draws = step_lists(student, read_training_lists(source, None), settings)
     assert draws.chunks is not None
+    (query_id, *_) = source.texts("queries")
     trained_on = {
-        doc_id: [draws.passages[key].tolist() for key in keys]
+        doc_id: [ids.tolist() for _, ids in draws.source([(query_id, key) for key in keys])]
         for doc_id, keys in draws.chunks.items()
     }
     reranked: dict[tuple[str, str], list[list[int]]] = {}
