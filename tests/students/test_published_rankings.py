@@ -82,10 +82,10 @@ def test_a_training_goes_on_with_the_commit_that_it_began_with(
 def test_every_process_of_a_team_reads_the_same_commit(
     hub: StandIn, recipe: dict[str, object]
 ) -> None:
-    from rankgen.generator.api.train_in_team import _anchored
+    from rankgen.generator.api.train_in_team import anchored
 
     commit = put(hub, Path(str(recipe["rankings"])))
-    settings = _anchored(TrainSettings.model_validate({**recipe, "rankings": TO}))
+    settings = anchored(TrainSettings.model_validate({**recipe, "rankings": TO}))
     assert settings.rankings == Path(f"{TO}@{commit}")
     assert settings.out.is_absolute()
 
