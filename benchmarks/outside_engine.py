@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
 from results_file import write_results
@@ -40,17 +41,19 @@ from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.texts import DocumentTexts, write_documents, write_queries
 from rankgen.manifests.storage.shard import write_shard
 
-ROUNDS, DEPTH, WINDOW, WINDOWS, AT_ONCE = 3, 100, 20, 9, 32
+ROUNDS, DEPTH, WINDOW, WINDOWS, AT_ONCE, DRAWN = 5, 100, 20, 9, 32, 997
 BEFORE, MEASURED = "msmarco-dl22", "msmarco-dl19"
 
 
 class InstantEngine:
-    """Answers with a ranking drawn from the number of the call, at the next turn of the loop."""
+    """Answers with one of many rankings, drawn beforehand, at the next turn of the loop."""
 
     repeatable = True
 
     def __init__(self) -> None:
-        self._draw = random.Random(0)
+        draw = random.Random(0)
+        orders = [draw.sample(range(1, WINDOW + 1), WINDOW) for _ in range(DRAWN)]
+        self._texts = cycle([" > ".join(f"[{number}]" for number in order) for order in orders])
         self._ids = tuple(range(90))
 
     def wants_merged_system(self, messages: Sequence[ChatMessage]) -> bool:
@@ -60,10 +63,8 @@ class InstantEngine:
     async def generate(self, prompt: EnginePrompt, max_tokens: int) -> Generation:
         """Returns a permutation of the window."""
         await asyncio.sleep(0)
-        order = self._draw.sample(range(1, WINDOW + 1), WINDOW)
-        text = " > ".join(f"[{number}]" for number in order)
         usage = TokenUsage(len(prompt.token_ids), len(self._ids))
-        return Generation(text, self._ids, "stop", usage)
+        return Generation(next(self._texts), self._ids, "stop", usage)
 
     async def close(self) -> None:
         """Has nothing to stop."""

@@ -9,7 +9,7 @@ from typing import Any
 from rankgen.students.paper.ticks import round_ticks
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 230, 52, 20, 40, 44
-COLOURS = ("#1f5f8b", "#b5541c", "#7a7f87", "#2e7d4f")
+COLOURS = ("#1f5f8b", "#b5541c", "#7a7f87", "#2e7d4f", "#8a3a78")
 STYLE = (
     "text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;"
     "fill:#1c2430}.head{font-size:14px;font-weight:600}.dim{fill:#66707f}"
