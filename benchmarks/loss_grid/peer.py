@@ -19,8 +19,8 @@ from rankgen.manifests.models.model_source import RECORD_FILE
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.model.loading import load_backbone
-from rankgen.students.training.batches import StepLists
-from rankgen.students.training.lists import TrainingLists, read_training_lists
+from rankgen.students.training.drawn import step_lists
+from rankgen.students.training.lists import read_training_lists
 from rankgen.students.training.optimizer import LAYER_NUMBER
 from rankgen.students.training.schedule import rate_factor
 from rankgen.students.training.settings import TrainSettings
@@ -146,7 +146,7 @@ def drawn_lists(stage: Stage, settings: TrainSettings, steps: int) -> Iterator[l
         passage_tokens=settings.passage_tokens,
         dropout=0.0,
     )
-    draws = step_lists(given, encoder, settings)
+    draws = step_lists(encoder, given, settings)
     for step in range(steps):
         yield [
             DrawnList(
@@ -163,19 +163,6 @@ def drawn_lists(stage: Stage, settings: TrainSettings, steps: int) -> Iterator[l
             )
             for drawn in draws.of_step(step)
         ]
-
-
-def step_lists(given: TrainingLists, encoder: CrossEncoder, settings: TrainSettings) -> StepLists:
-    """Returns what draws the lists of every step, as a training does."""
-    return StepLists(
-        given.lists,
-        encoder.pair_source(given.queries, given.documents),
-        encoder.template,
-        queries_per_step=settings.queries_per_step,
-        sample_size=settings.sample_size,
-        sample_mode=settings.sample_mode,
-        seed=settings.seed,
-    )
 
 
 def cut(encoder: CrossEncoder, text: str, tokens: int) -> str:

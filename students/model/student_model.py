@@ -50,7 +50,12 @@ class HeadedModel(torch.nn.Module):
         return self.body
 
     def logits_of_firsts(self, firsts: Tensor) -> Tensor:
-        """Returns logits, (pairs, outputs), from the first token of each pair, (pairs, width)."""
+        """Returns logits, (pairs, outputs), from the first token of each pair, (pairs, width).
+
+        Raises:
+            NotImplementedError: The head reads more than that (`reads_first_token` is False).
+        """
+        # Packed pairs are refused for such heads beforehand; see `packed_forward.why_padded`.
         raise NotImplementedError
 
 
