@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from results_file import write_results
 from torch import Tensor
 
-from rankgen.generator.answers.outcomes import QueryRanking, WindowResult
+from rankgen.generator.answers.outcomes import WindowResult
+from rankgen.generator.answers.query_outcomes import QueryRanking
 from rankgen.generator.strategies.ranking import rank_query
 from rankgen.generator.teachers.base import Teacher
 from rankgen.manifests.records import Document, Query

@@ -11,7 +11,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from rankgen.generator.jobs.label.rows import label_counts, validate_rankings
+from rankgen.generator.jobs.label.checks import validate_rankings
+from rankgen.generator.jobs.label.counts import label_counts
 from rankgen.generator.shards.in_process import InProcessJob, run_in_process
 from rankgen.generator.shards.work import ShardTask
 from rankgen.generator.strategies.windows import spans

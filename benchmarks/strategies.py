@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from results_file import RESULTS, write_results
 from strategies_plot import strategies_svg
 
-from rankgen.generator.answers.outcomes import QueryRanking, WindowResult
+from rankgen.generator.answers.outcomes import WindowResult
+from rankgen.generator.answers.query_outcomes import QueryRanking
 from rankgen.generator.strategies.chain import Chain
 from rankgen.generator.strategies.orders import InputOrder
 from rankgen.generator.strategies.ranking import rank_chain

@@ -115,7 +115,7 @@ def test_no_setting_says_twice_what_it_accepts() -> None:
 
 
 def test_commands_have_no_options_of_their_own() -> None:
-    for path in (ROOT / "generator" / "commands").glob("*.py"):
+    for path in (ROOT / "generator" / "commands").rglob("*.py"):
         calls = [
             ast.unparse(node.func)
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))

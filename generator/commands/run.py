@@ -9,9 +9,9 @@ from typing import Annotated
 
 from rankgen.generator.commands.from_models import settings_of
 from rankgen.generator.commands.options import Metrics
-from rankgen.generator.commands.recipe_steps import heading, step_settings
+from rankgen.generator.commands.recipes.forecast import RateSettings, describe_recipe
+from rankgen.generator.commands.recipes.steps import heading, step_settings
 from rankgen.generator.commands.registry import STEPS, function_of
-from rankgen.generator.commands.run_forecast import RateSettings, describe_recipe
 from rankgen.generator.jobs.settings import ClusterSettings
 from rankgen.manifests.options import Option
 from rankgen.manifests.recipes.recipe import Recipe, load_recipe

@@ -35,7 +35,7 @@ class JobKind:
 
 KINDS: Mapping[Kind, JobKind] = {
     "retrieve": JobKind(("candidates",), "queries", "retrieve.work:validate_candidates"),
-    "label": JobKind(("rankings", "windows"), "windows", "label.rows:validate_rankings"),
+    "label": JobKind(("rankings", "windows"), "windows", "label.checks:validate_rankings"),
     "rerank": JobKind(("candidates",), "pairs", "rerank.work:validate_reranked"),
     "negatives": JobKind(("rankings",), "lists", "negatives.work:validate_lists"),
     "import": JobKind(("rankings",), "lists", "imports.rows:validate_imported"),

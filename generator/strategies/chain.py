@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
-from rankgen.generator.answers.outcomes import (
-    FailedCall,
-    FailedWindow,
-    QueryRanking,
-    WindowRecord,
-    WindowResult,
-)
+from rankgen.generator.answers.outcomes import FailedCall, WindowResult
+from rankgen.generator.answers.query_outcomes import FailedWindow, QueryRanking, WindowRecord
 from rankgen.generator.strategies.orders import InputOrder, input_order, shown_orders
 from rankgen.generator.strategies.voting import Vote, by_votes
 from rankgen.manifests.records import Document, Query

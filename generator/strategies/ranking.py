@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rankgen.generator.answers.outcomes import QueryRanking
+from rankgen.generator.answers.query_outcomes import QueryRanking
 from rankgen.generator.strategies.chain import Chain, Ranks
 from rankgen.generator.strategies.registry import STRATEGIES, StrategyName
 from rankgen.generator.strategies.shape import Shape

@@ -11,12 +11,9 @@ import pyarrow as pa
 from made_up_candidates import write_run
 from pydantic import JsonValue
 
-from rankgen.generator.jobs.label.rows import (
-    label_counts,
-    ranking_table,
-    validate_rankings,
-    window_table,
-)
+from rankgen.generator.jobs.label.checks import validate_rankings
+from rankgen.generator.jobs.label.counts import label_counts
+from rankgen.generator.jobs.label.rows import ranking_table, window_table
 from rankgen.generator.shards.in_process import InProcessJob, run_in_process
 from rankgen.generator.shards.work import ShardTask
 from rankgen.generator.strategies.ranking import rank_query

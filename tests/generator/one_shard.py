@@ -11,9 +11,9 @@ from pathlib import Path
 from faulty_server import Reply, answer, serving
 
 from rankgen.generator.engines.server.served_run import ServedRun
+from rankgen.generator.jobs.label.checks import validate_rankings
 from rankgen.generator.jobs.label.factory import LabelFactory
 from rankgen.generator.jobs.label.job import plan_labels
-from rankgen.generator.jobs.label.rows import validate_rankings
 from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.shards.work import ShardTask
 from rankgen.generator.shards.worker import ShardWorker

@@ -17,10 +17,11 @@ from one_shard import QUERIES, OneShard
 
 from rankgen.generator.jobs.label import relabel
 from rankgen.generator.jobs.label.audit import audit, audit_cost
+from rankgen.generator.jobs.label.checks import validate_rankings
+from rankgen.generator.jobs.label.counts import label_counts
 from rankgen.generator.jobs.label.estimate import estimate
 from rankgen.generator.jobs.label.factory import LabelFactory
 from rankgen.generator.jobs.label.job import plan_labels
-from rankgen.generator.jobs.label.rows import label_counts, validate_rankings
 from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.shards.in_process import InProcessJob, run_in_process
 from rankgen.generator.shards.work import ShardTask

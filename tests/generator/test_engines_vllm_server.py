@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from rankgen.generator.answers.outcomes import QueryRanking
+from rankgen.generator.answers.query_outcomes import QueryRanking
 from rankgen.generator.strategies.ranking import rank_query
 from rankgen.generator.teachers.registry import make_prompter, make_teacher
 from rankgen.generator.teachers.settings import LabelSettings

@@ -13,9 +13,9 @@ import pytest
 from made_up_candidates import write_overlapping
 from unpublished_windows import kill_between_commits, replayed_windows, unpublished_windows
 
+from rankgen.generator.jobs.label.checks import validate_rankings
 from rankgen.generator.jobs.label.job import LabelRunSettings, label
 from rankgen.generator.jobs.label.relabel import agreement, relabel
-from rankgen.generator.jobs.label.rows import validate_rankings
 from rankgen.generator.shards.cluster import kept_session
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import IncompleteRun, IntegrityProblem, UsageError

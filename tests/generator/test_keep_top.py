@@ -12,9 +12,11 @@ import pytest
 from made_up_model import MadeUpModel
 from one_shard import QUERIES, OneShard
 
-from rankgen.generator.answers.outcomes import QueryRanking, TeacherFailure, WindowOutcome
+from rankgen.generator.answers.outcomes import TeacherFailure, WindowOutcome
+from rankgen.generator.answers.query_outcomes import QueryRanking
+from rankgen.generator.jobs.label.checks import validate_rankings
 from rankgen.generator.jobs.label.estimate import estimate
-from rankgen.generator.jobs.label.rows import ranking_table, validate_rankings, window_table
+from rankgen.generator.jobs.label.rows import ranking_table, window_table
 from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.jobs.subsample.projection import (
     projected_ranking,

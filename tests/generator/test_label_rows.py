@@ -8,19 +8,11 @@ from typing import Any  # Arrow's rows hold values of every kind.
 import pyarrow as pa
 import pytest
 
-from rankgen.generator.answers.outcomes import (
-    QueryRanking,
-    TokenUsage,
-    WindowOutcome,
-    WindowRecord,
-    WindowResult,
-)
-from rankgen.generator.jobs.label.rows import (
-    label_counts,
-    ranking_table,
-    validate_rankings,
-    window_table,
-)
+from rankgen.generator.answers.outcomes import TokenUsage, WindowOutcome, WindowResult
+from rankgen.generator.answers.query_outcomes import QueryRanking, WindowRecord
+from rankgen.generator.jobs.label.checks import validate_rankings
+from rankgen.generator.jobs.label.counts import label_counts
+from rankgen.generator.jobs.label.rows import ranking_table, window_table
 from rankgen.generator.strategies.ranking import rank_query
 from rankgen.generator.teachers.scripted import Script, ScriptedTeacher
 from rankgen.manifests.errors import IntegrityProblem

@@ -13,8 +13,8 @@ import pytest
 from scipy.stats import kendalltau
 
 from rankgen.generator.engines.vllm.dtype import fast_dtype
+from rankgen.generator.jobs.label.checks import validate_rankings
 from rankgen.generator.jobs.label.job import label
-from rankgen.generator.jobs.label.rows import validate_rankings
 from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Candidates, Document, Query

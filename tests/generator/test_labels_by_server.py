@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import pytest
 from faulty_server import QUICK, Reply, Server, answer, serving
 
-from rankgen.generator.answers.outcomes import QueryRanking, TeacherFailure, WindowOutcome
+from rankgen.generator.answers.outcomes import TeacherFailure, WindowOutcome
+from rankgen.generator.answers.query_outcomes import QueryRanking
 from rankgen.generator.engines.server.engine import (
     OpenAIServer,
     ServerSettings,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from rankgen.generator.answers.outcomes import QueryRanking
+from rankgen.generator.answers.query_outcomes import QueryRanking
 from rankgen.generator.cli import app
 from rankgen.generator.jobs.label.rows import ranking_table
 from rankgen.generator.strategies.mixing import Method, TeacherList, mixed

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from rankgen.generator.answers.outcomes import QueryRanking, TokenUsage
+from rankgen.generator.answers.outcomes import TokenUsage
+from rankgen.generator.answers.query_outcomes import QueryRanking
 from rankgen.generator.engines.base import EnginePrompt, Generation
 from rankgen.generator.jobs.label.flow import Flow
 from rankgen.generator.prompts.profiles import PROFILES, ChatMessage

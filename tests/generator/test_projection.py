@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rankgen.generator.jobs.label.rows import replayed
+from rankgen.generator.jobs.label.checks import replayed
 from rankgen.generator.jobs.subsample.projection import (
     kept_places,
     projected_ranking,

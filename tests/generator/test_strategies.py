@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rankgen.generator.answers.outcomes import QueryRanking, TeacherFailure, WindowResult
-from rankgen.generator.jobs.label.rows import replayed, window_table
+from rankgen.generator.answers.outcomes import TeacherFailure, WindowResult
+from rankgen.generator.answers.query_outcomes import QueryRanking
+from rankgen.generator.jobs.label.checks import replayed
+from rankgen.generator.jobs.label.rows import window_table
 from rankgen.generator.strategies.chain import Chain
 from rankgen.generator.strategies.orders import InputOrder
 from rankgen.generator.strategies.ranking import rank_chain, rank_query

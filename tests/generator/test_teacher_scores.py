@@ -12,14 +12,11 @@ from made_up_candidates import write_run
 from typer.testing import CliRunner
 
 import rankgen
-from rankgen.generator.answers.outcomes import (
-    QueryRanking,
-    WindowOutcome,
-    WindowRecord,
-    WindowResult,
-)
+from rankgen.generator.answers.outcomes import WindowOutcome, WindowResult
+from rankgen.generator.answers.query_outcomes import QueryRanking, WindowRecord
 from rankgen.generator.cli import app
-from rankgen.generator.jobs.label.rows import ranking_table, validate_rankings, window_table
+from rankgen.generator.jobs.label.checks import validate_rankings
+from rankgen.generator.jobs.label.rows import ranking_table, window_table
 from rankgen.generator.strategies.ranking import rank_query
 from rankgen.generator.teachers.base import Teacher
 from rankgen.generator.teachers.journal import WindowJournal

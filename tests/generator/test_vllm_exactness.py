@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from rankgen.generator.answers.outcomes import QueryRanking, TeacherFailure, WindowOutcome
+from rankgen.generator.answers.outcomes import TeacherFailure, WindowOutcome
+from rankgen.generator.answers.query_outcomes import QueryRanking
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.trec import read_run, trec_eval_order

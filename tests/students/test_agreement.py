@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from rankgen.generator.answers.outcomes import QueryRanking, WindowRecord, WindowResult
+from rankgen.generator.answers.outcomes import WindowResult
+from rankgen.generator.answers.query_outcomes import QueryRanking, WindowRecord
 from rankgen.generator.cli import app
 from rankgen.generator.jobs.label.rows import window_table
 from rankgen.manifests.errors import UsageError

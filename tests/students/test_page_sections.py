@@ -8,7 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from rankgen.generator.answers.outcomes import QueryRanking, WindowRecord, WindowResult
+from rankgen.generator.answers.outcomes import WindowResult
+from rankgen.generator.answers.query_outcomes import QueryRanking, WindowRecord
 from rankgen.generator.jobs.label.rows import window_table
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.schema import RANKINGS

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from rankgen.generator.api.ablation.settings import AblateOptions
 from rankgen.generator.api.train_options import TrainOptions
 from rankgen.generator.cli import app
+from rankgen.generator.commands.recipes.step_costs import StepCosts
 from rankgen.generator.commands.registry import STEPS
-from rankgen.generator.commands.step_costs import StepCosts
 from rankgen.generator.jobs.label.settings import LabelOptions
 from rankgen.generator.jobs.retrieve.settings import RetrieveOptions
 from rankgen.generator.jobs.subsample.settings import SubsampleSettings

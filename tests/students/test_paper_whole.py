@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from small_paper import made_up_sources, recipe_of, run_small
 
-from rankgen.generator.commands.training_rates import TrainingRates
+from rankgen.generator.commands.recipes.training_rates import TrainingRates
 from rankgen.students.paper.tables import FIGURE_1, TABLE_1
 from rankgen.students.training.presets import PRESETS
 from rankgen.students.training.settings import TrainSettings

@@ -10,13 +10,8 @@ import pyarrow as pa
 import pytest
 from made_runs import LOGITS, documents_of, write_candidates, write_labels
 
-from rankgen.generator.answers.outcomes import (
-    FailedCall,
-    QueryRanking,
-    WindowOutcome,
-    WindowRecord,
-    WindowResult,
-)
+from rankgen.generator.answers.outcomes import FailedCall, WindowOutcome, WindowResult
+from rankgen.generator.answers.query_outcomes import QueryRanking, WindowRecord
 from rankgen.generator.jobs.label.rows import window_table
 from rankgen.manifests.errors import IncompleteRun, IntegrityProblem, UsageError
 from rankgen.manifests.records import Query

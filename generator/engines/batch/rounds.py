@@ -13,18 +13,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rankgen.generator.answers.outcomes import TeacherFailure
-from rankgen.generator.engines.batch.lines import Line, best_lines, read_lines
+from rankgen.generator.engines.batch.faults import broken, fruitless, unanswered
+from rankgen.generator.engines.batch.finished import lines_of, until_over
+from rankgen.generator.engines.batch.lines import Line
 from rankgen.generator.engines.batch.records import BatchFolder, request_lines
-from rankgen.generator.engines.batch.transport import OVER, REQUESTS_PATH, BatchTransport, Seen
-from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.generator.engines.batch.transport import REQUESTS_PATH, BatchTransport, Seen
 
 # OpenAI's limits are 50,000 requests and 200 MB.
 MOST_REQUESTS, MOST_BYTES = 50_000, 150_000_000
 _MOST_TRIES = 4
 _FRUITLESS = 3
-_LONGEST_PAUSE_S = 60.0
-_SLOWER = 1.5
 
 
 @dataclass
@@ -170,8 +168,8 @@ class BatchRounds:
     ) -> None:
         self.open += 1
         try:
-            seen = await self._until_over(batch_id)
-            lines = {} if seen is None else await self._lines(seen)
+            seen = await until_over(self._transport, batch_id, self._quiet_s)
+            lines = {} if seen is None else await lines_of(self._transport, seen)
             final = {name: line for name, line in lines.items() if line.is_final}
             if is_own:
                 self._read[stem] = set(names)
@@ -185,26 +183,6 @@ class BatchRounds:
             self._fail(names, error)
         finally:
             self.open -= 1
-
-    async def _until_over(self, batch_id: str) -> Seen | None:
-        pause = self._quiet_s
-        while True:
-            await asyncio.sleep(pause)
-            seen = await self._transport.look(batch_id)
-            if seen is None or seen.status in OVER:
-                return seen
-            pause = min(pause * _SLOWER, max(_LONGEST_PAUSE_S, self._quiet_s))
-
-    async def _lines(self, seen: Seen) -> dict[str, Line]:
-        """Returns the lines of a batch, reading its files again if some are missing."""
-        found: dict[str, Line] = {}
-        for _ in range(_MOST_TRIES):
-            contents = [await self._transport.content(file) for file in seen.files]
-            lines = [line for content in contents for line in read_lines(content)]
-            found = best_lines([*found.values(), *lines])
-            if seen.answers is None or sum(x.is_final for x in found.values()) >= seen.answers:
-                break
-        return found
 
     def _deliver(self, final: Mapping[str, Line]) -> None:
         for name, line in final.items():
@@ -227,13 +205,14 @@ class BatchRounds:
         self._read.get(stem, set()).difference_update(rest)
         # Another batch may have what this one lacks.
         waiting = [name for name in rest if name in self._wanted and not self._held[name]]
+        server = self._transport.shown
         how = "lost" if seen is None else "cancelled" if seen.status == "cancelled" else None
         if how is not None and not may_break:
             self._folder.broke(stem, how)
-            self._fail(waiting, _broken(self._transport.shown, batch_id, how))
+            self._fail(waiting, broken(server, batch_id, how))
             return
         if self._fruitless >= _FRUITLESS and seen is not None:
-            self._fail(waiting, self._useless(seen, lines.values()))
+            self._fail(waiting, fruitless(server, self._fruitless, seen, lines.values()))
             return
         for name in waiting:
             wanted = self._wanted[name]
@@ -241,32 +220,10 @@ class BatchRounds:
             if wanted.tries < _MOST_TRIES:
                 self._enlist(name)
             else:
-                why = lines[name].reason() if name in lines else f"the batch is {_status(seen)}"
-                said = f"{_MOST_TRIES} batches of the server {self._transport.shown} did not answer"
-                self._fail([name], TeacherFailure(f"{said}, lastly: {why}", _MOST_TRIES))
-
-    def _useless(self, seen: Seen, lines: Iterable[Line]) -> EnvironmentProblem:
-        why = seen.why or next((line.reason() for line in lines), f"the batch is {seen.status}")
-        return EnvironmentProblem(
-            f"the server {self._transport.shown} answered nothing in {self._fruitless} batches in "
-            f"a row, lastly: {why}",
-            "fix the cause, then repeat the command to resume",
-        )
+                self._fail([name], unanswered(server, wanted.tries, seen, lines.get(name)))
 
     def _fail(self, names: Iterable[str], error: Exception) -> None:
         for name in names:
             wanted: Any = self._wanted.get(name)
             if wanted is not None and not wanted.answer.done():
                 wanted.answer.set_exception(error)
-
-
-def _status(seen: Seen | None) -> str:
-    return "lost" if seen is None else seen.status
-
-
-def _broken(server: str, batch_id: str, how: str) -> EnvironmentProblem:
-    what = "was cancelled" if how == "cancelled" else "is not known to it any more"
-    return EnvironmentProblem(
-        f"the batch {batch_id} of the server {server} {what}",
-        "repeat the command to ask again for what it has not answered",
-    )

@@ -16,11 +16,11 @@ from rankgen.generator.engines.server.served_run import ServedRun
 from rankgen.generator.engines.vllm.arguments import checked_dtype
 from rankgen.generator.engines.vllm.dtype import own_dtype
 from rankgen.generator.jobs.kinds import KINDS
+from rankgen.generator.jobs.label.checks import validate_rankings
 from rankgen.generator.jobs.label.cost import CostOfRun
 from rankgen.generator.jobs.label.factory import LabelFactory
 from rankgen.generator.jobs.label.held_versions import VLLM_KEY, vllm_version, with_held_versions
 from rankgen.generator.jobs.label.pool import USUAL_CHAINS, size_pool
-from rankgen.generator.jobs.label.rows import validate_rankings
 from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.shards.job import JobSummary, ShardJob, run_job
 from rankgen.generator.shards.pool_settings import PoolSettings

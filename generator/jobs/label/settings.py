@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import PositiveInt
 
 from rankgen.generator.jobs.settings import JobSettings
-from rankgen.generator.teachers.settings import LabelSettings, TeacherName
+from rankgen.generator.teachers.settings import LabelSettings
+from rankgen.generator.teachers.teacher_options import TeacherName
 from rankgen.manifests.options import SOURCE_METAVAR, Option
 from rankgen.manifests.storage.run_path import RunPath
 

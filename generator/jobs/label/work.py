@@ -13,19 +13,15 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import JsonValue
 
-from rankgen.generator.answers.outcomes import (
-    EngineDead,
-    FailedQuery,
-    QueryRanking,
-    TeacherFailure,
-    WindowOutcome,
-)
+from rankgen.generator.answers.outcomes import EngineDead, TeacherFailure, WindowOutcome
+from rankgen.generator.answers.query_outcomes import FailedQuery, QueryRanking
 from rankgen.generator.debugging import debug_wanted
 from rankgen.generator.engines.cost.purse import CostCapReached
 from rankgen.generator.engines.gauges import gauges_of
 from rankgen.generator.engines.server.served_run import ServedRun
+from rankgen.generator.jobs.label.counts import label_counts
 from rankgen.generator.jobs.label.flow import Flow
-from rankgen.generator.jobs.label.rows import label_counts, ranking_table, window_table
+from rankgen.generator.jobs.label.rows import ranking_table, window_table
 from rankgen.generator.jobs.label.shown_documents import ShownDocuments
 from rankgen.generator.shards.streak import Streak
 from rankgen.generator.shards.vitals import LastError

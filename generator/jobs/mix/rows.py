@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from rankgen.generator.jobs.subsample.projection import Row
-from rankgen.generator.jobs.subsample.source import SourceRows
+from rankgen.generator.jobs.subsample.source_rows import SourceRows
 from rankgen.generator.strategies.mixing import Method, TeacherList, mixed
 from rankgen.manifests.records import Query
 from rankgen.manifests.run.run_directory import RunDirectory

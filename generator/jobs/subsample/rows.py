@@ -7,7 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from rankgen.generator.jobs.label.rows import label_counts, validate_rankings
+from rankgen.generator.jobs.label.checks import validate_rankings
+from rankgen.generator.jobs.label.counts import label_counts
 from rankgen.generator.jobs.subsample.projection import (
     Row,
     kept_places,
@@ -15,7 +16,8 @@ from rankgen.generator.jobs.subsample.projection import (
     projected_windows,
     summed_calls,
 )
-from rankgen.generator.jobs.subsample.source import SourceRows, SubsampleSource
+from rankgen.generator.jobs.subsample.source import SubsampleSource
+from rankgen.generator.jobs.subsample.source_rows import SourceRows
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.records import Query
 from rankgen.manifests.schema import RANKINGS, WINDOWS

@@ -10,9 +10,9 @@ from rankgen.generator.api.ablation.settings import AblateOptions, grid_parts
 from rankgen.generator.api.train_options import TrainOptions
 from rankgen.generator.api.training_cost import SCORING_SPEED
 from rankgen.generator.commands.options import ASSUMED_TOKENS_PER_SECOND
-from rankgen.generator.commands.spent import HOUR, Spent, published_lists
-from rankgen.generator.commands.training_costs import PAIR_TOKENS, training_cost
-from rankgen.generator.commands.training_rates import TrainingRates
+from rankgen.generator.commands.recipes.spent import HOUR, Spent, published_lists
+from rankgen.generator.commands.recipes.training_costs import PAIR_TOKENS, training_cost
+from rankgen.generator.commands.recipes.training_rates import TrainingRates
 from rankgen.generator.jobs.imports.settings import ImportSettings
 from rankgen.generator.jobs.label.settings import LabelOptions
 from rankgen.generator.jobs.negatives.settings import NegativesSettings

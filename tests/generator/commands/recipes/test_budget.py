@@ -10,7 +10,7 @@ from labelled_in_process import label_in_process, write_candidates
 from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
-from rankgen.generator.commands.training_costs import training_cost
+from rankgen.generator.commands.recipes.training_costs import training_cost
 from rankgen.manifests.recipes.estimates import Lists
 from rankgen.students.training.pace import Pace, made_up_lists
 from rankgen.students.training.settings import StudentSettings, TrainSettings

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rankgen.generator.api.training_cost import SCORING_SPEED
-from rankgen.generator.commands.spent import Spent
-from rankgen.generator.commands.step_costs import StepCosts
-from rankgen.generator.commands.step_states import State
+from rankgen.generator.commands.recipes.spent import Spent
+from rankgen.generator.commands.recipes.step_costs import StepCosts
+from rankgen.generator.commands.recipes.step_states import State
 from rankgen.manifests.recipes.recipe import Recipe, Step
 
 FINISHED = ("done", "reused")

@@ -8,7 +8,7 @@ from pydantic import PositiveFloat
 
 from rankgen.generator.commands.label import forecast_label
 from rankgen.generator.commands.options import Forecast, Printing
-from rankgen.generator.commands.recipe_steps import heading, step_settings
+from rankgen.generator.commands.recipes.steps import heading, step_settings
 from rankgen.generator.commands.retrieve import describe_retrieve
 from rankgen.generator.jobs.label.settings import LabelOptions
 from rankgen.generator.jobs.retrieve.settings import RetrieveOptions
@@ -17,7 +17,7 @@ from rankgen.manifests.recipes.estimates import Rate
 from rankgen.manifests.recipes.recipe import Recipe, Step
 
 if TYPE_CHECKING:
-    from rankgen.generator.commands.step_costs import StepCosts
+    from rankgen.generator.commands.recipes.step_costs import StepCosts
 
 
 class RateSettings(Settings):
@@ -47,8 +47,8 @@ def describe_recipe(recipe: Recipe, rates: RateSettings, ray_address: str | None
     Raises:
         RankgenError: A step is wrong, or a rate is to be measured and cannot be.
     """
-    from rankgen.generator.commands.budget import FINISHED, budget_of, budget_text
-    from rankgen.generator.commands.step_states import State, step_state
+    from rankgen.generator.commands.recipes.budget import FINISHED, budget_of, budget_text
+    from rankgen.generator.commands.recipes.step_states import State, step_state
 
     costs = _costs(recipe, rates)
     print(f"{recipe.name}: {recipe.about}\nout: {recipe.out}")
@@ -89,8 +89,8 @@ def _describe(recipe: Recipe, step: Step, settings: Settings) -> None:
 
 def _costs(recipe: Recipe, rates: RateSettings) -> StepCosts:
     """Returns what counts the costs: with given rates first, then measured, then the recipe's."""
-    from rankgen.generator.commands.step_costs import ASSUMED_LABELLING, StepCosts
-    from rankgen.generator.commands.training_rates import ASSUMED_TRAINING, TrainingRates
+    from rankgen.generator.commands.recipes.step_costs import ASSUMED_LABELLING, StepCosts
+    from rankgen.generator.commands.recipes.training_rates import ASSUMED_TRAINING, TrainingRates
 
     given, told = rates.train_tokens_per_second, recipe.rates.rate("train")
     labelling, label_told = rates.label_tokens_per_second, recipe.rates.rate("label")
