@@ -16,7 +16,6 @@ from unpublished_windows import kill_between_commits, replayed_windows, unpublis
 from rankgen.generator.jobs.label.job import LabelRunSettings, label
 from rankgen.generator.jobs.label.relabel import agreement, relabel
 from rankgen.generator.jobs.label.rows import validate_rankings
-from rankgen.generator.shards.cluster import kept_session
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import IncompleteRun, IntegrityProblem, UsageError
 from rankgen.manifests.records import Query
@@ -25,14 +24,10 @@ from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.verify import verify_run
 from rankgen.manifests.schema import TABLES
 
+pytestmark = pytest.mark.usefixtures("one_ray")
+
 QUERIES = [Query(f"q{n:02}", f"query {n}") for n in range(24)]
 DEPTH = 25
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_ray() -> object:
-    with kept_session():
-        yield
 
 
 @pytest.fixture(scope="module")
