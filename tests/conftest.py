@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -39,13 +38,23 @@ def test_data() -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def one_ray() -> Iterator[None]:
-    """One start of Ray for all jobs that a module's tests do in this process."""
+    """One start of Ray for the jobs that all tests with this fixture do in this process.
+
+    Its workers have the environment of that start: a test that changes what they inherit needs a
+    Ray of its own.
+    """
     from rankgen.generator.shards.cluster import kept_session
 
     with kept_session():
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the modules that share a Ray at the end, so that no other test finds it running."""
+    sharing = {item.path for item in items if "one_ray" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: item.path in sharing)
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +91,7 @@ def s3_bucket(s3_endpoint: str) -> Iterator[str]:
 @pytest.fixture
 def s3_requests(s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     """Counts, by kind, what this process asks of the same store from here on."""
+    from http_listening import serve_in_background
     from moto.server import DomainDispatcherApplication, create_backend_app
     from s3fs import S3FileSystem
     from werkzeug.serving import make_server
@@ -96,8 +106,7 @@ def s3_requests(s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cou
         return application(environ, start)
 
     server = make_server("127.0.0.1", 0, counting, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+    serve_in_background(server)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
     S3FileSystem.clear_instance_cache()
     yield seen

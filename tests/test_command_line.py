@@ -119,6 +119,7 @@ def test_a_broken_corpus(tmp_path: Path, collection: Path, content: str, message
     assert not out.exists()
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_unknown_names_get_the_nearest_known_one(tmp_path: Path, collection: Path) -> None:
     out = tmp_path / "out"
     answer = refused("retrieve", "--collection", collection, "--retriever", "bm52", "--out", out)
@@ -129,6 +130,7 @@ def test_unknown_names_get_the_nearest_known_one(tmp_path: Path, collection: Pat
     assert not out.exists()
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_a_query_without_candidates_is_named_and_can_be_accepted(
     tmp_path: Path, collection: Path
 ) -> None:
@@ -143,6 +145,7 @@ def test_a_query_without_candidates_is_named_and_can_be_accepted(
     assert accepted.exit_code == 0, accepted.output
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_another_recipe_on_an_existing_output(tmp_path: Path, collection: Path) -> None:
     out = retrieved(tmp_path, collection)
     before = sorted(path.name for path in out.rglob("*"))
@@ -179,6 +182,7 @@ def test_labelling_what_is_no_run(tmp_path: Path) -> None:
     assert "is not a run of rankgen" in refused("verify", tmp_path)
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_a_whole_small_run_and_its_results(tmp_path: Path, collection: Path) -> None:
     candidates = retrieved(tmp_path, collection)
     out = tmp_path / "rankings"

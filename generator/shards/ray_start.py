@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from rankgen.generator.debugging import debug_wanted
@@ -32,7 +33,7 @@ def start_here() -> None:
     for _ in range(START_TRIES):
         before = _children()
         try:
-            with environment(_local_variables()), _patient_start():
+            with environment(_local_variables()), _patient_start(), _few_processes():
                 # Without "local", Ray would join the cluster that was last started here.
                 ray.init(
                     address="local",
@@ -115,6 +116,26 @@ def _patient_start() -> Iterator[None]:
         yield
     finally:
         services.get_node = ask
+
+
+@contextlib.contextmanager
+def _few_processes() -> Iterator[None]:
+    """Leaves out what a Ray of one machine and one command has no use for.
+
+    These are the autoscaler, the server that sends Ray's telemetry, and the reader of logs that are
+    not shown. Each is a process of Python, which takes a second of a CPU and of every command; Ray
+    has a setting for the first and the last, which `ray.init` does not pass on, and goes on without
+    the server where it cannot be started.
+    """
+    from ray._private import parameter, services
+
+    made, server = parameter.RayParams, services.start_api_server
+    fewer = partial(made, no_monitor=True, include_log_monitor=debug_wanted())
+    parameter.RayParams, services.start_api_server = fewer, lambda *_, **__: (None, None)
+    try:
+        yield
+    finally:
+        parameter.RayParams, services.start_api_server = made, server
 
 
 def _children() -> set[int]:

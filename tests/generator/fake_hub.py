@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from http_listening import serve_in_background
+
 MODEL, COMMIT = "some/model", "c" * 40
 
 
@@ -90,7 +92,7 @@ def fake_hub(files: Mapping[str, bytes]) -> Iterator[Hub]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    serve_in_background(server)
     hub.url = f"http://127.0.0.1:{server.server_port}"
     try:
         yield hub

@@ -15,7 +15,6 @@ from rankgen.generator.engines.server.engine import OpenAIServer, ServerSettings
 from rankgen.generator.engines.server.notes import server_notes
 from rankgen.generator.jobs.label.job import label
 from rankgen.generator.jobs.label.settings import LabelRunSettings
-from rankgen.generator.shards.cluster import kept_session
 from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.manifests.notices import warn
 from rankgen.manifests.records import Candidates, Document, Query
@@ -89,6 +88,7 @@ def test_another_worker_and_a_resume_are_held_to_the_first_answer(tmp_path: Path
         asyncio.run(ask(server))
 
 
+@pytest.mark.usefixtures("one_ray")
 @pytest.mark.timeout(300)
 def test_a_run_keeps_its_model_over_resumes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -111,18 +111,17 @@ def test_a_run_keeps_its_model_over_resumes(
         values = {"candidates": source.root, "out": tmp_path / "run", "teacher": teacher}
         return LabelRunSettings.model_validate(values | more)
 
-    with kept_session():
-        with serving(first) as server:
-            label(settings(server, max_failed=1))
-        run = RunDirectory(tmp_path / "run")
-        assert answer_record(run, read_plan(run)).exists()
-        with (
-            serving(lambda request, seen: named("gpt-2025")) as server,
-            pytest.raises(EnvironmentProblem, match="began with answers from gpt-2024"),
-        ):
-            label(settings(server))
-        with serving(lambda request, seen: named("gpt-2024", "fp_b")) as server:
-            assert label(settings(server)).queries == 3
+    with serving(first) as server:
+        label(settings(server, max_failed=1))
+    run = RunDirectory(tmp_path / "run")
+    assert answer_record(run, read_plan(run)).exists()
+    with (
+        serving(lambda request, seen: named("gpt-2025")) as server,
+        pytest.raises(EnvironmentProblem, match="began with answers from gpt-2024"),
+    ):
+        label(settings(server))
+    with serving(lambda request, seen: named("gpt-2024", "fp_b")) as server:
+        assert label(settings(server)).queries == 3
     predicate = json.loads(run.manifest.read_text())["predicate"]
     environments = predicate["environments"]
     assert {facts["answered_model"] for facts in environments} == {"gpt-2024"}

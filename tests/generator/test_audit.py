@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from labelled_in_process import write_candidates
 from one_shard import QUERIES, OneShard
+from typer.testing import CliRunner
 
+from rankgen.generator.cli import app
 from rankgen.generator.jobs.label import relabel
 from rankgen.generator.jobs.label.audit import audit, audit_cost
 from rankgen.generator.jobs.label.checks import validate_rankings
@@ -33,8 +33,6 @@ from rankgen.manifests.publishing.settings import PublishSettings
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.texts import link_texts
 from rankgen.students.agreement.coverage import coverage_of
-
-RANKGEN = str(Path(sys.executable).with_name("rankgen"))
 
 
 def label_here(settings: LabelRunSettings) -> None:
@@ -162,15 +160,11 @@ def test_a_failed_call_of_a_strategy_says_what_it_showed(tmp_path: Path) -> None
     assert failed["permutation"] is None
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_the_command_labels_by_ray(tmp_path: Path) -> None:
     run = labelled(tmp_path, teacher="scripted:identity", strategy="tournament", window=8)
-    done = subprocess.run(
-        [RANKGEN, "audit", str(run.root), "--queries", "2", "--json"],
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(app, ["audit", str(run.root), "--queries", "2", "--json"])
+    assert done.exit_code == 0, done.output
     rows = {row["given"]: row for row in json.loads(done.stdout)["rows"]}
     assert rows["again"]["flip_rate"] == 0
     assert rows["reversed"]["flip_rate"] == 1

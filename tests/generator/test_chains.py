@@ -15,7 +15,6 @@ from test_cluster import events_of, make_candidates
 
 from rankgen.generator.jobs.label.job import label
 from rankgen.generator.jobs.label.settings import LabelRunSettings
-from rankgen.generator.shards.cluster import kept_session
 from rankgen.generator.shards.job import run_job
 from rankgen.generator.shards.pool_settings import PoolSettings
 from rankgen.generator.shards.work import FilledShard
@@ -23,14 +22,10 @@ from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.records import Query
 from rankgen.manifests.run.run_directory import RunDirectory
 
+pytestmark = pytest.mark.usefixtures("one_ray")
+
 # Longer than a worker of a busy machine needs to start.
 PATIENCE = 60.0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_ray() -> object:
-    with kept_session():
-        yield
 
 
 @dataclass(frozen=True)

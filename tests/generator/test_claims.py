@@ -91,7 +91,7 @@ def whole(untouched_runs: UntouchedRuns) -> Untouched:
 @pytest.mark.timeout(600)
 def test_two_drivers_ask_for_each_window_once(whole: Untouched, tmp_path: Path) -> None:
     # Slow enough that one driver, alone, is not done before the other one has started Ray.
-    run = KillableRun(tmp_path / "run", whole.candidates, latency_s=2.0)
+    run = KillableRun(tmp_path / "run", whole.candidates, latency_s=1.0)
     for driver in [run.start(), run.start()]:
         run.succeeded(driver)
     assert len(run.asked()) == whole.windows

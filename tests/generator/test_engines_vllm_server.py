@@ -68,7 +68,7 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
             urllib.request.urlopen(f"{url}/health", timeout=5).close()
             return
         except OSError:
-            time.sleep(1)
+            time.sleep(0.2)
     pytest.fail(f"the server did not start within {START_S} s")
 
 

@@ -110,7 +110,7 @@ def test_engines_that_share_a_gpu_start_one_after_the_other(tmp_path: Path) -> N
     try:
         with ray_session(cluster.address):
             # Seconds enough for the others to start before all is done.
-            work = OneByOne((), 3.0, folder=tmp_path)
+            work = OneByOne((), 2.0, folder=tmp_path)
             pool = PoolSettings(workers=3, cpus=0.0, gpus=0.3333, one_start_at_a_time=True)
             job = made_up_job(run, work, pool, queries=12, shards=12, address=cluster.address)
             assert run_job(job).queries == 12

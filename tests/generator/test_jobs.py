@@ -25,14 +25,10 @@ from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.run.verify import verify_run
 from rankgen.manifests.schema import TABLES
 
+pytestmark = pytest.mark.usefixtures("one_ray")
+
 QUERIES = [Query(f"q{n:02}", f"query {n}") for n in range(24)]
 DEPTH = 25
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_ray() -> object:
-    with kept_session():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -194,6 +194,7 @@ def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
         LabelSettings(teacher="pointwise").resolved()
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_a_run_keeps_its_logits(models: Path, tmp_path: Path) -> None:
     texts = {f"d{n}": text for n, text in enumerate(TEXTS)}
     found = [Candidates("q", tuple(texts), tuple(float(-n) for n in range(len(texts))))]

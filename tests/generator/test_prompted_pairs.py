@@ -68,6 +68,7 @@ def test_another_prompt_or_instruction_is_another_teacher(models: Path) -> None:
     assert scores_of(ranked) != scores_of(teacher_of(models / "monot5"))
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_a_run_keeps_its_scores_and_says_what_they_are(models: Path, tmp_path: Path) -> None:
     texts = {f"d{n}": text for n, text in enumerate(TEXTS)}
     found = [Candidates("q", tuple(texts), tuple(float(-n) for n in range(len(texts))))]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -13,9 +12,10 @@ from typer.testing import CliRunner, Result
 
 from rankgen.generator.cli import app
 from rankgen.generator.jobs.kinds import KINDS
-from rankgen.generator.shards.cluster import kept_session
 from rankgen.manifests.run.plan import Kind
 from rankgen.manifests.trec import read_qrels
+
+pytestmark = pytest.mark.usefixtures("one_ray")
 
 CORPUS = {
     "d1": "bread rises with yeast",
@@ -26,12 +26,6 @@ CORPUS = {
 }
 QUERIES = {"q1": "how does bread rise", "q2": "where does salt dry", "q3": "?!", "q4": "yeast"}
 JUDGED = ["q1\td1\t1", "q2\td2\t2", "q3\td3\t1", "q_gone\td3\t1"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_ray() -> Iterator[None]:
-    with kept_session():
-        yield
 
 
 @pytest.fixture

@@ -5,25 +5,20 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from made_up_work import MadeUpWork, made_up_job
 
-from rankgen.generator.shards.cluster import kept_session
 from rankgen.generator.shards.job import ShardJob, run_job
 from rankgen.generator.shards.pool_settings import PoolSettings
 from rankgen.generator.shards.work import FilledShard
 from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.manifests.records import Query
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_ray() -> Iterator[None]:
-    with kept_session():
-        yield
+pytestmark = pytest.mark.usefixtures("one_ray")
 
 
 @dataclass(frozen=True)

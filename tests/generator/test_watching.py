@@ -147,7 +147,7 @@ def until(holds: Callable[[], object], what: str, seconds: float = 300.0) -> Non
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, what
-        time.sleep(1.0)
+        time.sleep(0.2)
 
 
 def in_flight(run: Watched) -> bool:

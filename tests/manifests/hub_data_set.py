@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from http_listening import serve_in_background
 
 NAME, COMMIT = "some/rankings", "d" * 40
 API = f"/api/datasets/{NAME}"
@@ -76,7 +76,7 @@ def hub_data_set(files: Mapping[str, str], cache: Path) -> Iterator[HubDataSet]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    serve_in_background(server)
 
     def stop() -> None:
         server.shutdown()

@@ -11,7 +11,6 @@ import base64
 import hashlib
 import json
 import re
-import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from http_listening import serve_in_background
 
 from rankgen.manifests.storage import hub_runs
 
@@ -78,7 +78,7 @@ def hub_stand_in() -> Iterator[StandIn]:
     handler = type("Handler", (_Handler,), {"hub": hub})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    serve_in_background(server)
     hub.url = f"http://127.0.0.1:{server.server_port}"
     try:
         yield hub

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from http_listening import serve_in_background
 from toy_ledger import (
     PLANNED,
     Killed,
@@ -219,8 +220,7 @@ def careless_endpoint(s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterat
         return application(environ, start)
 
     server = make_server("127.0.0.1", 0, careless, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+    serve_in_background(server)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
     S3FileSystem.clear_instance_cache()
     yield

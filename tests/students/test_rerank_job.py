@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
 from rankgen.generator.jobs.rerank.work import validate_reranked
-from rankgen.generator.shards.cluster import kept_session
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.long_documents.rule import ChunkRule
 from rankgen.manifests.models.half_precision import is_fast
@@ -29,6 +28,8 @@ from rankgen.students.model.loading import load_backbone
 from rankgen.students.reranking.candidates import CandidateTexts, FirstStage
 from rankgen.students.reranking.reranker import StudentReranker
 from rankgen.students.reranking.strict_order import strictly_ordered, with_the_rest
+
+pytestmark = pytest.mark.usefixtures("one_ray")
 
 ROW = Candidates("q", ("b", "c", "a", "d"), (4.0, 3.0, 2.0, 1.0))
 WORDS = ["moon", "water", "salt", "pepper", "iron", "cloud", "river", "stone"]
@@ -93,12 +94,6 @@ def test_tied_scores_are_refused_when_a_shard_is_checked() -> None:
     tied = candidate_table([Candidates("q", ("a", "b"), (1.0, 1.0 - 1e-12))])
     with pytest.raises(IntegrityProblem, match="do not strictly decrease"):
         validate_reranked({"candidates": tied}, ["q"], {})
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_ray() -> Iterator[None]:
-    with kept_session():
-        yield
 
 
 @pytest.fixture

@@ -91,6 +91,7 @@ def beir_task(folder: Path, seed: int) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_nanobeir_is_what_sentence_transformers_measures(
     nano: Path, student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +121,7 @@ def test_nanobeir_is_what_sentence_transformers_measures(
     assert 0 < ours["unjudged"]["SciFact"] < 1
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_a_folder_of_tasks_is_searched_evaluated_and_recognised(
     student: Path, tmp_path: Path
 ) -> None:

@@ -18,16 +18,11 @@ from typer.testing import CliRunner
 
 from rankgen.generator.cli import app
 from rankgen.generator.shards import team as team_module
-from rankgen.generator.shards.cluster import kept_session
 from rankgen.generator.shards.team import run_in_team
 from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, IntegrityProblem
 from rankgen.students.training.team import current_team
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_ray() -> object:
-    with kept_session():
-        yield
+pytestmark = pytest.mark.usefixtures("one_ray")
 
 
 @pytest.fixture

@@ -23,7 +23,6 @@ from typer.testing import CliRunner, Result
 from rankgen.generator.api.tuning.settings import SearchSettings
 from rankgen.generator.api.tuning.space import Choice, Range, draws, read_space
 from rankgen.generator.cli import app
-from rankgen.generator.shards.cluster import kept_session
 from rankgen.generator.shards.halving import Halving, Reached
 from rankgen.students.training.metrics_log import metrics_path
 from rankgen.students.training.settings import TrainSettings
@@ -71,13 +70,9 @@ def tune(
     return Tune(rankings, held, tiny_backbone, tmp_path / "search")
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_a_search_ends_trials_early_and_resumes(tune: Tune, tmp_path: Path) -> None:
-    # One session of Ray for both commands.
-    with kept_session():
-        _search_ends_trials_early_and_resumes(tune, tmp_path / "search")
-
-
-def _search_ends_trials_early_and_resumes(tune: Tune, out: Path) -> None:
+    out = tmp_path / "search"
     done = tune("--trials", 4, "--json")
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
