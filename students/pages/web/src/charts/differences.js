@@ -35,10 +35,16 @@ function chart(evaluated, system, domain) {
       ],
     },
   );
-  // A thousand links are no way for a keyboard; the list of queries below is.
+  // A picture holds no links: a thousand are no way for a keyboard, and the list of queries below is.
   for (const link of made.querySelectorAll("a")) {
-    link.setAttribute("tabindex", "-1");
-    link.setAttribute("aria-hidden", "true");
+    const dot = link.firstElementChild;
+    dot.style.cursor = "pointer";
+    // Else the dot's tip stays, over the dot, and gets the click.
+    dot.addEventListener("pointerdown", (event) => event.stopPropagation());
+    dot.addEventListener("click", () => {
+      location.hash = link.href.baseVal;
+    });
+    link.replaceWith(dot);
   }
   return made;
 }
