@@ -16,7 +16,6 @@ from unpublished_windows import kill_between_commits, replayed_windows, unpublis
 from rankgen.generator.jobs.label.checks import validate_rankings
 from rankgen.generator.jobs.label.job import LabelRunSettings, label
 from rankgen.generator.jobs.label.relabel import agreement, relabel
-from rankgen.generator.shards.cluster import kept_session
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import IncompleteRun, IntegrityProblem, UsageError
 from rankgen.manifests.records import Query
