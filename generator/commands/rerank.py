@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import PositiveInt
 
@@ -16,6 +16,10 @@ from rankgen.manifests.options import SOURCE_METAVAR, Option
 from rankgen.manifests.storage.run_path import RunPath
 from rankgen.students.hardware_settings import HardwareSettings
 from rankgen.students.reranking.strict_order import TiePolicy
+
+if TYPE_CHECKING:
+    from rankgen.generator.jobs.rerank.job import RerankRun
+    from rankgen.generator.shards.job import JobSummary
 
 
 class RerankSettings(JobSettings, LongDocumentSettings, HardwareSettings):
@@ -45,22 +49,21 @@ class RerankSettings(JobSettings, LongDocumentSettings, HardwareSettings):
 
 def rerank(settings: RerankSettings, metrics: Metrics, printing: Printing) -> None:
     """Re-ranks and says where the new order is."""
-    with metrics.published():
-        _rerank(settings, printing)
-
-
-def _rerank(settings: RerankSettings, printing: Printing) -> None:
-    from rankgen.generator.jobs.rerank.job import RerankRun
     from rankgen.generator.jobs.rerank.job import rerank as run
+
+    with metrics.published():
+        _say(run(_run_of(settings, _student(settings))), settings.out, printing)
+
+
+def _student(settings: RerankSettings) -> str:
+    """Returns the student as every worker finds it.
+
+    Raises:
+        UsageError: The folder holds no finished student, or there is no such model.
+    """
     from rankgen.manifests.errors import UsageError
     from rankgen.manifests.models.model_source import pinned_model
-    from rankgen.manifests.notices import warn
-    from rankgen.manifests.run.run_directory import TREC_RUN
     from rankgen.students.model.adapter_folder import is_adapter
-    from rankgen.students.model.precision import precision_of_worker
-    from rankgen.students.reranking.reranker import StudentReranker
-    from rankgen.students.reranking.student_identity import student_identity
-    from rankgen.students.reranking.student_rule import student_rule
 
     folder = Path(settings.student)
     if folder.is_dir() and not (folder / "config.json").is_file() and not is_adapter(str(folder)):
@@ -69,11 +72,20 @@ def _rerank(settings: RerankSettings, printing: Printing) -> None:
             "name the folder that was given to `rankgen train-student --out`",
         )
     # Ray's workers may stand in another folder, and load the model at another moment.
-    student = (
-        str(folder.absolute())
-        if folder.is_dir()
-        else pinned_model(settings.student, held=_held_student(settings.out))
-    )
+    if folder.is_dir():
+        return str(folder.absolute())
+    return pinned_model(settings.student, held=_held_student(settings.out))
+
+
+def _run_of(settings: RerankSettings, student: str) -> RerankRun:
+    """Returns what the job is told; the user is told how long documents are read otherwise."""
+    from rankgen.generator.jobs.rerank.job import RerankRun
+    from rankgen.manifests.notices import warn
+    from rankgen.students.model.precision import precision_of_worker
+    from rankgen.students.reranking.reranker import StudentReranker
+    from rankgen.students.reranking.student_identity import student_identity
+    from rankgen.students.reranking.student_rule import student_rule
+
     rule = student_rule(student, settings)
     if notice := rule.notice(settings.student):
         warn(notice)
@@ -87,36 +99,39 @@ def _rerank(settings: RerankSettings, printing: Printing) -> None:
         threads=settings.threads,
         long_documents=rule.used,
     )
-    summary = run(
-        RerankRun(
-            candidates=settings.candidates,
-            out=settings.out,
-            opener=opener,
-            precision=settings.precision,
-            settle=partial(precision_of_worker, settings.device),
-            recipe={
-                "student": student_identity(student),
-                "depth": settings.depth,
-                "ties": settings.ties,
-                **rule.recipe(),
-            },
-            settings=settings.model_dump(mode="json"),
-            tag=folder.name or settings.student,
-            stall_seconds=settings.stall_seconds,
-            is_on_gpu=settings.device != "cpu",
-            shards=settings.shards,
-            workers=settings.workers,
-            max_failed=settings.max_failed,
-            ray_address=settings.ray_address,
-        )
+    return RerankRun(
+        candidates=settings.candidates,
+        out=settings.out,
+        opener=opener,
+        precision=settings.precision,
+        settle=partial(precision_of_worker, settings.device),
+        recipe={
+            "student": student_identity(student),
+            "depth": settings.depth,
+            "ties": settings.ties,
+            **rule.recipe(),
+        },
+        settings=settings.model_dump(mode="json"),
+        tag=Path(settings.student).name or settings.student,
+        stall_seconds=settings.stall_seconds,
+        is_on_gpu=settings.device != "cpu",
+        shards=settings.shards,
+        workers=settings.workers,
+        max_failed=settings.max_failed,
+        ray_address=settings.ray_address,
     )
+
+
+def _say(summary: JobSummary, out: Path, printing: Printing) -> None:
+    from rankgen.manifests.run.run_directory import TREC_RUN
+
     text = (
         f"{summary.queries:,} queries, {summary.counts['candidates']:,} candidates in "
         f"{summary.shards} shards ({summary.resumed_shards} from before) -> "
-        f"{settings.out / TREC_RUN}"
+        f"{out / TREC_RUN}"
     )
     result: dict[str, object] = {
-        "out": str(settings.out),
+        "out": str(out),
         "queries": summary.queries,
         "quarantined": summary.quarantined,
         "shards": summary.shards,

@@ -15,7 +15,10 @@ from rankgen.manifests.errors import UsageError
 from rankgen.manifests.options import Option
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rankgen.manifests.run.run_directory import RunDirectory
+    from rankgen.manifests.run.verify import Verification
 
 
 class VerifySettings(ClusterSettings):
@@ -42,15 +45,7 @@ def verify(settings: VerifySettings, printing: Printing) -> None:
         return
     kind = KINDS[read_plan(directory).kind]
     found = verify_run(directory, kind.validate() if settings.full else None)
-    shards = f"{found.shards} of {found.plan.shards} shards"
-    text = "\n".join(
-        [
-            f"{settings.run}: {shards}, {found.queries:,} of {found.plan.queries:,} queries, "
-            f"{len(found.quarantined)} quarantined, {len(found.problems)} problems",
-            *found.problems,
-            *([] if found.is_finished else ["not finished: repeat the run's command to resume"]),
-        ]
-    )
+    text = _told(settings.run, found)
     values: dict[str, object] = {
         "shards": found.shards,
         "planned_shards": found.plan.shards,
@@ -75,6 +70,18 @@ def verify(settings: VerifySettings, printing: Printing) -> None:
         raise typer.Exit(5)
     if not found.is_finished:
         raise typer.Exit(4)
+
+
+def _told(run: Path, found: Verification) -> str:
+    shards = f"{found.shards} of {found.plan.shards} shards"
+    lines = [
+        f"{run}: {shards}, {found.queries:,} of {found.plan.queries:,} queries, "
+        f"{len(found.quarantined)} quarantined, {len(found.problems)} problems",
+        *found.problems,
+    ]
+    if not found.is_finished:
+        lines.append("not finished: repeat the run's command to resume")
+    return "\n".join(lines)
 
 
 def _verify_published(

@@ -13,6 +13,7 @@ from rankgen.generator.engines.settings import speaks_chat
 from rankgen.generator.prompts.budget import PromptBuilder
 from rankgen.generator.prompts.chat_format import ZEPHYR_FORMAT
 from rankgen.generator.prompts.pairwise import PRP
+from rankgen.generator.prompts.prompt import ListwisePrompt
 from rankgen.generator.prompts.token_texts import AnswerTexts
 from rankgen.generator.prompts.tokenizer import BUNDLED, load_tokenizer
 from rankgen.generator.teachers.base import Teacher, plain_teacher
@@ -132,31 +133,13 @@ def make_prompter(settings: LabelSettings, merges_system: bool = False) -> Listw
         EnvironmentProblem: A package is missing.
     """
     settings = settings.resolved()
-    preset = settings.preset
     profile = settings.listwise_prompt()
     if profile is None:
         raise UsageError(f"the teacher '{settings.teacher}' has no prompt", "--teacher listwise")
     name = settings.tokenizer or ""
     revision = settings.revision if name == settings.model else None
-    tokenizer = load_tokenizer(name, revision, preset.chat_format)
-    decoding = Decoding(
-        exact_output=preset.exact_output,
-        first_token=preset.first_token,
-        max_output_tokens=settings.max_output_tokens,
-        thinking_tokens=settings.thinking_tokens,
-        on_malformed=settings.on_malformed or "repair",
-        # In the workers alone an answer can go on from where it stopped.
-        stops_early=preset.exact_output and not (settings.is_served or settings.whole_answers),
-        constrained=settings.constrained,
-        rules=ReadingRules(
-            least_named=LEAST_NAMED if settings.min_named is None else settings.min_named,
-            examples=profile.examples,
-            # A chat server applies its own template and may remove the thought.
-            begins_in_thought=not speaks_chat(settings.api) and tokenizer.opens_thought,
-            form=profile.form,
-            has_budget=settings.thinking_tokens is not None,
-        ),
-    )
+    tokenizer = load_tokenizer(name, revision, settings.preset.chat_format)
+    decoding = _decoding(settings, profile, opens_thought=tokenizer.opens_thought)
     if settings.constrained and not tokenizer.can_constrain(profile.form):
         raise UsageError(
             f"the tokenizer of {name} writes rankings in tokens that --constrained cannot follow",
@@ -173,6 +156,35 @@ def make_prompter(settings: LabelSettings, merges_system: bool = False) -> Listw
     except TeacherFailure as failure:
         raise UsageError(str(failure), "use another --prompt") from None
     return prompter
+
+
+def _decoding(settings: LabelSettings, prompt: ListwisePrompt, *, opens_thought: bool) -> Decoding:
+    """Returns how answers are asked for and read.
+
+    Args:
+        settings: Resolved settings.
+        prompt: Their prompt.
+        opens_thought: Whether the chat template leaves the model within a thought.
+    """
+    preset = settings.preset
+    return Decoding(
+        exact_output=preset.exact_output,
+        first_token=preset.first_token,
+        max_output_tokens=settings.max_output_tokens,
+        thinking_tokens=settings.thinking_tokens,
+        on_malformed=settings.on_malformed or "repair",
+        # In the workers alone an answer can go on from where it stopped.
+        stops_early=preset.exact_output and not (settings.is_served or settings.whole_answers),
+        constrained=settings.constrained,
+        rules=ReadingRules(
+            least_named=LEAST_NAMED if settings.min_named is None else settings.min_named,
+            examples=prompt.examples,
+            # A chat server applies its own template and may remove the thought.
+            begins_in_thought=not speaks_chat(settings.api) and opens_thought,
+            form=prompt.form,
+            has_budget=settings.thinking_tokens is not None,
+        ),
+    )
 
 
 def _server(settings: LabelSettings, served: ServedRun) -> Engine:

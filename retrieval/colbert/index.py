@@ -40,12 +40,7 @@ def plaid_index(
         IntegrityProblem: Documents are missing, or the cached index has other settings.
         UsageError: The documents cannot be read or are too few to be clustered.
     """
-    try:
-        software = version("colbert-ai")
-    except PackageNotFoundError:
-        raise EnvironmentProblem(
-            "ColBERT needs the package colbert-ai, which is missing", INSTALL_HINT
-        ) from None
+    software = _installed_version()
     summary = collection.summary()
     settings = {
         "checkpoint_sha256": checkpoint.sha256,
@@ -74,6 +69,15 @@ def plaid_index(
     entry = cached_folder(cache / "colbert" / name, fill, resumes=True)
     check_stamp(entry, stamp)
     return entry
+
+
+def _installed_version() -> str:
+    try:
+        return version("colbert-ai")
+    except PackageNotFoundError:
+        raise EnvironmentProblem(
+            "ColBERT needs the package colbert-ai, which is missing", INSTALL_HINT
+        ) from None
 
 
 def _write_corpus(collection: Collection, passages: Path, doc_ids: Path) -> None:

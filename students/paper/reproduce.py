@@ -75,13 +75,7 @@ def reproduce(
         IntegrityProblem: An evaluation or an ablation is damaged.
         EnvironmentProblem: ir_datasets is missing or cannot obtain judgements.
     """
-    if name not in TABLES:
-        raise UsageError(f"there is no table or figure '{name}'", did_you_mean(name, TABLES))
-    table = TABLES[name]
-    known = [task for column in table.columns for task in column.tasks]
-    for task in sources.tasks:
-        if task not in known:
-            raise UsageError(f"{name} has no task '{task}'", did_you_mean(task, known))
+    table, known = _table(name, sources.tasks)
     measured, qrels = _measured(sources)
     values = measured.values
     ours = {
@@ -103,14 +97,29 @@ def reproduce(
         comparisons=()
         if against is None
         else tuple(compare_systems(table.columns, values, against, margin)),
-        queries={
-            task: len(next(of[task] for of in values.values() if task in of))
-            for task in known
-            if task in measured.tasks
-        },
+        queries=_query_counts(values, [task for task in known if task in measured.tasks]),
         missing=(*measured.foreign, *_missing(known, qrels, sources, measured)),
         notes=(*table.notes, *_other_queries(values), *measured.notes),
     )
+
+
+def _table(name: str, asked: Sequence[str]) -> tuple[PaperTable, list[str]]:
+    """Returns a table of the paper, and its tasks, among which are those that are asked for."""
+    if name not in TABLES:
+        raise UsageError(f"there is no table or figure '{name}'", did_you_mean(name, TABLES))
+    table = TABLES[name]
+    known = [task for column in table.columns for task in column.tasks]
+    for task in asked:
+        if task not in known:
+            raise UsageError(f"{name} has no task '{task}'", did_you_mean(task, known))
+    return table, known
+
+
+def _query_counts(
+    values: Mapping[str, Mapping[str, PerQuery]], tasks: Sequence[str]
+) -> dict[str, int]:
+    """Returns task -> its queries, which are the same for every system that has figures of it."""
+    return {task: len(next(of[task] for of in values.values() if task in of)) for task in tasks}
 
 
 def _measured(sources: Sources) -> tuple[Measured, Mapping[str, Path]]:

@@ -14,13 +14,6 @@ def soup_card(encoder: CrossEncoder, summary: SoupSummary) -> str:
         for one in summary.ingredients
     )
     kept = sum(one.is_kept for one in summary.ingredients)
-    reached = ""
-    if summary.validation is not None:
-        reached = (
-            f"\n\nIts validation nDCG@10 is {summary.validation:.4f} (first stage "
-            f"{_figure(summary.first_stage)})"
-        )
-        reached += "; its students were chosen by it." if summary.method == "greedy" else "."
     return f"""---
 pipeline_tag: text-ranking
 library_name: transformers
@@ -34,7 +27,7 @@ tags:
 # {summary.out.name}
 
 A cross-encoder that re-ranks passages: the {summary.method} mean of the weights of {kept} students
-of one backbone, made with rankgen. It loads and costs as much as one of them.{reached}
+of one backbone, made with rankgen. It loads and costs as much as one of them.{_reached(summary)}
 
 ```python
 from sentence_transformers import CrossEncoder
@@ -52,6 +45,17 @@ Queries are cut after {encoder.query_tokens} tokens and passages after {encoder.
 
 `rankgen.json` holds the settings that their trainings share, and the digests.
 """
+
+
+def _reached(summary: SoupSummary) -> str:
+    """Returns the paragraph on the soup's validation; nothing where there was none."""
+    if summary.validation is None:
+        return ""
+    end = "; its students were chosen by it." if summary.method == "greedy" else "."
+    return (
+        f"\n\nIts validation nDCG@10 is {summary.validation:.4f} (first stage "
+        f"{_figure(summary.first_stage)}){end}"
+    )
 
 
 def _figure(value: float | None) -> str:

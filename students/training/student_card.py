@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rankgen.manifests.long_documents.rule import NAMES as CHUNK_NAMES
 from rankgen.manifests.long_documents.rule import ChunkRule
 from rankgen.students.training.adapter_settings import ADAPTER_FIELDS
@@ -54,19 +56,8 @@ def student_card(
         asked: What a language model is that rankgen shows a prompt, as the end of "It is ..."; None
             for a student that other libraries show pairs themselves.
     """
-    outputs = "It returns one logit per (query, passage) pair; higher is better."
-    if relevant is not None:
-        outputs = (
-            f"It returns two logits per (query, passage) pair; its score is that of output "
-            f"{relevant} minus the other."
-        )
-    if asked is not None:
-        outputs = f"It is {asked}; the logits of its answers are its score, higher is better."
     values = public_settings(settings.model_dump(mode="json", exclude=set(ADAPTER_FIELDS)))
     values |= settings.adapter_recipe()
-    recipe = "\n".join(
-        f"| {name} | {values[name]} |" for name in SHOWN if values.get(name) is not None
-    )
     tags = ["reranker", "rankgen"]
     tags = tags if asked else ["cross-encoder", "sentence-transformers", *tags]
     listed = "\n".join(f"- {tag}" for tag in tags)
@@ -80,7 +71,7 @@ tags:
 # {settings.out.name}
 
 A cross-encoder that re-ranks passages, distilled with rankgen from the {summary.lists:,} rankings
-in `{values["rankings"]}`. {outputs}
+in `{values["rankings"]}`. {_outputs(relevant, asked)}
 
 {_usage_of_prompt(settings) if asked else _usage(settings)}
 
@@ -92,10 +83,28 @@ in `{values["rankings"]}`. {outputs}
 
 | setting | value |
 |---|---|
-{recipe}
+{_recipe(values)}
 
 `rankgen.json` holds every setting, the digests of the data and the versions of the software.
 """
+
+
+def _outputs(relevant: int | None, asked: str | None) -> str:
+    """Returns the sentence on what the model's outputs mean; see `student_card`."""
+    if asked is not None:
+        return f"It is {asked}; the logits of its answers are its score, higher is better."
+    if relevant is not None:
+        return (
+            f"It returns two logits per (query, passage) pair; its score is that of output "
+            f"{relevant} minus the other."
+        )
+    return "It returns one logit per (query, passage) pair; higher is better."
+
+
+def _recipe(values: Mapping[str, object]) -> str:
+    return "\n".join(
+        f"| {name} | {values[name]} |" for name in SHOWN if values.get(name) is not None
+    )
 
 
 def _usage(settings: TrainSettings) -> str:

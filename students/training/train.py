@@ -12,7 +12,7 @@ from rankgen.manifests.long_documents.recorded import shown_otherwise
 from rankgen.manifests.notices import warn
 from rankgen.manifests.run.recipe_lock import check_recipe, write_recipe
 from rankgen.manifests.run.run_directory import RunDirectory
-from rankgen.students.choices import EVIDENCE_WEIGHTS, Precision
+from rankgen.students.choices import EVIDENCE_WEIGHTS
 from rankgen.students.losses import LOSSES, LossPart, parse_loss
 from rankgen.students.model.adapters import Lora, share_trained, with_adapters
 from rankgen.students.model.compile import compile_layers
@@ -78,19 +78,13 @@ def train_student(
     # Before its first checkpoint another recipe may replace a training.
     is_begun = finished is not None or checkpoint_path(settings.out).exists()
     team = current_team()
-    if settings.precision == "auto":
-        held = held_precision(settings.out) if is_begun else None
-        if finished is None and held == "auto":
-            held = None  # Earlier versions recorded the word itself; what it meant is unknown.
-        settings = _with_precision(settings, held, team)
+    settings = _with_precision(settings, team, is_begun=is_begun, is_finished=finished is not None)
     facts = training_facts(settings)
     if is_begun:
         check_recipe(recipe_path(settings.out), facts, with_identity)
     if finished is not None:
         return finished
-    epochs_steps = math.ceil(settings.epochs * len(lists.lists) / settings.queries_per_step)
-    steps = settings.max_steps or epochs_steps
-    check_warmup(settings, steps)
+    steps = _planned_steps(settings, len(lists.lists))
     encoder, hardware = prepared_encoder(settings, team)
     trainer = Trainer(encoder, loss, settings, hardware, steps, evidence, team)
     run = TrainingRun(trainer, lists, validated)
@@ -164,14 +158,26 @@ def prepared_encoder(settings: TrainSettings, team: Team) -> tuple[CrossEncoder,
     return encoder, hardware
 
 
-def _with_precision(settings: TrainSettings, held: Precision | None, team: Team) -> TrainSettings:
+def _planned_steps(settings: TrainSettings, lists: int) -> int:
+    """Returns the steps of a training that nothing ends early; its warm-up must fit into them."""
+    steps = settings.max_steps or math.ceil(settings.epochs * lists / settings.queries_per_step)
+    check_warmup(settings, steps)
+    return steps
+
+
+def _with_precision(
+    settings: TrainSettings, team: Team, *, is_begun: bool, is_finished: bool
+) -> TrainSettings:
     """Returns the settings with the precision that `auto` means for this training.
 
-    Args:
-        settings: Settings with `auto`.
-        held: The precision that the training began with, which it keeps on any machine.
-        team: The processes that train; without `held` the first one chooses for all.
+    A training keeps the precision that it began with, on any machine; when it begins, the first
+    process of the team chooses for all.
     """
+    if settings.precision != "auto":
+        return settings
+    held = held_precision(settings.out) if is_begun else None
+    if held == "auto" and not is_finished:
+        held = None  # Earlier versions recorded the word itself; what it meant is unknown.
     if held is None:
         device = choose_device(settings.device)
         is_bf16 = resolve_precision("auto", device.type) == "bf16"

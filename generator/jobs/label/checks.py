@@ -15,6 +15,7 @@ from rankgen.manifests.teacher_scores import fault_of_scores
 from rankgen.manifests.unranked import first_stage_of, whole_size
 
 AGAIN = "repeat the command to try again"
+_FOREIGN = "an attempt's windows do not belong to its rankings"
 
 
 class Call(TypedDict):
@@ -50,12 +51,18 @@ def validate_rankings(
                 f"the ranking of query {row['query_id']} is not a permutation of its candidates",
                 AGAIN,
             )
-    evidence = _windows_by_query(tables["windows"])
     asked = set(tables["windows"]["query_id"].to_pylist())
     # Calls for a query without a ranking are evidence of its cost.
-    if not (evidence.keys() >= set(expected) and asked <= {*expected, *quarantined}):
-        raise IntegrityProblem("an attempt's windows do not belong to its rankings", AGAIN)
-    spent = _tokens_by_query(tables["windows"])
+    if not asked <= {*expected, *quarantined}:
+        raise IntegrityProblem(_FOREIGN, AGAIN)
+    _check_evidence(rows, tables["windows"])
+
+
+def _check_evidence(rows: Sequence[Mapping[str, Any]], windows: pa.Table) -> None:
+    """Checks that every ranking's windows lead to it, and that its tokens are theirs."""
+    evidence, spent = _windows_by_query(windows), _tokens_by_query(windows)
+    if not evidence.keys() >= {row["query_id"] for row in rows}:
+        raise IntegrityProblem(_FOREIGN, AGAIN)
     for row in rows:
         if fault := fault_of_scores(row["teacher_scores"], len(row["doc_ids"])):
             raise IntegrityProblem(f"the ranking of query {row['query_id']}: {fault}", AGAIN)

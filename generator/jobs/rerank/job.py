@@ -17,7 +17,7 @@ from rankgen.generator.shards.pool_settings import PoolSettings
 from rankgen.generator.shards.settled import Settle, settled
 from rankgen.manifests.run.candidate_lists import CandidateLists
 from rankgen.manifests.run.plan import Plan, default_shards
-from rankgen.manifests.run.query_table import queries_of_run
+from rankgen.manifests.run.query_table import QueryTable, queries_of_run
 from rankgen.manifests.run.run_directory import TREC_RUN, RunDirectory
 from rankgen.manifests.run.texts import digest_of_documents, link_texts
 from rankgen.manifests.trec import write_run
@@ -75,7 +75,10 @@ def rerank(wanted: RerankRun) -> JobSummary:
     source, run = RunDirectory(wanted.candidates), RunDirectory(wanted.out)
     lists = CandidateLists.finished(source)
     queries = queries_of_run(source, lists.query_ids())
-    digest, texts_digest = lists.digest(), digest_of_documents(source)
+    digests = {
+        "candidates_sha256": lists.digest(),
+        "documents_sha256": digest_of_documents(source),
+    }
     with settled(
         run,
         "precision",
@@ -84,24 +87,9 @@ def rerank(wanted: RerankRun) -> JobSummary:
         may_use_gpus=wanted.is_on_gpu,
         ray_address=wanted.ray_address,
     ) as precision:
-        recipe = {
-            "candidates_sha256": digest,
-            "documents_sha256": texts_digest,
-            **wanted.recipe,
-            "precision": precision,
-        }
-        plan = Plan(
-            kind="rerank",
-            tables=KINDS["rerank"].tables,
-            recipe=recipe,
-            settings=dict(wanted.settings),
-            shards=wanted.shards or default_shards(len(queries)),
-            queries=len(queries),
-            queries_sha256=queries.digest(),
-        )
         job = ShardJob(
             run=run,
-            plan=plan,
+            plan=_plan(wanted, queries, {**digests, **wanted.recipe, "precision": precision}),
             unit=KINDS["rerank"].unit,
             queries=queries,
             factory=RerankFactory(source.root.absolute(), partial(wanted.opener, precision)),
@@ -112,6 +100,18 @@ def rerank(wanted: RerankRun) -> JobSummary:
             ray_address=wanted.ray_address,
         )
         return run_job(job)
+
+
+def _plan(wanted: RerankRun, queries: QueryTable, recipe: Mapping[str, JsonValue]) -> Plan:
+    return Plan(
+        kind="rerank",
+        tables=KINDS["rerank"].tables,
+        recipe=dict(recipe),
+        settings=dict(wanted.settings),
+        shards=wanted.shards or default_shards(len(queries)),
+        queries=len(queries),
+        queries_sha256=queries.digest(),
+    )
 
 
 def _publish(source: RunDirectory, run: RunDirectory, tag: str) -> None:

@@ -79,26 +79,21 @@ def load_lightning_ir(layout: Layout, config: PretrainedConfig) -> Loaded:
             f"the pooling of {layout.source} is not supported: {named}",
             f"name a model with one of {', '.join(_POOLINGS)}",
         )
-    outputs = 2 if layout.config.get("scoring_strategy") == "mono" else 1
-    bias = bool(layout.config.get("linear_bias", False))
-    combined, lacking = load_weights(
-        _with_linear(config, outputs, bias=bias), layout.source, config=config, dtype=torch.float32
+    body, linear, lacking = _body_and_linear(layout, config)
+    dense = Dense(
+        linear.in_features,
+        linear.out_features,
+        bias=linear.bias is not None,
+        activation=torch.nn.Identity(),
     )
-    width = int(config.hidden_size)
-    dense = Dense(width, outputs, bias=bias, activation=torch.nn.Identity())
-    # The layer moves out of the body, which becomes the plain class of transformers.
-    linear = combined.linear
-    assert isinstance(linear, torch.nn.Linear)
     dense.linear = linear
-    del combined.linear
-    combined.__class__ = type(combined).__mro__[1]
     pooling = _POOLINGS[named]
-    model = PooledModel(combined, pooling, torch.nn.Sequential(dense))
+    model = PooledModel(body, pooling, torch.nn.Sequential(dense))
     reading = pair_reading(layout, config)
     settings = {
-        "in_features": width,
-        "out_features": outputs,
-        "bias": bias,
+        "in_features": linear.in_features,
+        "out_features": linear.out_features,
+        "bias": linear.bias is not None,
         "activation_function": "torch.nn.modules.linear.Identity",
         "module_input_name": "sentence_embedding",
         "module_output_name": "scores",
@@ -109,11 +104,28 @@ def load_lightning_ir(layout: Layout, config: PretrainedConfig) -> Loaded:
         tokenizer=reading.tokenizer,
         kind=f"a cross-encoder of lightning-ir ({layout.architecture})",
         lacking=frozenset(_renamed(name) for name in lacking),
-        relevant=1 if outputs == 2 else None,
+        relevant=1 if linear.out_features == 2 else None,
         pair_tokens=reading.pair_tokens,
         cuts=_cuts(layout, reading.pair_tokens),
         save=partial(save_modules, pooling=pooling, parts=parts, prompt=""),
     )
+
+
+def _body_and_linear(
+    layout: Layout, config: PretrainedConfig
+) -> tuple[PreTrainedModel, torch.nn.Linear, set[str]]:
+    """Returns the body, the layer over it, and the names of weights that the checkpoint lacks."""
+    outputs = 2 if layout.config.get("scoring_strategy") == "mono" else 1
+    bias = bool(layout.config.get("linear_bias", False))
+    combined, lacking = load_weights(
+        _with_linear(config, outputs, bias=bias), layout.source, config=config, dtype=torch.float32
+    )
+    # The layer moves out of the body, which becomes the plain class of transformers.
+    linear = combined.linear
+    assert isinstance(linear, torch.nn.Linear)
+    del combined.linear
+    combined.__class__ = type(combined).__mro__[1]
+    return combined, linear, lacking
 
 
 def _with_linear(config: PretrainedConfig, outputs: int, *, bias: bool) -> type[PreTrainedModel]:
