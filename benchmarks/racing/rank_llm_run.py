@@ -24,7 +24,7 @@ def rank_llm(model: str, context_size: int, dtype: str) -> Any:
     os.environ.setdefault("OPENAI_API_KEY", "none")
     # It cannot be imported beside transformers 5, and nothing of it is used; a namespace with its
     # names stands for the module.
-    sys.modules["rank_llm.rerank.listwise.rank_fid"] = types.SimpleNamespace(  # type: ignore[assignment]
+    sys.modules["rank_llm.rerank.listwise.rank_fid"] = types.SimpleNamespace(  # type: ignore[assignment]  # see above
         RankFiDDistill=None, RankFiDScore=None
     )
     import torch

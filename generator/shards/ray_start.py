@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rankgen.generator.debugging import debug_wanted
 from rankgen.generator.shards.environment import environment
@@ -129,13 +130,16 @@ def _few_processes() -> Iterator[None]:
     """
     from ray._private import parameter, services
 
-    made, server = parameter.RayParams, services.start_api_server
-    fewer = partial(made, no_monitor=True, include_log_monitor=debug_wanted())
-    parameter.RayParams, services.start_api_server = fewer, lambda *_, **__: (None, None)
+    # Without their types: a class may not be replaced.
+    settings: Any = parameter
+    starts: Any = services
+    made, server = settings.RayParams, starts.start_api_server
+    settings.RayParams = partial(made, no_monitor=True, include_log_monitor=debug_wanted())
+    starts.start_api_server = lambda *_, **__: (None, None)
     try:
         yield
     finally:
-        parameter.RayParams, services.start_api_server = made, server
+        settings.RayParams, starts.start_api_server = made, server
 
 
 def _children() -> set[int]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 from http_listening import listening
 
@@ -31,7 +32,7 @@ class Reply:
     kind: str = "application/json"
 
 
-Behaviour = Callable[[dict[str, object], int], Reply]
+Behaviour = Callable[[dict[str, Any], int], Reply]
 
 
 def answer(text: str | None, finish: str = "stop") -> Reply:
@@ -51,7 +52,7 @@ class Server:
     """What the test can see of the server."""
 
     url: str = ""
-    requests: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     tries: Counter[str] = field(default_factory=Counter)
 
 

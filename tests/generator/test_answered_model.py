@@ -57,7 +57,7 @@ def test_answers_are_compared_with_answers_and_not_with_the_request() -> None:
     with serving(lambda request, seen: replies[seen - 1]) as server:
         facts = asyncio.run(ask(server))
     assert (facts["answered_model"], facts["system_fingerprint"]) == ("gpt-2024", "fp_a, fp_b")
-    (note,) = server_notes([facts, {"system_fingerprint": "fp_b"}])  # type: ignore[list-item]
+    (note,) = server_notes([facts, {"system_fingerprint": "fp_b"}])  # type: ignore[list-item]  # a dict is invariant in its values
     assert "2 system fingerprints (fp_a, fp_b)" in note
     assert server_notes([{"system_fingerprint": "fp_a"}, {"system_fingerprint": "fp_a"}]) == []
 

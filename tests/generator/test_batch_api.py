@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -202,12 +203,12 @@ shard_of(Path(sys.argv[1]), sys.argv[2]).filled(0, *QUERIES)
 """
 
 
-def killed_when(root: Path, server: Batches, is_time: object) -> None:
+def killed_when(root: Path, server: Batches, is_time: Callable[[], bool]) -> None:
     """Labels in a process of its own and kills it when the server sees that it is time."""
     command = [sys.executable, "-c", KILLED, str(root), server.url, str(Path(__file__).parent)]
     process = subprocess.Popen(command, start_new_session=True)
     deadline = time.monotonic() + 60
-    while not is_time():  # type: ignore[operator]
+    while not is_time():
         assert process.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.005)

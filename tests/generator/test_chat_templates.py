@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from faulty_server import Behaviour, Reply, answer, serving
@@ -70,7 +70,7 @@ def fast_tokenizer(template: str) -> PreTrainedTokenizerFast:
     )
     tokenizer.add_special_tokens([AddedToken(text, special=True) for text in ("<s>", "</s>")])
     # transformers does not annotate the constructor in every release.
-    fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call, unused-ignore]
+    fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call, unused-ignore]  # see above
         tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>"
     )
     fast.chat_template = template
@@ -205,14 +205,14 @@ def chat_settings(url: str) -> LabelSettings:
     return LabelSettings.model_validate({"teacher": "listwise", "model": "m", "base_url": url})
 
 
-def ranking(request: dict[str, object]) -> Reply:
-    content = str(request["messages"][-1]["content"])  # type: ignore[index]
+def ranking(request: dict[str, Any]) -> Reply:
+    content = str(request["messages"][-1]["content"])
     k = int(re.findall(r"with (\d+) passages", content)[0])
     return answer(" > ".join(f"[{i}]" for i in range(k, 0, -1)))
 
 
-def has_system(request: dict[str, object]) -> bool:
-    return "system" in {turn["role"] for turn in request["messages"]}  # type: ignore[attr-defined]
+def has_system(request: dict[str, Any]) -> bool:
+    return "system" in {turn["role"] for turn in request["messages"]}
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def has_system(request: dict[str, object]) -> bool:
     ],
 )
 def test_a_server_without_a_system_turn_gets_one_turn(status: int, words: str) -> None:
-    def behave(request: dict[str, object], seen: int) -> Reply:
+    def behave(request: dict[str, Any], seen: int) -> Reply:
         if has_system(request):
             return Reply(status, f'{{"message": "{words}"}}')
         return ranking(request)
@@ -233,21 +233,21 @@ def test_a_server_without_a_system_turn_gets_one_turn(status: int, words: str) -
     with serving(behave) as server:
         teacher = make_teacher(chat_settings(server.url))
         result = asyncio.run(teacher.rank_window(QUERY, PASSAGES))
-        assert [message["role"] for message in server.requests[-1][1]["messages"]] == ["user"]  # type: ignore[attr-defined]
-    assert server.requests[-1][1]["messages"][0]["content"] == BOTH  # type: ignore[index]
+        assert [message["role"] for message in server.requests[-1][1]["messages"]] == ["user"]
+    assert server.requests[-1][1]["messages"][0]["content"] == BOTH
     assert result.permutation == (1, 0)
     assert teacher.identity()["system_turn"] == teacher.facts()["system_turn"] == "merged"
 
 
-def _busy(request: dict[str, object], seen: int) -> Reply:
+def _busy(request: dict[str, Any], seen: int) -> Reply:
     return Reply(500, "Error code 500: 3 of 7 workers") if seen == 1 else ranking(request)
 
 
-def _slow_down(request: dict[str, object], seen: int) -> Reply:
+def _slow_down(request: dict[str, Any], seen: int) -> Reply:
     return Reply(429, "{}") if seen == 1 else ranking(request)
 
 
-def _reset(request: dict[str, object], seen: int) -> Reply:
+def _reset(request: dict[str, Any], seen: int) -> Reply:
     return Reply(body=None) if seen == 1 else ranking(request)
 
 

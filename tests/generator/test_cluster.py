@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,8 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 from made_up_work import MadeUpWork, made_up_job
+from processes import descendants
 from pydantic import JsonValue
 
 from rankgen.generator.jobs.label.job import label
@@ -51,14 +55,21 @@ def events_of(run: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
-def test_a_local_run_joins_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_local_run_joins_no_cluster_and_has_few_processes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     import ray
 
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     assert not ray.is_initialized()
     with ray_session(None):
         assert total_cpus() >= 1
+        ours, all_ = descendants(os.getpid()), psutil.process_iter(["cmdline"])
+        started = [" ".join(one.info["cmdline"] or ()) for one in all_ if one.pid in ours]
     assert not ray.is_initialized()
+    assert any("raylet" in command for command in started)
+    # The autoscaler's and the logs' monitors, and the server of a dashboard.
+    assert not [command for command in started if re.search(r"(monitor|dashboard)\.py ", command)]
 
 
 def test_a_node_dies_and_another_joins(tmp_path: Path) -> None:

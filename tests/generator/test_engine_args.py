@@ -151,7 +151,7 @@ def test_vllm_knows_the_names_and_takes_the_values() -> None:
         {"enforce_eager": "perhaps"},
     ):
         with pytest.raises(UsageError, match="cannot be"):
-            check_engine_args(wrong)  # type: ignore[arg-type]
+            check_engine_args(wrong)
 
 
 def test_an_adapter_is_its_content_and_vllms_alone(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import random
 import socket
 import threading
 import time
+from typing import Any
 
 import pytest
 from faulty_server import QUICK, Reply, Server, answer, serving
@@ -28,12 +29,12 @@ pytest.importorskip("openai")
 PROMPT = EnginePrompt((ChatMessage("system", "S"), ChatMessage("user", "\n[1] a\n[2] b")), (1, 2))
 
 
-def ask(server: Server, retry: RetryPolicy = QUICK, **settings: object) -> object:
+def ask(server: Server, retry: RetryPolicy = QUICK, **settings: object) -> Any:
     """Returns the generation, or the error, of one request."""
 
-    async def once() -> object:
+    async def once() -> Any:
         engine = OpenAIServer(
-            ServerSettings(base_url=server.url, model="m", **settings),  # type: ignore[arg-type]
+            ServerSettings(base_url=server.url, model="m", **settings),  # type: ignore[arg-type]  # each is one of its fields
             retry,
         )
         try:
@@ -47,8 +48,8 @@ def ask(server: Server, retry: RetryPolicy = QUICK, **settings: object) -> objec
 def test_chat_sends_messages_and_reads_the_answer() -> None:
     with serving(lambda request, seen: answer("[2] > [1]", "length")) as server:
         generation = ask(server, force_length=True, add_special_tokens=True)
-    assert (generation.text, generation.finish_reason) == ("[2] > [1]", "length")  # type: ignore[attr-defined]
-    assert generation.usage.prompt == 7  # type: ignore[attr-defined]
+    assert (generation.text, generation.finish_reason) == ("[2] > [1]", "length")
+    assert generation.usage.prompt == 7
     path, request = server.requests[0]
     assert path == "/v1/chat/completions"
     assert request["messages"] == [
@@ -62,7 +63,7 @@ def test_chat_sends_messages_and_reads_the_answer() -> None:
 def test_completions_send_token_ids() -> None:
     with serving(lambda request, seen: answer("[2] > [1]")) as server:
         generation = ask(server, api="completions")
-    assert generation.text == "[2] > [1]"  # type: ignore[attr-defined]
+    assert generation.text == "[2] > [1]"
     path, request = server.requests[0]
     assert (path, request["prompt"]) == ("/v1/completions", [1, 2])
     assert "min_tokens" not in request
@@ -92,7 +93,7 @@ def test_a_fault_is_tried_again_and_never_an_answer(fault: Reply) -> None:
         return fault if seen <= 3 else answer("[1] > [2]")
 
     with serving(behave) as server:
-        assert ask(server).text == "[1] > [2]"  # type: ignore[attr-defined]
+        assert ask(server).text == "[1] > [2]"
     assert len(server.requests) == 4
     with serving(lambda request, seen: fault) as server, pytest.raises(TeacherFailure) as caught:
         ask(server)
@@ -120,7 +121,7 @@ def test_a_stalled_call_is_given_up_and_repeated() -> None:
 
     with serving(behave) as server:
         began = time.monotonic()
-        assert ask(server, request_timeout_s=0.3).text == "[1] > [2]"  # type: ignore[attr-defined]
+        assert ask(server, request_timeout_s=0.3).text == "[1] > [2]"
     assert time.monotonic() - began < 1.4 + 1.5
 
 

@@ -131,7 +131,7 @@ def test_a_disk_that_fails_in_the_background_is_told(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         journal.append("a", WindowResult((0,)))
-        while not journal._lines._syncing.done():  # type: ignore[attr-defined]
+        while not journal._lines._syncing.done():  # type: ignore[attr-defined]  # it has begun
             time.sleep(0.01)
     with pytest.raises(OSError, match="no space left"):
         journal.append("b", WindowResult((0,)))

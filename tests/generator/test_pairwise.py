@@ -64,14 +64,14 @@ def test_any_answer_can_be_read(text: str) -> None:
 @given(st.permutations(range(6)))
 def test_a_consistent_judge_gets_its_own_order(truth: list[int]) -> None:
     answers = {(i, j): "A" if truth[i] < truth[j] else "B" for i, j in ordered_pairs(6)}
-    found = verdicts(6, answers)  # type: ignore[arg-type]
+    found = verdicts(6, answers)  # type: ignore[arg-type]  # of its letters
     assert [truth[place] for place in found.order] == list(range(6))
     assert sum(found.wins) == 15
 
 
 def test_draws_are_shared_and_keep_the_order() -> None:
     always_first = dict.fromkeys(ordered_pairs(3), "A")
-    found = verdicts(3, always_first)  # type: ignore[arg-type]
+    found = verdicts(3, always_first)  # type: ignore[arg-type]  # of its letters
     assert found == ((1.0, 1.0, 1.0), (0, 1, 2), "pairs: 1=2 1=3 2=3", 0)
     assert verdicts(2, {(0, 1): "A", (1, 0): None}).evidence == "pairs: 1?2"
     assert verdicts(2, {(0, 1): "B", (1, 0): "A"}).order == (1, 0)
@@ -87,9 +87,9 @@ def test_pairs_are_counted_only_in_evidence() -> None:
     assert pair_counts(["2>1", None]) == {}
 
 
-def prefers_greater(request: dict[str, object], tried: int) -> Reply:
+def prefers_greater(request: dict[str, Any], tried: int) -> Reply:
     """Prefers the greater number; contradicts itself about 0 and 1, mumbles about 2 and 3."""
-    content = str(request["messages"][0]["content"])  # type: ignore[index]
+    content = str(request["messages"][0]["content"])
     found = SHOWN.search(content)
     assert found is not None, content
     first, second = int(found[1]), int(found[2])
@@ -156,9 +156,9 @@ def test_a_run_keeps_wins_verdicts_and_costs(tmp_path: Path) -> None:
     ],
 )
 def test_sorting_by_pairs(shape: dict[str, Any]) -> None:
-    def consistent(request: dict[str, object], tried: int) -> Reply:
-        content = str(request["messages"][0]["content"])  # type: ignore[index]
-        first, second = map(int, SHOWN.search(content).groups())  # type: ignore[union-attr]
+    def consistent(request: dict[str, Any], tried: int) -> Reply:
+        content = str(request["messages"][0]["content"])
+        first, second = map(int, SHOWN.search(content).groups())  # type: ignore[union-attr]  # every prompt has two
         return answer("Passage A" if first > second else "Passage B")
 
     passages = [Document(str(n), "", f"passage {n} of many") for n in range(DEPTH)]
@@ -182,8 +182,8 @@ def test_answers_that_say_nothing_are_never_a_label(tmp_path: Path) -> None:
 
 
 def test_a_failed_comparison_tells_what_the_others_cost(tmp_path: Path) -> None:
-    def refusing(request: dict[str, object], tried: int) -> Reply:
-        content = str(request["messages"][0]["content"])  # type: ignore[index]
+    def refusing(request: dict[str, Any], tried: int) -> Reply:
+        content = str(request["messages"][0]["content"])
         if "Passage A: passage 0 " in content and "Passage B: passage 1 " in content:
             return answer("I must not", finish="content_filter")
         return answer("A")

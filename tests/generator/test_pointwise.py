@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made_up_candidates import write_run
@@ -164,12 +165,12 @@ def ids_of(text: str) -> list[int]:
         (lambda q, d: ids_of(f"{q}: {d}")[:200], None),
     ],
 )
-def test_lost_texts(shown: object, problem: str | None) -> None:
+def test_lost_texts(shown: Any, problem: str | None) -> None:
     if problem is None:
-        refuse_lost_texts("it", shown)  # type: ignore[arg-type]
+        refuse_lost_texts("it", shown)
         return
     with pytest.raises(UsageError, match=problem):
-        refuse_lost_texts("it", shown)  # type: ignore[arg-type]
+        refuse_lost_texts("it", shown)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made_up_candidates import write_run
@@ -175,12 +176,12 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{tests}:{source}"}
 
 
-def test_answers_are_read_by_our_parser(answered: dict[str, dict[str, dict[str, object]]]) -> None:
+def test_answers_are_read_by_our_parser(answered: dict[str, dict[str, dict[str, Any]]]) -> None:
     results = answered["results"]
     clean, short = results["clean"], results["short"]
     assert (clean["permutation"], clean["outcome"]) == ([1, 2, 0], "ok")
     assert (short["permutation"], short["outcome"], short["missing"]) == ([2, 0, 1], "repaired", 1)
-    prompt, output = clean["usage"]  # type: ignore[misc]
+    prompt, output = clean["usage"]
     assert prompt > 500
     assert output == len("[2] > [3] > [1]")
 
@@ -250,7 +251,7 @@ def test_windows_that_wait_are_asked_together() -> None:
     assert found[:6] == [f"w{n} 0 {3 + n % 2}" for n in range(6)]
     assert isinstance(found[6], RuntimeError)
     assert len(model.batches) < 7
-    assert all(len({prompt[-1] for prompt in batch[1:]}) == 1 for batch in model.batches)  # type: ignore[index]
+    assert all(len({prompt[-1] for prompt in batch[1:]}) == 1 for batch in model.batches)  # type: ignore[index]  # of any prompts
 
 
 def test_a_run_is_known_by_the_model_and_the_version(tmp_path: Path) -> None:

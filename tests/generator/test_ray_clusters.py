@@ -143,7 +143,7 @@ def test_a_ray_of_ones_own_starts_at_the_second_try_with_the_drivers_niceness(
         tries.append(options)
         if len(tries) == 1:
             raise Exception(TIMED_OUT)
-        init(**options)  # type: ignore[arg-type]
+        init(**options)  # type: ignore[arg-type]  # passed on as they came
 
     monkeypatch.setattr(ray, "init", slow_at_first)
     with ray_session(None):

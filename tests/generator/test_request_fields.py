@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from faulty_server import Reply, Server, answer, serving
@@ -52,7 +53,7 @@ def ask(server: Server, times: int = 1, api: str = "chat") -> tuple[list[object]
     """Asks several times at once, with one attempt each; returns answers or errors, and facts."""
 
     async def together() -> tuple[list[object], dict[str, str]]:
-        spoken = ServerSettings(base_url=server.url, model="m", api=api)  # type: ignore[arg-type]
+        spoken = ServerSettings(base_url=server.url, model="m", api=api)  # type: ignore[arg-type]  # one of its names
         engine = OpenAIServer(spoken, ONE_TRY)
         try:
             asked = (engine.generate(PROMPT, 9) for _ in range(times))
@@ -64,8 +65,8 @@ def ask(server: Server, times: int = 1, api: str = "chat") -> tuple[list[object]
     return asyncio.run(together())
 
 
-def texts(answers: list[object]) -> list[str]:
-    return [answer.text for answer in answers]  # type: ignore[attr-defined]
+def texts(answers: list[Any]) -> list[str]:
+    return [answer.text for answer in answers]
 
 
 @pytest.mark.parametrize("api", ["chat", "completions"])

@@ -51,7 +51,7 @@ def marked() -> Iterator[str]:
 def resources() -> dict[str, float]:
     import ray
 
-    found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # untyped there
     return found
 
 
@@ -59,7 +59,7 @@ def nodes_of(address: str) -> set[str]:
     import ray
 
     with ray_session(address):
-        return {node["NodeID"] for node in ray.nodes()}  # type: ignore[no-untyped-call]
+        return {node["NodeID"] for node in ray.nodes()}  # type: ignore[no-untyped-call]  # untyped there
 
 
 def nodes_used(run: Path) -> set[str]:

@@ -43,7 +43,7 @@ def test_ended_queries_and_the_engines_own_number_count() -> None:
     settings = PoolSettings(chains=256)
 
     def joins(**said: object) -> bool:
-        return may_join(task(100), held, settings, None, Vitals("w", 0, **said))  # type: ignore[arg-type]
+        return may_join(task(100), held, settings, None, Vitals("w", 0, **said))  # type: ignore[arg-type]  # each is one of its fields
 
     assert not may_join(task(100), held, settings)
     assert not joins()

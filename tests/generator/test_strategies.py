@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -80,9 +80,9 @@ def ranked(
     )
 
 
-def calls_of(ranking: QueryRanking) -> list[dict[str, object]]:
+def calls_of(ranking: QueryRanking) -> list[Any]:
     """Returns the calls as rows of the table, in the order they were made."""
-    rows: list[dict[str, object]] = window_table([ranking]).to_pylist()
+    rows: list[Any] = window_table([ranking]).to_pylist()
     return rows
 
 
@@ -90,9 +90,9 @@ def shown_again(ranking: QueryRanking, order: Sequence[int]) -> list[list[str]]:
     """Returns the ids that each call showed, by its row alone."""
     found, rows = list[list[str]](), calls_of(ranking)
     for number, row in enumerate(rows):
-        before = replayed(rows[:number], len(order))  # type: ignore[arg-type]
+        before = replayed(rows[:number], len(order))
         assert before is not None
-        places = places_shown(row["start"], row["end"], row["shown"])  # type: ignore[arg-type]
+        places = places_shown(row["start"], row["end"], row["shown"])
         found.append([str(order[before[place]]) for place in places])
     return found
 
@@ -134,7 +134,7 @@ def test_the_evidence_of_any_teacher_leads_to_its_permutation(
     chain = Chain(Query("q", ""), listed(order), teacher, given=given_as, votes=votes)
     ranking = asyncio.run(rank_chain(chain, name, shape, passes))
     assert sorted(ranking.order) == order
-    assert replayed(calls_of(ranking), n) == list(ranking.order)  # type: ignore[arg-type]
+    assert replayed(calls_of(ranking), n) == list(ranking.order)
     asked = [one for one in shown_again(ranking, order) if len(one) > 1]
     assert asked == teacher.shown
 
@@ -295,7 +295,7 @@ def test_a_failed_window_is_named_as_it_was_shown(name: StrategyName) -> None:
     assert failed is not None
     assert len(chain.records) == failed.window_index == 3
     made = QueryRanking("q", (), tuple(chain.records))
-    before = replayed(calls_of(made), 60)  # type: ignore[arg-type]
+    before = replayed(calls_of(made), 60)
     assert before is not None
     places = places_shown(failed.start, failed.end, failed.shown)
     assert [str(order[before[place]]) for place in places] == teacher.shown[-1]

@@ -144,7 +144,7 @@ def test_minilm_equals_sentence_transformers(minilm: Teacher) -> None:
     ]
     query = "what is a longer passage"
     expected = reference.encode([query])[0] @ reference.encode(texts).T
-    scores = minilm.scores(query, texts)  # type: ignore[attr-defined]
+    scores = minilm.scores(query, texts)  # type: ignore[attr-defined]  # not every teacher has it
     assert scores == pytest.approx(expected.tolist(), abs=2e-6)
 
 
@@ -190,11 +190,11 @@ def test_minilm_does_not_depend_on_company() -> None:
     async def together() -> list[list[float]]:
         teacher = make_teacher(LabelSettings())
         await asyncio.gather(*(teacher.rank_window(q, passages[::-1]) for q in queries))
-        return [teacher.scores(q.text, texts) for q in queries]  # type: ignore[attr-defined]
+        return [teacher.scores(q.text, texts) for q in queries]  # type: ignore[attr-defined]  # not every teacher has it
 
     def alone(query: Query) -> list[float]:
         teacher = make_teacher(LabelSettings())
-        return [teacher.scores(query.text, [x])[0] for x in texts]  # type: ignore[attr-defined]
+        return [teacher.scores(query.text, [x])[0] for x in texts]  # type: ignore[attr-defined]  # not every teacher has it
 
     assert asyncio.run(together())[3] == alone(queries[3])
 

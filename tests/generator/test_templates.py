@@ -360,7 +360,7 @@ def test_a_server_gets_the_turns_and_is_read_as_asked(
         teacher = make_teacher(listwise(prompt=f"rank-llm:{name}", base_url=server.url))
         result = asyncio.run(teacher.rank_window(QUERY, PASSAGES))
         sent = server.requests[-1][1]["messages"]
-    assert [turn["role"] for turn in sent] == roles  # type: ignore[attr-defined]
+    assert [turn["role"] for turn in sent] == roles
     assert (result.permutation, result.outcome) == ((1, 0), WindowOutcome.OK)
 
 

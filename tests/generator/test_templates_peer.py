@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,8 +116,8 @@ def _asked() -> list[dict[str, object]]:
     return cases
 
 
-def _ours(template: PromptTemplate, case: dict[str, object]) -> list[dict[str, str]]:
-    rows: list[tuple[str, str, float]] = case["documents"]  # type: ignore[assignment]
+def _ours(template: PromptTemplate, case: dict[str, Any]) -> list[dict[str, str]]:
+    rows: list[tuple[str, str, float]] = case["documents"]
     documents = [Document(str(i), title, text) for i, (title, text, _) in enumerate(rows)]
     messages = template.messages(
         template.query_text(Query("1", str(case["query"]))),

@@ -23,7 +23,7 @@ def made_up(*joined: str) -> TeacherTokenizer:
     plain.normalizer = normalizers.Sequence(
         [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
     )
-    fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call, unused-ignore]
+    fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call, unused-ignore]  # see above
         tokenizer_object=plain
     )
     return TeacherTokenizer(fast, "zephyr", "test")

@@ -31,7 +31,7 @@ def save_t5(folder: Path, **sizes: object) -> Path:
     torch.manual_seed(1)
     tokenizer = _unigram()
     config = T5Config(
-        **{  # type: ignore[arg-type]
+        **{  # type: ignore[arg-type]  # each is one of its parameters
             "vocab_size": len(tokenizer),
             "d_model": 32,
             "d_kv": 16,
@@ -93,7 +93,7 @@ def _unigram() -> PreTrainedTokenizerFast:
     bare.normalizer = normalizers.Replace(" +", " ")
     bare.pre_tokenizer = pre_tokenizers.Metaspace()
     bare.decoder = decoders.Metaspace()
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # untyped there
         tokenizer_object=bare, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
     )
 
@@ -113,7 +113,7 @@ def _byte_pairs(bos: str | None) -> PreTrainedTokenizerFast:
         show_progress=False,
     )
     bare.train_from_iterator([f"{word}\n {word}" for word in _WORDS] * 3, trainer)
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # untyped there
         tokenizer_object=bare,
         pad_token="<|endoftext|>",
         eos_token="<|im_end|>",

@@ -284,7 +284,7 @@ def test_a_killed_command_goes_on_with_the_files_it_had(
         if len(made) == 3:
             draft.write_bytes(b"half")
             raise KeyboardInterrupt
-        return real(draft, *rest)  # type: ignore[arg-type]
+        return real(draft, *rest)  # type: ignore[arg-type]  # passed on as they came
 
     monkeypatch.setattr(publish_module, "write_compacted", write)
     place = tmp_path / "again" / "whole"

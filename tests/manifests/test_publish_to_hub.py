@@ -85,7 +85,7 @@ def test_a_cut_connection_costs_the_file_under_way_and_no_other(
 
     def write(draft: Path, *rest: object) -> int:
         made.append(draft.name)
-        return real(draft, *rest)  # type: ignore[arg-type]
+        return real(draft, *rest)  # type: ignore[arg-type]  # passed on as they came
 
     monkeypatch.setattr(publish_module, "write_compacted", write)
     hub.cut_after = 3

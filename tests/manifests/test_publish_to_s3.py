@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made_runs import write_candidates, write_labels
@@ -61,7 +62,7 @@ def test_a_run_in_a_store_is_published_as_a_local_one(
     labels: RunDirectory, s3_bucket: str, tmp_path: Path
 ) -> None:
     store_of_runs = open_root(f"{s3_bucket}/runs/labels")
-    store_of_runs.fs.put(f"{labels.root}/", f"{store_of_runs}/", recursive=True)  # type: ignore[attr-defined]
+    store_of_runs.fs.put(f"{labels.root}/", f"{store_of_runs}/", recursive=True)  # type: ignore[attr-defined]  # a path of fsspec
     publish(RunDirectory(f"{s3_bucket}/runs/labels"), tmp_path / "a" / "out", **SMALL)
     publish(labels, tmp_path / "b" / "out", **SMALL)
     for path in (tmp_path / "a" / "out").rglob("*.parquet"):
@@ -111,10 +112,10 @@ def test_the_manifest_is_written_last_and_old_files_go_after_it(
     for name in ("upload", "write_object", "remove_objects"):
         real = getattr(store, name)
 
-        def told(*given: Path, _real: object = real, _name: str = name, **more: str) -> None:
+        def told(*given: Path, _real: Any = real, _name: str = name, **more: str) -> None:
             path = given[1] if _name == "upload" else given[0]
             done.append(f"{_name} {path.name}")
-            _real(*given, **more)  # type: ignore[operator]
+            _real(*given, **more)
 
         monkeypatch.setattr(store, name, told)
     publish(labels, url)
@@ -150,8 +151,8 @@ def test_the_card_s_code_runs_on_a_store(
     pieces = re.findall(r"^([^\n]+):\n\n```python\n(.*?)```", card, re.MULTILINE | re.DOTALL)
     assert len(pieces) == 7
     for title, code in pieces:
-        names: dict[str, object] = {}
+        names: dict[str, Any] = {}
         exec(code, names)
         if "rankings" in names:
-            assert len(names["rankings"]) == 30, title  # type: ignore[arg-type]
+            assert len(names["rankings"]) == 30, title
     assert (tmp_path / "card" / "manifest.json").exists()

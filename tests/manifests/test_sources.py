@@ -40,7 +40,7 @@ def test_a_folder_is_read_whole_in_the_order_of_names(tmp_path: Path) -> None:
     source = open_source(str(folder), tmp_path / "unpacked")
     names = [Path(part.name).name for part in source.parts]
     assert names == ["a.jsonl", "b.jsonl", "c.jsonl.gz", "d.ndjson.zst"]
-    assert [row["query_id"] for row in rows_of(source)] == ["1", "2", "1", "1"]  # type: ignore[index]
+    assert [row["query_id"] for row in rows_of(source)] == ["1", "2", "1", "1"]  # type: ignore[index]  # each is an object
     assert source.name == "set"
 
 

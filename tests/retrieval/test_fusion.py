@@ -41,10 +41,10 @@ def test_the_union_takes_turns() -> None:
 def test_a_fused_list_holds_each_document_once_and_its_cut_is_a_prefix(
     lists: list[list[str]], fusion: str, depth: int
 ) -> None:
-    whole, scores = fused(lists, fusion, 100)  # type: ignore[arg-type]
+    whole, scores = fused(lists, fusion, 100)  # type: ignore[arg-type]  # one of its names
     assert sorted(whole) == sorted({doc_id for doc_ids in lists for doc_id in doc_ids})
     assert scores == sorted(scores, reverse=True)
-    assert fused(lists, fusion, depth)[0] == whole[:depth]  # type: ignore[arg-type]
+    assert fused(lists, fusion, depth)[0] == whole[:depth]  # type: ignore[arg-type]  # one of its names
     if fusion == "rrf":
         assert fused(lists[::-1], "rrf", 100)[0] == whole
 

@@ -46,7 +46,7 @@ def run(tmp_path: Path) -> Path:
 def searched(
     run: Path, collection: Collection, cache: Path, *queries: str, **settings: object
 ) -> tuple[list[Candidates], RunLosses]:
-    retriever = parse_retriever(f"recorded:{run}", **settings)  # type: ignore[arg-type]
+    retriever = parse_retriever(f"recorded:{run}", **settings)
     handle, _, _, losses = prepare(retriever, collection, cache)
     searcher = open_searcher(pickle.loads(pickle.dumps(handle)))
     assert losses is not None

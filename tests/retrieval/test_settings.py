@@ -66,7 +66,7 @@ def test_an_unknown_name_has_a_suggestion() -> None:
 )
 def test_bad_settings_are_one_sentence(spec: str, changed: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        parse_retriever(spec, **changed)  # type: ignore[arg-type]
+        parse_retriever(spec, **changed)
 
 
 def test_settings_are_closed_and_consistent() -> None:

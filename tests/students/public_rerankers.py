@@ -127,7 +127,7 @@ def _causal(layout: str, folder: Path) -> None:
 def lightning_ir(folder: Path, tokenizer_of: str, **options: object) -> torch.nn.Module:
     """Saves a model of lightning-ir's own class as the paper's models are published."""
     from lightning_ir.base.class_factory import LightningIRModelClassFactory
-    from lightning_ir.models.cross_encoders.mono import MonoConfig, MonoModel  # noqa: F401
+    from lightning_ir.models.cross_encoders.mono import MonoConfig, MonoModel  # noqa: F401  # the import registers it
     from transformers import ElectraModel
 
     torch.manual_seed(4)

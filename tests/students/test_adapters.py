@@ -104,7 +104,7 @@ def test_it_resumes_to_the_same_weights_after_a_kill(
     def killed(self: Trainer, step: int, *others: object) -> object:
         if step == 5:
             raise Killed
-        return run(self, step, *others)  # type: ignore[arg-type]
+        return run(self, step, *others)  # type: ignore[arg-type]  # passed on as they came
 
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "run", killed)
@@ -171,8 +171,8 @@ def test_adapters_compute_in_the_16_bits_of_a_gpu_s_kernel(minilm: str, tmp_path
     attend = packed_forward._by_groups
 
     def watched(*given: object) -> torch.Tensor:
-        seen.update(tensor.dtype for tensor in given[:3])  # type: ignore[attr-defined]
-        return attend(*given)  # type: ignore[arg-type]
+        seen.update(tensor.dtype for tensor in given[:3])  # type: ignore[attr-defined]  # the first three are tensors
+        return attend(*given)  # type: ignore[arg-type]  # passed on as they came
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packed_forward, "_by_groups", watched)

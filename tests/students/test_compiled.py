@@ -44,4 +44,4 @@ def test_packed_and_padded_are_unchanged() -> None:
 
 def test_a_model_without_layers_is_refused() -> None:
     with pytest.raises(EnvironmentProblem, match=r"the layers of a .* cannot be compiled"):
-        compile_layers(torch.nn.Linear(2, 2))  # type: ignore[arg-type]
+        compile_layers(torch.nn.Linear(2, 2))  # type: ignore[arg-type]  # on purpose

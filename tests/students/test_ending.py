@@ -102,7 +102,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock, original = Clock(), Trainer.run
 
     def slow(self: Trainer, *arguments: object) -> StepReport:
-        report = original(self, *arguments)  # type: ignore[arg-type]
+        report = original(self, *arguments)  # type: ignore[arg-type]  # passed on as they came
         clock.now += 3
         return report
 
@@ -161,7 +161,7 @@ def test_a_kill_does_not_give_it_more_time(
         # Long before `checkpoint_every`, for the time of a few slow steps would be lost.
         if checkpoint_path(settings.out).exists():
             raise Killed
-        return slow(self, *arguments)  # type: ignore[arg-type]
+        return slow(self, *arguments)  # type: ignore[arg-type]  # passed on as they came
 
     monkeypatch.setattr(Trainer, "run", dying)
     with pytest.raises(Killed):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from test_packed_on_gpu import by_kernel  # noqa: F401
+from test_packed_on_gpu import by_kernel  # noqa: F401  # a fixture
 from test_packing import CPU, MODELS, gradient, model_of, pairs_of, template
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -157,7 +157,7 @@ def test_the_loss_of_a_step_is_the_sum_of_its_parts_to_the_bit(
     backward = trainer._backward
 
     def noted(*arguments: object) -> torch.Tensor:
-        loss = backward(*arguments)  # type: ignore[arg-type]
+        loss = backward(*arguments)  # type: ignore[arg-type]  # passed on as they came
         of_parts.append(float(loss))
         return loss
 

@@ -151,7 +151,7 @@ def test_a_training_goes_on_in_the_precision_it_was_begun_in(
     def dying(self: Trainer, step: int, lists: list[object], spent: float) -> object:
         if step == 2:
             raise Killed
-        return original(self, step, lists, spent)  # type: ignore[arg-type]
+        return original(self, step, lists, spent)  # type: ignore[arg-type]  # passed on as they came
 
     def held(name: str) -> object:
         return json.loads((settings.out / name).read_text(encoding="utf-8"))

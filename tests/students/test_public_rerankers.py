@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,7 +111,7 @@ def test_the_longer_text_is_cut_first_as_the_tokenizer_does(
     assert [encoded.sequence_ids.count(number) for number in (0, 1)] == list(kept)
 
 
-def _word_tokenizer():  # type: ignore[no-untyped-def]
+def _word_tokenizer() -> Any:
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
     from tokenizers.pre_tokenizers import Whitespace

@@ -28,7 +28,7 @@ WriteRun = Callable[..., Path]
 
 def view_of(root: Path, query_id: str, **more: object) -> RunView:
     run = open_run(root)
-    (view,) = query_view(query_id, [run], Passages([run.directory]), **more)["runs"]  # type: ignore[arg-type]
+    (view,) = query_view(query_id, [run], Passages([run.directory]), **more)["runs"]  # type: ignore[arg-type]  # each is one of its parameters
     assert view is not None
     return view
 

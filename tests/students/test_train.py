@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -110,7 +111,7 @@ def test_a_killed_training_resumes_to_the_same_weights(
     def dying(self: Trainer, step: int, lists: list[object], spent: float) -> object:
         if step == killed_after:
             raise Killed
-        return original(self, step, lists, spent)  # type: ignore[arg-type]
+        return original(self, step, lists, spent)  # type: ignore[arg-type]  # passed on as they came
 
     monkeypatch.setattr(Trainer, "run", dying)
     with pytest.raises(Killed):
@@ -147,7 +148,7 @@ def test_nan_stops_with_the_queries_and_keeps_the_checkpoint(
 
     def failing(*arguments: object) -> torch.Tensor:
         calls.append(1)
-        scores: torch.Tensor = original(*arguments)  # type: ignore[arg-type]
+        scores: torch.Tensor = original(*arguments)  # type: ignore[arg-type]  # passed on as they came
         return scores * math.nan if len(calls) > 2 else scores
 
     monkeypatch.setattr(step_module, "forward_sorted", failing)
@@ -207,10 +208,10 @@ def test_validation_keeps_the_best_weights_and_stops_early(
     measured = iter([0.3, 0.6, 0.5, 0.4])
     kept: dict[str, torch.Tensor] = {}
 
-    def measure(self: object, encoder: object, _hardware: object) -> dict[str, float]:
+    def measure(self: object, encoder: Any, _hardware: object) -> dict[str, float]:
         value = next(measured)
         if value == 0.6:
-            model = encoder.model  # type: ignore[attr-defined]
+            model = encoder.model
             kept.update({name: tensor.clone() for name, tensor in model.state_dict().items()})
         return {MEASURE: value}
 
