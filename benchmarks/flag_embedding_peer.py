@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import torch
+import torch.nn.functional as functional
 from student_peers import (
     LEARNING_RATE,
     PASSAGE_TOKENS,
@@ -20,7 +21,10 @@ from student_peers import (
     TextList,
     autocast,
 )
+from torch import Tensor
 
+# As many pairs as sentence-transformers' `predict` gives the model at once.
+SCORED_TOGETHER = 32
 LONGEST = QUERY_TOKENS + PASSAGE_TOKENS + 3
 
 
@@ -30,18 +34,22 @@ def has_flag_embedding() -> bool:
 
 
 def flag_embedding_system(folder: Path, precision: str) -> System:
-    """FlagEmbedding's reranker: its dataset's tokenisation, collator, model and loss, and AdamW.
+    """FlagEmbedding's reranker: its dataset's tokenisation, collator and model, and AdamW.
 
-    Its loss is the cross-entropy of the first passage; it has no RankNet. Both cost nothing beside
-    the model. Its trainer's overhead is left out.
+    It has no RankNet, so that the loss it computes from a list's scores is replaced by the same one
+    that the others have. Its trainer's overhead is left out. A list is one forward pass, as in its
+    trainings.
     """
     from FlagEmbedding import FlagReranker
     from FlagEmbedding.abc.finetune.reranker import AbsRerankerCollator, AbsRerankerTrainDataset
     from FlagEmbedding.finetune.reranker.encoder_only.base import CrossEncoderModel
 
     options = {"query_max_length": QUERY_TOKENS, "max_length": LONGEST}
-    reranker = FlagReranker(str(folder), use_fp16=False, devices="cpu", batch_size=16, **options)
+    reranker = FlagReranker(
+        str(folder), use_fp16=False, devices="cpu", batch_size=SCORED_TOGETHER, **options
+    )
     model = CrossEncoderModel(reranker.model, tokenizer=reranker.tokenizer, train_batch_size=1)
+    model.compute_loss = ranknet
     lengths = SimpleNamespace(query_max_len=QUERY_TOKENS, passage_max_len=PASSAGE_TOKENS + 3)
     dataset = SimpleNamespace(tokenizer=reranker.tokenizer, args=lengths)
     collate = AbsRerankerCollator(reranker.tokenizer, **vars(lengths))
@@ -63,3 +71,9 @@ def flag_embedding_system(folder: Path, precision: str) -> System:
             return [float(value) for value in reranker.compute_score(pairs)]
 
     return System(step, score)
+
+
+def ranknet(scores: Tensor, _: Tensor) -> Tensor:
+    """Returns RankNet's loss of lists whose passages stand best first, shape (lists, passages)."""
+    first, second = torch.triu_indices(scores.shape[1], scores.shape[1], 1)
+    return functional.softplus(scores[:, second] - scores[:, first]).mean()

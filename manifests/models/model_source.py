@@ -35,6 +35,8 @@ _SUFFIXES = frozenset(
 )
 # A student's record of how, where and when it was trained, which does not affect what it computes.
 RECORD_FILE = "rankgen.json"
+# What peft writes beside adapters, which have no config.json.
+ADAPTER_CONFIG = "adapter_config.json"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -147,13 +149,13 @@ def commit_of(model: str, revision: str | None) -> str:
         EnvironmentProblem: The model is not on this machine and cannot be downloaded.
     """
     try:
-        from huggingface_hub import errors, hf_hub_download
+        from huggingface_hub import errors
     except ImportError:
         raise EnvironmentProblem(
             "the package huggingface_hub is not installed", 'pip install "rankgen-distill[teacher]"'
         ) from None
     try:
-        config = hf_hub_download(model, "config.json", revision=revision)
+        config = _config_file(model, revision)
     except (OSError, errors.HfHubHTTPError, errors.HFValidationError) as error:
         reason = reason_of(error)
         absent = (
@@ -172,3 +174,17 @@ def commit_of(model: str, revision: str | None) -> str:
         ) from None
     # Snapshots are stored under their commit.
     return Path(config).parent.name
+
+
+def _config_file(model: str, revision: str | None) -> str:
+    """Returns the config.json of a Hub model, or what adapters have in its place."""
+    from huggingface_hub import errors, hf_hub_download
+
+    try:
+        return hf_hub_download(model, "config.json", revision=revision)
+    # Also raised without a network, if the file was never downloaded.
+    except errors.EntryNotFoundError as absent:
+        try:
+            return hf_hub_download(model, ADAPTER_CONFIG, revision=revision)
+        except errors.EntryNotFoundError:
+            raise absent from None

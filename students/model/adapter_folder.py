@@ -1,4 +1,4 @@
-"""A folder with adapters: which model they belong to, and what they are.
+"""Adapters in a folder or on the Hub: which model they belong to, and what they are.
 
 peft loads an adapter into any model of the right shapes. rankgen also records the content of the
 model that the adapters were trained on, and does not put them into another one.
@@ -12,16 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rankgen.manifests.errors import RankgenError, UsageError
+from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageError, reason_of
 from rankgen.manifests.long_documents.rule import ChunkRule
-from rankgen.manifests.models.model_source import RECORD_FILE, model_identity, pinned_model
+from rankgen.manifests.models.model_source import (
+    ADAPTER_CONFIG,
+    RECORD_FILE,
+    model_identity,
+    pinned_model,
+)
 from rankgen.manifests.storage.digest import sha256_of_file, sha256_of_value
 from rankgen.students.model.bundled import BUNDLED_BACKBONE, backbone_path
 from rankgen.students.model.cuts import CUTS_ENTRY, Cuts, cuts_of_record, rule_of_config
+from rankgen.students.model.families.layout import source_file
 
-CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
+CONFIG_FILE, WEIGHTS_FILE = ADAPTER_CONFIG, "adapter_model.safetensors"
 # A head that is not part of a model of transformers, which peft would not load.
 HEAD_FILE = "head.safetensors"
+_FILES = (CONFIG_FILE, WEIGHTS_FILE, HEAD_FILE, RECORD_FILE)
 _OF_BASE = ("base_model_name_or_path", "revision")
 MERGED_HINT = "name the student that was saved merged, the folder above the adapter"
 
@@ -31,13 +38,15 @@ class AdapterFolder:
     """What a folder says of its adapters.
 
     Attributes:
-        path: The folder.
+        source: As given: a folder, or "ID@COMMIT".
+        path: The folder; of adapters from the Hub, the one that they were downloaded to.
         base: The model that they belong to: a folder, or "ID@COMMIT".
         base_identity: The identity of that model when they were trained; None if unknown.
         cuts: Tokens after which texts were cut in their training; None if unknown.
         long_documents: How documents were read in chunks; None if they were cut.
     """
 
+    source: str
     path: Path
     base: str
     base_identity: str | None
@@ -59,19 +68,28 @@ class AdapterFolder:
 
 
 def is_adapter(source: str) -> bool:
-    """Tells whether a folder holds adapters and no model of its own."""
-    folder = Path(source)
-    return (folder / CONFIG_FILE).is_file() and not (folder / "config.json").is_file()
+    """Tells whether a folder, or a model of the Hub, holds adapters and no model of its own.
+
+    Args:
+        source: A folder, or "ID@COMMIT".
+    """
+    if source_file(source, "config.json") is not None:
+        return False
+    return source_file(source, CONFIG_FILE) is not None
 
 
 def read_adapter(source: str) -> AdapterFolder:
     """Reads which model the adapters of a folder belong to, and checks that it is still that one.
 
+    Args:
+        source: A folder, or "ID@COMMIT"; its adapters are downloaded if need be.
+
     Raises:
         UsageError: A file is damaged, the adapters are not LoRA, or the model is gone or another.
-        EnvironmentProblem: The model is not on this machine and cannot be downloaded.
+        EnvironmentProblem: The adapters or the model are not on this machine and cannot be
+            downloaded.
     """
-    folder = Path(source)
+    folder = _folder_of(source)
     config, record = _json(folder, CONFIG_FILE), _json(folder, RECORD_FILE)
     if config.get("peft_type") != "LORA":
         raise UsageError(
@@ -83,10 +101,11 @@ def read_adapter(source: str) -> AdapterFolder:
     if not (folder / WEIGHTS_FILE).is_file():
         raise UsageError(f"the adapter {source} has no {WEIGHTS_FILE}", "name a whole adapter")
     adapter = AdapterFolder(
+        source,
         folder,
         base,
         known if isinstance(known, str) else None,
-        cuts_of_record(source),
+        cuts_of_record(str(folder)),
         rule_of_config(source, {CUTS_ENTRY: record.get("settings")}),
     )
     found = model_identity(base)
@@ -94,9 +113,34 @@ def read_adapter(source: str) -> AdapterFolder:
         raise UsageError(
             f"the adapter {source} was trained on another base than {base}: on "
             f"{_short(str(known))}, and this is {_short(found)}",
-            f"restore the base; or {MERGED_HINT}: {folder.absolute().parent}",
+            f"restore the base; or {merged_hint(source)}",
         )
     return adapter
+
+
+def merged_hint(source: str) -> str:
+    """Returns what to name in place of adapters, a folder or "ID@COMMIT"."""
+    if not Path(source).is_dir():
+        return "name a model with the adapter merged into it"
+    return f"{MERGED_HINT}: {Path(source).absolute().parent}"
+
+
+def _folder_of(source: str) -> Path:
+    """Returns the folder of adapters, whose files are downloaded from the Hub if need be."""
+    if Path(source).is_dir():
+        return Path(source)
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        files = [source_file(source, name) for name in _FILES]
+    # Of a network that breaks off, or a disk that is full.
+    except (OSError, HfHubHTTPError) as error:
+        raise EnvironmentProblem(
+            f"the adapter {source} cannot be downloaded: {reason_of(error)}",
+            f"download it where there is a network (hf download {source.partition('@')[0]}), or "
+            "name a folder",
+        ) from None
+    return next(path.parent for path in files if path is not None)
 
 
 def _base(source: str, config: Mapping[str, object], record: Mapping[str, object]) -> str:
@@ -104,7 +148,7 @@ def _base(source: str, config: Mapping[str, object], record: Mapping[str, object
     if record.get("has_bundled_base"):
         return backbone_path(BUNDLED_BACKBONE)
     if not isinstance(named, str) or not named:
-        raise UsageError(f"the adapter {source} does not name its base", MERGED_HINT)
+        raise UsageError(f"the adapter {source} does not name its base", merged_hint(source))
     is_folder = Path(named).is_dir()
     wanted = named if is_folder or not isinstance(revision, str) else f"{named}@{revision}"
     try:
@@ -112,7 +156,7 @@ def _base(source: str, config: Mapping[str, object], record: Mapping[str, object
     except RankgenError as problem:
         raise type(problem)(
             f"the base of the adapter {source} is missing: {problem.message}",
-            f"put it there again; or {MERGED_HINT}: {Path(source).absolute().parent}",
+            f"put it there again; or {merged_hint(source)}",
         ) from None
 
 

@@ -11,9 +11,9 @@ from rankgen.manifests.models.loading_report import quiet_transformers
 from rankgen.students.model.adapter_folder import (
     CONFIG_FILE,
     HEAD_FILE,
-    MERGED_HINT,
     WEIGHTS_FILE,
     AdapterFolder,
+    merged_hint,
 )
 from rankgen.students.model.adapters import adapted_part, merged, own_head
 from rankgen.students.model.cross_encoder import CrossEncoder
@@ -49,8 +49,8 @@ def with_weights(encoder: CrossEncoder, adapter: AdapterFolder, lacking: set[str
     # Damaged files raise errors from safetensors, JSON and peft.
     except Exception as error:
         raise UsageError(
-            f"the adapter {adapter.path} cannot be put into {adapter.base}: {reason_of(error)}",
-            MERGED_HINT,
+            f"the adapter {adapter.source} cannot be put into {adapter.base}: {reason_of(error)}",
+            merged_hint(adapter.source),
         ) from None
     needed = get_peft_model_state_dict(adapted, save_embedding_layers=False)
     _check_weights(adapter, needed, stored)
@@ -70,10 +70,11 @@ def _check_weights(
     if wrong:
         name = wrong[0]
         raise UsageError(
-            f"the adapter {adapter.path} does not fit {adapter.base}: {len(wrong)} weights differ, "
-            f"such as {name}, which is {held.get(name) or 'missing'} in the adapter and "
+            f"the adapter {adapter.source} does not fit {adapter.base}: {len(wrong)} weights "
+            f"differ, such as {name}, which is {held.get(name) or 'missing'} in the adapter and "
             f"{shapes.get(name) or 'not there'} in a model of that shape",
-            f"name the base that it was trained on in {CONFIG_FILE}; or {MERGED_HINT}",
+            f"name the base that it was trained on in {CONFIG_FILE}; or "
+            f"{merged_hint(adapter.source)}",
         )
 
 
@@ -83,7 +84,7 @@ def _check_heads(adapter: AdapterFolder, stored: Mapping[str, Any], lacking: set
     random = sorted(lacking - given)
     if random:
         raise UsageError(
-            f"neither the adapter {adapter.path} nor its base {adapter.base} has the weights of "
+            f"neither the adapter {adapter.source} nor its base {adapter.base} has the weights of "
             f"{random[0]}, which would be drawn at random",
             "train the head too (modules_to_save of peft), as train-student --lora-rank does",
         )

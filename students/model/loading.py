@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,7 +10,7 @@ import torch
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.loading_report import is_head, refuse_lacking
 from rankgen.manifests.models.model_source import pinned_model
-from rankgen.students.model.adapter_folder import is_adapter, read_adapter
+from rankgen.students.model.adapter_folder import is_adapter, merged_hint, read_adapter
 from rankgen.students.model.adapter_loading import with_weights
 from rankgen.students.model.bundled import backbone_path
 from rankgen.students.model.cross_encoder import CrossEncoder, as_cross_encoder
@@ -104,7 +103,7 @@ def load_backbone(
     if is_adapter(path):
         raise UsageError(
             f"the backbone {path} holds adapters, which are not trained further",
-            f"name the student that was saved merged: {Path(path).absolute().parent}",
+            merged_hint(path),
         )
     layout = read_layout(path)
     config = config_of(layout)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from rankgen.manifests.long_documents.rule import NAMES, ChunkRule, told
 from rankgen.manifests.long_documents.settings import LongDocumentSettings
+from rankgen.students.model.adapter_folder import is_adapter, read_adapter
 from rankgen.students.model.cuts import CUTS_ENTRY, rule_of_config
 from rankgen.students.model.families.layout import read_json
 
@@ -46,10 +47,18 @@ def student_rule(source: str, asked: LongDocumentSettings) -> StudentRule:
 
     Raises:
         UsageError: The student's files are damaged.
+        EnvironmentProblem: Adapters or their base are not on this machine and cannot be downloaded.
     """
+    own, is_known = _own_rule(source)
+    used = own if asked.long_documents is None else asked.chunk_rule
+    return StudentRule(own, used, is_known)
+
+
+def _own_rule(source: str) -> tuple[ChunkRule | None, bool]:
+    if is_adapter(source):
+        adapter = read_adapter(source)
+        return adapter.long_documents, adapter.cuts is not None
     config = read_json(source, "config.json")
     if not isinstance(config, dict):
         config = {}
-    own = rule_of_config(source, config)
-    used = own if asked.long_documents is None else asked.chunk_rule
-    return StudentRule(own, used, CUTS_ENTRY in config)
+    return rule_of_config(source, config), CUTS_ENTRY in config

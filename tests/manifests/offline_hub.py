@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -16,9 +18,18 @@ def without_network(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
 
 
 def fetch(cache: Path, model: str, commit: str, folder: Path) -> Path:
-    """Puts `folder` into the cache as a commit of a model, to which main then points."""
+    """Puts `folder` into the cache as a commit of a model, to which main then points.
+
+    As downloads do, it keeps contents in blobs/, and links to them by the files' names.
+    """
     cached = cache / f"models--{model.replace('/', '--')}"
-    shutil.copytree(folder, cached / "snapshots" / commit)
+    snapshot, blobs = cached / "snapshots" / commit, cached / "blobs"
+    shutil.copytree(folder, snapshot)
+    blobs.mkdir(exist_ok=True)
+    for path in [path for path in snapshot.rglob("*") if path.is_file()]:
+        blob = blobs / hashlib.sha256(path.read_bytes()).hexdigest()
+        path.replace(blob)
+        path.symlink_to(os.path.relpath(blob, path.parent))
     (cached / "refs").mkdir(exist_ok=True)
     (cached / "refs" / "main").write_text(commit)
     return cached
