@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
 from collections.abc import Collection, Iterable, Iterator
+from io import BufferedReader
 from pathlib import Path
 
-from rankgen.manifests.errors import UsageError
+from rankgen.manifests.errors import UsageError, reason_of
 
 _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_GZIP = b"\x1f\x8b"
+# First bytes of a file -> what it was packed with, and what unpacks it.
+_PACKED = {
+    b"\x28\xb5\x2f\xfd": ("zstd", "unzstd"),
+    b"PK\x03\x04": ("zip", "unzip"),
+    b"BZh": ("bzip2", "bunzip2 -k"),
+    b"\xfd7zXZ": ("xz", "unxz -k"),
+}
 _WORD = re.compile(r"[^ \t\v\f\r]+")
 
 
@@ -17,18 +28,34 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
     """Yields (line number from 1, line without its newline), splitting on newline only.
 
     Passages of MS MARCO hold U+0085 and U+2028, at which `str.splitlines` would break. A byte order
-    mark is left out; concatenated files have one at the start of each part.
+    mark is left out; concatenated files have one at the start of each part. A file packed with gzip
+    is read as it was before, whatever its name.
 
     Raises:
-        UsageError: The file is missing or is not UTF-8.
+        UsageError: The file is missing, is not UTF-8, or is packed in another way.
     """
     try:
         with path.open("rb") as file:
-            yield from lines_in(file, str(path))
+            yield from lines_in(_unpacked(file, path), str(path))
     except FileNotFoundError:
         raise UsageError(f"there is no file {path}", "check the path") from None
     except IsADirectoryError:
         raise UsageError(f"{path} is a directory, not a file", "name a file in it") from None
+    # gzip raises all three, for a cut and a damaged file.
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UsageError(
+            f"{path} cannot be unpacked: {reason_of(error)}", "was it copied whole?"
+        ) from None
+
+
+def _unpacked(file: BufferedReader, path: Path) -> Iterable[bytes]:
+    start = file.peek(8)
+    if start.startswith(_GZIP):
+        return gzip.open(file)
+    for magic, (packer, unpacker) in _PACKED.items():
+        if start.startswith(magic):
+            raise UsageError(f"{path} is packed with {packer}", f"unpack it: {unpacker} {path}")
+    return file
 
 
 def lines_in(file: Iterable[bytes], name: str, first: int = 1) -> Iterator[tuple[int, str]]:

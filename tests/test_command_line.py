@@ -54,6 +54,12 @@ def retrieved(tmp_path: Path, collection: Path) -> Path:
     return out
 
 
+def test_help_shows_what_stands_in_brackets() -> None:
+    """Typer's help reads `[@NAME]` as a style, and so shows nothing of it."""
+    shown = CliRunner().invoke(app, ["import", "--help"], env={"COLUMNS": "300"}).stdout
+    assert "hf:USER/NAME[@REVISION][:CONFIG[:SPLIT]]" in shown
+
+
 def test_help_answers_at_once() -> None:
     shown = subprocess.run([*RANKGEN, "--help"], capture_output=True, text=True, check=True)
     for command in ("retrieve", "label", "train-student", "evaluate", "run", "status", "verify"):

@@ -10,8 +10,12 @@ _CLOSE = re.compile(rf"</{_THOUGHT}>|\[/THINK\]|◁/think▷", re.IGNORECASE)
 _ANSWER = re.compile(r"<answer>", re.IGNORECASE)
 _ANSWER_END = re.compile(r"</answer>\s*\.?$", re.IGNORECASE)
 _END_TOKENS = re.compile(r"(?:</s>|<eos>|<end_of_turn>|<\|[a-z_]{1,20}\|>)$")
+_LONGEST_END_TOKEN = 24
+# The look behind keeps a long row of backslashes from being read from each of them anew.
+_ESCAPED = re.compile(r"(?<!\\)\\++([\[\]])")
 _FENCE = re.compile(r"```[A-Za-z]*[ \t]*\n")
-_MARKUP = str.maketrans("", "", '*`"“”')
+# The last ones have no width: byte order marks, word joiners and marks of direction.
+_MARKUP = str.maketrans("", "", '*`"“”\ufeff\u200b\u2060\u200e\u200f')
 _LONGEST_HEADING = 120
 _WORD = re.compile(r"[^\s,!.#:]+")
 _HEADING = """
@@ -35,8 +39,8 @@ def closes_thought(text: str) -> bool:
 def answer_of(text: str, begins_in_thought: bool = False, opening: str = r"\[") -> str | None:
     """Returns the text after the last thought, without formatting; None inside a thought.
 
-    Formatting does not change the meaning: white space, code fences, bold, double quotes,
-    `<answer>` tags, end-of-turn tokens, escapes, and a heading such as "Ranking:".
+    Formatting does not change the meaning: white space, code fences, bold, double quotes, signs
+    without width, `<answer>` tags, end-of-turn tokens, escapes, and a heading such as "Ranking:".
 
     Args:
         text: The model's whole text.
@@ -60,12 +64,21 @@ def _without_formatting(text: str, opening: str) -> str:
     before, answer = None, text
     while answer != before:
         before = answer
-        answer = answer.replace("&gt;", ">").replace("\\[", "[").replace("\\]", "]").strip()
-        answer = _END_TOKENS.sub("", answer).rstrip()
-        answer = _within_answer_tags(answer)
+        answer = _ESCAPED.sub(r"\1", answer.replace("&gt;", ">"))
+        answer = _within_answer_tags(_without_end_tokens(answer.strip()))
         answer = _FENCE.sub("\n", answer).translate(_MARKUP)
         answer = _without_heading(answer, opening).strip()
     return answer
+
+
+def _without_end_tokens(text: str) -> str:
+    """Drops all tokens at the end that end a turn, in one go: a model may repeat them for long."""
+    end = len(text)
+    while found := _END_TOKENS.search(text, max(0, end - _LONGEST_END_TOKEN), end):
+        end = found.start()
+        while end and text[end - 1].isspace():
+            end -= 1
+    return text[:end]
 
 
 def _within_answer_tags(text: str) -> str:

@@ -18,8 +18,9 @@ from rankgen.generator.answers.leading import leading_ids
 from rankgen.generator.answers.outcomes import WindowOutcome
 
 # Grows whenever answers are read differently. It is part of a run's recipe, because rows made by
-# different rules must not be mixed. Version 1 accepted ids with any words around them.
-ANSWER_RULES = 2
+# different rules must not be mixed. Version 1 accepted ids with any words around them; version 2
+# took arrays of scores for rankings, and did not know the brackets of East Asian texts.
+ANSWER_RULES = 3
 LEAST_NAMED = 0.5
 
 # \d matches every decimal digit of Unicode, such as fullwidth and Arabic ones (the outcome is then
@@ -40,6 +41,8 @@ _BACKWARDS = re.compile(r"\bascending\b|\bleast\b.*\b(?:first|most)\b", re.IGNOR
 _SENTENCE_ENDS = frozenset(".!?)]};:'\u2026\u3002\uff01\uff1f")
 # Longer numbers are out of range; int() refuses thousands of digits.
 _MOST_DIGITS = 9
+# Full-width signs and East Asian brackets mean the same; the outcome is then `repaired`.
+_WIDE = str.maketrans("\u3010\u3011\uff3b\uff3d\u3014\u3015\uff1e\uff0c\u3001", "[][][]>,,")
 _Ids = list[int | None]
 
 
@@ -127,6 +130,9 @@ def parse_permutation(
     try:
         if answer is None:
             raise _NoRanking("it ends within its thought (--thinking-tokens gives it room)")
+        if not answer and cut_by_length:
+            # Servers hand out a thought apart from the answer, or not at all.
+            raise _NoRanking("its tokens were spent before it began (--thinking-tokens adds some)")
         read = _read(answer, k, cut_by_length, rules)
     except _NoRanking as problem:
         read = ParsedAnswer(WindowOutcome.MALFORMED, None, why=str(problem))
@@ -149,7 +155,8 @@ def _clean_ids(text: str, k: int, rules: ReadingRules) -> tuple[int, ...] | None
 
 
 def _read(answer: str, k: int, cut_by_length: bool, rules: ReadingRules) -> ParsedAnswer:
-    ids = _ids(rules.form.rewrite(answer, k, cut_by_length), k, cut_by_length, rules)
+    written = rules.form.rewrite(answer.translate(_WIDE), k, cut_by_length)
+    ids = _ids(written, k, cut_by_length, rules)
     seen: dict[int, None] = {}
     duplicates = out_of_range = 0
     for number in ids:

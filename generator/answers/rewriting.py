@@ -18,6 +18,11 @@ _ARRAY = re.compile(
     rf"(?P<before>^|[:=])[ \t]*+\[\s*+(?P<ids>{_LIST})\](?=[ \t]*+[.}}]*+[ \t]*+$)",
     re.IGNORECASE | re.MULTILINE,
 )
+# An array of these holds a number for each passage, in the order of the input.
+_OF_OTHER_NUMBERS = re.compile(
+    r"(?:^|[\W_])(?:scores?|ratings?|grades?|ranks|confidences?|probabilit(?:y|ies))\W{0,8}$",
+    re.IGNORECASE,
+)
 _CUT_ARRAY = re.compile(rf"\[\s*+(?:{_ID}\s*+,\s*+)*+(?:{_ID}\s*+|P[A-Z]*+)?", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
 _TIE = re.compile(r"\]\s*+=\s*+\[(?=[ \t]*+\d)")
@@ -57,12 +62,15 @@ def numbers(answer: str, k: int, cut: bool) -> str:
 
 
 def letters(answer: str, k: int, cut: bool) -> str:
-    """Writes `[B] > [A] > [C]` as `[2] > [1] > [3]`; numbers are no ids."""
+    """Writes `[B] > [A] > [C]` as `[2] > [1] > [3]`; numbers are no ids.
+
+    A number that may mean a passage, `[4] > [B]`, becomes words, as D may have been meant.
+    """
     if cut:
         answer = _CUT_LETTER.sub("[", answer)
     if _ONLY_LETTERS.fullmatch(answer):
         answer = re.sub("[A-Z]", r"[\g<0>]", answer)
-    answer = _NUMBER_IN_BRACKETS.sub(_NONE, answer)
+    answer = _NUMBER_IN_BRACKETS.sub(lambda found: _not_a_letter(found[0], k), answer)
     return _LETTER.sub(lambda found: f"[{ord(found[1].upper()) - ord('A') + 1}]", answer)
 
 
@@ -81,7 +89,20 @@ def arrays(answer: str, k: int, cut: bool) -> str:
         if found and answer[-1].isdigit() and _may_be_longer(found, k):
             found.pop()
         return _chain(found)
-    return _ARRAY.sub(lambda array: array["before"] + _chain(_DIGITS.findall(array["ids"])), answer)
+    return _ARRAY.sub(_ranked, answer)
+
+
+def _ranked(array: re.Match[str]) -> str:
+    named = array.string[max(0, array.start() - 40) : array.start() + len(array["before"])]
+    if _OF_OTHER_NUMBERS.search(named):
+        return array[0]
+    return array["before"] + _chain(_DIGITS.findall(array["ids"]))
+
+
+def _not_a_letter(bracketed: str, k: int) -> str:
+    number = bracketed[1:-1].strip()
+    # int() refuses thousands of digits.
+    return f"{{{number}}}" if len(number) <= len(str(k)) and 1 <= int(number) <= k else _NONE
 
 
 def _chain(ids: Sequence[str]) -> str:

@@ -29,23 +29,23 @@ Told = TypeVar("Told")
 _NO_GPU = "set CUDA_VISIBLE_DEVICES=-1"
 
 
-def _step(
+def step(
     settings: Callable[Keywords, Asked], run: Callable[[Asked], Told]
 ) -> Callable[Keywords, Told]:
     """Returns `run` with the settings' fields as its keywords, for people and for type checkers."""
     model = cast(type[Asked], settings)
 
-    def step(*args: Keywords.args, **values: Keywords.kwargs) -> Told:
-        return run(validated(model, values, step.__name__))
+    def made(*args: Keywords.args, **values: Keywords.kwargs) -> Told:
+        return run(validated(model, values, made.__name__))
 
-    step.__name__ = step.__qualname__ = run.__name__.removeprefix("run_")
+    made.__name__ = made.__qualname__ = run.__name__.removeprefix("run_")
     keywords = inspect.signature(settings).parameters.values()
     bare = [keyword.replace(annotation=keyword.empty) for keyword in keywords]
     # What `help()` and notebooks show; functions have no such attribute for type checkers.
-    step.__signature__ = inspect.Signature(bare)  # type: ignore[attr-defined]
+    made.__signature__ = inspect.Signature(bare)  # type: ignore[attr-defined]
     told = (f"    {name}: {option.help}" for name, _, option, _ in options_of(model))
-    step.__doc__ = "\n".join([f"{inspect.getdoc(run)}\n\nArgs:", *told])
-    return step
+    made.__doc__ = "\n".join([f"{inspect.getdoc(run)}\n\nArgs:", *told])
+    return made
 
 
 def run_retrieve(options: RetrieveOptions) -> Result[RetrieveSummary]:
@@ -123,7 +123,7 @@ def run_evaluate(settings: EvaluationSettings) -> Result[Evaluation]:
     return Result(settings.out, evaluation, partial(evaluated_rows, evaluation))
 
 
-retrieve = _step(RetrieveOptions, run_retrieve)
-label = _step(LabelOptions, run_label)
-train_student = _step(TrainOptions, run_train_student)
-evaluate = _step(EvaluationSettings, run_evaluate)
+retrieve = step(RetrieveOptions, run_retrieve)
+label = step(LabelOptions, run_label)
+train_student = step(TrainOptions, run_train_student)
+evaluate = step(EvaluationSettings, run_evaluate)

@@ -10,6 +10,7 @@ from typing import get_args, get_origin, get_type_hints
 import typer
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from rich.markup import escape
 
 from rankgen.generator.commands.reporting import reported
 from rankgen.manifests.options import (
@@ -96,7 +97,7 @@ def _parameter(name: str, field: FieldInfo, option: Option, panel: str | None) -
         default=made(
             default,
             *flags,
-            help=help_of(field, option),
+            help=escape(help_of(field, option)),
             metavar=metavar_of(field, option),
             show_default=option.shown or not (default is None or default is False or default == ()),
             rich_help_panel=panel,

@@ -11,11 +11,13 @@ def mix(settings: MixSettings, printing: Printing) -> None:
     """Mixes the runs and prints what came out."""
     from rankgen.generator.jobs.mix.job import mix as run
 
-    job = run(settings)
+    job, left_out = run(settings)
     text = (
         f"{job.queries:,} lists of {job.counts['passages']:,} passages out of "
         f"{len(settings.rankings)} runs, in {job.shards} shards ({job.resumed_shards} from before) "
         f"-> {settings.out}"
     )
+    if told := left_out.text():
+        text += f"\nnote: left out: {told}"
     values = {"out": str(settings.out), "queries": job.queries, "shards": job.shards}
-    say(text, {**values, **job.counts}, printing)
+    say(text, {**values, **job.counts, **left_out._asdict()}, printing)

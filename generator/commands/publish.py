@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from rankgen.generator.commands.options import Printing, RunFolder
+from rankgen.generator.api.sets import PublishOptions
+from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
-from rankgen.manifests.publishing.settings import PublishSettings
-
-
-class PublishOptions(PublishSettings):
-    """Which run is published, where and how."""
-
-    run: RunFolder
 
 
 def publish(options: PublishOptions, printing: Printing) -> None:

@@ -63,16 +63,20 @@ def shape_of(name: StrategyName, asked: Shape, usual: Shape) -> Shape:
     """
     if name == "sliding":
         _refuse(name, "top", asked.top)
-        window = asked.window or usual.window
+        window = usual.window if asked.window is None else asked.window
         if window is None:
             return Shape(None, keep_top=asked.keep_top)
-        stride = asked.stride or min(usual.stride or max(window // 2, 1), window)
+        stride = asked.stride
+        if stride is None:
+            stride = min(usual.stride or max(window // 2, 1), window)
         check_window(window, stride)
         return Shape(window, stride, keep_top=asked.keep_top)
     _refuse(name, "stride", asked.stride)
     _refuse(name, "keep-top", asked.keep_top)
     strategy = STRATEGIES[name]
-    window = asked.window or strategy.window or usual.window or _WINDOW
+    window = asked.window
+    if window is None:
+        window = strategy.window or usual.window or _WINDOW
     check_window(window, 1)
     top = asked.top or strategy.top or window // 2
     if strategy.top_is_below_window and top >= window:

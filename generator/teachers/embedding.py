@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rankgen.generator.teachers.places import places_of
 from rankgen.generator.teachers.scoring import ScoringTeacher
 from rankgen.manifests.errors import EnvironmentProblem, UsageError
 from rankgen.manifests.models.loading_report import is_head, load_part, load_weights, refuse_lacking
@@ -53,6 +54,7 @@ class EmbeddingTeacher(ScoringTeacher):
         # The architecture's pooler is unused: the embedding is the mean of the token vectors.
         refuse_lacking(f"the embedder {model}", loaded, lacking, is_head)
         self._model = loaded.train(False)
+        self._cut = min(MAX_TOKENS, places_of(self._model) or MAX_TOKENS)
         self._digest = folder_digest(self._folder)
         self._remembered: OrderedDict[str, torch.Tensor] = OrderedDict()
 
@@ -65,7 +67,7 @@ class EmbeddingTeacher(ScoringTeacher):
     def _vectors(self, texts: Sequence[str]) -> list[torch.Tensor]:
         fresh = [text for text in dict.fromkeys(texts) if text not in self._remembered]
         ids = [
-            self._tokenizer(text, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
+            self._tokenizer(text, truncation=True, max_length=self._cut, return_tensors="pt")
             for text in fresh
         ]
         self._remembered.update(zip(fresh, self.forward.map(self._embed, ids), strict=True))
@@ -91,7 +93,7 @@ class EmbeddingTeacher(ScoringTeacher):
             "scores": "kept",
             "model": f"sha256:{self._digest}",
             "pooling": "mean",
-            "max_tokens": MAX_TOKENS,
+            "max_tokens": self._cut,
             "similarity": "cosine",
             "dtype": "float32",
         }

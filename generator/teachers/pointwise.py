@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from rankgen.generator.teachers.places import places_of
 from rankgen.generator.teachers.scoring import BATCH, ScoringTeacher
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
@@ -34,8 +35,8 @@ class PointwiseTeacher(ScoringTeacher):
 
     Raises:
         EnvironmentProblem: A package is missing.
-        UsageError: There is no such model, it lacks weights, has more than two logits, or its
-            template leaves out a text.
+        UsageError: There is no such model, it lacks weights, has more than two logits or fewer
+            places than the context, or its template leaves out a text.
     """
 
     def __init__(self, settings: LabelSettings, source: ModelSource) -> None:
@@ -44,6 +45,7 @@ class PointwiseTeacher(ScoringTeacher):
         self._dtype = settings.dtype or "float32"
         self._cut = settings.context_size
         self._model = _load(settings, self._dtype, "cuda" if self.is_on_gpu else "cpu")
+        _fit_places(self._model, settings)
         refuse_lost_texts(f"the teacher {settings.model}", self._token_ids)
 
     def scores(self, query: str, passages: Sequence[str]) -> list[float]:
@@ -131,3 +133,17 @@ def _load(settings: LabelSettings, dtype: str, device: str) -> CrossEncoder:
     model.eval()
     loaded: CrossEncoder = model
     return loaded
+
+
+def _fit_places(model: CrossEncoder, settings: LabelSettings) -> None:
+    """Cuts pairs to the places that the model has, or refuses a longer cut of the user's."""
+    places = places_of(model)
+    if places is None or (model.max_seq_length or 0) <= places:
+        return
+    if settings.context_size is not None:
+        raise UsageError(
+            f"{settings.model} has places for {places} tokens, not for the {settings.context_size} "
+            "of --context-size",
+            f"--context-size {places}, or leave it out",
+        )
+    model.max_seq_length = places

@@ -9,6 +9,8 @@ from rankgen.manifests.errors import UsageError
 _QUERY, _OTHER_QUERY = "how do plants eat", "seven old bridges"
 # They end differently, so that what they share at the end is the template's.
 _PASSAGE, _OTHER_PASSAGE = "light becomes sugar", "Rome was not built in a week"
+# Of three words each, of different letters and scripts.
+_UNLIKE = (_PASSAGE, "seven old bridges", "1 2 3", "\u65e5 \u672c \u8a9e")
 _MANY_WORDS = 20_000
 _HINT = "its template does not fit rankgen's pairs: choose another model"
 
@@ -17,8 +19,9 @@ def refuse_lost_texts(who: str, token_ids: Callable[[str, str], Sequence[int]]) 
     """Checks a model's input for probes.
 
     A template that reads other roles than "query" and "document" shows no text at all, and gives
-    every pair one plausible score; and a cut at the end of a long prompt removes the question that
-    a causal model is to answer.
+    every pair one plausible score, as does a tokenizer without a vocabulary, which transformers
+    makes up for a folder that lacks its files; and a cut at the end of a long prompt removes the
+    question that a causal model is to answer.
 
     Args:
         who: Names the model in the message.
@@ -33,6 +36,11 @@ def refuse_lost_texts(who: str, token_ids: Callable[[str, str], Sequence[int]]) 
         raise UsageError(f"{who} is not shown the query", _HINT)
     if both == other:
         raise UsageError(f"{who} is not shown the passage", _HINT)
+    if len({tuple(token_ids(_QUERY, text)) for text in _UNLIKE}) == 1:
+        raise UsageError(
+            f"{who} reads all words alike, as its tokenizer knows none",
+            "put the tokenizer's files into the model's folder",
+        )
     end = _common_end(both, other)
     long = token_ids(_QUERY, "word " * _MANY_WORDS)
     if end and list(long[-end:]) != list(both[-end:]):

@@ -67,7 +67,10 @@ FAULTS = [
     ("letters", "[b] > [d] > [a] > [c]", REPAIRED, "2413"),
     ("letters", "B > D > A > C", REPAIRED, "2413"),
     ("letters", "[2] > [4] > [1] > [3]", MALFORMED, ""),
-    ("letters", "[B] > [4] > [A] > [C]", REPAIRED, "2134"),
+    ("letters", "[B] > [9] > [A] > [C] > [D]", REPAIRED, "2134"),
+    # D may have been meant, and must not become the last.
+    ("letters", "[B] > [4] > [A] > [C]", MALFORMED, ""),
+    ("letters", "[4] [B] > [A] > [C]", MALFORMED, ""),
     ("rankstart", "[2] > [4] > [1] > [3]", REPAIRED, "2413"),
     ("rankstart", "[rankstart] [2] > [4] > [1] > [3]", REPAIRED, "2413"),
     ("rankstart", "[rankstart] 2 > 4 > 1 > 3 [rankend]", REPAIRED, "2413"),
@@ -78,6 +81,19 @@ FAULTS = [
     ("json", "[]", MALFORMED, ""),
     ("json", '{"ranking": [2, 4, 1, 3]}', REPAIRED, "2413"),
     ("json", "I ranked them by their topic.\n\n[2, 4, 1, 3]", REPAIRED, "2413"),
+    ("json", '{"scores": [3, 1, 4, 2]}', MALFORMED, ""),
+    ("json", "Relevance_scores:\n[3, 1, 4, 2]", MALFORMED, ""),
+    ("json", '{"scores": [9, 8, 7, 6], "ranking": [2, 4, 1, 3]}', REPAIRED, "2413"),
+    ("json", "In order of relevance: [2, 4, 1, 3]", OK, "2413"),
+    ("json", "\uff3b2\uff0c4\uff0c1\uff0c3\uff3d", REPAIRED, "2413"),
+    (
+        "brackets",
+        "\u6392\u540d\uff1a\u30102\u3011\uff1e\u30104\u3011\uff1e\u30101\u3011\uff1e\u30103\u3011\u3002",
+        REPAIRED,
+        "2413",
+    ),
+    ("brackets", "[2]\u200b > [4] > [1] > [3]", OK, "2413"),
+    ("brackets", "\ufeff[2] > [4] > [1] > [3]\r\n", OK, "2413"),
     ("json", "[1, 2, 3, 4] are all relevant.", MALFORMED, ""),
     ("json", "All of them are relevant, [1, 2, 3, 4]", MALFORMED, ""),
     ("json", "[2, 4, 1, 3]\n[1, 2, 3, 4]", MALFORMED, ""),
@@ -257,7 +273,7 @@ def test_no_text_is_read_as_what_it_is_not(form: str, text: str, k: int, cut: bo
     else:
         assert sorted(parsed.permutation) == list(range(k))
     # A heading, be it a colon alone, and tags are formatting, with tests of their own.
-    formatting = r'^[\s,!.#:]*:|ranking|the|[<`*"&\\\u201c\u201d]'
+    formatting = r'^[\s,!.#:]*:|ranking|the|[<`*"&\\\u201c\u201d\ufeff\u200b\u2060\u200e\u200f]'
     if not re.search(formatting, text.replace("[rank", "")):
         ids = clean_in(form, text)
         assert (parsed.outcome is OK) == (ids is not None and sorted(ids) == [*range(1, k + 1)])

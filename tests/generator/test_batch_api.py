@@ -86,9 +86,18 @@ def test_a_batch_holds_one_window_of_every_query(tmp_path: Path) -> None:
         assert not shard.run.batches.exists()
 
 
+# What a proxy sends, with status 200.
+PAGE = Reply(body="<html>busy</html>", headers=(("Content-Type", "text/html"),))
+HALF = Reply(body='{"id": "ba', headers=(("Content-Type", "application/json"),))
+OTHER = Reply(body='{"ok": true}', headers=(("Content-Type", "application/json"),))
+
+
 @pytest.mark.parametrize(
     ("path", "faults"),
     [
+        ("/v1/files", [PAGE, HALF, OTHER]),
+        ("/v1/batches", [PAGE, HALF, OTHER]),
+        ("/v1/batches/", [PAGE, HALF, OTHER]),
         ("/v1/files", [Reply(503, "busy"), Reply(429, "{}", (("Retry-After", "0.1"),))]),
         ("/v1/batches", [Reply(500, "x"), Reply(body=None), Reply(429, "{}")]),
         ("/v1/batches/", [Reply(502, "x"), Reply(body=None)]),
@@ -184,6 +193,13 @@ def test_batches_that_answer_nothing_stop_the_run(tmp_path: Path) -> None:
         with pytest.raises(EnvironmentProblem, match=r"nothing in 3 batches .*token limit reached"):
             shard_of(tmp_path, server.url).filled(0, *QUERIES)
         assert len(server.batches) == 3
+
+
+def test_a_pause_until_tomorrow_is_not_sat_through(tmp_path: Path) -> None:
+    with serving_batches(reversing) as server:
+        server.faults["/v1/batches"] = [Reply(429, "{}", (("Retry-After", "1e8"),))]
+        with pytest.raises(EnvironmentProblem, match=r"refuses to create .* pause of 1,157 days"):
+            shard_of(tmp_path, server.url).filled(0, *QUERIES)
 
 
 def test_a_server_without_batches_is_one_sentence(tmp_path: Path) -> None:

@@ -163,6 +163,9 @@ def test_a_cap_needs_prices_and_a_server(more: dict[str, object], message: str) 
         LabelSettings.model_validate(values).resolved()
     with pytest.raises(UsageError, match="--price-out belongs to a server"):
         LabelSettings(teacher="minilm", price_out=1.0).resolved()
+    peer = {"teacher": "rank-llm:m", "base_url": "http://127.0.0.1:1", "max_cost": 1.0}
+    with pytest.raises(UsageError, match=r"--max-cost belongs to .* rankgen asks itself"):
+        LabelSettings.model_validate(peer).resolved()
 
 
 def test_neither_cap_nor_prices_change_the_run() -> None:
@@ -190,6 +193,9 @@ def test_a_dry_run_tells_the_cost_only_with_prices(tmp_path: Path) -> None:
     assert plain.cost_usd is None
     assert "USD" not in plain.text()
     assert told.cost_usd == told.prompt_tokens + 2 * told.output_tokens
+    assert _calls_of(tmp_path, LabelSettings.model_validate(asked), ["q01"]) == 1
+    with pytest.raises(UsageError, match="has no candidates for query q7"):
+        _calls_of(tmp_path, LabelSettings.model_validate(asked), ["q01", "q7"])
     assert f"{usd(told.cost_usd)}   (upper limit; --max-cost is 5.00 USD)" in told.text()
 
 
@@ -205,6 +211,13 @@ def test_a_dry_run_tells_how_many_batches_follow_one_another(tmp_path: Path) -> 
     )
     # Two windows a list, and four of five queries at a time.
     assert estimate(settings, 1.0).batches == 4
+
+
+def _calls_of(root: Path, teacher: LabelSettings, only: list[str]) -> int:
+    settings = LabelRunSettings(
+        candidates=root / "candidates", teacher=teacher, out=root / "out", only=tuple(only)
+    )
+    return estimate(settings, 1.0).calls
 
 
 def write_lists(root: Path, queries: int) -> None:

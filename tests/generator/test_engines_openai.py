@@ -101,6 +101,22 @@ def test_a_fault_is_tried_again_and_never_an_answer(fault: Reply) -> None:
     assert caught.value.outcome is WindowOutcome.ERROR
 
 
+def test_content_in_parts_is_read_without_its_thoughts() -> None:
+    """As Mistral's reasoning models answer."""
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "[1] > [2]?"}]}
+    parts = [thought, {"type": "text", "text": "[2] > "}, {"type": "text", "text": "[1]"}]
+
+    def behave(request: dict[str, object], seen: int) -> Reply:
+        said = json.loads(answer("").body or "")
+        picture = [*parts, {"type": "image_url"}]
+        said["choices"][0]["message"]["content"] = picture if seen == 1 else parts
+        return Reply(body=json.dumps(said))
+
+    with serving(behave) as server:
+        assert ask(server).text == "[2] > [1]"  # type: ignore[attr-defined]
+        assert len(server.requests) == 2
+
+
 def test_a_refusal_of_the_model_is_no_answer() -> None:
     message = {"role": "assistant", "content": None, "refusal": "I will not"}
     choices = [{"index": 0, "finish_reason": "stop", "message": message}]
@@ -159,6 +175,39 @@ def test_a_refusal_is_not_tried_again(status: int, error: type[Exception]) -> No
         ask(server)
     assert len(server.requests) == 1
     assert "\n" not in str(caught.value)
+
+
+def test_without_credit_no_query_is_blamed() -> None:
+    """Hosted servers answer so in the middle of a run, once its account is empty."""
+    body = '{"error": {"message": "Insufficient Balance"}}'
+    with serving(lambda request, seen: answer("[1]") if seen == 1 else Reply(402, body)) as server:
+        asked = [ask(server)]
+        with pytest.raises(EnvironmentProblem, match=r"402, payment required: .*Insufficient"):
+            asked.append(ask(server))
+    assert len(asked) == 1
+
+
+def test_a_flagged_prompt_fails_alone_and_is_no_wrong_key() -> None:
+    body = '{"error": {"message": "openai/gpt-4o requires moderation. Your input was flagged"}}'
+    with serving(lambda r, s: Reply(403, body)) as server, pytest.raises(TeacherFailure) as caught:
+        ask(server)
+    assert "by its moderation" in caught.value.reason
+
+
+def test_a_port_that_speaks_no_http_is_no_server() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def greet() -> None:
+            for _ in range(3):
+                connection, _ = other.accept()
+                connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
+                connection.recv(1000)
+                connection.close()
+
+        threading.Thread(target=greet, daemon=True).start()
+        url = f"http://127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(EnvironmentProblem, match="no server answers at"):
+            ask(Server(url=url))
 
 
 def test_a_prompt_that_is_too_long_fails_alone() -> None:
@@ -263,6 +312,20 @@ def test_a_spent_quota_stops_the_run() -> None:
         pytest.raises(EnvironmentProblem, match="the quota is used up"),
     ):
         ask(server)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "told"), [("86400", "24.0 hours"), ("999999999", "11,574 days")]
+)
+def test_a_pause_until_tomorrow_is_told_and_not_sat_through(header: str, told: str) -> None:
+    said = Reply(429, '{"error": {"message": "daily limit"}}', (("Retry-After", header),))
+    with (
+        serving(lambda request, seen: said) as server,
+        pytest.raises(EnvironmentProblem, match=f"wants a pause of {told}") as caught,
+    ):
+        ask(server)
+    assert "resume" in str(caught.value.hint)
     assert len(server.requests) == 1
 
 

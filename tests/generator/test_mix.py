@@ -131,6 +131,7 @@ def test_queries_of_all_runs_are_mixed(labelled: Path) -> None:
     assert run.read("rankings")["query_id"].to_pylist() == ["2"]
     assert run.read("rankings")["teacher_scores"].null_count == 1
     assert json.loads(run.manifest.read_text())["predicate"]["lists_of_other_queries"] == 2
+    assert "left out: 2 lists of queries that not every run ranks" in said
     code, said = mix(labelled, "xy")
     assert code == 2
     assert "was made by another recipe" in said
@@ -143,3 +144,41 @@ def test_what_cannot_be_mixed(labelled: Path) -> None:
     assert code == 2
     assert "2 rankings in" in said
     assert "--method rrf" in said
+
+
+def write_run(root: Path, **lists: str) -> Path:
+    """Imports a run of passages with names of one letter."""
+    lines = [
+        f"{query} Q0 {doc} {rank} {9 - rank} t"
+        for query, docs in lists.items()
+        for rank, doc in enumerate(docs, start=1)
+    ]
+    root.with_suffix(".run").write_text("\n".join(lines) + "\n")
+    command = ["import", "trec-run", str(root.with_suffix(".run")), "--out", str(root)]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    return root
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_only_some_runs_rank_is_told_and_no_list_is_empty(
+    tmp_path: Path, method: Method
+) -> None:
+    write_run(tmp_path / "a", p="abc", q="ab", r="a")
+    write_run(tmp_path / "b", p="cbz", q="xy", s="a")
+    code, said = mix(tmp_path, "ab", "--method", method)
+    assert code == 0, said
+    assert "1 lists of 2 passages out of 2 runs" in said
+    assert (
+        "left out: 2 lists of queries that not every run ranks, 2 lists of which no passage is in "
+        "every run, 2 passages that not every run has in that list"
+    ) in said
+    rows = RunDirectory(tmp_path / "mixed").read("rankings").to_pylist()
+    assert [(row["query_id"], sorted(row["doc_ids"])) for row in rows] == [("p", ["b", "c"])]
+
+
+def test_runs_of_other_candidates_cannot_be_mixed(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", p="ab")
+    write_run(tmp_path / "b", p="xy")
+    code, said = mix(tmp_path, "ab", "--method", "scores")
+    assert (code, "rank no passage of a query in common" in said) == (2, True)
+    assert not (tmp_path / "mixed").exists()

@@ -405,3 +405,18 @@ def test_fuzzed_answers_agree_with_an_oracle(text: str, k: int, cut: bool) -> No
     else:
         assert sorted(parsed.permutation) == list(range(k))
     assert outcome_of(parsed) == _oracle(text, k, cut)
+
+
+def test_a_repeated_end_is_read_in_linear_time() -> None:
+    """A model that is not stopped repeats its last token until the limit; so do backslashes."""
+    for tail in (" <|im_end|>\n" * 30_000, "</s>" * 50_000, "\\" * 300_000 + "["):
+        parsed = parse_permutation("[2] > [1]" + tail, 2)
+        is_end = not tail.startswith("\\")
+        assert parsed.permutation == ((1, 0) if is_end else None)
+
+
+def test_an_answer_that_never_began_is_told_from_one_without_ids() -> None:
+    """Models that think on the server spend the answer's tokens there."""
+    cut = parse_permutation("", 2, cut_by_length=True)
+    assert (cut.outcome, "--thinking-tokens" in cut.why) == (WindowOutcome.MALFORMED, True)
+    assert "--thinking-tokens" not in parse_permutation("", 2).why

@@ -151,6 +151,38 @@ def test_a_chat_template_must_show_both_texts(models: Path, tmp_path: Path) -> N
         teacher_of(copy)
 
 
+def test_a_folder_without_its_tokenizer_gives_no_scores(models: Path, tmp_path: Path) -> None:
+    """Transformers makes up a tokenizer then that knows no word, and all scores look plausible."""
+    copy = tmp_path / "copy"
+    shutil.copytree(models / "one logit", copy)
+    for path in [*copy.glob("*token*"), *copy.glob("vocab*")]:
+        path.unlink()
+    with pytest.raises(UsageError, match="reads all words alike"):
+        teacher_of(copy)
+
+
+@pytest.mark.parametrize("kind", ["Bert", "Roberta"])
+def test_a_long_pair_is_cut_to_the_places_of_the_model(
+    models: Path, tmp_path: Path, kind: str
+) -> None:
+    import transformers
+
+    config = getattr(transformers, f"{kind}Config")(
+        vocab_size=30522, max_position_embeddings=100, num_labels=1, **SIZES
+    )
+    model = getattr(transformers, f"{kind}ForSequenceClassification")(config)
+    model.save_pretrained(tmp_path / "model")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(str(models / "one logit"))
+    tokenizer.model_max_length = 10**9
+    tokenizer.save_pretrained(tmp_path / "model")
+    places = 99 if kind == "Roberta" else 100
+    with pytest.raises(UsageError, match=f"has places for {places} tokens, not for the 4000"):
+        teacher_of(tmp_path / "model", context_size=4000)
+    assert len(scores_of(teacher_of(tmp_path / "model"))) == len(TEXTS)
+    cut = scores_of(teacher_of(tmp_path / "model", context_size=places))
+    assert cut == scores_of(teacher_of(tmp_path / "model"))
+
+
 def ids_of(text: str) -> list[int]:
     return [ord(sign) for sign in text]
 

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel, ValidationError, field_validator
 
-from rankgen.generator.engines.vllm.start_output import last_error
-from rankgen.generator.engines.vllm.start_problem import start_hint
+from rankgen.generator.engines.vllm.start_output import StartOutput, last_error
+from rankgen.generator.engines.vllm.start_problem import start_hint, start_problem
 
 LOG = """\
 (EngineCore pid=7) ERROR 11-25 10:00:00 [core.py:1] Traceback (most recent call last):
@@ -65,3 +66,22 @@ def test_a_gated_model_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("HF_TOKEN", "t")
     assert "accept its terms" in start_hint("GatedRepoError: 403 Client Error", None)
     assert "--context-size" in start_hint("ValueError: no available memory for the KV cache", "/l")
+
+
+def test_a_refused_configuration_says_what_is_wrong() -> None:
+    """The first line of pydantic's text only counts the faults."""
+
+    class Config(BaseModel):
+        length: int
+
+        @field_validator("length")
+        @classmethod
+        def _fits(cls, length: int) -> int:
+            raise ValueError(f"max_model_len ({length}) is greater than the derived max_model_len")
+
+    with pytest.raises(ValidationError) as refused:
+        Config(length=9)
+    problem = start_problem("m", refused.value, StartOutput.begin())
+    said = "max_model_len (9) is greater than the derived max_model_len"
+    assert problem.message == f"vLLM cannot start with the model m: {said}"
+    assert str(problem.hint).startswith("lower --context-size")

@@ -308,6 +308,9 @@ def test_a_failed_window_is_named_as_it_was_shown(name: StrategyName) -> None:
         ("tdpart", Shape(20, 10), "'tdpart' has no use for --stride"),
         ("tournament", Shape(10, top=10), "--top 10 leaves nothing to lose"),
         ("setwise", Shape(1), "--window must be at least 2"),
+        ("sliding", Shape(0), "--window must be at least 2"),
+        ("sliding", Shape(20, 0), "--stride must be at least 1"),
+        ("tournament", Shape(0), "--window must be at least 2"),
     ],
 )
 def test_sizes_of_no_use_are_refused(name: StrategyName, asked: Shape, told: str) -> None:

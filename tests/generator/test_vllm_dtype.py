@@ -10,6 +10,7 @@ import pytest
 from rankgen.generator.engines.vllm.dtype import dtype_and_warning, fast_dtype, own_dtype
 from rankgen.generator.shards.settled import settled
 from rankgen.generator.teachers.settings import LabelSettings
+from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models import half_precision
 from rankgen.manifests.run.plan import Plan, open_plan
 from rankgen.manifests.run.run_directory import RunDirectory
@@ -123,3 +124,9 @@ def test_vllm_is_started_with_what_the_settings_say() -> None:
     own = engine_arguments(VllmSettings(model=str(MODEL), revision="c" * 40))
     assert (own.tokenizer, own.tokenizer_revision) == (None, "c" * 40)
     assert own.distributed_executor_backend is None
+
+
+def test_a_damaged_config_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type"')
+    with pytest.raises(UsageError, match=r"config\.json of the model .* cannot be read"):
+        own_dtype(str(tmp_path), None)

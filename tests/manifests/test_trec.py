@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import sys
 from pathlib import Path
 
@@ -138,6 +141,23 @@ def test_what_an_editor_adds_is_no_part_of_an_id(tmp_path: Path, kind: str) -> N
     path.write_text(text.replace("a", "a\0"))
     with pytest.raises(UsageError, match=r"plain line \d holds a NUL byte at its character"):
         held(path, kind)
+
+
+@pytest.mark.parametrize("kind", list(LINES))
+def test_packed_files_are_read_or_named(tmp_path: Path, kind: str) -> None:
+    """Topics, judgements and runs of TREC and MS MARCO are handed out packed."""
+    text = LINES[kind].encode()
+    (tmp_path / "plain").write_bytes(text)
+    packed = tmp_path / "packed"
+    packed.write_bytes(gzip.compress(text))
+    assert held(packed, kind) == held(tmp_path / "plain", kind)
+    packed.write_bytes(gzip.compress(text)[:-12])
+    with pytest.raises(UsageError, match="cannot be unpacked"):
+        held(packed, kind)
+    for pack, name in ((lzma.compress, "xz"), (bz2.compress, "bzip2")):
+        packed.write_bytes(pack(text))
+        with pytest.raises(UsageError, match=f"is packed with {name}"):
+            held(packed, kind)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageErro
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
-    from openai.types import Batch
+    from openai.types import Batch, FileObject
 
 REQUESTS_PATH: Final = "/v1/chat/completions"
 OVER = frozenset({"completed", "expired", "failed", "cancelled"})
@@ -61,9 +61,11 @@ class BatchTransport:
             RankgenError: The server has no Batch API, refuses the batch, or does not answer.
         """
         named = (f"{stem}.jsonl", requests, "application/jsonl")
-        file = await self._patiently(
-            "take a file", lambda: self._client.files.create(file=named, purpose="batch")
-        )
+
+        async def upload() -> str:
+            return _id_of(await self._client.files.create(file=named, purpose="batch"))
+
+        file_id = await self._patiently("take a file", upload)
         tried = False
 
         async def create() -> str:
@@ -74,12 +76,12 @@ class BatchTransport:
             if found is not None:
                 return found
             made = await self._client.batches.create(
-                input_file_id=file.id,
+                input_file_id=file_id,
                 endpoint=REQUESTS_PATH,
                 completion_window="24h",
                 metadata={_OWN_NAME: stem},
             )
-            return made.id
+            return _id_of(made)
 
         return await self._patiently("create a batch", create)
 
@@ -91,13 +93,13 @@ class BatchTransport:
         """Returns the state of a batch; None if the server does not know it."""
         import openai
 
+        async def look() -> Seen:
+            return _seen(await self._client.batches.retrieve(batch_id))
+
         try:
-            batch = await self._patiently(
-                "tell of a batch", lambda: self._client.batches.retrieve(batch_id), True
-            )
+            return await self._patiently("tell of a batch", look, True)
         except openai.NotFoundError:
             return None
-        return _seen(batch)
 
     async def content(self, file_id: str) -> bytes:
         """Returns the whole content of a file."""
@@ -139,10 +141,14 @@ class BatchTransport:
                 wanted = retry_after_s(error.response.headers.get("retry-after"))
                 if error.status_code == 429 and time.monotonic() - began < self._retry.limited_s:
                     attempt -= 1
-                    await asyncio.sleep(self._retry.wait_s(1, None) if wanted is None else wanted)
+                    refused = f"the server {self.shown} refuses to {what}"
+                    await asyncio.sleep(self._retry.pause_s(1, wanted, refused))
                     continue
             except openai.APIConnectionError as error:
                 failure = f"connection failed ({type(error.__cause__).__name__})"
+            # The client checks no body: half of one, or a proxy's page, lacks what is read of it.
+            except (openai.APIError, ValueError, TypeError, AttributeError) as error:
+                failure = f"an invalid response ({reason_of(error)})"
             await asyncio.sleep(self._retry.wait_s(attempt, wanted))
         raise EnvironmentProblem(
             f"the server {self.shown} failed {attempt} times to {what}, lastly: {failure}",
@@ -164,7 +170,17 @@ class BatchTransport:
         )
 
 
+def _id_of(made: Batch | FileObject) -> str:
+    # The client does not check that there is one.
+    found: object = made.id
+    if not isinstance(found, str) or not found:
+        raise ValueError("it names no id")
+    return found
+
+
 def _seen(batch: Batch) -> Seen:
+    if not isinstance(batch.status, str):
+        raise ValueError("it names no status")
     counts = batch.request_counts
     errors = (batch.errors.data or []) if batch.errors else []
     return Seen(

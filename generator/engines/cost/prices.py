@@ -71,7 +71,8 @@ def check_prices(settings: PriceSettings, is_served: bool) -> None:
         return
     if not is_served:
         raise UsageError(
-            f"{given[0]} belongs to a server", f"give --base-url or leave {given[0]} out"
+            f"{given[0]} belongs to a server that rankgen asks itself",
+            f"leave {given[0]} out, or use --teacher listwise with --base-url",
         )
     if prices_of(settings) is None:
         raise UsageError(

@@ -52,7 +52,7 @@ def read_answer(answer: ChatCompletion | Completion) -> Generation:
                 f"the model refused the prompt: {said}", output_text=str(refusal), usage=usage
             )
         # A model that only thought sends no content: an empty answer.
-        text: object = message.content or ""
+        text: object = _joined(message.content or "")
     else:
         text = answer.choices[0].text
     if not isinstance(text, str):
@@ -63,6 +63,23 @@ def read_answer(answer: ChatCompletion | Completion) -> Generation:
         raise InvalidResponse(f"finish reason {ended}", usage)
     reason = finish_reason(ended, text, usage)
     return Generation(text, None, reason, usage, _alternatives(answer))
+
+
+def _joined(content: object) -> object:
+    """Returns the text of a content in parts, as some servers send it, without its thoughts.
+
+    Parts of other types, such as a picture, are left to be refused.
+    """
+    if not isinstance(content, list):
+        return content
+    parts: list[Any] = [one for one in content if _type_of(one) != "thinking"]
+    texts = [one.get("text") for one in parts if _type_of(one) == "text"]
+    is_text = len(texts) == len(parts) and all(isinstance(text, str) for text in texts)
+    return "".join(texts) if is_text else None
+
+
+def _type_of(part: object) -> object:
+    return part.get("type") if isinstance(part, dict) else None
 
 
 def _alternatives(

@@ -172,7 +172,7 @@ class OpenAIServer:
                 "raise the quota of the key, then repeat the command to resume",
             ) from error
         wanted = retry_after_s(error.response.headers.get("retry-after"))
-        silent = self._pace.refused(self._retry.wait_s(times, None) if wanted is None else wanted)
+        silent = self._pace.refused(self._retry.pause_s(times, wanted, what))
         if silent > self._retry.limited_s:
             raise EnvironmentProblem(
                 f"{what} and has not answered any for {silent / 60:.0f} minutes: {said}",

@@ -16,7 +16,7 @@ from rankgen.generator.engines.server.refusal import refused_key
 from rankgen.generator.engines.server.request_fields import RequestFields
 from rankgen.generator.prompts.chat_format import merge_system
 from rankgen.generator.prompts.profiles import ChatMessage
-from rankgen.manifests.errors import EnvironmentProblem, UsageError
+from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
 
 _TRIES = 3
 _WAIT_S = 1.0
@@ -66,9 +66,10 @@ def probe_server(address: ServerAddress, key: str) -> ServerFacts:
             if error.code in (401, 403):
                 raise refused_key(address.shown, error.code) from None
             return ServerFacts()
-        except (OSError, ValueError) as error:
+        # HTTPException: what answers there speaks no HTTP, or broke off.
+        except (OSError, ValueError, http.client.HTTPException) as error:
             if attempt == _TRIES:
-                reason = getattr(error, "reason", None) or error
+                reason = getattr(error, "reason", None) or reason_of(error)
                 raise EnvironmentProblem(
                     f"no server answers at {address.shown} ({reason})",
                     "start it, or give another address with --base-url",

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _FILTERED = re.compile(
     r"content[_ ](?:filter|management policy|policy)|ResponsibleAI", re.IGNORECASE
 )
+# How OpenRouter does, with the status of a wrong key.
+_FLAGGED = re.compile(r"\bmoderation\b|\bflagged\b", re.IGNORECASE)
 
 
 def refused_request(
@@ -42,8 +44,16 @@ def refused_request(
     """
     said, status = reason_of(error), error.status_code
     what = f"the server {server} refused the request for model {model}"
+    if status == 403 and (_FLAGGED.search(said) or _FILTERED.search(said)):
+        return TeacherFailure(f"{what} by its moderation: {said}", attempt)
     if status in (401, 403):
         return refused_key(server, status, said)
+    if status == 402:
+        # No later request would be answered either.
+        return EnvironmentProblem(
+            f"{what} with status 402, payment required: {said}",
+            "add credit to the account of the key, then repeat the command to resume",
+        )
     if status == 404:
         models = ", ".join(listed) or "none"
         return UsageError(f"{what} with status 404: {said}", f"models it lists: {models}")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Literal, get_args
 
-from rankgen.manifests.errors import EnvironmentProblem
+from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
 from rankgen.manifests.models.half_precision import HalfFormat, is_fast, slowness
 
 Dtype = Literal["bfloat16", "float16", "float32"]
@@ -59,7 +59,11 @@ def fast_dtype(own: str, device_type: str) -> Dtype:
 
 
 def own_dtype(model: str, revision: str | None) -> str:
-    """Returns the format in a model's config.json, or float32 if it has none."""
+    """Returns the format in a model's config.json, or float32 if it has none.
+
+    Raises:
+        UsageError: config.json is damaged.
+    """
     config = _config(model, revision)
     # Models of several parts store it with their language model.
     for part in (config, config.get("text_config")):
@@ -78,5 +82,10 @@ def _config(model: str, revision: str | None) -> dict[str, object]:
         path = Path(hf_hub_download(model, "config.json", revision=revision))
     if not path.is_file():
         return {}
-    config = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"config.json of the model {model} cannot be read: {reason_of(error)}", "check --model"
+        ) from None
     return config if isinstance(config, dict) else {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 
+from pydantic import ValidationError
+
 from rankgen.generator.engines.vllm.start_output import StartOutput
 from rankgen.manifests.errors import EnvironmentProblem, reason_of
 
@@ -17,10 +19,17 @@ def start_problem(model: str, error: Exception, output: StartOutput) -> Environm
         error: The exception that vLLM raised; the output of its engine process often says more.
         output: The output since the start began.
     """
-    cause = output.cause() or reason_of(error)
+    cause = output.cause() or _reason(error)
     return EnvironmentProblem(
         f"vLLM cannot start with the model {model}: {cause}", start_hint(cause, output.file())
     )
+
+
+def _reason(error: Exception) -> str:
+    """Returns the first fault of a configuration, whose first line only counts them."""
+    if isinstance(error, ValidationError):
+        return reason_of(ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")))
+    return reason_of(error)
 
 
 def start_hint(cause: str, log: str | None) -> str:
@@ -35,6 +44,10 @@ def start_hint(cause: str, log: str | None) -> str:
     lowered = cause.lower()
     if "gated" in lowered or "401" in lowered or "403" in lowered:
         return f"{token_hint(node)}; {where}"
+    if "max_model_len" in lowered and "greater than" in lowered:
+        return f"lower --context-size to what the model can read; {where}"
+    if "runner generate" in lowered or "--runner" in lowered:
+        return f"choose a model that writes text with --model; {where}"
     if "out of memory" in lowered or "free memory" in lowered or "kv cache" in lowered:
         return f"free memory on the device, or lower --context-size; {where}"
     return f"check the model's files and free memory (`rankgen doctor` shows it); {where}"

@@ -125,10 +125,12 @@ def estimate(settings: LabelRunSettings, tokens_per_second: float) -> Estimate:
     teacher = _counting_offline(settings.teacher.resolved())
     plan, queries = plan_labels(settings)
     source = RunDirectory(settings.candidates)
+    only = None if settings.only is None else frozenset(settings.only)
     lengths = [
-        len(doc_ids)
-        for shard in source.shards("candidates", ["doc_ids"])
-        for doc_ids in shard["doc_ids"].to_pylist()
+        len(row["doc_ids"])
+        for shard in source.shards("candidates", ["query_id", "doc_ids"])
+        for row in shard.to_pylist()
+        if only is None or row["query_id"] in only
     ]
     calls = sum(len(_windows(n, teacher)) for n in lengths)
     sample = _seeded_sample(queries)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from rankgen.generator.teachers.revision import with_pinned_revision
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.sources import anchored
 from rankgen.generator.teachers.teacher_recipe import teacher_recipe
+from rankgen.manifests.errors import UsageError
 from rankgen.manifests.notices import warn
 from rankgen.manifests.run.candidate_lists import CandidateLists
 from rankgen.manifests.run.plan import Plan, default_shards
@@ -157,8 +158,7 @@ def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
     source = RunDirectory(settings.candidates)
     lists = CandidateLists.finished(source)
     losses = _recorded_losses(source, teacher, settings.only)
-    only = settings.only
-    queries = queries_of_run(source, lists.query_ids() if only is None else sorted(set(only)))
+    queries = queries_of_run(source, _chosen(lists, source, settings.only))
     recipe = {"candidates_sha256": lists.digest(), **teacher_recipe(teacher)}
     if teacher.preset.reads_texts:
         recipe["documents_sha256"] = digest_of_documents(source)
@@ -172,6 +172,16 @@ def plan_labels(settings: LabelRunSettings) -> tuple[Plan, QueryTable]:
         queries_sha256=queries.digest(),
     )
     return plan, queries
+
+
+def _chosen(
+    lists: CandidateLists, source: RunDirectory, only: Collection[str] | None
+) -> Iterable[str]:
+    if only is None:
+        return lists.query_ids()
+    if unknown := sorted(set(only).difference(lists.query_ids())):
+        raise UsageError(f"{source.root} has no candidates for query {unknown[0]}", "check --only")
+    return sorted(set(only))
 
 
 def planned_windows(settings: LabelRunSettings) -> int:

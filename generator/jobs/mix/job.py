@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
 from rankgen.generator.jobs.kinds import KINDS
+from rankgen.generator.jobs.mix.common import LeftOut, in_common
 from rankgen.generator.jobs.mix.rows import MixedRows, mix_counts
 from rankgen.generator.jobs.mix.settings import MixSettings
 from rankgen.generator.jobs.subsample.rows import validate_subsample
@@ -20,14 +22,21 @@ from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.teacher_scores import TeacherScores
 
 
-def mix(settings: MixSettings) -> JobSummary:
+class Mixed(NamedTuple):
+    """What a mix published, and what it left out."""
+
+    job: JobSummary
+    left_out: LeftOut
+
+
+def mix(settings: MixSettings) -> Mixed:
     """Publishes one list for each query that every run ranks, of the passages that every run ranks.
 
     The first stage's positions and scores are those of the first run.
 
     Raises:
         UsageError: A run is not finished, has no scores to take the mean of, or the runs have no
-            query in common.
+            passage of any query in common.
         RankgenError: See `run_in_process`.
     """
     run = RunDirectory(settings.out)
@@ -35,10 +44,37 @@ def mix(settings: MixSettings) -> JobSummary:
         SubsampleSource.opened(RunDirectory(root), partial=settings.partial)
         for root in settings.rankings
     ]
-    queries = _common_queries(sources)
+    query_ids, left_out = in_common([source.run for source in sources])
+    if not query_ids:
+        raise UsageError(
+            f"{sources[0].run.root} and the other runs rank no passage of a query in common",
+            "mix runs on the same candidates",
+        )
+    queries = sources[0].queries(query_ids)
     if settings.method == "scores":
         _check_scores(sources)
-    plan = Plan(
+    plan = _plan(settings, sources, queries)
+
+    def finish(_: Mapping[str, int]) -> dict[str, JsonValue]:
+        sources[0].write_texts(run, queries, plan.fingerprint)
+        return _facts(settings, sources, left_out)
+
+    rows = MixedRows([source.run for source in sources], settings.method)
+    job = InProcessJob(
+        run=run,
+        plan=plan,
+        unit=KINDS["mix"].unit,
+        queries=queries,
+        fill=lambda task: rows.fill(task.queries),
+        counts=mix_counts,
+        validate=validate_subsample,
+        finish=finish,
+    )
+    return Mixed(run_in_process(job), left_out)
+
+
+def _plan(settings: MixSettings, sources: Sequence[SubsampleSource], queries: QueryTable) -> Plan:
+    return Plan(
         kind="mix",
         tables=KINDS["mix"].tables,
         recipe={
@@ -50,36 +86,6 @@ def mix(settings: MixSettings) -> JobSummary:
         queries=len(queries),
         queries_sha256=queries.digest(),
     )
-    rows = MixedRows([source.run for source in sources], settings.method)
-    job = InProcessJob(
-        run=run,
-        plan=plan,
-        unit=KINDS["mix"].unit,
-        queries=queries,
-        fill=lambda task: rows.fill(task.queries),
-        counts=mix_counts,
-        validate=validate_subsample,
-        finish=lambda _: _finish(settings, sources, queries, run, plan.fingerprint),
-    )
-    return run_in_process(job)
-
-
-def _common_queries(sources: Sequence[SubsampleSource]) -> QueryTable:
-    held = [_query_ids(source.run) for source in sources]
-    common = held[0].intersection(*held[1:])
-    if not common:
-        raise UsageError(
-            f"{sources[0].run.root} and the other runs rank no query in common",
-            "mix runs on the same candidates",
-        )
-    return sources[0].queries(sorted(common))
-
-
-def _query_ids(run: RunDirectory) -> set[str]:
-    found: set[str] = set()
-    for shard in run.shards("rankings", ["query_id"]):
-        found.update(shard["query_id"].to_pylist())
-    return found
 
 
 def _check_scores(sources: Sequence[SubsampleSource]) -> None:
@@ -93,20 +99,14 @@ def _check_scores(sources: Sequence[SubsampleSource]) -> None:
             )
 
 
-def _finish(
-    settings: MixSettings,
-    sources: Sequence[SubsampleSource],
-    queries: QueryTable,
-    run: RunDirectory,
-    fingerprint: str,
+def _facts(
+    settings: MixSettings, sources: Sequence[SubsampleSource], left_out: LeftOut
 ) -> dict[str, JsonValue]:
-    """Writes the texts and returns where the lists come from, and what was left out."""
-    sources[0].write_texts(run, queries, fingerprint)
-    left_out = sum(len(_query_ids(source.run)) - len(queries) for source in sources)
+    """Returns where the lists come from, and what was left out."""
     told = [source.facts() for source in sources]
     facts: dict[str, JsonValue] = {
         "sources": [one["source"] for one in told],
-        "lists_of_other_queries": left_out,
+        **left_out._asdict(),
         # The positions are those of the first run, whatever they are.
         **{key: value for key, value in told[0].items() if key == FIRST_STAGE},
     }

@@ -16,6 +16,8 @@ from rankgen.manifests.forms.sources.base import Part
 
 COMPRESSED = (".gz", ".zst")
 _BUFFER_BYTES = 1 << 20
+# What a file begins with that was packed and then renamed.
+_GZIP = b"\x1f\x8b"
 
 
 @contextlib.contextmanager
@@ -29,7 +31,7 @@ def opened(part: Part) -> Iterator[IO[bytes]]:
     try:
         with contextlib.ExitStack() as stack:
             file = stack.enter_context(part.path.open("rb"))
-            if part.path.suffix == ".gz":
+            if part.path.suffix == ".gz" or file.peek(2).startswith(_GZIP):
                 unpacked = stack.enter_context(gzip.open(file))
                 yield cast(IO[bytes], io.BufferedReader(cast(io.RawIOBase, unpacked), 1 << 20))
             elif part.path.suffix == ".zst":

@@ -39,9 +39,12 @@ def blocks_of(part: Part) -> Iterator[Block]:
 
 
 def first_line(part: Part) -> bytes:
-    """Returns the first line of a file, without its newline and a byte order mark."""
+    """Returns the first line of a file that is not blank, without newline and byte order mark."""
     with opened(part) as file:
-        return file.readline().removeprefix(MARK).rstrip(b"\r\n")
+        while line := file.readline():
+            if text := line.removeprefix(MARK).rstrip(b"\r\n"):
+                return text
+    return b""
 
 
 def _blocks(file: IO[bytes]) -> Iterator[Block]:
