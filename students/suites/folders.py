@@ -33,6 +33,11 @@ def folder_tasks(folder: Path) -> tuple[SuiteTask, ...]:
             )
             for split in splits_of(str(folder))
         )
+    if any((folder / f"corpus{suffix}").is_file() for suffix in SUFFIXES):
+        raise UsageError(
+            f"{folder} is one collection, not a folder of several",
+            f"name the folder above it: --suite {folder.absolute().parent} --task {folder.name}",
+        )
     parts = sorted(part for part in folder.iterdir() if part.is_dir() and part.name[0] != ".")
     if not parts:
         raise UsageError(

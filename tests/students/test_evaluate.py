@@ -114,9 +114,10 @@ def test_the_first_stage_is_measured_in_the_order_of_its_lists(
 def test_a_validation_says_what_it_leaves_out(tmp_path: Path, candidates: Path) -> None:
     (tmp_path / "qrels").write_text("q1 0 a 1\nq3 0 a 1\n")
     validation = judged_validation(candidates, tmp_path / "qrels", 1, None)
-    assert validation.notice == f"1 of 2 judged queries has no list in {candidates} (first: q3)"
+    (notice,) = validation.notices
+    assert notice.startswith(f"1 of 2 judged queries has no list in {candidates} (first: q3); the")
     (tmp_path / "qrels").write_text("q1 0 a 1\n")
-    assert judged_validation(candidates, tmp_path / "qrels", 1, None).notice is None
+    assert judged_validation(candidates, tmp_path / "qrels", 1, None).notices == ()
     (tmp_path / "qrels").write_text("q3 0 a 1\n")
     with pytest.raises(UsageError) as error:
         judged_validation(candidates, tmp_path / "qrels", 1, None)
