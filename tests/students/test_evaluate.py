@@ -134,7 +134,10 @@ def test_equal_differences_earn_no_dagger_and_one_query_no_interval(tmp_path: Pa
     assert "0.0000†" not in format_table(evaluation)
     assert "not testable" in (settings.out / "report.html").read_text(encoding="utf-8")
     (tmp_path / "qrels").write_text("q1 0 a 1\n")
-    assert evaluate(settings).systems[0].intervals == {"nDCG@10": None}
+    single = evaluate(settings)
+    assert single.systems[0].intervals == {"nDCG@10": None}
+    assert "of one query, so that nothing is tested" in format_table(single)
+    assert "†" not in format_table(single)
     page = (settings.out / "report.html").read_text(encoding="utf-8")
     assert "bootstrap intervals" not in page
 

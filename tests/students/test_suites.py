@@ -160,6 +160,11 @@ def test_what_is_wrong_with_a_suite_is_said(nano: Path, tmp_path: Path) -> None:
     (lacking / "qrels" / "test.tsv").unlink()
     with pytest.raises(UsageError, match=r"the task one of the suite .* has no qrels/test\.tsv"):
         folder_tasks(tmp_path / "suite")
+    beir_task(tmp_path / "suite" / "two", 3)
+    (only,) = find_suite(str(tmp_path / "suite"), ["two"]).tasks
+    assert only.name == "two"
+    with pytest.raises(UsageError, match="has no task 'three'"):
+        find_suite(str(tmp_path / "suite"), ["three"])
     with pytest.raises(UsageError, match=r"has no .*NanoMissing"):
         listed_files(str(nano), "NanoMissing", tmp_path / "x", adds_positives=True)
     assert not (tmp_path / "x" / "qrels").exists()
