@@ -132,7 +132,8 @@ def _notices(suite: Suite) -> tuple[str, ...]:
 def _lock(settings: EvaluationSettings, name: str) -> None:
     """Refuses a folder that holds another suite."""
     path = settings.out / ".rankgen" / "suite.json"
-    facts = {"suite": name}
+    # A slash at its end is part of what shells complete, not of the folder's name.
+    facts = {"suite": str(Path(name))}
     if path.exists():
         check_recipe(path, facts)
     else:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
+from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageError, reason_of
 from rankgen.manifests.models.model_source import split_revision
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedModel
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 _SHOWN = 3
 
@@ -53,10 +53,15 @@ def load_weights(
 
 # Any, because the type of the result depends on the class.
 def load_part(auto_class: AutoClass | type[PreTrainedModel], source: str, **options: object) -> Any:
-    """Loads a configuration, a tokenizer or a model; see `load_weights`."""
+    """Loads a configuration, a tokenizer or a model; see `load_weights`.
+
+    A checkpoint's own code never runs: left to itself, transformers asks at the terminal.
+    """
     name, revision = split_revision(source)
     if revision is not None:
         options["revision"] = revision
+    if isinstance(auto_class, str):
+        options["trust_remote_code"] = False
     try:
         import transformers
 
@@ -64,7 +69,12 @@ def load_part(auto_class: AutoClass | type[PreTrainedModel], source: str, **opti
             loader: Any = auto_class
             if isinstance(auto_class, str):
                 loader = getattr(transformers, auto_class)
-            return loader.from_pretrained(name, **options)
+            found = loader.from_pretrained(name, **options)
+            if auto_class == "AutoTokenizer":
+                _refuse_wordless(source, found)
+            return found
+    except RankgenError:
+        raise
     except ImportError as error:
         raise EnvironmentProblem(
             f"the model {source} needs a package that is not installed: {reason_of(error)}",
@@ -72,10 +82,26 @@ def load_part(auto_class: AutoClass | type[PreTrainedModel], source: str, **opti
         ) from None
     # Damaged files raise errors from safetensors, pickle, zipfile, tokenizers and PyTorch.
     except Exception as error:
+        if "trust_remote_code" in str(error):
+            raise UsageError(
+                f"the model {source} needs its own code (auto_map in its files), which rankgen "
+                "does not run",
+                "name a model of an architecture that transformers has",
+            ) from None
         raise UsageError(
             f"the model {source} cannot be loaded: {reason_of(error)}",
             "name a folder with config.json and complete weights, or a model id",
         ) from None
+
+
+def _refuse_wordless(source: str, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuses a tokenizer without files, which transformers makes of its special tokens alone."""
+    marks = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}
+    if tokenizer.get_vocab().keys() <= marks:
+        raise UsageError(
+            f"the model {source} has no vocabulary, so that every text would be unknown tokens",
+            "add its tokenizer.json, from a copy of the model",
+        )
 
 
 @contextmanager
@@ -135,10 +161,14 @@ def refuse_lacking(
     refused = [name for name in needed if name in lacking]
     if refused:
         shown = ", ".join(refused[:_SHOWN]) + (", …" if len(refused) > _SHOWN else "")
+        has_code = bool(getattr(model.config, "auto_map", None))
         raise UsageError(
             f"{source} lacks {len(refused)} of {len(needed)} weights that its config.json asks "
             f"for (model_type {model.config.model_type}), or has them in another shape: {shown}",
-            "name a checkpoint whose weights match its config.json; missing weights would be "
+            "name a model of an architecture that transformers has; this one needs its own code "
+            "(auto_map in config.json), which rankgen does not run"
+            if has_code
+            else "name a checkpoint whose weights match its config.json; missing weights would be "
             "drawn at random",
         )
 

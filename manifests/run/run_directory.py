@@ -167,9 +167,12 @@ class RunDirectory:
                 "repeat its command to finish it; if it was imported without texts, import it into "
                 "another folder with --collection",
             )
-        return UsageError(
-            f"{self._named} has no {table}", f"name the folder that holds {table}/train-*.parquet"
-        )
+        hint = f"name the folder that holds {table}/train-*.parquet"
+        if table == "rankings" and self.has_table("candidates"):
+            hint = f"they are candidates so far: rankgen label --candidates {self.root} --out RUN"
+        is_gone = "://" not in self._named and not self.root.exists()
+        gone = ": there is no such folder" if is_gone else ""
+        return UsageError(f"{self._named} has no {table}{gone}", hint)
 
 
 def read_shard(

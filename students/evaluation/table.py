@@ -69,10 +69,15 @@ def test_against_first(evaluation: Evaluation, name: str, measure: str) -> Paire
 
 
 def _caption(evaluation: Evaluation) -> str:
-    text = f"means over {evaluation.queries:,} queries"
+    is_one = evaluation.queries == 1
+    text = (
+        "of one query, so that nothing is tested"
+        if is_one
+        else f"means over {evaluation.queries:,} queries"
+    )
     if any(system.missing_queries for system in evaluation.systems):
         text += ", where a query without a list counts 0"
-    if evaluation.tests:
+    if evaluation.tests and not is_one:
         m = evaluation.tests[0].m
         first = evaluation.systems[0].name
         text += (

@@ -73,11 +73,11 @@ class CrossEncoder:
         """Tokenises query id -> text, cut to `query_tokens`."""
         if self.prompt:
             texts = {query_id: self.prompt + text for query_id, text in texts.items()}
-        return tokenise(self.tokenizer, texts, self.query_tokens)
+        return self._tokenised(texts, self.query_tokens)
 
     def tokenise_passages(self, texts: Mapping[str, str]) -> TokenStore:
         """Tokenises document id -> text, cut to `passage_tokens`."""
-        return tokenise(self.tokenizer, texts, self.passage_tokens)
+        return self._tokenised(texts, self.passage_tokens)
 
     def pairs(
         self,
@@ -105,7 +105,17 @@ class CrossEncoder:
                 passages = cut_texts(self.tokenizer, passages, self.passage_tokens)
             return whole_pairs(self.whole, queries, passages)
         of_query, of_passage = self.tokenise_queries(queries), self.tokenise_passages(passages)
-        return lambda named: [self._fitted(of_query[q], of_passage[d]) for q, d in named]
+        if self.pair_tokens is None:
+            return lambda named: [(of_query[q], of_passage[d]) for q, d in named]
+        return lambda named: [
+            self._fitted(
+                of_query[q],
+                of_passage[d],
+                self._counted(of_query.length(q), self.query_tokens),
+                self._counted(of_passage.length(d), self.passage_tokens),
+            )
+            for q, d in named
+        ]
 
     def score_of(self, logits: Tensor) -> Tensor:
         """Returns one score for each pair from its one or two logits, (pairs, outputs)."""
@@ -147,12 +157,25 @@ class CrossEncoder:
             around = len(self.whole.ids([""], [""])[0])
         return self.query_tokens + self.passage_tokens + around
 
-    def _fitted(self, query: Ids, passage: Ids) -> Pair:
-        if self.pair_tokens is None:
-            return query, passage
-        most = max(self.pair_tokens - self.template.special_tokens, 0)
-        of_query, of_passage = longest_first(len(query), len(passage), most)
+    def _fitted(self, query: Ids, passage: Ids, of_query: int, of_passage: int) -> Pair:
+        """Cuts a pair to `pair_tokens`; which text is the longer one is known before any cut."""
+        most = max((self.pair_tokens or 0) - self.template.special_tokens, 0)
+        of_query, of_passage = longest_first(of_query, of_passage, most)
+        if self._keeps_end:
+            return query[len(query) - of_query :], passage[len(passage) - of_passage :]
         return query[:of_query], passage[:of_passage]
+
+    def _counted(self, tokens: int, most: int) -> int:
+        """Returns the tokens of a text when its pair is cut: texts may have cuts of their own."""
+        return tokens if most == self.pair_tokens else min(tokens, most)
+
+    def _tokenised(self, texts: Mapping[str, str], most: int) -> TokenStore:
+        return tokenise(self.tokenizer, texts, most, keeps_end=self._keeps_end)
+
+    @property
+    def _keeps_end(self) -> bool:
+        """Whether texts lose their beginnings, as the tokenizer of a public re-ranker may say."""
+        return self.pair_tokens is not None and self.tokenizer.truncation_side == "left"
 
 
 def as_cross_encoder(loaded: Loaded, cuts: Cuts | None) -> CrossEncoder:

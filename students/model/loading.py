@@ -20,6 +20,7 @@ from rankgen.students.model.families.layout import read_layout
 from rankgen.students.model.families.loaded import Loaded
 from rankgen.students.model.families.reading import room_of
 from rankgen.students.model.student_model import HeadedModel, StudentModel
+from rankgen.students.model.tokenizer_fit import check_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -53,7 +54,7 @@ def load_cross_encoder(
     refuse_lacking(f"the student {source}", loaded.model, set(loaded.lacking), lambda *_: False)
     encoder = as_cross_encoder(loaded, _with_given(cuts, loaded, query_tokens, passage_tokens))
     encoder = replace(encoder, long_documents=rule_of_config(source, layout.config))
-    _check_room(source, encoder)
+    _check_fit(source, encoder)
     encoder.model.train(False)
     return encoder
 
@@ -68,7 +69,7 @@ def _load_adapted(
     cuts = adapter.cuts or cuts_of_config(adapter.base, layout.config)
     cuts = _with_given(cuts, loaded, query_tokens, passage_tokens)
     encoder = with_weights(as_cross_encoder(loaded, cuts), adapter, set(loaded.lacking))
-    _check_room(source, encoder)
+    _check_fit(source, encoder)
     encoder.model.train(False)
     return replace(encoder, has_trained_head=True, long_documents=adapter.long_documents)
 
@@ -122,7 +123,7 @@ def load_backbone(
         )
     refuse_lacking(f"the backbone {path}", loaded.model, set(loaded.lacking), _may_be_new)
     encoder = as_cross_encoder(loaded, Cuts(query_tokens, passage_tokens))
-    _check_room(path, encoder)
+    _check_fit(path, encoder)
     return encoder
 
 
@@ -139,7 +140,8 @@ def _may_be_new(model: StudentModel, name: str) -> bool:
     return not isinstance(model, HeadedModel) and is_head(model, name)
 
 
-def _check_room(source: str, encoder: CrossEncoder) -> None:
+def _check_fit(source: str, encoder: CrossEncoder) -> None:
+    check_tokenizer(source, encoder)
     room, longest = room_of(encoder.model.config), encoder.longest_pair
     if encoder.cuts_whole:
         room, longest = encoder.pair_tokens, encoder.longest_uncut
@@ -156,7 +158,8 @@ def _set_dropout(config: PretrainedConfig, dropout: float, of: str = "") -> list
     names = [
         name
         for name, value in vars(config).items()
-        if "dropout" in name and of in name and isinstance(value, float)
+        # Some configurations have a whole 0.
+        if "dropout" in name and of in name and type(value) in (int, float)
     ]
     for name in names:
         setattr(config, name, dropout)

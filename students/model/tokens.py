@@ -28,16 +28,22 @@ class TokenStore:
         ids: The token ids of all texts, concatenated, shape (tokens,).
         offsets: Text number t is ids[offsets[t]:offsets[t + 1]], shape (texts + 1,).
         position: Key -> number of its text.
+        uncut: Tokens of each text before it was cut, shape (texts,).
     """
 
     ids: NDArray[np.int32]
     offsets: NDArray[np.int64]
     position: Mapping[str, int]
+    uncut: NDArray[np.int64]
 
     def __getitem__(self, key: str) -> NDArray[np.int32]:
         """Returns the token ids of one text as a view, shape (tokens of the text,)."""
         number = self.position[key]
         return self.ids[self.offsets[number] : self.offsets[number + 1]]
+
+    def length(self, key: str) -> int:
+        """Returns the number of tokens that a text has, uncut."""
+        return int(self.uncut[self.position[key]])
 
     def __len__(self) -> int:
         return len(self.position)
@@ -56,7 +62,11 @@ def without_presets(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBa
 
 
 def tokenise(
-    tokenizer: PreTrainedTokenizerBase, texts: Mapping[str, str], max_tokens: int
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Mapping[str, str],
+    max_tokens: int,
+    *,
+    keeps_end: bool = False,
 ) -> TokenStore:
     """Tokenises every text once and cuts it after `max_tokens` tokens.
 
@@ -64,9 +74,12 @@ def tokenise(
         tokenizer: A tokenizer without presets; see `without_presets`.
         texts: Key, such as a document id, -> text.
         max_tokens: Maximum number of tokens per text, at least 1.
+        keeps_end: Whether the last tokens of a longer text are kept instead of the first.
     """
+    kept = slice(-max_tokens, None) if keeps_end else slice(max_tokens)
     keys, values = list(texts), list(texts.values())
     pieces: list[NDArray[np.int32]] = []
+    lengths: list[int] = []
     is_long = len(values) >= MANY_TEXTS
     with progress("tokenise", len(values)) if is_long else nullcontext() as shown:
         for start in range(0, len(values), BATCH_TEXTS):
@@ -77,9 +90,11 @@ def tokenise(
                 return_token_type_ids=False,
                 verbose=False,
             )["input_ids"]
-            pieces.extend(np.asarray(ids[:max_tokens], dtype=np.int32) for ids in encoded)
+            pieces.extend(np.asarray(ids[kept], dtype=np.int32) for ids in encoded)
+            lengths.extend(map(len, encoded))
             if shown is not None:
                 shown.advance(len(encoded))
     offsets = np.cumsum([0, *map(len, pieces)], dtype=np.int64)
     ids = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int32)
-    return TokenStore(ids, offsets, {key: number for number, key in enumerate(keys)})
+    position = {key: number for number, key in enumerate(keys)}
+    return TokenStore(ids, offsets, position, np.asarray(lengths, dtype=np.int64))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from rankgen.manifests.errors import IntegrityProblem, UsageError
+from rankgen.manifests.models.model_source import RECORD_FILE
 from rankgen.manifests.records import Candidates
+from rankgen.manifests.run.recipe_lock import tables_digest
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.trec import Qrels
 from rankgen.retrieval.collections.judgements import read_judgements
@@ -44,7 +47,7 @@ def validation_set(settings: QualitySettings) -> ValidationSet | None:
     """Reads the validation set that the settings name; None without one.
 
     Raises:
-        UsageError: A file or run is missing, or no query is judged.
+        UsageError: A file or run is missing, no query is judged, or no list has two passages.
         IntegrityProblem: A text is missing.
     """
     if settings.candidates is not None and settings.qrels is not None:
@@ -52,6 +55,18 @@ def validation_set(settings: QualitySettings) -> ValidationSet | None:
     if settings.rankings is not None:
         return _of_teacher(settings, settings.rankings)
     return None
+
+
+def was_learned(student: str, rankings: Path) -> bool:
+    """Tells whether a student's record says that it was trained on these rankings."""
+    try:
+        facts = json.loads(Path(student, RECORD_FILE).read_text(encoding="utf-8"))["facts"]
+        learned = facts["rankings_sha256"]
+    # Other models have no such record.
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    tables = ("rankings", "queries", "documents")
+    return bool(learned == tables_digest(RunDirectory(rankings), tables))
 
 
 def _of_judgements(settings: QualitySettings, candidates: Path, qrels: Path) -> ValidationSet:
@@ -72,6 +87,12 @@ def _of_judgements(settings: QualitySettings, candidates: Path, qrels: Path) -> 
 def _of_teacher(settings: QualitySettings, rankings: Path) -> ValidationSet:
     run = RunDirectory(rankings)
     rows = run.read("rankings", ["query_id", "doc_ids"]).to_pylist()
+    rows = [row for row in rows if len(row["doc_ids"][: settings.depth]) > 1]
+    if not rows:
+        raise UsageError(
+            f"{rankings} has no ranking of two passages or more",
+            "name another label run, or raise --depth",
+        )
     rows.sort(key=lambda row: str(row["query_id"]))
     lists = []
     for row in rows[: settings.max_queries]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.model_source import pinned_model
+from rankgen.manifests.notices import warn
 from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.model.hardware import Hardware, choose_hardware
 from rankgen.students.model.loading import load_cross_encoder
@@ -15,7 +16,11 @@ from rankgen.students.shipping.openvino_export import check_openvino
 from rankgen.students.shipping.quality import Scorer
 from rankgen.students.shipping.settings import ShipSettings
 from rankgen.students.shipping.shipped import Shipped
-from rankgen.students.shipping.validation_set import ValidationSet, validation_set
+from rankgen.students.shipping.validation_set import (
+    ValidationSet,
+    validation_set,
+    was_learned,
+)
 
 
 @dataclass(frozen=True)
@@ -70,5 +75,10 @@ def prepared(settings: ShipSettings) -> Work:
         raise UsageError(
             f"{settings.student} is {encoder.kind}, which is not shipped",
             "serve it with vLLM or transformers",
+        )
+    if settings.rankings is not None and was_learned(settings.student, settings.rankings):
+        warn(
+            f"{settings.student} was trained on {settings.rankings}, so that the comparison says "
+            "little of other queries; name a label run of those: --rankings RUN"
         )
     return Work(settings, encoder, hardware, validation_set(settings), weight_bits)

@@ -57,7 +57,7 @@ class _Averaging:
             chunk_tokens=settings.chunk_tokens,
             threads=settings.threads,
         )
-        self._validation: Validations | None = open_validations(settings, frozenset())
+        self._validation: Validations | None = open_validations(settings, {})
         self.mean: CrossEncoder = ingredients[0].open()
 
     def run(self) -> SoupSummary:

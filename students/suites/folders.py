@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
@@ -13,13 +14,14 @@ from rankgen.students.suites.tasks import SuiteTask, TaskFiles
 RUN = "bm25.run"
 
 
-def folder_tasks(folder: Path) -> tuple[SuiteTask, ...]:
+def folder_tasks(folder: Path, only: Collection[str] = ()) -> tuple[SuiteTask, ...]:
     """Returns the tasks of a folder, by name.
 
     Args:
         folder: Either of folders in BEIR's layout (`corpus.jsonl`, `queries.jsonl`,
             `qrels/test.tsv`, and `bm25.run` where it has its own lists), or in the layout of a
             data set like NanoBEIR's, with the parts corpus, queries, qrels and bm25.
+        only: The folders that are looked into; none for all.
 
     Raises:
         UsageError: It holds no task, or a task without one of its files.
@@ -33,13 +35,18 @@ def folder_tasks(folder: Path) -> tuple[SuiteTask, ...]:
             )
             for split in splits_of(str(folder))
         )
+    if any((folder / f"corpus{suffix}").is_file() for suffix in SUFFIXES):
+        raise UsageError(
+            f"{folder} is one collection, not a folder of several",
+            f"name the folder above it: --suite {folder.absolute().parent} --task {folder.name}",
+        )
     parts = sorted(part for part in folder.iterdir() if part.is_dir() and part.name[0] != ".")
     if not parts:
         raise UsageError(
             f"{folder} holds no task of a suite",
             "put one folder a task there: corpus.jsonl, queries.jsonl and qrels/test.tsv",
         )
-    return tuple(_task(part) for part in parts)
+    return tuple(_task(part) for part in parts if not only or part.name in only)
 
 
 def _task(folder: Path) -> SuiteTask:

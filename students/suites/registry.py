@@ -122,7 +122,7 @@ def find_suite(name: str, only: Sequence[str] = ()) -> Suite:
     if name in SUITES:
         suite = SUITES[name]
     elif Path(name).is_dir():
-        tasks = folder_tasks(Path(name))
+        tasks = folder_tasks(Path(name), only)
         suite = Suite(f"the folder {name}", tasks, adds_positives=(Path(name) / LISTS).is_dir())
     else:
         raise UsageError(

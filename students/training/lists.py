@@ -56,7 +56,8 @@ def read_training_lists(
 
     Raises:
         UsageError: The run has no rankings, or none with as many passages.
-        IntegrityProblem: A ranking names a query or document whose text is missing.
+        IntegrityProblem: A ranking names a query or document whose text is missing, or a score is
+            not a finite number.
     """
     lists: list[RankedList] = []
     skipped = 0
@@ -68,6 +69,12 @@ def read_training_lists(
                 skipped += 1
                 continue
             scores = np.array(row["teacher_scores"][:depth], np.float32) if with_scores else None
+            if scores is not None and not np.isfinite(scores).all():
+                raise IntegrityProblem(
+                    f"{run.root} has a teacher's score of query {row['query_id']} that is not a "
+                    "finite number in 32 bits",
+                    "learn the order alone: --loss ranknet",
+                )
             lists.append(RankedList(row["query_id"], doc_ids, scores))
     if not lists:
         least = "two passages or more" if shortest == 2 else "a passage"

@@ -187,11 +187,10 @@ class TrainingRun:
         return None
 
     def _open_validation(self) -> Validations | None:
-        learned = {ranked.query_id for ranked in self._lists.lists}
-        validations = open_validations(self._settings, learned)
-        for one in validations.sets if validations is not None else ():
-            if one.notice is not None and self._team.is_first:
-                warn(f"{one.notice}; the validation leaves them out")
+        validations = open_validations(self._settings, self._lists.queries)
+        sets = validations.sets if validations is not None and self._team.is_first else ()
+        for notice in (notice for one in sets for notice in one.notices):
+            warn(notice)
         return validations
 
     def _summary(self, ended_by: Ending) -> TrainSummary:

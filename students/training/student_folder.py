@@ -25,28 +25,49 @@ from rankgen.students.training.summary import TrainSummary
 LAST_FILE = "config.json"
 # What the record of a mean of students is called.
 SOUP_KIND = "soup"
+# What a training would write over, and what tells of other work.
+_MODEL_FILES = (LAST_FILE, "model.safetensors", "pytorch_model.bin", RECORD_FILE)
+_OF_OTHERS = ("manifest.json", "trials.tsv", ".rankgen/plan.json")
+_NEW = "name a new folder: --out FOLDER"
 
 
 def finished_summary(out: Path) -> TrainSummary | None:
     """Returns the summary of the finished student in `out`, or None if there is none.
 
     Raises:
-        UsageError: The student was not trained but averaged.
+        UsageError: The student was not trained but averaged, or its record is damaged.
     """
     path = out / RECORD_FILE
     if not (out / LAST_FILE).is_file() or not path.is_file():
         return None
-    record = json.loads(path.read_text(encoding="utf-8"))
-    if record.get("kind") == SOUP_KIND:
-        raise UsageError(
-            f"{out} is a soup of students, not a training", "name a new folder: --out FOLDER"
-        )
-    figures = record["figures"]
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record.get("kind") == SOUP_KIND:
+            raise UsageError(f"{out} is a soup of students, not a training", _NEW)
+        figures = dict(record["figures"])
+    except (ValueError, AttributeError, KeyError, TypeError):
+        raise UsageError(f"{path} is damaged", f"restore it from a copy; or {_NEW}") from None
     # Students of earlier versions record only this about their end.
     if figures.pop("is_stopped_early", False):
         figures["ended_by"] = "patience"
     figures.setdefault("ended_by", "max steps")
     return TrainSummary(out=out, was_finished=True, **figures)
+
+
+def refuse_foreign(out: Path, is_known: bool) -> None:
+    """Refuses a folder with something else, such as the backbone's own or a run's.
+
+    Args:
+        out: The folder of a training without a checkpoint.
+        is_known: Whether a training began there, which may have stopped while it was published.
+
+    Raises:
+        UsageError: A file of another model, or of a run, is in it.
+    """
+    names = _OF_OTHERS if is_known else (*_OF_OTHERS, *_MODEL_FILES)
+    found = next((name for name in names if (out / name).exists()), None)
+    if found is not None:
+        raise UsageError(f"{out} holds something else than a student in training: {found}", _NEW)
 
 
 def asked_by(encoder: CrossEncoder) -> str | None:

@@ -30,7 +30,11 @@ from rankgen.students.training.schedule import check_warmup
 from rankgen.students.training.settings import TrainSettings
 from rankgen.students.training.step import Trainer
 from rankgen.students.training.step_memory import fitted
-from rankgen.students.training.student_folder import finished_summary, publish_student
+from rankgen.students.training.student_folder import (
+    finished_summary,
+    publish_student,
+    refuse_foreign,
+)
 from rankgen.students.training.summary import TrainSummary
 from rankgen.students.training.team import Team, current_team
 from rankgen.students.training.training_facts import (
@@ -57,7 +61,7 @@ def train_student(
 
     Raises:
         UsageError: The rankings, the backbone, the loss, the warm-up or the validation is unusable,
-            or `out` holds a student of another recipe.
+            or `out` holds a student of another recipe, or something else.
         EnvironmentProblem: A step on one pair does not fit into memory.
         IncompleteRun: The loss or the scores became NaN or infinite.
         IntegrityProblem: Texts are missing, or the checkpoint is damaged.
@@ -84,6 +88,8 @@ def train_student(
         check_recipe(recipe_path(settings.out), facts, with_identity)
     if finished is not None:
         return finished
+    if not is_begun:
+        refuse_foreign(settings.out, recipe_path(settings.out).exists())
     steps = _planned_steps(settings, len(lists.lists))
     encoder, hardware = prepared_encoder(settings, team)
     trainer = Trainer(encoder, loss, settings, hardware, steps, evidence, team)

@@ -44,11 +44,11 @@ class Validation:
         texts: The lists in first-stage order, with their texts.
         qrels: The grades of their documents.
         orders: The teacher's order by query id, where that is the goal.
-        notice: See below.
+        notices: See below.
 
     Attributes:
-        notice: The judged queries without candidates, which no validation counts, in one sentence;
-            None when there are none.
+        notices: What is to be known of the set, one sentence each: judged queries without
+            candidates, which no validation counts, and queries that the student learns from.
     """
 
     def __init__(
@@ -57,9 +57,9 @@ class Validation:
         texts: CandidateTexts,
         qrels: Qrels,
         orders: Mapping[str, Sequence[str]] | None = None,
-        notice: str | None = None,
+        notices: Sequence[str] = (),
     ) -> None:
-        self.name, self.notice = name, notice
+        self.name, self.notices = name, tuple(notices)
         self._texts, self._qrels, self._orders = texts, qrels, orders
 
     @property

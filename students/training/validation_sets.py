@@ -7,8 +7,8 @@ have the grades 10 to 1, the others 0, and Kendall's tau is measured too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rankgen.manifests.errors import IntegrityProblem, UsageError
@@ -23,26 +23,30 @@ from rankgen.students.training.validation_settings import ValidationSets
 _GRADED = 10
 
 
-def open_validations(settings: ValidationSets, learned: AbstractSet[str]) -> Validations | None:
+def open_validations(settings: ValidationSets, learned: Mapping[str, str]) -> Validations | None:
     """Returns the validations of a training or a soup, or None without one.
 
     Args:
         settings: Which sets.
-        learned: The queries that the student learns from.
+        learned: Text by query id of the queries that the student learns from.
 
     Raises:
-        UsageError: A set has no judged query, or the student learns from it.
+        UsageError: A set has no judged query, or the student learns a teacher's order of it.
         IntegrityProblem: A text is missing.
     """
     most = settings.validation_queries, settings.validation_depth
     judged = zip(settings.validation, settings.validation_qrels, strict=True)
-    sets = [judged_validation(candidates, qrels, *most) for candidates, qrels in judged]
+    sets = [judged_validation(candidates, qrels, *most, learned) for candidates, qrels in judged]
     sets += [taught_validation(run, learned, *most) for run in settings.validation_rankings]
     return Validations(sets) if sets else None
 
 
 def judged_validation(
-    candidates: Path, qrels: Path, queries: int | None, depth: int | None
+    candidates: Path,
+    qrels: Path,
+    queries: int | None,
+    depth: int | None,
+    learned: Mapping[str, str] = MappingProxyType({}),
 ) -> Validation:
     """Returns the validation on candidates whose queries are judged.
 
@@ -51,6 +55,8 @@ def judged_validation(
         qrels: Judgements of its queries; queries without a judgement are left out.
         queries: At most so many queries, the first by id.
         depth: Candidates of each query; None takes all.
+        learned: Text by query id of the queries that the student learns from; a notice tells of
+            those that validate it too.
 
     Raises:
         UsageError: No query has both candidates and a judgement.
@@ -66,11 +72,17 @@ def judged_validation(
         )
     texts = first_stage.texts([row.cut(depth) for row in lists], None)
     grades = {row.query_id: judged[row.query_id] for row in lists}
-    return Validation(candidates.name, texts, grades, notice=notice)
+    notices = [] if notice is None else [f"{notice}; the validation leaves them out"]
+    if shared := _shared(texts.queries, learned):
+        notices.append(
+            f"the student learns from {len(shared):,} of the {len(lists):,} queries of "
+            f"{candidates}, such as {shared[0]}, so that its validation is optimistic"
+        )
+    return Validation(candidates.name, texts, grades, notices=notices)
 
 
 def taught_validation(
-    rankings: Path, learned: AbstractSet[str], queries: int | None, depth: int | None
+    rankings: Path, learned: Mapping[str, str], queries: int | None, depth: int | None
 ) -> Validation:
     """Returns the validation on a teacher's rankings, which needs no judgements.
 
@@ -89,7 +101,8 @@ def taught_validation(
     rows = [row for shard in run.shards("rankings", columns) for row in shard.to_pylist()]
     rows = [row for row in rows if len(row["doc_ids"][:depth]) > 1]
     rows.sort(key=lambda row: str(row["query_id"]))
-    shared = [row["query_id"] for row in rows if row["query_id"] in learned]
+    named = {str(row["query_id"]) for row in rows} & learned.keys()
+    shared = _shared(run.texts_and_titles("queries", named)[0], learned) if named else []
     if shared:
         raise UsageError(
             f"the student learns from {len(shared)} of the {len(rows)} queries of {rankings}, "
@@ -110,6 +123,15 @@ def taught_validation(
         for query_id, order in orders.items()
     }
     return Validation(rankings.name, texts, grades, orders)
+
+
+def _shared(texts: Mapping[str, str], learned: Mapping[str, str]) -> list[str]:
+    """Returns the queries that are learned: other collections may use the same ids."""
+    return sorted(q for q, text in texts.items() if _plain(learned.get(q)) == _plain(text))
+
+
+def _plain(text: str | None) -> list[str] | None:
+    return None if text is None else text.casefold().split()
 
 
 def _in_first_stage_order(row: Mapping[str, Any], depth: int | None) -> Candidates:

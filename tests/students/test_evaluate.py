@@ -114,9 +114,10 @@ def test_the_first_stage_is_measured_in_the_order_of_its_lists(
 def test_a_validation_says_what_it_leaves_out(tmp_path: Path, candidates: Path) -> None:
     (tmp_path / "qrels").write_text("q1 0 a 1\nq3 0 a 1\n")
     validation = judged_validation(candidates, tmp_path / "qrels", 1, None)
-    assert validation.notice == f"1 of 2 judged queries has no list in {candidates} (first: q3)"
+    (notice,) = validation.notices
+    assert notice.startswith(f"1 of 2 judged queries has no list in {candidates} (first: q3); the")
     (tmp_path / "qrels").write_text("q1 0 a 1\n")
-    assert judged_validation(candidates, tmp_path / "qrels", 1, None).notice is None
+    assert judged_validation(candidates, tmp_path / "qrels", 1, None).notices == ()
     (tmp_path / "qrels").write_text("q3 0 a 1\n")
     with pytest.raises(UsageError) as error:
         judged_validation(candidates, tmp_path / "qrels", 1, None)
@@ -133,7 +134,10 @@ def test_equal_differences_earn_no_dagger_and_one_query_no_interval(tmp_path: Pa
     assert "0.0000†" not in format_table(evaluation)
     assert "not testable" in (settings.out / "report.html").read_text(encoding="utf-8")
     (tmp_path / "qrels").write_text("q1 0 a 1\n")
-    assert evaluate(settings).systems[0].intervals == {"nDCG@10": None}
+    single = evaluate(settings)
+    assert single.systems[0].intervals == {"nDCG@10": None}
+    assert "of one query, so that nothing is tested" in format_table(single)
+    assert "†" not in format_table(single)
     page = (settings.out / "report.html").read_text(encoding="utf-8")
     assert "bootstrap intervals" not in page
 

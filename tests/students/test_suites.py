@@ -162,17 +162,56 @@ def test_what_is_wrong_with_a_suite_is_said(nano: Path, tmp_path: Path) -> None:
     (lacking / "qrels" / "test.tsv").unlink()
     with pytest.raises(UsageError, match=r"the task one of the suite .* has no qrels/test\.tsv"):
         folder_tasks(tmp_path / "suite")
+    beir_task(tmp_path / "suite" / "two", 3)
+    (only,) = find_suite(str(tmp_path / "suite"), ["two"]).tasks
+    assert only.name == "two"
+    with pytest.raises(UsageError, match="has no task 'three'"):
+        find_suite(str(tmp_path / "suite"), ["three"])
     with pytest.raises(UsageError, match=r"has no .*NanoMissing"):
         listed_files(str(nano), "NanoMissing", tmp_path / "x", adds_positives=True)
     assert not (tmp_path / "x" / "qrels").exists()
+    with pytest.raises(UsageError, match="is one collection, not a folder of several") as alone:
+        folder_tasks(lacking)
+    assert (alone.value.hint or "").endswith(f"--suite {tmp_path / 'suite'} --task one")
 
 
-def test_a_list_without_texts_is_damage(nano: Path, tmp_path: Path) -> None:
-    split, copy = TASKS[0], tmp_path / "copy"
+def copied(nano: Path, copy: Path) -> Path:
     for path in [nano / "README.md", *nano.glob("*/*.parquet")]:
         target = copy / path.relative_to(nano)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
+    return copy
+
+
+def test_grades_of_a_listed_task_are_read_as_they_are_written(nano: Path, tmp_path: Path) -> None:
+    split, copy = TASKS[0], copied(nano, tmp_path / "copy")
+    path = copy / "qrels" / f"{split}-00000-of-00001.parquet"
+    held = pq.read_table(path)
+    # As pandas writes them where one was missing.
+    graded = held.append_column("score", pa.array([1.0, 0.0, -1.0] * QUERIES))
+    pq.write_table(graded, path)
+    files = listed_files(str(copy), split, tmp_path / "x", adds_positives=True)
+    rows = [line.split() for line in files.qrels.read_text().splitlines()]
+    assert {row[3] for row in rows} == {"1", "0", "-1"}
+    assert files.run is not None
+    in_lists = {tuple(line.split()[::2][:2]) for line in files.run.read_text().splitlines()}
+    assert all((row[0], row[2]) in in_lists for row in rows if row[3] == "1")
+    lists = pq.read_table(copy / "bm25" / path.name).to_pylist()
+    shown = {(row["query-id"], doc_id) for row in lists for doc_id in row["corpus-ids"]}
+    # What is judged irrelevant is not put at the end of a list.
+    assert {pair for pair in in_lists if pair not in shown} <= {
+        (row[0], row[2]) for row in rows if row[3] == "1"
+    }
+    pq.write_table(held.append_column("score", pa.array([0.5] * len(held))), path)
+    with pytest.raises(UsageError, match=r"NanoSciFact: the grade '0\.5' is not a whole number"):
+        listed_files(str(copy), split, tmp_path / "y", adds_positives=True)
+    pq.write_table(held.rename_columns(["qid", "corpus-id"]), path)
+    with pytest.raises(UsageError, match="has no column query-id, but qid, corpus-id"):
+        listed_files(str(copy), split, tmp_path / "z", adds_positives=True)
+
+
+def test_a_list_without_texts_is_damage(nano: Path, tmp_path: Path) -> None:
+    split, copy = TASKS[0], copied(nano, tmp_path / "copy")
     corpus = copy / "corpus" / f"{split}-00000-of-00001.parquet"
     pq.write_table(pq.read_table(corpus).slice(1), corpus)
     with pytest.raises(IntegrityProblem, match=f"the document {split}-d0 of a list has no text"):

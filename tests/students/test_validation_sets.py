@@ -64,7 +64,7 @@ def test_every_query_of_every_set_counts_alike(write_candidates: WriteRun, tmp_p
 
 
 def test_a_teacher_s_order_is_the_goal(taught: Path) -> None:
-    validation = taught_validation(taught, set(), None, None)
+    validation = taught_validation(taught, {}, None, None)
     orders, _, _ = toy_lists(queries=3, passages=6)
 
     def reached(scores: Callable[[int], float]) -> tuple[float, float | None]:
@@ -82,7 +82,7 @@ def test_a_teacher_s_order_is_the_goal(taught: Path) -> None:
     assert validation.first_stage == 1
     assert (
         len(
-            taught_validation(taught, set(), 2, 3)
+            taught_validation(taught, {}, 2, 3)
             .measured({f"v{q}": dict.fromkeys(order, 0.0) for q, order in orders.items()})
             .values
         )
@@ -96,7 +96,7 @@ def test_ten_passages_have_grades(write_rankings: WriteRun) -> None:
     # The teacher's eleventh takes the place of the tenth, whose grade is 1; it gains nothing.
     swapped = [*order[:9], order[10], order[9], order[11]]
     scores = {"v": {doc_id: float(-n) for n, doc_id in enumerate(swapped)}}
-    measured = taught_validation(run, set(), None, None).measured(scores)
+    measured = taught_validation(run, {}, None, None).measured(scores)
     ideal = sum((10 - place) / math.log2(place + 2) for place in range(10))
     assert measured.mean == pytest.approx(1 - 1 / math.log2(11) / ideal)
     assert measured.tau == pytest.approx(1 - 2 / 66)
@@ -130,7 +130,7 @@ def test_training_is_stopped_and_logged_by_a_teacher_s_order(
     # What is left is the student of the best step, by the mean over all six queries.
     student = load_cross_encoder(str(settings.out))
     sets = [judged_validation(*both, None, None) for both in zip(runs, qrels, strict=True)]
-    sets.append(taught_validation(taught, set(), None, None))
+    sets.append(taught_validation(taught, {}, None, None))
     measured = [one(student, choose_hardware("cpu", "fp32")) for one in sets]
     assert mean_of(measured) == pytest.approx(best, abs=1e-6)
     total = sum(sum(one.values.values()) for one in measured)
@@ -165,7 +165,21 @@ def test_what_is_learned_does_not_validate(
         train_student(settings_of(recipe, validation_rankings=rankings))
     with pytest.raises(UsageError, match="no ranking of two passages"):
         # A depth of one leaves nothing to order.
-        taught_validation(taught, set(), None, 1)
+        taught_validation(taught, {}, None, 1)
+
+
+def test_an_id_of_another_collection_is_another_query(
+    taught: Path, write_candidates: WriteRun, tmp_path: Path
+) -> None:
+    other = {"vq00": "who wrote this", "q1": "who wrote this"}
+    taught_validation(taught, other, None, None)
+    with pytest.raises(UsageError, match=r"learns from 1 of the 3 queries .*, such as vq00"):
+        taught_validation(taught, other | {"vq00": "Which  is good"}, None, None)
+    (run, _), (qrels, _) = judged_sets(write_candidates, tmp_path)
+    assert judged_validation(run, qrels, None, None, other).notices == ()
+    (notice,) = judged_validation(run, qrels, None, None, {"q1": "which is good"}).notices
+    assert "learns from 1 of the 1 queries" in notice
+    assert "optimistic" in notice
 
 
 def test_judgements_are_given_once_for_each_set(

@@ -61,6 +61,9 @@ def _loaded(
     is_bare: bool = False,
 ) -> Loaded:
     reading = pair_reading(layout, config, is_bare=is_bare)
+    if getattr(config, "pad_token_id", None) is None:
+        # Heads that read the last token of a pair look for the first padding.
+        config.pad_token_id = reading.tokenizer.pad_token_id
     model, lacking = load_weights(
         "AutoModelForSequenceClassification", layout.source, config=config, dtype=torch.float32
     )

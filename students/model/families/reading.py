@@ -20,8 +20,20 @@ MOST_TOKENS = 8192
 # The entry of a student's config.json that says that its pairs are rendered by the chat template.
 _CHAT = "chat_template"
 CHAT_ENTRY = {_CHAT: True}
-# RoBERTa counts positions from padding_idx + 1, so that two of them are never used.
-_RESERVING = ("roberta", "xlm-roberta", "camembert")
+# These count positions from the id of padding + 1, so that those before are never used.
+_RESERVING = frozenset(
+    {
+        "camembert",
+        "data2vec-text",
+        "longformer",
+        "mpnet",
+        "roberta",
+        "roberta-prelayernorm",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+        "xmod",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,9 @@ def room_of(config: PretrainedConfig) -> int | None:
     room = getattr(config, "max_position_embeddings", None)
     if room is None or room <= 0:
         return None
-    return int(room) - (2 if config.model_type in _RESERVING else 0)
+    padding = getattr(config, "pad_token_id", None)
+    is_reserving = config.model_type in _RESERVING and isinstance(padding, int)
+    return int(room) - (padding + 1 if is_reserving else 0)
 
 
 def _is_chat(layout: Layout, tokenizer: PreTrainedTokenizerBase, settings: dict[str, Any]) -> bool:

@@ -1,0 +1,38 @@
+"""Whether a model has vectors for all that its tokenizer gives it."""
+
+from __future__ import annotations
+
+from rankgen.manifests.errors import UsageError
+from rankgen.students.model.cross_encoder import CrossEncoder
+
+_HINT = "restore tokenizer and config.json from one copy of the model"
+
+
+def check_tokenizer(source: str, encoder: CrossEncoder) -> None:
+    """Refuses a tokenizer that belongs to another model.
+
+    PyTorch would end with an index error in the middle of the work, or on a GPU with a broken
+    device. Tokens that were added to a vocabulary are left out: some models never use them.
+
+    Args:
+        source: The model, for the message.
+        encoder: The model with its tokenizer.
+
+    Raises:
+        UsageError: Ids or token types are beyond the model's.
+    """
+    config, tokenizer = encoder.model.config, encoder.tokenizer
+    rows = getattr(config, "vocab_size", None)
+    words = int(tokenizer.vocab_size)
+    if isinstance(rows, int) and words > rows:
+        raise UsageError(
+            f"the tokenizer of {source} has {words:,} tokens, but its model knows {rows:,}", _HINT
+        )
+    types = getattr(config, "type_vocab_size", None)
+    highest = max(encoder.template.types or (0,))
+    if isinstance(types, int) and 0 < types <= highest:
+        raise UsageError(
+            f"the tokenizer of {source} marks passages with token type {highest}, but its model "
+            f"knows {types} token type{'s' if types > 1 else ''}",
+            _HINT,
+        )
