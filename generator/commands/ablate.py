@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import PositiveFloat
-
 from rankgen.generator.api.ablation.settings import AblateOptions
+from rankgen.generator.commands.estimating import Estimating, say_forecast
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
-from rankgen.manifests.options import Option, Settings
-
-
-class Estimating(Settings):
-    """Whether the command only says what its trainings would cost."""
-
-    dry_run: Annotated[
-        bool,
-        Option("Print each training, what it would cost and what is done, from a few timed steps."),
-    ] = False
-    tokens_per_second: Annotated[
-        PositiveFloat | None,
-        Option("What --dry-run assumes of training, instead of the rate of this machine."),
-    ] = None
 
 
 def ablate(options: AblateOptions, estimating: Estimating, printing: Printing) -> None:
@@ -30,9 +13,7 @@ def ablate(options: AblateOptions, estimating: Estimating, printing: Printing) -
     if estimating.dry_run:
         from rankgen.generator.api.ablation.forecast import forecast_ablation
 
-        forecast = forecast_ablation(options, estimating.tokens_per_second)
-        values = {**forecast.model_dump(mode="json"), "seconds": forecast.seconds}
-        say(forecast.text(), values, printing)
+        say_forecast(forecast_ablation(options, estimating.tokens_per_second), printing)
         return
     from rankgen.generator.api.ablation.run import DRAWING, TABLE, run_ablate
     from rankgen.manifests.errors import IncompleteRun

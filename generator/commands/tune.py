@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rankgen.generator.api.tuning.settings import TuneOptions
-from rankgen.generator.commands.ablate import Estimating
+from rankgen.generator.commands.estimating import Estimating, say_forecast
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
 
@@ -13,9 +13,7 @@ def tune(options: TuneOptions, estimating: Estimating, printing: Printing) -> No
     if estimating.dry_run:
         from rankgen.generator.api.tuning.forecast import forecast_tune
 
-        forecast = forecast_tune(options, estimating.tokens_per_second)
-        values = {**forecast.model_dump(mode="json"), "seconds": forecast.seconds}
-        say(forecast.text(), values, printing)
+        say_forecast(forecast_tune(options, estimating.tokens_per_second), printing)
         return
     from rankgen.generator.api.tuning.run import run_tune
     from rankgen.manifests.errors import IncompleteRun

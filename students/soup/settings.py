@@ -47,11 +47,6 @@ class SoupSettings(ValidationSets, HardwareSettings):
         return self
 
     @property
-    def is_validated(self) -> bool:
-        """Whether there is a validation."""
-        return bool(self.validation or self.validation_rankings)
-
-    @property
     def chosen(self) -> Method:
         """The method that is used."""
         return self.method or ("greedy" if self.is_validated else "uniform")

@@ -62,6 +62,11 @@ class ValidationSets(Settings):
             raise ValueError("validation_qrels is given once for each validation")
         return self
 
+    @property
+    def is_validated(self) -> bool:
+        """Whether there is a validation."""
+        return bool(self.validation or self.validation_rankings)
+
 
 class ValidationSettings(ValidationSets):
     """How a training is watched, and when it stops."""

@@ -14,6 +14,7 @@ from rankgen.generator.api.training_cost import (
     scored_pairs,
     training_cost,
 )
+from rankgen.generator.api.trainings_forecast import TrainingsForecast, forecast_rate
 from rankgen.students.training.student_folder import finished_summary
 
 State = Literal["done", "trained", "begun", ""]
@@ -46,21 +47,10 @@ class CellForecast(BaseModel):
     state: State
 
 
-class Forecast(BaseModel):
-    """All cells.
-
-    Attributes:
-        tokens_per_second: Of a training step.
-        tokens_per_pair: Mean length of a pair.
-        rate_source: Where the rate comes from.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Forecast(TrainingsForecast):
+    """All cells."""
 
     cells: tuple[CellForecast, ...]
-    tokens_per_second: float
-    tokens_per_pair: float
-    rate_source: str
 
     @property
     def seconds(self) -> float:
@@ -84,9 +74,7 @@ class Forecast(BaseModel):
             [
                 *lines,
                 f"{len(self.cells)} cells, {done} done; {duration(self.seconds)} left "
-                f"at {self.tokens_per_second:,.0f} tokens/s of training ({self.rate_source}), "
-                f"{self.tokens_per_pair:.0f} tokens a pair, scoring {SCORING_SPEED:.0f} times as "
-                "fast (assumed)",
+                f"{self.counted_with}",
                 "steps are the most that a cell takes: a validation may end it earlier",
             ]
         )
@@ -110,13 +98,12 @@ def forecast_ablation(options: AblateOptions, tokens_per_second: float | None) -
     training = largest.training.training()
     uncut = training.model_copy(update={"rankings": largest.subsample.rankings})
     pace = measured_pace(uncut.model_copy(update={"depth": training.depth or largest.depth}))
-    rate = tokens_per_second or pace.tokens_per_second
-    measured = f"measured on {pace.steps} steps of {training.backbone} on {pace.device}"
+    rate, source = forecast_rate(tokens_per_second, pace, training.backbone)
     return Forecast(
         cells=tuple(_cell(cell, pace.tokens_per_pair, rate) for cell in cells),
         tokens_per_second=rate,
         tokens_per_pair=pace.tokens_per_pair,
-        rate_source="as given" if tokens_per_second else measured,
+        rate_source=source,
     )
 
 

@@ -6,7 +6,8 @@ import json
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from rankgen.generator.api.training_cost import SCORING_SPEED, duration, training_cost
+from rankgen.generator.api.training_cost import duration, training_cost
+from rankgen.generator.api.trainings_forecast import TrainingsForecast, forecast_rate
 from rankgen.generator.api.tuning.run import halving_of
 from rankgen.generator.api.tuning.settings import TuneOptions
 from rankgen.generator.api.tuning.trials import ENDED, State, Trial, search_of
@@ -31,27 +32,19 @@ class TrialForecast(BaseModel):
     state: State
 
 
-class TuneForecast(BaseModel):
+class TuneForecast(TrainingsForecast):
     """All trials.
 
     Attributes:
         rungs: Steps at which trials are compared.
         reduction: One in so many goes on there.
         expected_share: Share of all steps that is taken if exactly so many go on.
-        tokens_per_second: Of a training step.
-        tokens_per_pair: Mean length of a pair.
-        rate_source: Where the rate comes from.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     trials: tuple[TrialForecast, ...]
     rungs: tuple[int, ...]
     reduction: int
     expected_share: float
-    tokens_per_second: float
-    tokens_per_pair: float
-    rate_source: str
 
     @property
     def seconds(self) -> float:
@@ -75,9 +68,7 @@ class TuneForecast(BaseModel):
                 compared if rungs else "never compared: the trainings are too short",
                 f"{len(self.trials)} trials, {ended} ended; at most {duration(self.seconds)} left, "
                 f"about {duration(self.seconds * self.expected_share)} if that many are stopped, "
-                f"at {self.tokens_per_second:,.0f} tokens/s of training ({self.rate_source}), "
-                f"{self.tokens_per_pair:.0f} tokens a pair, scoring {SCORING_SPEED:.0f} times as "
-                "fast (assumed)",
+                f"{self.counted_with}",
             ]
         )
 
@@ -97,8 +88,7 @@ def forecast_tune(options: TuneOptions, tokens_per_second: float | None) -> Tune
     search = search_of(options)
     settings = search.trials[0].settings
     pace = measured_pace(settings)
-    rate = tokens_per_second or pace.tokens_per_second
-    measured = f"measured on {pace.steps} steps of {settings.backbone} on {pace.device}"
+    rate, source = forecast_rate(tokens_per_second, pace, settings.backbone)
     halving = halving_of(options, search.trials)
     return TuneForecast(
         trials=tuple(_trial(trial, pace.tokens_per_pair, rate) for trial in search.trials),
@@ -107,7 +97,7 @@ def forecast_tune(options: TuneOptions, tokens_per_second: float | None) -> Tune
         expected_share=halving.expected_share,
         tokens_per_second=rate,
         tokens_per_pair=pace.tokens_per_pair,
-        rate_source="as given" if tokens_per_second else measured,
+        rate_source=source,
     )
 
 

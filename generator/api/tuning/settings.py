@@ -71,7 +71,7 @@ class TuneOptions(SearchSettings, StudentSettings, PresetSettings, ClusterSettin
     def _is_possible(self) -> Self:
         if not (self.search or self.search_file):
             raise ValueError("there is nothing to search: add --search NAME=VALUES")
-        if not (self.validation or self.validation_rankings):
+        if not self.is_validated:
             raise ValueError(
                 "trials are compared on validation, and there is none: add --validation and "
                 "--validation-qrels, or --validation-rankings"

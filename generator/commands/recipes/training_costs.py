@@ -58,8 +58,7 @@ def training_cost(settings: StudentSettings, source: Lists, validation_pairs: in
         settings.epochs * source.lists / settings.queries_per_step
     )
     text = f"{settings.queries_per_step} lists of {of_list:.0f} passages a step"
-    is_validated = bool(settings.validation or settings.validation_rankings)
-    if is_validated and settings.patience_steps is not None:
+    if settings.is_validated and settings.patience_steps is not None:
         one_pass = math.ceil(source.lists / settings.queries_per_step)
         steps = min(most, max(one_pass, settings.patience_steps))
         text += (
@@ -70,7 +69,7 @@ def training_cost(settings: StudentSettings, source: Lists, validation_pairs: in
         steps = most
         text += f", {steps:,} steps"
     of_pair = pair_tokens(settings)
-    validations = steps // settings.validate_every + 1 if is_validated else 0
+    validations = steps // settings.validate_every + 1 if settings.is_validated else 0
     return TrainingCost(
         steps=steps,
         tokens=steps * settings.queries_per_step * of_list * of_pair,

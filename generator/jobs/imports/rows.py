@@ -9,11 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from rankgen.generator.shards.attempt_checks import AGAIN, check_planned
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.schema import RANKINGS
 from rankgen.manifests.storage.column_digest import sha256_of_lists
-
-AGAIN = "repeat the command to try again"
 
 
 def ranking_rows(lists: pa.Table) -> pa.Table:
@@ -75,8 +74,7 @@ def validate_imported(
     """
     rows = tables["rankings"].combine_chunks()
     query_ids = rows["query_id"].to_pylist()
-    if query_ids != sorted(set(planned) - set(quarantined)):
-        raise IntegrityProblem("an attempt does not hold the planned queries", AGAIN)
+    check_planned(query_ids, planned, quarantined)
     doc_ids = _array(rows["doc_ids"])
     _check(query_ids, _repeats(doc_ids), "holds a document twice")
     lengths = pc.list_value_length(doc_ids).to_numpy()

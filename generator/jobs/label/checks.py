@@ -8,13 +8,13 @@ from typing import Any, TypedDict
 import pyarrow as pa
 
 from rankgen.generator.jobs.label.rows import answered
+from rankgen.generator.shards.attempt_checks import AGAIN, check_planned
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.replay import after_call
 from rankgen.manifests.storage.digest import sha256_of_lines
 from rankgen.manifests.teacher_scores import fault_of_scores
 from rankgen.manifests.unranked import first_stage_of, whole_size
 
-AGAIN = "repeat the command to try again"
 _FOREIGN = "an attempt's windows do not belong to its rankings"
 
 
@@ -42,9 +42,7 @@ def validate_rankings(
         IntegrityProblem: A check failed.
     """
     rows = tables["rankings"].to_pylist()
-    expected = sorted(set(planned) - set(quarantined))
-    if [row["query_id"] for row in rows] != expected:
-        raise IntegrityProblem("an attempt does not hold the planned queries", AGAIN)
+    check_planned([row["query_id"] for row in rows], planned, quarantined)
     for row in rows:
         if not _is_whole(row):
             raise IntegrityProblem(
@@ -53,7 +51,7 @@ def validate_rankings(
             )
     asked = set(tables["windows"]["query_id"].to_pylist())
     # Calls for a query without a ranking are evidence of its cost.
-    if not asked <= {*expected, *quarantined}:
+    if not asked <= {*planned, *quarantined}:
         raise IntegrityProblem(_FOREIGN, AGAIN)
     _check_evidence(rows, tables["windows"])
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pyarrow as pa
 from pydantic import JsonValue
 
+from rankgen.generator.shards.attempt_checks import AGAIN, check_planned
 from rankgen.generator.shards.work import FilledShard
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.records import Candidates, Query
@@ -129,15 +130,12 @@ def validate_lists(
         IntegrityProblem: Something is wrong.
     """
     rows = tables["rankings"].to_pylist()
-    if [row["query_id"] for row in rows] != sorted(set(planned) - set(quarantined)):
-        raise IntegrityProblem(
-            "an attempt does not hold the planned queries", "repeat the command to try again"
-        )
+    check_planned([row["query_id"] for row in rows], planned, quarantined)
     for row in rows:
         if len(set(row["doc_ids"])) != len(row["doc_ids"]):
             raise IntegrityProblem(
                 f"the list of query {row['query_id']} holds a passage twice",
-                "repeat the command to try again",
+                AGAIN,
             )
 
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from pydantic import JsonValue
 
 from rankgen.generator.jobs.retrieve.work import validate_candidates
+from rankgen.generator.shards.attempt_checks import AGAIN
 from rankgen.generator.shards.work import FilledShard
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.records import Candidates, Document, Query
@@ -132,5 +133,5 @@ def validate_reranked(
         if not (np.diff(narrow) < 0).all():
             raise IntegrityProblem(
                 f"the scores of query {row['query_id']} do not strictly decrease",
-                "repeat the command to try again",
+                AGAIN,
             )

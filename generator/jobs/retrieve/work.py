@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import JsonValue
 
+from rankgen.generator.shards.attempt_checks import AGAIN, check_planned
 from rankgen.generator.shards.work import FilledShard
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.records import Candidates, Query
@@ -109,16 +110,12 @@ def validate_candidates(
         IntegrityProblem: Something is wrong.
     """
     rows = tables["candidates"].to_pylist()
-    expected = sorted(set(planned) - set(quarantined))
-    if [row["query_id"] for row in rows] != expected:
-        raise IntegrityProblem(
-            "an attempt does not hold the planned queries", "repeat the command to try again"
-        )
+    check_planned([row["query_id"] for row in rows], planned, quarantined)
     for row in rows:
         doc_ids = row["doc_ids"]
         sound = len(set(doc_ids)) == len(doc_ids) == len(row["retrieval_scores"]) > 0
         if not sound or sha256_of_lines(doc_ids) != row["candidates_sha256"]:
             raise IntegrityProblem(
                 f"the candidates of query {row['query_id']} are not a list of distinct documents",
-                "repeat the command to try again",
+                AGAIN,
             )

@@ -18,14 +18,13 @@ from rankgen.generator.jobs.subsample.projection import (
 )
 from rankgen.generator.jobs.subsample.source import SubsampleSource
 from rankgen.generator.jobs.subsample.source_rows import SourceRows
+from rankgen.generator.shards.attempt_checks import AGAIN, check_planned
 from rankgen.manifests.errors import IntegrityProblem
 from rankgen.manifests.records import Query
 from rankgen.manifests.schema import RANKINGS, WINDOWS
 from rankgen.manifests.storage.digest import sha256_of_lines
 from rankgen.manifests.teacher_scores import fault_of_scores
 from rankgen.manifests.unranked import unranked_places, whole_size
-
-AGAIN = "repeat the command to try again"
 
 
 class SubsampleRows:
@@ -98,8 +97,7 @@ def validate_subsample(
         validate_rankings(tables, planned, quarantined)
         return
     rows: list[dict[str, Any]] = tables["rankings"].to_pylist()
-    if [row["query_id"] for row in rows] != sorted(set(planned) - set(quarantined)):
-        raise IntegrityProblem("an attempt does not hold the planned queries", AGAIN)
+    check_planned([row["query_id"] for row in rows], planned, quarantined)
     for row in rows:
         if fault := _fault_of(row):
             raise IntegrityProblem(f"the list of query {row['query_id']} {fault}", AGAIN)
