@@ -24,8 +24,9 @@ from results_file import write_results
 
 from rankgen.manifests.models.half_precision import is_fast
 from rankgen.students.losses import parse_loss
+from rankgen.students.model.bundled import BUNDLED_BACKBONE, backbone_path
 from rankgen.students.model.hardware import STEP_TOKENS, choose_hardware
-from rankgen.students.model.loading import BUNDLED_BACKBONE, backbone_path, load_backbone
+from rankgen.students.model.loading import load_backbone
 from rankgen.students.model.scoring import length_sorted_chunks
 from rankgen.students.training.batches import TokenList
 from rankgen.students.training.memory_forecast import CUDA_BYTES, GIB, held_bytes
