@@ -10,14 +10,16 @@ and again on the first prompts; if it does not hold, whole prompts are tokenised
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
+from collections import deque
 
 from rankgen.generator.prompts.tokenizer import TeacherTokenizer
-from rankgen.generator.prompts.word_pieces import WordPieces
+from rankgen.generator.prompts.word_pieces import WordPieces, packed, unpacked
 
 _NUMBERED = re.compile(r"(\[\d+\])( \S.*)", re.DOTALL)
 _CHECKED_PROMPTS = 32
-_REMEMBERED, _REMEMBERED_STARTS = 20_000, 1000
+_REMEMBERED = 20_000
+# Names of pieces that no line can have. The first line of a segment has a space before it.
+_BEGIN, _BREAK, _SPACE, _START = "", "\n", "\n\n", "\n"
 _PROBES = (
     "<|system|>\nYou are</s>\n<|user|>\nRank  the 2 passages: what is é?.\n\n[1] A ☃ \U0001d4b3 b\n"
     "[2] (3)  two  spaces\n[12] 漢字 x\nSearch</s>\n<|assistant|>\n",
@@ -31,20 +33,21 @@ class LineAssembler:
 
     def __init__(self, tokenizer: TeacherTokenizer) -> None:
         self._tokenizer = tokenizer
-        self._special_ids = {
-            text: tuple(tokenizer.plain(text))[-1:] for text in tokenizer.special_strings
-        }
-        longest_first = sorted(self._special_ids, key=len, reverse=True)
+        self._specials = frozenset(tokenizer.special_strings)
+        longest_first = sorted(self._specials, key=len, reverse=True)
         pattern = "|".join(re.escape(text) for text in longest_first)
         self._special = re.compile(f"({pattern})") if pattern else None
-        self._remembered: OrderedDict[str, tuple[int, ...]] = OrderedDict()
-        self._starts: dict[str, tuple[int, ...]] = {}
+        around = tuple(tokenizer.plain("\n"))
+        # By the text of each piece. What begins with a line break is no line: see `_START`.
+        self._ids = {text: packed(tokenizer.plain(text)[-1:]) for text in self._specials}
+        self._ids[_BEGIN] = packed(tokenizer.encode("a")[: -len(tokenizer.plain("a"))])
+        self._ids[_SPACE], self._ids[_BREAK] = packed(around[:1]), packed(around[1:])
+        # Of the others, the oldest are forgotten: a window's passages come again soon or never.
+        self._remembered: deque[str] = deque()
         self._left_to_check = _CHECKED_PROMPTS
-        self._break = tuple(tokenizer.plain("\n"))
         # SentencePiece puts a space in front of every text, here before the line break.
-        self.in_use = len(self._break) == 2 and len(tokenizer.plain("\n\n")) == 3
-        self._begin = tuple(tokenizer.encode("a")[: -len(tokenizer.plain("a"))])
-        self._words = WordPieces(tokenizer, self._break)
+        self.in_use = len(around) == 2 and len(tokenizer.plain("\n\n")) == 3
+        self._words = WordPieces(tokenizer, around)
         self.in_use = self.in_use and all(
             self._assembled(probe) == tokenizer.encode(probe) for probe in _PROBES
         )
@@ -61,48 +64,40 @@ class LineAssembler:
         return whole
 
     def _assembled(self, prompt: str) -> list[int]:
-        pieces: list[str | tuple[int, ...]] = [self._begin]
-        parts = self._special.split(prompt) if self._special else [prompt]
-        for part in parts:
-            if part in self._special_ids:
-                pieces.append(self._special_ids[part])
+        pieces = [_BEGIN]
+        for part in self._special.split(prompt) if self._special else [prompt]:
+            if part in self._specials:
+                pieces.append(part)
             elif part:
-                self._add_segment(pieces, part)
-        texts = [piece for piece in pieces if isinstance(piece, str)]
-        self._learn([text for text in texts if text not in self._remembered])
-        ids = list[int]()
-        for piece in pieces:
-            ids += self._remembered[piece] if isinstance(piece, str) else piece
-        self._forget(texts)
+                _add_segment(pieces, part)
+        self._learn([piece for piece in pieces if piece not in self._ids])
+        ids = unpacked(b"".join(map(self._ids.__getitem__, pieces)))
+        while len(self._remembered) > _REMEMBERED:
+            del self._ids[self._remembered.popleft()]
         return ids
 
-    def _add_segment(self, pieces: list[str | tuple[int, ...]], segment: str) -> None:
-        first, *rest = segment.split("\n")
-        if first:
-            pieces.append(self._start(first))
-        elif rest:
-            pieces.append(self._break[:1])
-        for line in rest:
-            pieces.append(self._break[1:])
-            numbered = _NUMBERED.fullmatch(line)
-            pieces += [part for part in (numbered.groups() if numbered else (line,)) if part]
+    def _learn(self, pieces: list[str]) -> None:
+        """Remembers the ids of pieces: lines, parts of lines, and the starts of segments."""
+        fresh = list(dict.fromkeys(pieces))
+        lines = [piece for piece in fresh if not piece.startswith(_START)]
+        self._ids.update(zip(lines, self._words.of_lines(lines), strict=True))
+        for piece in fresh:
+            if piece.startswith(_START):
+                self._ids[piece] = packed(self._tokenizer.plain(piece.removeprefix(_START)))
+        self._remembered.extend(fresh)
 
-    def _start(self, text: str) -> tuple[int, ...]:
-        """Returns the ids of the first line of a segment; a chat format has few."""
-        known = self._starts.get(text)
-        if known is None:
-            if len(self._starts) >= _REMEMBERED_STARTS:
-                self._starts.clear()
-            known = self._starts[text] = tuple(self._tokenizer.plain(text))
-        return known
 
-    def _learn(self, texts: list[str]) -> None:
-        """Remembers the ids of texts that are not the start of a segment."""
-        fresh = list(dict.fromkeys(texts))
-        self._remembered.update(zip(fresh, self._words.of_lines(fresh), strict=True))
-
-    def _forget(self, used: list[str]) -> None:
-        for text in used:
-            self._remembered.move_to_end(text)
-        while len(self._remembered) > _REMEMBERED:
-            self._remembered.popitem(last=False)
+def _add_segment(pieces: list[str], segment: str) -> None:
+    """Adds what stands between two special tokens, or before the first or after the last."""
+    first, *rest = segment.split("\n")
+    if first:
+        pieces.append(_START + first)
+    elif rest:
+        pieces.append(_SPACE)
+    for line in rest:
+        pieces.append(_BREAK)
+        numbered = _NUMBERED.fullmatch(line)
+        if numbered:
+            pieces += numbered.groups()
+        elif line:
+            pieces.append(line)

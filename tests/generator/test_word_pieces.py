@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rankgen.generator.prompts import word_pieces
 from rankgen.generator.prompts.tokenizer import BUNDLED, TeacherTokenizer, load_tokenizer
-from rankgen.generator.prompts.word_pieces import WordPieces
+from rankgen.generator.prompts.word_pieces import WordPieces, packed
 
 
 def made_up(*joined: str) -> TeacherTokenizer:
@@ -32,7 +32,7 @@ def made_up(*joined: str) -> TeacherTokenizer:
 def ids_are_equal(tokenizer: TeacherTokenizer, lines: list[str]) -> bool:
     line_break = tokenizer.plain("\n")
     pieces = WordPieces(tokenizer, line_break)
-    whole = [tuple(tokenizer.plain("\n" + line)[len(line_break) :]) for line in lines]
+    whole = [packed(tokenizer.plain("\n" + line)[len(line_break) :]) for line in lines]
     # Again, when every part is known.
     return pieces.of_lines(lines) == whole == pieces.of_lines(lines)
 
