@@ -46,7 +46,7 @@ def start_hint(cause: str, log: str | None) -> str:
         return f"{token_hint(node)}; {where}"
     if "max_model_len" in lowered and "greater than" in lowered:
         return f"lower --context-size to what the model can read; {where}"
-    if "runner generate" in lowered or "--runner" in lowered:
+    if "runner generate" in lowered:
         return f"choose a model that writes text with --model; {where}"
     if "out of memory" in lowered or "free memory" in lowered or "kv cache" in lowered:
         return f"free memory on the device, or lower --context-size; {where}"
