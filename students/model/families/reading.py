@@ -86,8 +86,8 @@ def room_of(config: PretrainedConfig) -> int | None:
     if room is None or room <= 0:
         return None
     padding = getattr(config, "pad_token_id", None)
-    is_reserving = config.model_type in _RESERVING and isinstance(padding, int)
-    return int(room) - (padding + 1 if is_reserving else 0)
+    is_reserving = config.model_type in _RESERVING and padding is not None
+    return int(room) - (int(padding or 0) + 1 if is_reserving else 0)
 
 
 def _is_chat(layout: Layout, tokenizer: PreTrainedTokenizerBase, settings: dict[str, Any]) -> bool:
