@@ -17,6 +17,7 @@ from test_public_rerankers import TEXTS, ours
 
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.loading_report import load_part
+from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.model.families.reading import room_of
 from rankgen.students.model.loading import load_backbone, load_cross_encoder
 
@@ -29,7 +30,7 @@ class XConfig(PretrainedConfig):
 """
 
 
-def as_backbone(source: Path, **given: Any) -> object:
+def as_backbone(source: Path, **given: Any) -> CrossEncoder:
     lengths = {"query_tokens": 8, "passage_tokens": 16}
     return load_backbone(str(source), seed=1, **lengths, **{"dropout": None, **given})
 
@@ -92,7 +93,8 @@ def test_a_tokenizer_of_another_model_is_refused(minilm: str, tmp_path: Path) ->
             **{**SIZES, "max_position_embeddings": ROOM, "num_labels": 1, **sizes}
         )
         folder = tmp_path / name
-        transformers.BertForSequenceClassification(config).save_pretrained(folder)
+        of_class: Any = transformers.BertForSequenceClassification
+        of_class(config).save_pretrained(folder)
         saved_tokenizer(folder, minilm)
         return folder
 
@@ -131,7 +133,8 @@ def test_a_classifier_whose_config_knows_no_padding_scores_batches(
     torch.manual_seed(3)
     sizes = {**SIZES, "num_key_value_heads": 1, "head_dim": 16, "num_labels": 1}
     config = transformers.Qwen3Config(**sizes, max_position_embeddings=256)
-    transformers.Qwen3ForSequenceClassification(config).save_pretrained(tmp_path)
+    of_class: Any = transformers.Qwen3ForSequenceClassification
+    of_class(config).save_pretrained(tmp_path)
     tokenizer = saved_tokenizer(tmp_path, minilm)
     tokenizer.model_input_names = ["input_ids", "attention_mask"]
     tokenizer.save_pretrained(tmp_path)
@@ -155,6 +158,6 @@ def test_a_dropout_that_is_written_as_a_whole_number_is_set(
 ) -> None:
     copy = shutil.copytree(classifier, tmp_path / "copy")
     with_values(copy, hidden_dropout_prob=0, attention_probs_dropout_prob=0)
-    encoder: Any = as_backbone(copy, dropout=0.2, attention_dropout=0.3)
-    config = encoder.model.config
+    encoder = as_backbone(copy, dropout=0.2, attention_dropout=0.3)
+    config: Any = encoder.model.config
     assert (config.hidden_dropout_prob, config.attention_probs_dropout_prob) == (0.2, 0.3)
