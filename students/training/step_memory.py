@@ -19,6 +19,10 @@ MARGIN = {"cpu": 0.5, "cuda": 0.15}
 # Tokens that padded pairs compute for each of their own, at most: passages of 77 tokens on average,
 # as in MS MARCO, whose lengths vary by a half of that, sorted, in chunks of the usual size.
 PADDING = {"cpu": 1.1, "cuda": 1.75}
+# peft's name for the dropout beside the layer that it calls base_layer.
+_DROPOUT = "lora_dropout.default"
+# What the layer before a gate is called: in decoders, T5 and ModernBERT.
+GATED = ("gate_proj", "wi_0", "Wi")
 # Errors of the allocators of the CPU and of CUDA's libraries, which have no type of their own.
 OUT_OF_MEMORY = re.compile(
     r"DefaultCPUAllocator: (can't allocate|not enough) memory|CUBLAS_STATUS_ALLOC_FAILED"
@@ -34,6 +38,9 @@ class ModelSize:
         hidden: Width of its layers.
         intermediate: Width between the two matrices of a layer's feed-forward part.
         trained_weights: Number of weights that are trained.
+        is_gated: Whether the feed-forward part multiplies two of its vectors, as in ModernBERT and
+            in most decoders.
+        dropped: Summed widths of what adapters read through a dropout of their own.
     """
 
     hidden: int
@@ -41,6 +48,8 @@ class ModelSize:
     heads: int
     intermediate: int
     trained_weights: int
+    is_gated: bool = False
+    dropped: int = 0
 
 
 def bytes_per_token(size: ModelSize, is_bf16: bool) -> int:
@@ -49,11 +58,15 @@ def bytes_per_token(size: ModelSize, is_bf16: bool) -> int:
     The number is counted from the tensors that a BERT layer with fused attention saves: in 32 bits
     about ten vectors of the layer's width and two of the intermediate width. Under autocast the
     matrix products save bfloat16, but every cast of an input is saved too. For ELECTRA-base in
-    bfloat16 on a GPU, 420 to 440 KiB per token were measured; this function returns 431.
+    bfloat16 on a GPU, 420 to 440 KiB per token were measured; this function returns 431. A gated
+    feed-forward part saves four vectors of the intermediate width instead of two. A dropout before
+    an adapter saves its mask and what it lets through, some 3 bytes for each number.
     """
     own, between = (31, 4) if is_bf16 else (42, 8)
+    if size.is_gated:
+        between *= 2
     layer = own * size.hidden + between * size.intermediate
-    return size.layers * (layer + 4 * size.heads) + 10 * size.hidden
+    return size.layers * (layer + 4 * size.heads) + 10 * size.hidden + 3 * size.dropped
 
 
 def fitting_tokens(
@@ -126,7 +139,21 @@ def size_of(encoder: CrossEncoder) -> ModelSize | None:
     # DistilBERT calls it hidden_dim; four times the width is common.
     between = getattr(config, "intermediate_size", getattr(config, "hidden_dim", None))
     trained = sum(p.numel() for p in encoder.model.parameters() if p.requires_grad)
-    return ModelSize(hidden, layers, heads, int(between or 4 * hidden), trained)
+    names = (name for name, _ in encoder.model.named_modules())
+    is_gated = any(name.rpartition(".")[2] in GATED for name in names)
+    between = int(between or 4 * hidden)
+    return ModelSize(hidden, layers, heads, between, trained, is_gated, _dropped(encoder))
+
+
+def _dropped(encoder: CrossEncoder) -> int:
+    """Returns the summed widths of the linear layers whose adapters have a dropout."""
+    modules = dict(encoder.model.named_modules())
+    return sum(
+        base.in_features
+        for name, base in modules.items()
+        if isinstance(base, torch.nn.Linear)
+        and isinstance(modules.get(name.replace("base_layer", _DROPOUT)), torch.nn.Dropout)
+    )
 
 
 def free_memory(device: torch.device) -> int | None:

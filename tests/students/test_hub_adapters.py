@@ -44,7 +44,8 @@ def made(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: str) -> Path:
         without_network(patched, root / "hub")
         fetch(root / "hub", "some/base", BASE, Path(tiny_backbone))
         base = pinned_model("some/base")
-        settings = TrainSettings(rankings=root, out=root / "student", backbone=base, **CUTS)
+        named = {"rankings": root, "out": root / "student", "backbone": base}
+        settings = TrainSettings.model_validate(named | CUTS)
         bare = load_backbone(base, seed=1, dropout=None, **CUTS)
         encoder = with_adapters(replace(bare, long_documents=RULE), Lora(2, 4.0, 0.0), 1)
         for name, weight in encoder.model.named_parameters():
