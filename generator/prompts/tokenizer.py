@@ -198,7 +198,10 @@ def load_tokenizer(name: str, revision: str | None, chat_format: str) -> Teacher
         raise missing_package("transformers") from None
     try:
         source, own_revision = split_revision(name)
-        fast = AutoTokenizer.from_pretrained(source, revision=own_revision or revision)
+        # Its own code never runs; unset, transformers would ask at the terminal.
+        fast = AutoTokenizer.from_pretrained(
+            source, revision=own_revision or revision, trust_remote_code=False
+        )
     except (OSError, ValueError) as error:
         raise UsageError(
             f"the tokenizer of '{name}' cannot be loaded: {reason_of(error)}",
