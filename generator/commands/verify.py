@@ -15,8 +15,6 @@ from rankgen.manifests.errors import UsageError
 from rankgen.manifests.options import Option
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rankgen.manifests.run.run_directory import RunDirectory
     from rankgen.manifests.run.verify import Verification
 
@@ -72,7 +70,7 @@ def verify(settings: VerifySettings, printing: Printing) -> None:
         raise typer.Exit(4)
 
 
-def _told(run: Path, found: Verification) -> str:
+def _told(run: str, found: Verification) -> str:
     shards = f"{found.shards} of {found.plan.shards} shards"
     lines = [
         f"{run}: {shards}, {found.queries:,} of {found.plan.queries:,} queries, "
