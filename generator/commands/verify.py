@@ -70,7 +70,7 @@ def verify(settings: VerifySettings, printing: Printing) -> None:
         raise typer.Exit(4)
 
 
-def _told(run: RunFolder, found: Verification) -> str:
+def _told(run: str, found: Verification) -> str:
     shards = f"{found.shards} of {found.plan.shards} shards"
     lines = [
         f"{run}: {shards}, {found.queries:,} of {found.plan.queries:,} queries, "
