@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -51,7 +52,9 @@ def _bert(layers: int) -> torch.nn.Module:
         # With it the CPU's attention is not fused.
         attention_probs_dropout_prob=0.0,
     )
-    return BertForSequenceClassification(config)
+    of_class: Any = BertForSequenceClassification
+    made: torch.nn.Module = of_class(config)
+    return made
 
 
 def _modernbert(layers: int) -> torch.nn.Module:
