@@ -53,12 +53,25 @@ app = typer.Typer(
 )
 
 
+def _say_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        from rankgen.generator.doctor.packages import DISTRIBUTION
+
+        typer.echo(f"rankgen {version(DISTRIBUTION)}")
+        raise typer.Exit
+
+
 @app.callback()
 def rankgen(
     debug: bool = typer.Option(
         False,
         "--debug",
         help="Show tracebacks and the workers' own output; works after a command too.",
+    ),
+    version: bool = typer.Option(
+        False, "--version", callback=_say_version, is_eager=True, help="Show the version and end."
     ),
 ) -> None:
     """Turns a large LLM's ranking skill into training data, and the data into small re-rankers.

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,12 @@ def retrieved(tmp_path: Path, collection: Path) -> Path:
     result = CliRunner().invoke(app, [*map(str, command), "--out", str(out)])
     assert result.exit_code == 0, result.output
     return out
+
+
+def test_the_version_is_told() -> None:
+    found = CliRunner().invoke(app, ["--version"])
+    assert found.exit_code == 0
+    assert found.stdout == f"rankgen {metadata.version('rankgen-distill')}\n"
 
 
 def test_help_shows_what_stands_in_brackets() -> None:

@@ -17,7 +17,7 @@ def ship(settings: ShipSettings, printing: Printing) -> None:
     from rankgen.students.shipping.ship import ship as run
 
     shipped = run(settings)
-    text = _plan(shipped) if settings.dry_run else _result(shipped)
+    text = _plan(shipped) if settings.dry_run and not shipped.was_finished else _result(shipped)
     say(text, shipped.model_dump(mode="json"), printing)
 
 
@@ -33,7 +33,8 @@ def _result(shipped: Shipped) -> str:
     bits = (
         f"{shipped.format}, {shipped.weight_bits} bits, {(shipped.graph_bytes or 0) / 1e6:,.1f} MB"
     )
-    said = [f"student of {shipped.student_bytes / 1e6:,.1f} MB shipped as {bits}"]
+    was = "was shipped before as" if shipped.was_finished else "shipped as"
+    said = [f"student of {shipped.student_bytes / 1e6:,.1f} MB {was} {bits}"]
     quality = shipped.quality
     if quality is not None:
         p = "" if quality.p is None else f", p {quality.p:.2g}"

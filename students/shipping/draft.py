@@ -17,6 +17,7 @@ from rankgen.students.shipping.card import CardContent, card
 from rankgen.students.shipping.onnx_export import input_names
 from rankgen.students.shipping.record import graph_digests
 from rankgen.students.shipping.shipped import Shipped
+from rankgen.students.shipping.shipped_before import asked_for, figures_of
 from rankgen.students.shipping.shipped_folder import CALIBRATION, CARD, RECORD
 from rankgen.students.shipping.snippets import Loading
 from rankgen.students.shipping.truncation import own_cuts
@@ -46,6 +47,8 @@ def describe(work: Work, shipped: Shipped, draft: Path) -> None:
         "export_difference": shipped.export_difference,
         "quality": shipped.quality and shipped.quality.model_dump(),
         "truncation": shipped.truncation and shipped.truncation.model_dump(),
+        "asked": asked_for(settings),
+        "figures": figures_of(shipped),
         "software": software(),
     }
     _write_json(draft / RECORD, record)

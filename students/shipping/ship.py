@@ -15,21 +15,24 @@ from rankgen.students.shipping.quality import Quality, compare
 from rankgen.students.shipping.servers import servers_of
 from rankgen.students.shipping.settings import ShipSettings
 from rankgen.students.shipping.shipped import Shipped
+from rankgen.students.shipping.shipped_before import shipped_before
 from rankgen.students.shipping.shipped_folder import is_shipped
 from rankgen.students.shipping.truncation import truncation_of
 from rankgen.students.shipping.work import Work, prepared
 
 
 def ship(settings: ShipSettings) -> Shipped:
-    """Writes a folder that servers load, with its card.
+    """Writes a folder that servers load, with its card; the same command again finds it finished.
 
     Raises:
-        UsageError: There is no such student, it cannot be written in this format, `out` exists, or
-            int8 is asked for without anything to compare on.
+        UsageError: There is no such student, it cannot be written in this format, `out` holds
+            something else, or int8 is asked for without anything to compare on.
         EnvironmentProblem: A package is missing, or this CPU would compute wrong scores.
         IntegrityProblem: The shipped model ranks significantly worse, or the exported one scores
             otherwise than the student.
     """
+    if (found := shipped_before(settings)) is not None:
+        return found
     _check(settings)
     work = prepared(settings)
     if settings.dry_run:
@@ -50,7 +53,10 @@ def ship(settings: ShipSettings) -> Shipped:
 def _check(settings: ShipSettings) -> None:
     out = settings.out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} exists and is not empty", "name a new folder: --out FOLDER")
+        raise UsageError(
+            f"{out} exists, is not empty and is not what this command ships",
+            "name a new folder: --out FOLDER",
+        )
     if is_shipped(settings.student):
         raise UsageError(
             f"{settings.student} is shipped already", "name the student that it was made from"

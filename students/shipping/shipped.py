@@ -22,6 +22,7 @@ class Shipped(BaseModel):
         export_difference: Largest difference between the scores of the graph in 32 bits and the
             student's, on made-up pairs; None before it is written.
         pairs: Pairs to compare on.
+        was_finished: Whether it was shipped before, so that nothing was done.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,3 +40,4 @@ class Shipped(BaseModel):
     calibration: Calibration | None = None
     truncation: Truncation | None = None
     servers: Servers | None = None
+    was_finished: bool = False

@@ -210,8 +210,8 @@ def test_bad_input_is_one_sentence(
         usual = {"student": str(student), "out": tmp_path / "new"}
         return ShipSettings.model_validate(usual | changed)
 
-    with pytest.raises(UsageError, match="exists and is not empty"):
-        ship(asked(out=exact[0]))
+    with pytest.raises(UsageError, match="is not what this command ships"):
+        ship(asked(out=exact[0], depth=50))
     with pytest.raises(UsageError, match="is shipped already"):
         ship(asked(student=str(exact[0])))
     with pytest.raises(UsageError, match="onnx-int8 changes the scores, and there is nothing"):
@@ -222,6 +222,18 @@ def test_bad_input_is_one_sentence(
         StudentReranker.load(str(exact[0]), "fp32", device="cuda")
     assert open_shipped(str(student), "cpu") is None
     assert not (tmp_path / "new").exists()
+
+
+def test_the_same_command_again_finds_it_shipped(
+    student: Path, exact: tuple[Path, Shipped], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in exact[0].rglob("*")}
+    again = ship(ShipSettings(student=str(student), out=exact[0], threads=1))
+    assert again == exact[1].model_copy(update={"was_finished": True})
+    found = CliRunner().invoke(app, ["ship", str(student), "--out", str(exact[0])])
+    assert found.exit_code == 0
+    assert "was shipped before as onnx" in found.stdout
+    assert {path: path.stat().st_mtime_ns for path in exact[0].rglob("*")} == before
 
 
 def test_a_damaged_folder_is_refused(exact: tuple[Path, Shipped], tmp_path: Path) -> None:
