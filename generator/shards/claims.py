@@ -2,7 +2,8 @@
 
 A claim is advice, not a lock: the commit record decides what is published. A lost or broken claim
 costs some duplicate work but never gives a wrong result. Any driver may take over the claims of a
-driver that died or left.
+driver that died or left, once its workers are gone too: they outlive it by a second or two, and
+write on in the shard's journal.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from pathlib import Path
 
 from rankgen.generator.shards.drivers import is_at_work
 from rankgen.generator.shards.work import ShardTask
-from rankgen.manifests.run.driver_names import driver_name
+from rankgen.manifests.run.driver_names import driver_name, runs_here
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.storage.atomic import file_exists, put_if_absent, write_whole
+from rankgen.manifests.storage.object_store import is_remote
 
 # How long an answer about another driver is cached.
 BELIEVED_SECONDS = 5.0
+# A process that wrote to a journal so long ago is another one by now, or hangs.
+WRITING_SECONDS = 10.0
 
 
 class Claim(Enum):
@@ -47,7 +51,7 @@ class Claims:
         holder = _holder(path)
         if holder == self._mine:
             return Claim.OURS
-        if self._is_at_work(holder):
+        if self._is_at_work(holder) or _is_written(self._run.journal_of(task.shard)):
             return Claim.THEIRS
         # If several drivers take over at the same moment, the last to write wins.
         write_whole(path, self._mine.encode())
@@ -68,3 +72,19 @@ def _holder(path: Path) -> str:
     except FileNotFoundError:
         # The run has finished, and its claims were removed.
         return ""
+
+
+def _is_written(journal: Path) -> bool:
+    """Says whether a process of this machine is still at a shard's journal."""
+    # Its files are named by their writers: host, process and a random part. A store's cannot say.
+    files = [] if is_remote(journal) else journal.glob("*.jsonl")
+    writers = ((file, file.stem.rpartition("-")[0]) for file in files)
+    return any(runs_here(writer) is True and _is_fresh(file) for file, writer in writers)
+
+
+def _is_fresh(file: Path) -> bool:
+    try:
+        return time.time() - file.stat().st_mtime < WRITING_SECONDS
+    except FileNotFoundError:
+        # Its shard has been committed meanwhile.
+        return False

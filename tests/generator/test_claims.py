@@ -14,7 +14,7 @@ from kill_scenes import Untouched, UntouchedRuns
 from killed_runs import CONCURRENCY, WORKERS, KillableRun, published
 from processes import kill, wait_until
 
-from rankgen.generator.shards.claims import Claim, Claims
+from rankgen.generator.shards.claims import WRITING_SECONDS, Claim, Claims
 from rankgen.generator.shards.drivers import HANGING_SECONDS, LEFT, STARTED
 from rankgen.generator.shards.events import EventLog
 from rankgen.generator.shards.work import ShardTask
@@ -33,6 +33,8 @@ print(Claims(run).claim(ShardTask(3, 0, ())).value, flush=True)
 input()
 """
 SHARD = ShardTask(3, 0, ())
+# Beyond the numbers that Linux gives to processes.
+NO_PROCESS = 4_194_305
 
 
 @pytest.fixture
@@ -81,6 +83,23 @@ def test_what_a_driver_held_that_left_is_anybodys(run: RunDirectory) -> None:
     assert Claims(run).claim(SHARD) is Claim.OURS
     EventLog(run).write(STARTED)
     assert (run.claims / "00003").read_text() != "elsewhere-1"
+
+
+def test_workers_that_outlive_their_driver_are_waited_for(run: RunDirectory) -> None:
+    run.claims.mkdir()
+    (run.claims / "00003").write_text(f"{socket.gethostname()}-{NO_PROCESS}")
+    with subprocess.Popen(["sleep", "60"]) as worker:
+        journal = run.journal_of(3) / f"{socket.gethostname()}-{worker.pid}-0123abcd.jsonl"
+        journal.parent.mkdir(parents=True)
+        journal.touch()
+        assert Claims(run).claim(SHARD) is Claim.THEIRS
+        # Another process has its number by now.
+        os.utime(journal, (time.time() - WRITING_SECONDS - 1,) * 2)
+        assert Claims(run).claim(SHARD) is Claim.OURS
+        (run.claims / "00003").write_text(f"{socket.gethostname()}-{NO_PROCESS}")
+        journal.touch()
+        kill(worker.pid)
+        assert Claims(run).claim(SHARD) is Claim.OURS
 
 
 @pytest.fixture(scope="module")
