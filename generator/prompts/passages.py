@@ -28,9 +28,17 @@ def prepare_passage(title: str, text: str, words: int) -> str:
         words: Limit on the words kept, at least 0; words are separated by white space.
     """
     content = f"Title: {title} Content: {text}" if title else text
-    line = " ".join(mended(content.strip()).split()[:words])
+    whole = mended(content.strip())
+    line = whole if _is_a_line(whole, words) else " ".join(whole.split()[:words])
     # Few passages have a bracket, and to look for one takes a fortieth of the pattern's time.
     return _BRACKETED.sub(r"(\1)", line) if "[" in line else line
+
+
+def _is_a_line(text: str, words: int) -> bool:
+    """Says whether a text is words with one space between them, few enough."""
+    # All other white space counts as unprintable.
+    has_single_spaces = text.isprintable() and "  " not in text and text[-1:] != " " != text[:1]
+    return has_single_spaces and text.count(" ") < words
 
 
 def word_cap(k: int, words_at_20: int = WORDS_AT_20) -> int:

@@ -97,7 +97,8 @@ class DocumentTexts:
                     "retrieve again with --missing drop, or from the whole collection",
                 )
         rows = self._rows.take(pa.array([self._row_of[d] for d in doc_ids], pa.int64()))
-        return {row["doc_id"]: Document(**row) for row in rows.to_pylist()}
+        columns = (rows[name].to_pylist() for name in Document._fields)
+        return {row[0]: Document(*row) for row in zip(*columns, strict=True)}
 
     def all(self) -> Iterator[Document]:
         """Yields every document, sorted by id."""

@@ -3,5 +3,6 @@
 `engine` continues prompts, `logits` asks for those of two answers, and `final_output` has what both
 share; `arguments`, `engine_args` and `dtype` say how vLLM is started, `start_output` and
 `start_problem` why it did not start, and `gauges` what it does. vLLM itself loads `drafts`, which
-guesses answers for it to check, and `ranking_mask`, which keeps them to rankings.
+guesses answers for it to check, `ranking_mask`, which keeps them to rankings, and `waiting`, which
+leaves a CPU's cores to the model.
 """

@@ -17,6 +17,8 @@ from rankgen.generator.engines.vllm.sampling import MASK
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.model_source import split_revision
 
+# Named and not imported, as its module imports vLLM.
+WAITING = "rankgen.generator.engines.vllm.waiting.WaitingExecutor"
 # vLLM's own argument for drafts; whoever gives it wants those.
 _OWN_DRAFTS = "speculative_config"
 
@@ -84,8 +86,7 @@ def engine_arguments(settings: VllmSettings) -> AsyncEngineArgs:
         "dtype": dtype_and_warning(own, settings.dtype or "auto")[0],
         "seed": settings.seed,
         "tensor_parallel_size": settings.tensor_parallel,
-        # The worker holds the GPUs, even if its driver runs in a placement group of Ray.
-        "distributed_executor_backend": "mp" if settings.tensor_parallel > 1 else None,
+        "distributed_executor_backend": _executor(settings),
         # `vllm_gauges` reads its metrics.
         "disable_log_stats": False,
         # On a CPU, compiling takes longer than it saves in a run of ordinary length.
@@ -122,6 +123,16 @@ def drafts(settings: VllmSettings) -> bool:
     if settings.constrained or _OWN_DRAFTS in settings.engine_args:
         return False
     return not torch.cuda.is_available() if settings.drafts is None else settings.drafts == "on"
+
+
+def _executor(settings: VllmSettings) -> str | None:
+    """Returns what starts vLLM's processes; see `engines.vllm.waiting` for those on a CPU."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return WAITING
+    # The worker holds the GPUs, even if its driver runs in a placement group of Ray.
+    return "mp" if settings.tensor_parallel > 1 else None
 
 
 def _lora_rank(adapter: str) -> int:
