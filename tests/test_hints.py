@@ -30,6 +30,8 @@ FOREIGN = {
     "retrieval/bm25/index_documents.py": {"--storeRaw"},
     "generator/shards/cluster_token.py": {"--head"},
     "generator/shards/ray_start.py": {"--head"},
+    # Of the program alone, without a command.
+    "generator/cli.py": {"--version"},
     "generator/doctor/compilers.py": {"--version"},
     "generator/doctor/gpus.py": {"--gpus"},
     "generator/doctor/packages.py": {"--no-deps", "--no-build-isolation"},
