@@ -130,6 +130,20 @@ def test_vllm_is_started_with_what_the_settings_say(monkeypatch: pytest.MonkeyPa
     assert engine_arguments(alone).distributed_executor_backend is None
 
 
+def test_vllms_processes_on_a_cpu_wait_asleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("vllm")
+    from vllm.distributed.device_communicators import shm_broadcast
+
+    from rankgen.generator.engines.vllm.waiting import wait_asleep
+
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    monkeypatch.setattr(shm_broadcast, "sched_yield", shm_broadcast.sched_yield)
+    wait_asleep()
+    shm_broadcast.sched_yield()
+    assert slept == [1e-4]
+
+
 def test_a_damaged_config_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type"')
     with pytest.raises(UsageError, match=r"config\.json of the model .* cannot be read"):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from rankgen.generator.jobs.kinds import KINDS
-from rankgen.generator.jobs.mix.common import LeftOut, in_common
+from rankgen.generator.jobs.mix.overlap import LeftOut, in_common
 from rankgen.generator.jobs.mix.rows import MixedRows, mix_counts
 from rankgen.generator.jobs.mix.settings import MixSettings
 from rankgen.generator.jobs.subsample.rows import validate_subsample
