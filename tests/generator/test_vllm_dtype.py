@@ -103,7 +103,11 @@ def test_a_teacher_is_known_by_the_format_it_computes_in() -> None:
 
 def test_vllm_is_started_with_what_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("vllm")
-    from rankgen.generator.engines.vllm.arguments import WAITING, VllmSettings, engine_arguments
+    from rankgen.generator.engines.vllm.arguments import (
+        CPU_EXECUTOR,
+        VllmSettings,
+        engine_arguments,
+    )
 
     settings = VllmSettings(
         model=str(MODEL),
@@ -118,11 +122,11 @@ def test_vllm_is_started_with_what_the_settings_say(monkeypatch: pytest.MonkeyPa
     assert (arguments.model, arguments.revision) == (str(MODEL), "c" * 40)
     assert (arguments.tokenizer, arguments.tokenizer_revision) == ("some/tokenizer", "d" * 40)
     assert arguments.tensor_parallel_size == 4
-    assert arguments.distributed_executor_backend == WAITING
+    assert arguments.distributed_executor_backend == CPU_EXECUTOR
     assert (arguments.max_model_len, arguments.dtype, arguments.seed) == (2048, "float32", 7)
     own = engine_arguments(VllmSettings(model=str(MODEL), revision="c" * 40))
     assert (own.tokenizer, own.tokenizer_revision) == (None, "c" * 40)
-    assert own.distributed_executor_backend == WAITING
+    assert own.distributed_executor_backend == CPU_EXECUTOR
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     # Not Ray's own, which would want GPUs beside those of the worker.
     assert engine_arguments(settings).distributed_executor_backend == "mp"

@@ -18,7 +18,7 @@ from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.model_source import split_revision
 
 # Named and not imported, as its module imports vLLM.
-WAITING = "rankgen.generator.engines.vllm.waiting.WaitingExecutor"
+CPU_EXECUTOR = "rankgen.generator.engines.vllm.cpu_executor.CpuExecutor"
 # vLLM's own argument for drafts; whoever gives it wants those.
 _OWN_DRAFTS = "speculative_config"
 
@@ -126,11 +126,11 @@ def drafts(settings: VllmSettings) -> bool:
 
 
 def _executor(settings: VllmSettings) -> str | None:
-    """Returns what starts vLLM's processes; see `engines.vllm.waiting` for those on a CPU."""
+    """Returns what starts vLLM's processes; see `cpu_executor` for those on a CPU."""
     import torch
 
     if not torch.cuda.is_available():
-        return WAITING
+        return CPU_EXECUTOR
     # The worker holds the GPUs, even if its driver runs in a placement group of Ray.
     return "mp" if settings.tensor_parallel > 1 else None
 

@@ -14,6 +14,7 @@ from rankgen.generator.engines.capacity import Capacity
 from rankgen.generator.engines.vllm.arguments import VllmSettings, drafts, engine_arguments
 from rankgen.generator.engines.vllm.final_output import final_output
 from rankgen.generator.engines.vllm.gauges import engine_gauges
+from rankgen.generator.engines.vllm.large_pages import ask_for_large_pages
 from rankgen.generator.engines.vllm.prefix import read_prefix
 from rankgen.generator.engines.vllm.sampling import greedy
 from rankgen.generator.engines.vllm.start_output import StartOutput
@@ -55,6 +56,7 @@ class VllmEngine:
             os.environ["VLLM_USE_V2_MODEL_RUNNER"] = "0"
         try:
             from vllm.lora.request import LoRARequest
+            from vllm.platforms import current_platform
             from vllm.usage.usage_lib import UsageContext
             from vllm.v1.engine.async_llm import AsyncLLM
         except ImportError as error:
@@ -62,6 +64,8 @@ class VllmEngine:
                 f"vLLM cannot be imported: {error}",
                 'pip install "rankgen-distill[teacher]", or use --engine openai',
             ) from None
+        if current_platform.is_cpu():
+            ask_for_large_pages(os.environ)
         output = StartOutput.begin()
         try:
             self._llm = AsyncLLM.from_engine_args(

@@ -12,8 +12,6 @@ import time
 from functools import partial
 from typing import Any
 
-from vllm.v1.executor.multiproc_executor import MultiprocExecutor
-
 _PAUSE_SECONDS = 1e-4
 
 
@@ -24,12 +22,3 @@ def wait_asleep(*_: object) -> None:
     # Without its type: a function may not be replaced.
     messages: Any = shm_broadcast
     messages.sched_yield = partial(time.sleep, _PAUSE_SECONDS)
-
-
-class WaitingExecutor(MultiprocExecutor):
-    """vLLM's executor of worker processes, whose processes wait asleep."""
-
-    def _init_executor(self) -> None:
-        wait_asleep()
-        super()._init_executor()
-        self.collective_rpc(wait_asleep)
