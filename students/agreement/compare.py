@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -44,10 +44,10 @@ class Agreement:
 
     Attributes:
         queries: Common queries with at least two common passages.
-        passages_left_out: Passages of common queries that only one of the runs has.
-        tau: Kendall's tau, -1 to 1.
-        rbo: Rank-biased overlap, 0 to 1.
-        top: Share of common passages at the top, 0 to 1.
+        passages_left_out: Passages of common queries that only one of the runs was given.
+        tau: Kendall's tau over the passages that both order, -1 to 1.
+        rbo: Rank-biased overlap, down to where both lists have an order, 0 to 1.
+        top: Share of common passages at the top, likewise, 0 to 1.
         same: Queries with the same order in both.
     """
 
@@ -106,8 +106,8 @@ class Orders:
     """The lists of a run by query; held as Arrow, so that a million of them fit into memory."""
 
     def __init__(self, run: RunDirectory) -> None:
-        table = run.read("rankings", ["query_id", "doc_ids"]).combine_chunks()
-        self._lists = table["doc_ids"]
+        table = run.read("rankings", ["query_id", "doc_ids", "unranked"]).combine_chunks()
+        self._lists, self._below = table["doc_ids"], table["unranked"]
         self._row_of = {name: row for row, name in enumerate(table["query_id"].to_pylist())}
 
     def __iter__(self) -> Iterator[str]:
@@ -118,6 +118,11 @@ class Orders:
         """Returns a query's documents, best first; None for a query that the run lacks."""
         row = self._row_of.get(query_id)
         return None if row is None else self._lists[row].as_py()
+
+    def given(self, query_id: str) -> Set[str]:
+        """Returns the documents that a query's teacher ordered, those below the kept top too."""
+        row = self._row_of[query_id]
+        return {*self._lists[row].as_py(), *(self._below[row].as_py() or ())}
 
 
 def names_of(roots: Sequence[Path]) -> list[str]:
@@ -151,19 +156,30 @@ def agreement_of(
         left, right = one.get(query_id), other.get(query_id)
         if left is None or right is None:
             continue
+        to_left, to_right = one.given(query_id), other.given(query_id)
+        left_out += len(to_left ^ to_right)
         common = set(left) & set(right)
-        left_out += len(left) + len(right) - 2 * len(common)
         if len(common) < 2:
             continue
         first = [doc_id for doc_id in left if doc_id in common]
         second = [doc_id for doc_id in right if doc_id in common]
         same += first == second
         taus.append(kendall_tau(first, second))
-        rbos.append(rank_biased_overlap(first, second, settings.persistence))
-        tops.append(overlap(first, second, settings.top))
+        # What the other run has below its kept top counts against the overlap at the top.
+        heads = _to_one_depth(
+            [doc_id for doc_id in left if doc_id in to_right],
+            [doc_id for doc_id in right if doc_id in to_left],
+        )
+        rbos.append(rank_biased_overlap(*heads, settings.persistence))
+        tops.append(overlap(*heads, settings.top))
     if not taus:
         raise UsageError(
             f"{names[0]} and {names[1]} rank no query with two passages in common",
             "compare runs on the same candidates",
         )
     return Agreement(*names, len(taus), left_out, mean(taus), mean(rbos), mean(tops), same)
+
+
+def _to_one_depth(one: list[str], other: list[str]) -> tuple[list[str], list[str]]:
+    depth = min(len(one), len(other))
+    return one[:depth], other[:depth]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from rankgen.generator.cli import app
 from rankgen.generator.jobs.label.rows import window_table
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.schema import RANKINGS
 from rankgen.manifests.storage.shard import write_shard
 from rankgen.students.agreement.compare import compare
 from rankgen.students.agreement.coverage import coverage_of
@@ -114,3 +116,22 @@ def test_coverage_counts_the_pairs_that_windows_showed(write_rankings: WriteRun)
     windows = window_table([QueryRanking("q", (0, 1, 2, 3), tuple(calls))])
     write_shard(run.shard_path("windows", 0, 1), "windows", windows, "f")
     assert coverage_of(run) == pytest.approx((3 / 6, 3 / 6))
+
+
+def test_the_kept_top_of_a_list_is_held_against_the_whole_list(
+    write_rankings: WriteRun, tmp_path: Path
+) -> None:
+    """Of the three that one teacher put first, the other put only one so high."""
+    texts = {doc_id: doc_id for doc_id in "abcdef"}
+    whole = write_rankings("whole", {"1": "defabc"}, {"1": "one"}, texts)
+    root = write_rankings("top", {"1": "dab"}, {"1": "one"}, texts)
+    path = RunDirectory(root).shard_paths("rankings")[0]
+    (row,) = RunDirectory(root).read("rankings").to_pylist()
+    table = pa.Table.from_pylist([row | {"unranked": list("cef")}], schema=RANKINGS)
+    path.unlink()
+    write_shard(path, "rankings", table, "f")
+    (pair,) = compare(CompareSettings(runs=(root, whole), top=3)).pairs
+    assert pair.passages_left_out == 0
+    assert pair.tau == 1
+    assert pair.top == pytest.approx(1 / 3)
+    assert pair.rbo == pytest.approx(rank_biased_overlap("dab", "def", 0.9))
