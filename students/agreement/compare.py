@@ -49,6 +49,8 @@ class Agreement:
         rbo: Rank-biased overlap, down to where both lists have an order, 0 to 1.
         top: Share of common passages at the top, likewise, 0 to 1.
         same: Queries with the same order in both.
+        short_lists: Queries with so few common passages that their share at the top is 1 whatever
+            their orders.
     """
 
     one: str
@@ -59,6 +61,7 @@ class Agreement:
     rbo: float
     top: float
     same: int
+    short_lists: int
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ def agreement_of(
     taus: list[float] = []
     rbos: list[float] = []
     tops: list[float] = []
-    left_out = same = 0
+    left_out = same = short_lists = 0
     for query_id in one:
         left, right = one.get(query_id), other.get(query_id)
         if left is None or right is None:
@@ -163,13 +166,14 @@ def agreement_of(
             continue
         first = [doc_id for doc_id in left if doc_id in common]
         second = [doc_id for doc_id in right if doc_id in common]
-        same += first == second
         taus.append(kendall_tau(first, second))
         # What the other run has below its kept top counts against the overlap at the top.
         heads = _to_one_depth(
             [doc_id for doc_id in left if doc_id in to_right],
             [doc_id for doc_id in right if doc_id in to_left],
         )
+        same += heads[0] == heads[1]
+        short_lists += len(to_left & to_right) <= settings.top
         rbos.append(rank_biased_overlap(*heads, settings.persistence))
         tops.append(overlap(*heads, settings.top))
     if not taus:
@@ -177,7 +181,8 @@ def agreement_of(
             f"{names[0]} and {names[1]} rank no query with two passages in common",
             "compare runs on the same candidates",
         )
-    return Agreement(*names, len(taus), left_out, mean(taus), mean(rbos), mean(tops), same)
+    means = mean(taus), mean(rbos), mean(tops)
+    return Agreement(*names, len(taus), left_out, *means, same, short_lists)
 
 
 def _to_one_depth(one: list[str], other: list[str]) -> tuple[list[str], list[str]]:

@@ -86,6 +86,9 @@ def test_what_is_printed(runs: tuple[Path, Path]) -> None:
     assert "one ~ other" in shown.output
     assert "0.8333" in shown.output
     assert "passages that only one of two runs has are left out" in shown.output
+    assert "2 of 2 queries of one ~ other have at most 10 common passages" in shown.output
+    shown = CliRunner().invoke(app, ["compare", "--top", "3", *map(str, runs)])
+    assert "1 of 2 queries of one ~ other have at most 3 common passages" in shown.output
     values = json.loads(CliRunner().invoke(app, ["compare", "--json", *map(str, runs)]).stdout)
     assert values["agreement"][0]["tau"] == pytest.approx(5 / 6)
     assert values["runs"][0]["coverage"] is None
@@ -131,7 +134,7 @@ def test_the_kept_top_of_a_list_is_held_against_the_whole_list(
     path.unlink()
     write_shard(path, "rankings", table, "f")
     (pair,) = compare(CompareSettings(runs=(root, whole), top=3)).pairs
-    assert pair.passages_left_out == 0
+    assert (pair.passages_left_out, pair.same, pair.short_lists) == (0, 0, 0)
     assert pair.tau == 1
     assert pair.top == pytest.approx(1 / 3)
     assert pair.rbo == pytest.approx(rank_biased_overlap("dab", "def", 0.9))
