@@ -149,7 +149,9 @@ def _relevant_of(model: CrossEncoder, name: str) -> int | None:
     """
     if model.num_labels != 2:
         return None
-    return relevant_output(name, model.config)
+    config = model.config
+    # Only a model without any transformer has none, and so no names.
+    return 1 if config is None else relevant_output(name, config)
 
 
 def _fit_places(model: CrossEncoder, settings: LabelSettings) -> None:

@@ -43,9 +43,10 @@ class Agreement:
     """Two runs, over the queries and passages that both have; means over queries.
 
     Attributes:
-        queries: Common queries with at least two common passages.
+        queries: Common queries with at least two passages that both runs were given.
         passages_left_out: Passages of common queries that only one of the runs was given.
-        tau: Kendall's tau over the passages that both order, -1 to 1.
+        tau: Kendall's tau over the passages that both order, -1 to 1; of queries with two of them,
+            and not a number without any.
         rbo: Rank-biased overlap, down to where both lists have an order, 0 to 1.
         top: Share of common passages at the top, likewise, 0 to 1.
         same: Queries with the same order in both.
@@ -161,28 +162,29 @@ def agreement_of(
             continue
         to_left, to_right = one.given(query_id), other.given(query_id)
         left_out += len(to_left ^ to_right)
-        common = set(left) & set(right)
-        if len(common) < 2:
+        shared = to_left & to_right
+        if len(shared) < 2:
             continue
-        first = [doc_id for doc_id in left if doc_id in common]
-        second = [doc_id for doc_id in right if doc_id in common]
-        taus.append(kendall_tau(first, second))
-        # What the other run has below its kept top counts against the overlap at the top.
-        heads = _to_one_depth(
-            [doc_id for doc_id in left if doc_id in to_right],
-            [doc_id for doc_id in right if doc_id in to_left],
-        )
+        common = set(left) & set(right)
+        # Two kept tops may have nothing in common, which the overlap at the top tells.
+        if len(common) > 1:
+            taus.append(kendall_tau(_among(left, common), _among(right, common)))
+        heads = _to_one_depth(_among(left, shared), _among(right, shared))
         same += heads[0] == heads[1]
-        short_lists += len(to_left & to_right) <= settings.top
+        short_lists += len(shared) <= settings.top
         rbos.append(rank_biased_overlap(*heads, settings.persistence))
         tops.append(overlap(*heads, settings.top))
-    if not taus:
+    if not tops:
         raise UsageError(
             f"{names[0]} and {names[1]} rank no query with two passages in common",
             "compare runs on the same candidates",
         )
     means = mean(taus), mean(rbos), mean(tops)
-    return Agreement(*names, len(taus), left_out, *means, same, short_lists)
+    return Agreement(*names, len(tops), left_out, *means, same, short_lists)
+
+
+def _among(doc_ids: Sequence[str], kept: Set[str]) -> list[str]:
+    return [doc_id for doc_id in doc_ids if doc_id in kept]
 
 
 def _to_one_depth(one: list[str], other: list[str]) -> tuple[list[str], list[str]]:

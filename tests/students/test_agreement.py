@@ -121,20 +121,33 @@ def test_coverage_counts_the_pairs_that_windows_showed(write_rankings: WriteRun)
     assert coverage_of(run) == pytest.approx((3 / 6, 3 / 6))
 
 
-def test_the_kept_top_of_a_list_is_held_against_the_whole_list(
-    write_rankings: WriteRun, tmp_path: Path
-) -> None:
+def written_with_kept_top(write: WriteRun, name: str, top: str, below: str) -> Path:
+    """Writes a list of which the teacher's order of some documents was not kept."""
+    texts = {doc_id: doc_id for doc_id in top + below}
+    root = write(name, {"1": top}, {"1": "one"}, texts)
+    path = RunDirectory(root).shard_paths("rankings")[0]
+    (row,) = RunDirectory(root).read("rankings").to_pylist()
+    table = pa.Table.from_pylist([row | {"unranked": list(below)}], schema=RANKINGS)
+    path.unlink()
+    write_shard(path, "rankings", table, "f")
+    return root
+
+
+def test_the_kept_top_of_a_list_is_held_against_the_whole_list(write_rankings: WriteRun) -> None:
     """Of the three that one teacher put first, the other put only one so high."""
     texts = {doc_id: doc_id for doc_id in "abcdef"}
     whole = write_rankings("whole", {"1": "defabc"}, {"1": "one"}, texts)
-    root = write_rankings("top", {"1": "dab"}, {"1": "one"}, texts)
-    path = RunDirectory(root).shard_paths("rankings")[0]
-    (row,) = RunDirectory(root).read("rankings").to_pylist()
-    table = pa.Table.from_pylist([row | {"unranked": list("cef")}], schema=RANKINGS)
-    path.unlink()
-    write_shard(path, "rankings", table, "f")
+    root = written_with_kept_top(write_rankings, "top", "dab", "cef")
     (pair,) = compare(CompareSettings(runs=(root, whole), top=3)).pairs
     assert (pair.passages_left_out, pair.same, pair.short_lists) == (0, 0, 0)
     assert pair.tau == 1
     assert pair.top == pytest.approx(1 / 3)
     assert pair.rbo == pytest.approx(rank_biased_overlap("dab", "def", 0.9))
+
+
+def test_kept_tops_with_little_in_common_count_too(write_rankings: WriteRun) -> None:
+    one = written_with_kept_top(write_rankings, "one", "abc", "def")
+    other = written_with_kept_top(write_rankings, "other", "cde", "abf")
+    (pair,) = compare(CompareSettings(runs=(one, other), top=3)).pairs
+    assert (pair.queries, pair.same) == (1, 0)
+    assert pair.top == pytest.approx(1 / 3)
