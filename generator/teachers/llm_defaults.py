@@ -44,7 +44,7 @@ def llm_defaults(asked: TeacherOptions, preset: TeacherPreset) -> dict[str, obje
         raise UsageError(f"there is no model folder {model}", "check --model")
     if engine == "vllm" and asked.base_url is not None:
         raise UsageError("--base-url belongs to a server, not to vLLM", "--engine openai")
-    check_engines(engine, asked, constrained=asked.constrained)
+    check_engines(engine, asked, constrained=asked.constrained, revision=asked.revision)
     if asked.lora is not None:
         check_adapter(engine, asked.lora)
     refuse_taken_arguments(asked.engine_args)

@@ -195,7 +195,9 @@ def refuse_model_settings(asked: object, preset: TeacherPreset) -> None:
             )
 
 
-def check_engines(engine: str, asked: EngineSettings, *, constrained: bool) -> None:
+def check_engines(
+    engine: str, asked: EngineSettings, *, constrained: bool, revision: str | None
+) -> None:
     """Checks what is said of vLLM, and how engines and GPUs are shared.
 
     Raises:
@@ -209,6 +211,7 @@ def check_engines(engine: str, asked: EngineSettings, *, constrained: bool) -> N
             ("--engines-per-gpu", asked.engines_per_gpu > 1),
             ("--tensor-parallel", asked.tensor_parallel > 1),
             ("--dtype", asked.dtype is not None),
+            ("--revision", revision is not None),
         ):
             if is_given:
                 raise UsageError(

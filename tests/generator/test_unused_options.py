@@ -29,7 +29,9 @@ def test_what_a_teacher_would_ignore_is_refused(settings: dict[str, object], opt
         LabelSettings.model_validate(settings).resolved()
 
 
-@pytest.mark.parametrize("asked", [{"dtype": "float16"}, {"tensor_parallel": 2}])
+@pytest.mark.parametrize(
+    "asked", [{"dtype": "float16"}, {"tensor_parallel": 2}, {"revision": "main"}]
+)
 @pytest.mark.parametrize("teacher", ["listwise", "pairwise"])
 def test_what_a_server_decides_itself_is_refused(teacher: str, asked: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="belongs to vLLM in the workers"):
