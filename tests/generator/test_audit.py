@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -35,7 +35,7 @@ from rankgen.manifests.run.texts import link_texts
 from rankgen.students.agreement.coverage import coverage_of
 
 
-def label_here(settings: LabelRunSettings) -> None:
+def label_here(settings: LabelRunSettings, beside: Sequence[RunDirectory] = ()) -> None:
     """Does the work of a label run in this process."""
     plan, queries = plan_labels(settings)
     source, run = RunDirectory(settings.candidates), RunDirectory(settings.out)

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, get_args
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
+from rankgen.generator.engines.cost.purse import CostCapReached
 from rankgen.generator.jobs.label.relabel import (
     agreement,
     chosen_queries,
@@ -95,6 +96,8 @@ class AuditCost(NamedTuple):
 def audit(run: RunDirectory, sample: int, ray_address: str | None = None) -> Audit:
     """Labels a sample three times: as the run did, with its lists reversed, and shuffled.
 
+    A cap on the run's cost holds for the three together, beside what the run itself has cost.
+
     Args:
         run: A label run.
         sample: Number of its queries, chosen by a digest of their ids.
@@ -102,6 +105,7 @@ def audit(run: RunDirectory, sample: int, ray_address: str | None = None) -> Aud
 
     Raises:
         UsageError: The folder is not a label run, or has no ranked query.
+        CostCapReached: The next call could exceed the cap.
         RankgenError: Labelling raised it.
     """
     settings = label_settings_of(run)
@@ -109,12 +113,27 @@ def audit(run: RunDirectory, sample: int, ray_address: str | None = None) -> Aud
     seed, own = settings.teacher.seed, settings.teacher.input_order
     folder = run.state / "audit" / time.strftime("%Y%m%dT%H%M%S")
     rows = [_row("run", own, before, {q: before[q] for q in chosen}, _retrieved(run), seed)]
+    done = list[RunDirectory]()
     for given in get_args(Given)[1:]:
         labels = RunDirectory(folder / given)
         order = own if given == "again" else given
-        label_again(settings, chosen, labels, ray_address, order)
+        try:
+            label_again(settings, chosen, labels, ray_address, order, done)
+        except CostCapReached as reached:
+            raise _too_dear(reached, run, len(chosen)) from reached
+        done.append(labels)
         rows.append(_row(given, order, before, orders_of(labels), _retrieved(labels), seed))
     return Audit(queries=len(chosen), rows=tuple(rows), kept=str(folder))
+
+
+def _too_dear(reached: CostCapReached, run: RunDirectory, queries: int) -> CostCapReached:
+    """Returns the error of a labelling, with what can be done about it: an audit begins anew."""
+    return CostCapReached(
+        f"{reached.message}; the three labellings of an audit share the run's --max-cost",
+        f"rankgen audit {run.root} --queries {queries // 2}"
+        if queries > 1
+        else "audit a run that was labelled with a higher --max-cost",
+    )
 
 
 def audit_cost(run: RunDirectory, sample: int) -> AuditCost:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pyarrow.compute as pc
@@ -60,10 +61,13 @@ class CostOfRun:
     Args:
         run: The run.
         teacher: Resolved settings.
+        beside: Runs whose calls count against the cap too.
     """
 
-    def __init__(self, run: RunDirectory, teacher: LabelSettings) -> None:
-        self._run = run
+    def __init__(
+        self, run: RunDirectory, teacher: LabelSettings, beside: Sequence[RunDirectory] = ()
+    ) -> None:
+        self._run, self._beside = run, beside
         self._most = teacher.max_cost
         self._prices = prices_of(teacher)
         self._name = f"rankgen-till-{uuid.uuid4().hex}"
@@ -94,7 +98,8 @@ class CostOfRun:
         import ray
 
         most, prices = capped
-        spent = prices.of(asked_so_far(self._run).tokens)
+        counted = (self._run, *self._beside)
+        spent = sum(prices.of(asked_so_far(run).tokens) for run in counted)
         self._till = ray.remote(Till).options(name=self._name, num_cpus=0).remote(most, spent)
 
     def told(self, reached: CostCapReached, windows: int) -> CostCapReached:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -43,8 +43,12 @@ from rankgen.manifests.run.texts import digest_of_documents, link_texts
 from rankgen.manifests.teacher_scores import TeacherScores
 
 
-def label(settings: LabelRunSettings) -> JobSummary:
+def label(settings: LabelRunSettings, beside: Sequence[RunDirectory] = ()) -> JobSummary:
     """Ranks every query's candidates with the teacher and publishes the rankings.
+
+    Args:
+        settings: What to rank, and by whom.
+        beside: Runs whose calls count against the cap on the cost too.
 
     Raises:
         RankgenError: See `run_job`; also for wrong settings or candidates.
@@ -54,7 +58,7 @@ def label(settings: LabelRunSettings) -> JobSummary:
     settings = settings.model_copy(update={"teacher": teacher})
     plan, queries = plan_labels(settings)
     if teacher.engine != "vllm":
-        return _run(settings, plan, queries)
+        return _run(settings, plan, queries, beside)
     own = own_dtype(teacher.model or "", teacher.revision)
     with settled(
         run,
@@ -72,13 +76,15 @@ def label(settings: LabelRunSettings) -> JobSummary:
             # `verify --relabel` uses these settings.
             "settings": _shown(settings),
         }
-        return _run(settings, plan.model_copy(update=changes), queries)
+        return _run(settings, plan.model_copy(update=changes), queries, beside)
 
 
-def _run(settings: LabelRunSettings, plan: Plan, queries: QueryTable) -> JobSummary:
+def _run(
+    settings: LabelRunSettings, plan: Plan, queries: QueryTable, beside: Sequence[RunDirectory]
+) -> JobSummary:
     run = RunDirectory(settings.out)
     held = with_held_versions(run, plan, allow_others=settings.allow_other_versions)
-    cost = CostOfRun(RunDirectory(run.root.absolute()), settings.teacher)
+    cost = CostOfRun(RunDirectory(run.root.absolute()), settings.teacher, beside)
     try:
         summary = run_job(_job(settings, held, plan.recipe, queries, cost))
     except CostCapReached as reached:

@@ -70,6 +70,7 @@ def label_again(
     again: RunDirectory,
     ray_address: str | None,
     input_order: InputOrder | None = None,
+    beside: Sequence[RunDirectory] = (),
 ) -> None:
     """Labels some queries once more.
 
@@ -79,6 +80,7 @@ def label_again(
         again: The folder of the new labels.
         ray_address: A cluster, or None for this machine.
         input_order: The order in which lists are given; None for that of the settings.
+        beside: Runs whose calls count against the settings' cap on the cost too.
 
     Raises:
         RankgenError: Labelling raised it.
@@ -92,7 +94,7 @@ def label_again(
         "ray_address": ray_address,
         "teacher": settings.teacher.model_copy(update={"input_order": order}),
     }
-    label(settings.model_copy(update=changes))
+    label(settings.model_copy(update=changes), beside)
 
 
 def label_settings_of(run: RunDirectory) -> LabelRunSettings:
