@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import io
-import json
 import os
 import sys
 import traceback
@@ -15,6 +14,7 @@ import typer
 
 from rankgen.generator.debugging import debug_wanted
 from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UnexpectedFault, last_line
+from rankgen.manifests.storage.finite_json import json_text
 from rankgen.manifests.storage.object_store import store_problem
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def say(text: str, values: Mapping[str, object], printing: Printing) -> None:
     # JSON can express every character in ASCII; a replaced one would be another value.
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     is_ascii = not encoding.lower().startswith("utf")
-    print(json.dumps(values, ensure_ascii=is_ascii) if printing.as_json else text)
+    print(json_text(values, ensure_ascii=is_ascii) if printing.as_json else text)
 
 
 def _os_sentence(error: OSError) -> str:

@@ -45,8 +45,8 @@ class Agreement:
     Attributes:
         queries: Common queries with at least two passages that both runs were given.
         passages_left_out: Passages of common queries that only one of the runs was given.
-        tau: Kendall's tau over the passages that both order, -1 to 1; of queries with two of them,
-            and not a number without any.
+        tau: Kendall's tau over the passages that both order, -1 to 1, of queries with two of them;
+            None without any.
         rbo: Rank-biased overlap, down to where both lists have an order, 0 to 1.
         top: Share of common passages at the top, likewise, 0 to 1.
         same: Queries with the same order in both.
@@ -58,7 +58,7 @@ class Agreement:
     other: str
     queries: int
     passages_left_out: int
-    tau: float
+    tau: float | None
     rbo: float
     top: float
     same: int
@@ -179,8 +179,9 @@ def agreement_of(
             f"{names[0]} and {names[1]} rank no query with two passages in common",
             "compare runs on the same candidates",
         )
-    means = mean(taus), mean(rbos), mean(tops)
-    return Agreement(*names, len(tops), left_out, *means, same, short_lists)
+    tau = mean(taus) if taus else None
+    means = mean(rbos), mean(tops)
+    return Agreement(*names, len(tops), left_out, tau, *means, same, short_lists)
 
 
 def _among(doc_ids: Sequence[str], kept: Set[str]) -> list[str]:

@@ -47,7 +47,8 @@ def _pairs(comparison: Comparison) -> Table:
     )
     table = _table("agreement", heads)
     for pair in comparison.pairs:
-        figures = (f"{value:.4f}" for value in (pair.tau, pair.rbo, pair.top))
+        values = (pair.tau, pair.rbo, pair.top)
+        figures = ("-" if value is None else f"{value:.4f}" for value in values)
         names = f"{escape(pair.one)} ~ {escape(pair.other)}"
         table.add_row(names, f"{pair.queries:,}", *figures, f"{pair.same:,}")
     return table

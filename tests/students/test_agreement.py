@@ -24,6 +24,7 @@ from rankgen.students.agreement.compare import compare
 from rankgen.students.agreement.coverage import coverage_of
 from rankgen.students.agreement.measures import kendall_tau, overlap, rank_biased_overlap
 from rankgen.students.agreement.settings import CompareSettings
+from rankgen.students.agreement.table import comparison_text
 
 WriteRun = Callable[..., Path]
 
@@ -151,3 +152,19 @@ def test_kept_tops_with_little_in_common_count_too(write_rankings: WriteRun) -> 
     (pair,) = compare(CompareSettings(runs=(one, other), top=3)).pairs
     assert (pair.queries, pair.same) == (1, 0)
     assert pair.top == pytest.approx(1 / 3)
+
+
+def test_kept_tops_without_two_common_passages_have_no_tau(write_rankings: WriteRun) -> None:
+    one = written_with_kept_top(write_rankings, "one", "abc", "def")
+    other = written_with_kept_top(write_rankings, "other", "def", "abc")
+    done = CliRunner().invoke(app, ["compare", str(one), str(other), "--json"])
+    assert done.exit_code == 0, done.stderr
+    (pair,) = json.loads(done.stdout, parse_constant=refused)["agreement"]
+    assert (pair["tau"], pair["rbo"], pair["top"]) == (None, 0, 0)
+    comparison = compare(CompareSettings(runs=(one, other)))
+    rows = [row.split() for row in comparison_text(comparison).splitlines()]
+    assert ["one", "~", "other", "1", "-", "0.0000", "0.0000", "0"] in rows
+
+
+def refused(constant: str) -> object:
+    raise AssertionError(f"JSON has no {constant}")
