@@ -68,6 +68,8 @@ def _facts(run: RunView) -> Iterator[str]:
         yield counted(failed, "failed call")
     if run["prompt_tokens"] or run["output_tokens"]:
         yield f"{run['prompt_tokens']:,} + {run['output_tokens']:,} tokens"
+    if run["after"] and not run["before"]:
+        yield "its first stage is not known"
     if (movement := run["movement"]) is not None:
         yield f"tau {movement['tau']:.3f}, RBO {movement['rbo']:.3f}"
         yield f"{movement['top']:.0%} of the top 10 kept"
@@ -85,9 +87,11 @@ def _lists(view: QueryView, run: RunView, depth: int) -> Table:
     table.add_column("rank", justify="right", no_wrap=True)
     if has_gaps:
         table.add_column("was", justify="right", no_wrap=True)
-    table.add_column("first stage", ratio=1, no_wrap=True, overflow="ellipsis")
-    if after:
+    if before:
+        table.add_column(run["compared_with"], ratio=1, no_wrap=True, overflow="ellipsis")
+    if before and after:
         table.add_column("moved", justify="right", no_wrap=True)
+    if after:
         if scores:
             table.add_column("score", justify="right", no_wrap=True)
         table.add_column(printable(run["teacher"], 40), ratio=1, no_wrap=True, overflow="ellipsis")
@@ -95,9 +99,11 @@ def _lists(view: QueryView, run: RunView, depth: int) -> Table:
         row: list[str | Text] = [str(place + 1)]
         if has_gaps:
             row.append(str(run["before_ranks"][place]) if place < len(before) else "")
-        row.append(passage_text(view["documents"][before[place]]) if place < len(before) else "")
+        if before:
+            held = place < len(before)
+            row.append(passage_text(view["documents"][before[place]]) if held else "")
         if place < len(after):
-            row.append(move_text(run["rises"][place]))
+            row += [move_text(run["rises"][place])] if before else []
             row += [score_text(scores[place])] if scores else []
             row.append(passage_text(view["documents"][after[place]]))
         table.add_row(*row)

@@ -60,7 +60,8 @@ def description(
         "is_partial": not source.is_finished,
         "counts": dict(source.counts),
         "quarantined": dict(source.quarantined),
-        "first_stage": public(origin.first_stage),
+        # Of what comes from an import: whether its positions are those of a first stage.
+        "first_stage": public(origin.first_stage or source.facts.get("first_stage")),
         "with_text": with_text,
         "licence": None if licence is None else licence.notice,
         "software": source.facts.get("software"),

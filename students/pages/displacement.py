@@ -37,7 +37,7 @@ class Displacement(TypedDict):
         mean: Mean number of ranks by which a passage moved, up or down.
         risen: Mean number of passages of a teacher's top 10 that were below the first stage's.
         unchanged: Lists that the teacher left as they were.
-        lists: All lists.
+        lists: All lists whose first stage is known.
     """
 
     width: int
@@ -50,7 +50,7 @@ class Displacement(TypedDict):
 
 
 def displacement_of(run: OpenedRun) -> Displacement | None:
-    """Returns the displacement; None where no passage was both retrieved and ranked.
+    """Returns the displacement; None where no passage is known to be both retrieved and ranked.
 
     First-stage ranks are places among the passages that were ranked: where a run ranks a part of
     what was retrieved, the others are left out of both sides.
@@ -60,7 +60,7 @@ def displacement_of(run: OpenedRun) -> Displacement | None:
     """
     before, after, unchanged, lists = list[int](), list[int](), 0, 0
     for shard in run.directory.shards("rankings", ["retrieval_positions"]):
-        for positions in shard["retrieval_positions"].to_pylist():
+        for positions in filter(run.knows_first_stage, shard["retrieval_positions"].to_pylist()):
             kept = np.array([place for place in positions if place != NOT_RETRIEVED])
             places = np.argsort(np.argsort(kept, kind="stable"), kind="stable")
             before += places.tolist()

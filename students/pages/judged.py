@@ -45,7 +45,8 @@ class Judged(TypedDict):
 
     Attributes:
         measure: What the means and gains are of.
-        first_stage, teacher: Means over the queries.
+        first_stage, teacher: Means over the queries; None where the first stage of one of them is
+            not known, and then no move is told either.
         better, worse: Queries whose value the teacher raised, or lowered.
         unjudged: Share of the passages in the teacher's top 10 that nobody judged.
         demoted: Relevant passages that the teacher moved out of the top 10, the worst first.
@@ -54,10 +55,10 @@ class Judged(TypedDict):
 
     measure: str
     queries: int
-    first_stage: float
+    first_stage: float | None
     teacher: float
-    better: int
-    worse: int
+    better: int | None
+    worse: int | None
     unjudged: float
     grades: list[GradeCount]
     demoted: list[Disagreement]
@@ -82,21 +83,24 @@ def judged(run: OpenedRun, qrels: Qrels) -> tuple[Judged, dict[str, float]] | No
     if not rows:
         return None
     held = {row["query_id"]: qrels[row["query_id"]] for row in rows}
-    before = {row["query_id"]: retrieved(row) for row in rows}
+    known = all(run.knows_first_stage(row["retrieval_positions"]) for row in rows)
+    before = {row["query_id"]: retrieved(row) for row in rows} if known else {}
     after: dict[str, Sequence[str]] = {row["query_id"]: row["doc_ids"] for row in rows}
-    first, teacher = (_values(held, orders) for orders in (before, after))
-    gains = {query_id: teacher[query_id] - first[query_id] for query_id in held}
+    first = _values(held, before) if known else {}
+    teacher = _values(held, after)
+    gains = {query_id: teacher[query_id] - first[query_id] for query_id in first}
     tops = [doc_id in held[q] for q, order in after.items() for doc_id in order[:TOP]]
-    found = [one for row in rows for one in _placed(row, held[row["query_id"]])]
+    found = [one for row in rows if known for one in _placed(row, held[row["query_id"]])]
+    grades = _grades("first stage", before, held) if known else []
     told = Judged(
         measure=MEASURE,
         queries=len(rows),
-        first_stage=mean(first),
+        first_stage=mean(first) if known else None,
         teacher=mean(teacher),
-        better=sum(gain > 0 for gain in gains.values()),
-        worse=sum(gain < 0 for gain in gains.values()),
+        better=sum(gain > 0 for gain in gains.values()) if known else None,
+        worse=sum(gain < 0 for gain in gains.values()) if known else None,
         unjudged=1 - sum(tops) / len(tops),
-        grades=[*_grades("first stage", before, held), *_grades("teacher", after, held)],
+        grades=[*grades, *_grades("teacher", after, held)],
         demoted=heapq.nlargest(MOST_LISTED, filter(_is_demoted, found), key=_demotion),
         promoted=heapq.nlargest(MOST_LISTED, filter(_is_promoted, found), key=_promotion),
     )

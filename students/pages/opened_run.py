@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -110,6 +110,21 @@ class OpenedRun:
         """Returns what the first stage found for a query; None where that is not known."""
         lists = self._candidates
         return lists.of([query_id])[0] if lists is not None and query_id in lists else None
+
+    def knows_first_stage(self, positions: Sequence[int]) -> bool:
+        """Tells whether the positions of a list are known to be those of a first stage.
+
+        Imports count a list's own order where they know no other. One that knows the first stage of
+        some lists does not say of which, but those in another order must be among them.
+        """
+        described = self.described or {}
+        told = described.get("first_stage")
+        kind = self.plan.kind if self.plan else described.get("kind")
+        if told in ("known", "unknown"):
+            return told == "known"
+        if kind == "import":
+            return list(positions) != sorted(positions)
+        return told != "known of some"
 
     def text(self, query_id: str) -> str | None:
         """Returns the query's text; None where the run has none."""

@@ -39,7 +39,8 @@ class RunView(TypedDict):
         before_ranks: Their first-stage ranks, from 1, which have gaps where a part was drawn.
         before_scores: Their first-stage scores.
         after: The teacher's order; empty for a quarantined query.
-        rises: How many ranks each of `after` rose (negative: fell); None for one that was added.
+        rises: How many ranks each of `after` rose (negative: fell); None for one that was added, or
+            where the first stage is not known.
         scores: The teacher's scores, aligned with `after`; None where it gave an order alone.
         movement: None where fewer than two documents were ranked.
         steps: The calls; empty for a run without windows.
@@ -78,7 +79,8 @@ def run_view(run: OpenedRun, query_id: str, documents: Documents) -> RunView | N
     columns = (row[name] for name in ("retrieval_positions", "doc_ids", "retrieval_scores"))
     found = sorted(zip(*columns, strict=True))
     # Passages that were added to the list have no rank in the first stage.
-    retrieved = [entry for entry in found if entry[0] > 0]
+    is_known = run.knows_first_stage(row["retrieval_positions"])
+    retrieved = [entry for entry in found if entry[0] > 0] if is_known else []
     before = documents.places([doc_id for _, doc_id, _ in retrieved])
     after = documents.places(row["doc_ids"])
     return RunView(
@@ -97,7 +99,7 @@ def run_view(run: OpenedRun, query_id: str, documents: Documents) -> RunView | N
         prompt_tokens=row["prompt_tokens"],
         output_tokens=row["output_tokens"],
         repaired_windows=row["repaired_windows"],
-        steps=steps_of(calls, before) if calls else [],
+        steps=steps_of(calls, before) if calls and is_known else [],
     )
 
 

@@ -94,15 +94,17 @@ function follow(node) {
 }
 
 // Items are {document, rank, rise?, note?, said?}; `documents` is the query's table.
+export const column = (documents, items, head, side, rows) =>
+  element(
+    "div",
+    { class: `column ${side}` },
+    element("h4", {}, head),
+    element("ol", { "aria-label": head }, items.slice(0, rows).map((item) => row(item, documents[item.document]))),
+  );
+
 export function columns(documents, left, right, { heads, rows }) {
   const shown = Math.min(rows, Math.max(left.length, right.length));
-  const list = (items, head, side) =>
-    element(
-      "div",
-      { class: `column ${side}` },
-      element("h4", {}, head),
-      element("ol", { "aria-label": head }, items.slice(0, rows).map((item) => row(item, documents[item.document]))),
-    );
+  const list = (items, head, side) => column(documents, items, head, side, rows);
   const node = element(
     "div",
     { class: "columns" },

@@ -1,5 +1,5 @@
 // Any two lists of a query side by side: at first, the first stage's and the teacher's.
-import { columns } from "./columns.js";
+import { column, columns } from "./columns.js";
 import { count, element } from "./dom.js";
 
 const FEW = 20;
@@ -41,11 +41,14 @@ function withRises(left, right) {
   });
 }
 
-function sidesOf(lists, runNumber) {
+function sidesOf(lists, view, runNumber) {
   const known = (key) => lists.find((list) => list.key === key);
   const after = known(`after-${runNumber}`) ?? lists.find((list) => list.key !== lists[0].key) ?? lists[0];
   const asked = chosenSides && chosenSides.run === runNumber ? chosenSides.sides.map(known) : [];
-  return [asked[0] ?? known(`before-${runNumber}`) ?? lists[0], asked[1] ?? after];
+  const run = view.runs[runNumber];
+  // Runs may share a first stage; where a run's is not known, its order stands alone.
+  const before = run && !run.before.length ? after : (lists.find((list) => list.order === run?.before.join()) ?? lists[0]);
+  return [asked[0] ?? before, asked[1] ?? after];
 }
 
 export function listsView(view, page, runNumber) {
@@ -57,7 +60,7 @@ export function listsView(view, page, runNumber) {
   }
 
   function draw() {
-    const sides = sidesOf(lists, runNumber);
+    const sides = sidesOf(lists, view, runNumber);
     const selector = (side, label) =>
       element(
         "select",
@@ -91,10 +94,16 @@ export function listsView(view, page, runNumber) {
             all ? `Show the first ${FEW}` : `Show all ${count(most, "passage")}`,
           )
         : null;
-    const right = withRises(sides[0].items, sides[1].items);
+    const [left, right] = sides.map((list) => list.items);
+    const rows = all ? most : FEW;
+    const heads = sides.map((list) => list.name);
+    const shown =
+      left === right
+        ? column(view.documents, right, heads[1], "right", rows)
+        : columns(view.documents, left, withRises(left, right), { heads, rows });
     node.replaceChildren(
       element("div", { class: "toolbar" }, selector(0, "List on the left"), selector(1, "List on the right"), more ?? ""),
-      columns(view.documents, sides[0].items, right, { heads: sides.map((list) => list.name), rows: all ? most : FEW }),
+      shown,
     );
   }
   draw();

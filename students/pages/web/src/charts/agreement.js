@@ -28,7 +28,7 @@ function matrix(charts, names, key, caption) {
       Plot.text(cells, {
         x: "column",
         y: "row",
-        text: (cell) => cell.value.toFixed(2),
+        text: (cell) => (cell.value === null ? "-" : cell.value.toFixed(2)),
         fill: (cell) => (dark(cell) ? "var(--on-accent)" : "var(--ink)"),
       }),
     ],

@@ -15,15 +15,17 @@ function bars(run, most) {
   const key = (row) => `${row.order} ${row.ranks}`;
   for (const row of run.judged.grades) totals.set(key(row), (totals.get(key(row)) ?? 0) + row.passages);
   const rows = run.judged.grades.map((row) => ({ ...row, share: row.passages / totals.get(key(row)) }));
+  const orders = ["first stage", "teacher"].filter((order) => rows.some((row) => row.order === order));
+  const of = orders.length > 1 ? `in the first stage and in ${run.name}` : `in ${run.name}`;
   const groups = [...new Set(rows.map((row) => ranks(row.ranks)))];
-  return figure(`${run.name}: grades by rank`, `Grades by rank in the first stage and in ${run.name}`, {
+  return figure(`${run.name}: grades by rank`, `Grades by rank ${of}`, {
     width: 370,
     height: 270,
     marginBottom: 58,
     marginLeft: 46,
     marginTop: 34,
     fx: { domain: groups, label: null },
-    x: { domain: ["first stage", "teacher"], label: null, tickRotate: -50, tickSize: 0 },
+    x: { domain: orders, label: null, tickRotate: -50, tickSize: 0 },
     y: { percent: true, label: "share of passages (%)", labelAnchor: "center", labelArrow: "none", grid: true },
     marks: [
       Plot.barY(rows, {
