@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,6 +111,7 @@ def _frozen(text: str, where: str, name: str) -> str:
             f"{where}: the template shows first-stage scores, which a teacher does not get",
             "leave {score} out of a copy of it",
         )
+    _refuse_joined_passages(template, where)
     content: dict[str, object] = {
         "name": template.name,
         "method": template.method,
@@ -122,10 +124,29 @@ def _frozen(text: str, where: str, name: str) -> str:
     return json.dumps(content, ensure_ascii=False)
 
 
+def _refuse_joined_passages(template: PromptTemplate, where: str) -> None:
+    """Checks that something stands between two passages that are written one after the other.
+
+    Raises:
+        UsageError: The end of a passage and the next one's identifier would be one word.
+    """
+    if "body_assistant" in template.sections:
+        return
+    key = "body" if "body" in template.sections else "body_user"
+    body = template.sections[key]
+    if body == body.strip():
+        raise UsageError(
+            f"{where}: the passages run into each other: the key '{key}' neither begins nor ends "
+            "with a line break",
+            f'end {key} with a line break, as in {key}: "[{{rank}}] {{candidate}}\\n"',
+        )
+
+
 def _parsed(text: str, where: str, name: str) -> PromptTemplate:
     import yaml
 
     try:
+        _refuse_repeated_keys(yaml.compose(text, yaml.SafeLoader), where)
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -133,3 +154,24 @@ def _parsed(text: str, where: str, name: str) -> PromptTemplate:
         problem = getattr(error, "problem", None) or reason_of(error)
         raise UsageError(f"{where} is no YAML: {line}{problem}", "check the file") from None
     return parse_template(values, where, name)
+
+
+def _refuse_repeated_keys(found: object, where: str) -> None:
+    """Checks the keys of a file's top, of which YAML's readers silently take the last.
+
+    Args:
+        found: The file as nodes of YAML.
+        where: The file, for the message.
+
+    Raises:
+        UsageError: A key stands there twice.
+    """
+    import yaml
+
+    pairs = found.value if isinstance(found, yaml.MappingNode) else []
+    times = Counter(str(key.value) for key, _ in pairs)
+    repeated = [key for key, count in times.items() if count > 1]
+    if repeated:
+        raise UsageError(
+            f"{where}: the key '{repeated[0]}' stands there twice", "leave one of them out"
+        )

@@ -94,7 +94,9 @@ def parse_template(values: object, where: str, name: str) -> PromptTemplate:
 def _text(values: Mapping[str, object], key: str, where: str) -> str:
     text = values[key]
     if not isinstance(text, str) or not text.strip():
-        raise UsageError(f"{where}: the key '{key}' holds no text", f"give {key} a text")
+        raise UsageError(
+            f"{where}: the key '{key}' holds no text", f"give {key} a text, or leave it out"
+        )
     return text
 
 

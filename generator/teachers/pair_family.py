@@ -6,6 +6,7 @@ from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.families import Family, family_of
 from rankgen.manifests.models.pair_prompts import PairPrompt
+from rankgen.manifests.models.two_outputs import relevant_of_two
 from rankgen.manifests.teacher_scores import Unit
 
 
@@ -46,6 +47,16 @@ def pair_prompt_of(teacher: LabelSettings) -> PairPrompt | None:
     """
     prompt = pair_family(teacher).prompt
     return None if prompt is None else prompt.with_instruction(teacher.instruction)
+
+
+def reverses_outputs(teacher: LabelSettings) -> bool:
+    """Says whether the first of a classifier's two outputs means relevant, not the second.
+
+    Raises:
+        UsageError: See `pair_family`; or the outputs' names do not say which one it is.
+    """
+    outputs = pair_family(teacher).outputs
+    return len(outputs) == 2 and relevant_of_two(teacher.model or "", outputs) == 0
 
 
 def unit_of_scores(teacher: LabelSettings) -> Unit | None:

@@ -11,6 +11,7 @@ from rankgen.generator.engines.gauges import gauges_of
 from rankgen.generator.engines.vllm.arguments import VllmSettings
 from rankgen.generator.engines.vllm.logits import VllmLogits
 from rankgen.generator.teachers.prompted_pairs import hub_name, prompt_identity
+from rankgen.generator.teachers.scoring import by_scores
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.models.families import Family
 from rankgen.manifests.models.model_source import ModelSource
@@ -67,9 +68,8 @@ class VllmPairsTeacher:
             if isinstance(one, BaseException):
                 raise one
         scores = tuple(one for one in found if not isinstance(one, BaseException))
-        order = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
         usage = TokenUsage(sum(map(len, prompts)), len(prompts))
-        return WindowResult(permutation=tuple(order), scores=scores, usage=usage)
+        return by_scores(scores, usage=usage)
 
     def _ids(self, query: str, passages: Sequence[str]) -> list[list[int]]:
         return [self._pairs.ids(query, passage) for passage in passages]

@@ -60,7 +60,7 @@ class PairwiseTeacher:
         for one in found:
             if isinstance(one, BaseException):
                 raise _with_cost(one, usage, cut)
-        letters = [read_letter(one.text) for one in given]
+        letters = [read_letter(one.text, is_cut=one.finish_reason == "length") for one in given]
         decided = verdicts(len(passages), dict(zip(pairs, letters, strict=True)))
         unread = [
             f"{i + 1},{j + 1}: {' '.join(one.text.split())[:200]}"
@@ -70,8 +70,10 @@ class PairwiseTeacher:
         evidence = "\n".join([decided.evidence, *unread])
         least = self._settings.min_named or 0.0
         if decided.unread == len(pairs) or len(pairs) - decided.unread < least * len(pairs):
+            is_cut = any(one.finish_reason == "length" for one in given)
+            more = " (some were cut: raise --max-output-tokens)" if is_cut else ""
             raise TeacherFailure(
-                f"{decided.unread} of {len(pairs)} answers name neither passage, or both",
+                f"{decided.unread} of {len(pairs)} answers name neither passage, or both{more}",
                 outcome=WindowOutcome.MALFORMED,
                 output_text=evidence,
                 usage=usage,

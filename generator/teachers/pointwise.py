@@ -18,6 +18,7 @@ from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
 from rankgen.manifests.models.loading_report import lacking_weights
 from rankgen.manifests.models.model_source import ModelSource
 from rankgen.manifests.models.rendered_pairs import refuse_lost_texts
+from rankgen.manifests.models.two_outputs import relevant_output
 
 if TYPE_CHECKING:
     import torch
@@ -35,8 +36,9 @@ class PointwiseTeacher(ScoringTeacher):
 
     Raises:
         EnvironmentProblem: A package is missing.
-        UsageError: There is no such model, it lacks weights, has more than two logits or fewer
-            places than the context, or its template leaves out a text.
+        UsageError: There is no such model, it lacks weights, has more than two logits, two of which
+            nobody knows what they mean, or fewer places than the context, or its template leaves
+            out a text.
     """
 
     def __init__(self, settings: LabelSettings, source: ModelSource) -> None:
@@ -45,11 +47,12 @@ class PointwiseTeacher(ScoringTeacher):
         self._dtype = settings.dtype or "float32"
         self._cut = settings.context_size
         self._model = _load(settings, self._dtype, "cuda" if self.is_on_gpu else "cpu")
+        self._relevant = _relevant_of(self._model, settings.model or "")
         _fit_places(self._model, settings)
         refuse_lost_texts(f"the teacher {settings.model}", self._token_ids)
 
     def scores(self, query: str, passages: Sequence[str]) -> list[float]:
-        """Returns the logit of the query with each passage; of two logits, their difference."""
+        """Returns each passage's logit; of two, the one that means relevant less the other."""
         return self.in_batches(
             [len(passage) for passage in passages],
             lambda places: self._features([(query, passages[i]) for i in places]),
@@ -78,7 +81,8 @@ class PointwiseTeacher(ScoringTeacher):
         with torch.inference_mode():
             logits = self._model(batch_to_device(features, self._model.device))["scores"].float()
         if logits.ndim == 2:
-            logits = logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
+            one = self._relevant
+            logits = logits[:, 0] if one is None else logits[:, one] - logits[:, 1 - one]
         found: list[float] = logits.tolist()
         return found
 
@@ -90,6 +94,8 @@ class PointwiseTeacher(ScoringTeacher):
             "dtype": self._dtype,
             "max_length": self._cut,
             "batch": BATCH,
+            # Absent if unused, so that older journals keep their keys.
+            **({"relevant_output": 0} if self._relevant == 0 else {}),
         }
 
     def facts(self) -> Mapping[str, str]:
@@ -133,6 +139,19 @@ def _load(settings: LabelSettings, dtype: str, device: str) -> CrossEncoder:
     model.eval()
     loaded: CrossEncoder = model
     return loaded
+
+
+def _relevant_of(model: CrossEncoder, name: str) -> int | None:
+    """Returns which of two logits means relevant; None for a model with one.
+
+    Raises:
+        UsageError: The names of its outputs do not say it.
+    """
+    if model.num_labels != 2:
+        return None
+    config = model.config
+    # Only a model without any transformer has none, and so no names.
+    return 1 if config is None else relevant_output(name, config)
 
 
 def _fit_places(model: CrossEncoder, settings: LabelSettings) -> None:

@@ -8,12 +8,18 @@ threads make others at the same time.
 from __future__ import annotations
 
 import asyncio
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from rankgen.generator.answers.outcomes import WindowResult
+from rankgen.generator.answers.outcomes import (
+    NO_TOKENS,
+    TeacherFailure,
+    TokenUsage,
+    WindowResult,
+)
 from rankgen.manifests.errors import EnvironmentProblem
 from rankgen.manifests.records import Document, Query
 
@@ -95,12 +101,33 @@ class ScoringTeacher(ABC):
         loop = asyncio.get_running_loop()
         texts = [passage.contents for passage in passages]
         scores = await loop.run_in_executor(self._thread, self.scores, query.text, texts)
-        order = sorted(range(len(passages)), key=lambda i: (-scores[i], i))
-        return WindowResult(
-            permutation=tuple(order), scores=tuple(scores), are_relative=self.are_relative
-        )
+        return by_scores(scores, are_relative=self.are_relative)
 
     async def close(self) -> None:
         """Ends the threads."""
         self._thread.shutdown(wait=False, cancel_futures=True)
         self.forward.shutdown(wait=False, cancel_futures=True)
+
+
+def by_scores(
+    scores: Sequence[float], *, are_relative: bool = False, usage: TokenUsage = NO_TOKENS
+) -> WindowResult:
+    """Returns a window ordered by its passages' scores; ties keep their input order.
+
+    Args:
+        scores: A score for each passage, in input order.
+        are_relative: Whether they only compare passages of the window.
+        usage: Tokens read and written.
+
+    Raises:
+        TeacherFailure: A score is no number, so there is no order: half precision overflows in
+            some models.
+    """
+    odd = next((score for score in scores if not math.isfinite(score)), None)
+    if odd is not None:
+        raise TeacherFailure(
+            f"the model's score of a passage is {odd} (--dtype float32 leaves more room)",
+            usage=usage,
+        )
+    order = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
+    return WindowResult(tuple(order), scores=tuple(scores), are_relative=are_relative, usage=usage)

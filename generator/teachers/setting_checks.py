@@ -166,6 +166,8 @@ def refuse_listwise_settings(asked: object, teacher: str, but: Collection[str] =
             "max_output_tokens",
             "thinking_tokens",
             "min_named",
+            "on_malformed",
+            "tokenizer",
             "lora",
             "drafts",
         )
@@ -176,6 +178,21 @@ def refuse_listwise_settings(asked: object, teacher: str, but: Collection[str] =
     if given:
         option = "--" + given[0].replace("_", "-")
         raise UsageError(f"the teacher '{teacher}' has no use for {option}", f"leave {option} out")
+
+
+def refuse_model_settings(asked: object, preset: TeacherPreset) -> None:
+    """Refuses settings of a model's text and numbers for teachers that would not follow them."""
+    unread = ["dtype", "revision"]
+    if preset.kind != "embedding":
+        unread.append("model")
+    if not preset.is_peer:
+        unread.append("context_size")
+    for name in unread:
+        if getattr(asked, name) is not None:
+            option = "--" + name.replace("_", "-")
+            raise UsageError(
+                f"the teacher '{preset.name}' has no use for {option}", f"leave {option} out"
+            )
 
 
 def check_engines(engine: str, asked: EngineSettings, *, constrained: bool) -> None:
@@ -190,6 +207,8 @@ def check_engines(engine: str, asked: EngineSettings, *, constrained: bool) -> N
             ("--engine-arg", bool(asked.engine_args)),
             ("--drafts", asked.drafts is not None),
             ("--engines-per-gpu", asked.engines_per_gpu > 1),
+            ("--tensor-parallel", asked.tensor_parallel > 1),
+            ("--dtype", asked.dtype is not None),
         ):
             if is_given:
                 raise UsageError(

@@ -17,6 +17,7 @@ from rankgen.generator.teachers.setting_checks import (
     check_prompt,
     check_savings,
     refuse_listwise_settings,
+    refuse_model_settings,
     refuse_pair_settings,
     refuse_savings,
 )
@@ -103,6 +104,7 @@ class LabelSettings(TeacherOptions):
             return pairwise_defaults(self) or llm_defaults(self, preset)
         may_serve = ("base_url",) if preset.is_peer else ()
         refuse_listwise_settings(self, self.teacher, but=may_serve)
+        refuse_model_settings(self, preset)
         in_flight = self.concurrency or (_PEERS_IN_FLIGHT if preset.is_peer else 1)
         return {"model": self.model or preset.model, "concurrency": in_flight}
 

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from rankgen.generator.prompts.pairwise import PRP
 from rankgen.generator.teachers.base import plain_teacher
-from rankgen.generator.teachers.pair_family import pair_prompt_of
+from rankgen.generator.teachers.pair_family import pair_prompt_of, reverses_outputs
 from rankgen.generator.teachers.presets import split_teacher
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.sources import adapter_source, model_source, tokenizer_source
@@ -48,6 +48,8 @@ def teacher_recipe(teacher: LabelSettings) -> dict[str, JsonValue]:
         recipe |= plain_teacher(preset).recipe(argument or "")
     if preset.kind == "pointwise" and (pairs := pair_prompt_of(teacher)):
         recipe["pair_prompt_sha256"] = pairs.sha256
+    if preset.kind == "pointwise" and reverses_outputs(teacher):
+        recipe["relevant_output"] = 0
     if preset.kind == "pairwise":
         recipe["pair_prompt_sha256"] = (PRP if teacher.engine else PAIR_PROMPTS["duot5"]).sha256
     if prompt := teacher.listwise_prompt():

@@ -2,7 +2,7 @@
 
 `model_source` identifies a model by its content or commit, `loading_report` refuses one that lacks
 weights, and `half_precision` measures which number formats are fast on this machine. `families`
-says which kind of re-ranker a model is; `pair_prompts`, `pair_ids` and `pair_model` are how those
-that are language models are asked about a pair, and `rendered_pairs` proves that any re-ranker is
-shown both texts.
+says which kind of re-ranker a model is, and `two_outputs` which of two logits means relevant;
+`pair_prompts`, `pair_ids` and `pair_model` are how those that are language models are asked about a
+pair, and `rendered_pairs` proves that any re-ranker is shown both texts.
 """

@@ -22,6 +22,7 @@ from rankgen.manifests.models.pair_prompts import (
     in_own_words,
     pair_prompt_named,
 )
+from rankgen.manifests.models.two_outputs import output_names
 
 # A "classifier" has a head of logits, "modular" is loaded by sentence-transformers from
 # modules.json, "lightning-ir" by a class of that package, "encoder" is a body without a head,
@@ -47,11 +48,13 @@ class Family:
         kind: How it is loaded, and scores.
         architecture: The class that config.json names.
         prompt: How a pair is shown and the answer read; None where the model's own files say it.
+        outputs: The names of a classifier's outputs; empty where config.json has none.
     """
 
     kind: FamilyKind
     architecture: str
     prompt: PairPrompt | None = None
+    outputs: tuple[str, ...] = ()
 
 
 def family_of(model: str, revision: str | None = None, prompt: str | None = None) -> Family:
@@ -119,7 +122,8 @@ def family_by(
         return Family("causal" if is_causal else "seq2seq", architecture, worded)
     for kind, pattern in _KINDS.items():
         if pattern.search(architecture):
-            return Family(kind, architecture)
+            outputs = output_names(config.get("id2label")) if kind == "classifier" else ()
+            return Family(kind, architecture, outputs=outputs)
     raise UsageError(
         f"{model} is {_a(architecture)}, which is not a re-ranker that rankgen knows",
         "name a cross-encoder, a T5 re-ranker or a causal re-ranker",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -43,12 +43,15 @@ class Agreement:
     """Two runs, over the queries and passages that both have; means over queries.
 
     Attributes:
-        queries: Common queries with at least two common passages.
-        passages_left_out: Passages of common queries that only one of the runs has.
-        tau: Kendall's tau, -1 to 1.
-        rbo: Rank-biased overlap, 0 to 1.
-        top: Share of common passages at the top, 0 to 1.
+        queries: Common queries with at least two passages that both runs were given.
+        passages_left_out: Passages of common queries that only one of the runs was given.
+        tau: Kendall's tau over the passages that both order, -1 to 1; of queries with two of them,
+            and not a number without any.
+        rbo: Rank-biased overlap, down to where both lists have an order, 0 to 1.
+        top: Share of common passages at the top, likewise, 0 to 1.
         same: Queries with the same order in both.
+        short_lists: Queries with so few common passages that their share at the top is 1 whatever
+            their orders.
     """
 
     one: str
@@ -59,6 +62,7 @@ class Agreement:
     rbo: float
     top: float
     same: int
+    short_lists: int
 
 
 @dataclass(frozen=True)
@@ -106,8 +110,8 @@ class Orders:
     """The lists of a run by query; held as Arrow, so that a million of them fit into memory."""
 
     def __init__(self, run: RunDirectory) -> None:
-        table = run.read("rankings", ["query_id", "doc_ids"]).combine_chunks()
-        self._lists = table["doc_ids"]
+        table = run.read("rankings", ["query_id", "doc_ids", "unranked"]).combine_chunks()
+        self._lists, self._below = table["doc_ids"], table["unranked"]
         self._row_of = {name: row for row, name in enumerate(table["query_id"].to_pylist())}
 
     def __iter__(self) -> Iterator[str]:
@@ -118,6 +122,11 @@ class Orders:
         """Returns a query's documents, best first; None for a query that the run lacks."""
         row = self._row_of.get(query_id)
         return None if row is None else self._lists[row].as_py()
+
+    def given(self, query_id: str) -> Set[str]:
+        """Returns the documents that a query's teacher ordered, those below the kept top too."""
+        row = self._row_of[query_id]
+        return {*self._lists[row].as_py(), *(self._below[row].as_py() or ())}
 
 
 def names_of(roots: Sequence[Path]) -> list[str]:
@@ -146,24 +155,38 @@ def agreement_of(
     taus: list[float] = []
     rbos: list[float] = []
     tops: list[float] = []
-    left_out = same = 0
+    left_out = same = short_lists = 0
     for query_id in one:
         left, right = one.get(query_id), other.get(query_id)
         if left is None or right is None:
             continue
-        common = set(left) & set(right)
-        left_out += len(left) + len(right) - 2 * len(common)
-        if len(common) < 2:
+        to_left, to_right = one.given(query_id), other.given(query_id)
+        left_out += len(to_left ^ to_right)
+        shared = to_left & to_right
+        if len(shared) < 2:
             continue
-        first = [doc_id for doc_id in left if doc_id in common]
-        second = [doc_id for doc_id in right if doc_id in common]
-        same += first == second
-        taus.append(kendall_tau(first, second))
-        rbos.append(rank_biased_overlap(first, second, settings.persistence))
-        tops.append(overlap(first, second, settings.top))
-    if not taus:
+        common = set(left) & set(right)
+        # Two kept tops may have nothing in common, which the overlap at the top tells.
+        if len(common) > 1:
+            taus.append(kendall_tau(_among(left, common), _among(right, common)))
+        heads = _to_one_depth(_among(left, shared), _among(right, shared))
+        same += heads[0] == heads[1]
+        short_lists += len(shared) <= settings.top
+        rbos.append(rank_biased_overlap(*heads, settings.persistence))
+        tops.append(overlap(*heads, settings.top))
+    if not tops:
         raise UsageError(
             f"{names[0]} and {names[1]} rank no query with two passages in common",
             "compare runs on the same candidates",
         )
-    return Agreement(*names, len(taus), left_out, mean(taus), mean(rbos), mean(tops), same)
+    means = mean(taus), mean(rbos), mean(tops)
+    return Agreement(*names, len(tops), left_out, *means, same, short_lists)
+
+
+def _among(doc_ids: Sequence[str], kept: Set[str]) -> list[str]:
+    return [doc_id for doc_id in doc_ids if doc_id in kept]
+
+
+def _to_one_depth(one: list[str], other: list[str]) -> tuple[list[str], list[str]]:
+    depth = min(len(one), len(other))
+    return one[:depth], other[:depth]

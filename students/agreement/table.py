@@ -15,6 +15,14 @@ def comparison_text(comparison: Comparison, width: int = 110) -> str:
     lines = plain_lines(_runs(comparison), width) + plain_lines(_pairs(comparison), width)
     if any(pair.passages_left_out for pair in comparison.pairs):
         lines.append("note: passages that only one of two runs has are left out of their agreement")
+    top = comparison.settings.top
+    for pair in comparison.pairs:
+        if pair.short_lists:
+            lines.append(
+                f"note: {pair.short_lists:,} of {pair.queries:,} queries of {pair.one} ~ "
+                f"{pair.other} have at most {top} common passages, so their top {top} agrees "
+                "whatever the orders (--top)"
+            )
     return "\n".join(lines)
 
 

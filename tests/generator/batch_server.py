@@ -32,6 +32,7 @@ class Batches:
         paid: How often each request (by its messages) was answered and so billed.
         looks: How often a batch says that it is in progress.
         endings: The status with which the next batches end; "completed" when there are no more.
+        in_capitals: Whether it writes the status of a batch in capitals.
         faults: Path prefix -> replies that the next requests there get; None is no fault.
         done: Called for each batch when it is over.
     """
@@ -45,6 +46,7 @@ class Batches:
     faults: dict[str, list[Reply | None]] = field(default_factory=dict)
     direct: list[Body] = field(default_factory=list)
     lists: int = 0
+    in_capitals: bool = False
     cut_downloads: int = 0
 
     def requests_of(self, batch: Body) -> list[Body]:
@@ -164,7 +166,8 @@ def serving_batches(behave: Answering) -> Iterator[Batches]:
                 else:
                     batch = state.batches[parts[1]]
                     self._look(batch)
-                    self._json(batch)
+                    told = batch["status"]
+                    self._json(batch | {"status": told.upper() if state.in_capitals else told})
 
         def _look(self, batch: Body) -> None:
             if batch["status"] not in ("validating", "in_progress"):

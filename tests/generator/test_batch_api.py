@@ -120,6 +120,13 @@ def test_faults_of_the_transport_change_nothing(
         assert all_paid_once(server)
 
 
+def test_a_status_in_capitals_is_the_same(tmp_path: Path) -> None:
+    with serving_batches(reversing) as server:
+        server.in_capitals = True
+        assert orders(labelled(tmp_path, server).run) == direct_orders(tmp_path)
+        assert all_paid_once(server)
+
+
 @pytest.mark.parametrize("ending", ["expired", "failed"])
 def test_what_a_batch_leaves_is_asked_again_in_the_next(tmp_path: Path, ending: str) -> None:
     with serving_batches(reversing) as server:

@@ -46,6 +46,7 @@ ZEPHYR: dict[str, Any] = {
     "tokenizer": "rankzephyr",
     "dtype": "float32",
 }
+SERVED = {"base_url": "http://x:1", "dtype": None}
 CHAT = ZEPHYR | {"teacher": "listwise", "tokenizer": str(MODEL)}
 
 
@@ -289,8 +290,8 @@ def test_the_journal_tells_a_part_from_the_whole(tmp_path: Path) -> None:
         ({"keep_top": 5, "passes": 2}, "--keep-top is exact for one pass of a sliding window"),
         ({"keep_top": 5, "shuffle": 3}, "not with --shuffle"),
         ({"keep_top": 5, "strategy": "tdpart"}, "'tdpart' has no use for --keep-top"),
-        ({"keep_top": 5, "base_url": "http://x:1"}, "--keep-top needs vLLM in the workers"),
-        ({"constrained": True, "base_url": "http://x:1"}, "--constrained needs vLLM in the"),
+        ({"keep_top": 5, **SERVED}, "--keep-top needs vLLM in the workers"),
+        ({"constrained": True, **SERVED}, "--constrained needs vLLM in the"),
         ({"keep_top": 5, "teacher": "minilm"}, "the teacher 'minilm' has no use for --keep-top"),
         ({"constrained": True, "teacher": "minilm"}, "has no use for --constrained"),
         ({"whole_answers": True, "teacher": "minilm"}, "has no use for --whole-answers"),

@@ -140,6 +140,8 @@ def test_queries_of_all_runs_are_mixed(labelled: Path) -> None:
 def test_what_cannot_be_mixed(labelled: Path) -> None:
     code, said = mix(labelled, "x")
     assert (code, "name two runs or more" in said) == (2, True)
+    code, said = mix(labelled, "xyx")
+    assert (code, "would count twice" in said) == (2, True)
     code, said = mix(labelled, "xo", "--method", "scores")
     assert code == 2
     assert "2 rankings in" in said

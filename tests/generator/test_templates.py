@@ -86,7 +86,7 @@ def without(values: dict[str, str], *keys: str) -> dict[str, str]:
         (GOOD | {"prefix": "{query.text}"}, "the unknown placeholder {query.text}", "{query}"),
         (GOOD | {"prefix": "{query!r}"}, "formats its placeholder {query}", "only {query}"),
         (GOOD | {"prefix": "{query} }"}, "'prefix' has a brace of its own", "{{ and }}"),
-        (GOOD | {"prefix": 7}, "'prefix' holds no text", "give prefix a text"),
+        (GOOD | {"prefix": 7}, "'prefix' holds no text", "give prefix a text, or leave it out"),
         (without(GOOD, "answer"), "does not say how the ranking is written", "brackets, ties"),
         (GOOD | {"answer": "bracket"}, "no answer format 'bracket'", "'brackets'"),
         (
@@ -137,6 +137,8 @@ def test_a_faulty_template_is_one_sentence(values: object, message: str, hint: s
         ("rank-llm:monot5", "its method is 'pointwise'", "singleturn_listwise"),
         ("rank-llm:insert_rank", "shows first-stage scores", "{score}"),
         ("broken.yaml", "broken.yaml is no YAML: line 3: ", "check the file"),
+        ("twice.yaml", "twice.yaml: the key 'prefix' stands there twice", "one of them"),
+        ("joined.yaml", "passages run into each other: the key 'body' neither", "{candidate}\\n"),
     ],
 )
 def test_a_prompt_that_is_none_is_one_sentence(
@@ -145,6 +147,8 @@ def test_a_prompt_that_is_none_is_one_sentence(
     pytest.importorskip("rank_llm")
     monkeypatch.chdir(tmp_path)
     Path("broken.yaml").write_text("method: x\nbody: [{\n")
+    Path("twice.yaml").write_text(MINE + "prefix: '{query}'\n")
+    Path("joined.yaml").write_text(MINE.replace("{candidate}\\n", "{candidate}"))
     with pytest.raises(UsageError) as caught:
         frozen_prompt(asked)
     assert message in caught.value.message

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from rankgen.generator.cli import app
 from rankgen.generator.jobs.label.rows import window_table
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.schema import RANKINGS
 from rankgen.manifests.storage.shard import write_shard
 from rankgen.students.agreement.compare import compare
 from rankgen.students.agreement.coverage import coverage_of
@@ -84,6 +86,9 @@ def test_what_is_printed(runs: tuple[Path, Path]) -> None:
     assert "one ~ other" in shown.output
     assert "0.8333" in shown.output
     assert "passages that only one of two runs has are left out" in shown.output
+    assert "2 of 2 queries of one ~ other have at most 10 common passages" in shown.output
+    shown = CliRunner().invoke(app, ["compare", "--top", "3", *map(str, runs)])
+    assert "1 of 2 queries of one ~ other have at most 3 common passages" in shown.output
     values = json.loads(CliRunner().invoke(app, ["compare", "--json", *map(str, runs)]).stdout)
     assert values["agreement"][0]["tau"] == pytest.approx(5 / 6)
     assert values["runs"][0]["coverage"] is None
@@ -114,3 +119,35 @@ def test_coverage_counts_the_pairs_that_windows_showed(write_rankings: WriteRun)
     windows = window_table([QueryRanking("q", (0, 1, 2, 3), tuple(calls))])
     write_shard(run.shard_path("windows", 0, 1), "windows", windows, "f")
     assert coverage_of(run) == pytest.approx((3 / 6, 3 / 6))
+
+
+def written_with_kept_top(write: WriteRun, name: str, top: str, below: str) -> Path:
+    """Writes a list of which the teacher's order of some documents was not kept."""
+    texts = {doc_id: doc_id for doc_id in top + below}
+    root = write(name, {"1": top}, {"1": "one"}, texts)
+    path = RunDirectory(root).shard_paths("rankings")[0]
+    (row,) = RunDirectory(root).read("rankings").to_pylist()
+    table = pa.Table.from_pylist([row | {"unranked": list(below)}], schema=RANKINGS)
+    path.unlink()
+    write_shard(path, "rankings", table, "f")
+    return root
+
+
+def test_the_kept_top_of_a_list_is_held_against_the_whole_list(write_rankings: WriteRun) -> None:
+    """Of the three that one teacher put first, the other put only one so high."""
+    texts = {doc_id: doc_id for doc_id in "abcdef"}
+    whole = write_rankings("whole", {"1": "defabc"}, {"1": "one"}, texts)
+    root = written_with_kept_top(write_rankings, "top", "dab", "cef")
+    (pair,) = compare(CompareSettings(runs=(root, whole), top=3)).pairs
+    assert (pair.passages_left_out, pair.same, pair.short_lists) == (0, 0, 0)
+    assert pair.tau == 1
+    assert pair.top == pytest.approx(1 / 3)
+    assert pair.rbo == pytest.approx(rank_biased_overlap("dab", "def", 0.9))
+
+
+def test_kept_tops_with_little_in_common_count_too(write_rankings: WriteRun) -> None:
+    one = written_with_kept_top(write_rankings, "one", "abc", "def")
+    other = written_with_kept_top(write_rankings, "other", "cde", "abf")
+    (pair,) = compare(CompareSettings(runs=(one, other), top=3)).pairs
+    assert (pair.queries, pair.same) == (1, 0)
+    assert pair.top == pytest.approx(1 / 3)

@@ -184,7 +184,8 @@ def _seen(batch: Batch) -> Seen:
     counts = batch.request_counts
     errors = (batch.errors.data or []) if batch.errors else []
     return Seen(
-        batch.status,
+        # Some servers write "COMPLETED", which would be waited for without end.
+        batch.status.lower(),
         tuple(file for file in (batch.output_file_id, batch.error_file_id) if file),
         None if counts is None else counts.completed,
         "; ".join(str(error.message) for error in errors[:3]),

@@ -95,6 +95,9 @@ class Purse:
         except (InvalidResponse, TeacherFailure) as error:
             usage = error.usage
             raise
+        except _timeouts():
+            # The server may still answer it, and bill what nobody waits for.
+            raise
         except openai_errors():
             # Nobody reports the tokens of a call without an answer.
             usage = NO_TOKENS
@@ -147,6 +150,12 @@ def openai_errors() -> tuple[type[Exception], ...]:
     import openai
 
     return openai.APIError, ValueError
+
+
+def _timeouts() -> type[Exception]:
+    import openai
+
+    return openai.APITimeoutError
 
 
 def most_tokens(prompt: EnginePrompt, max_tokens: int) -> TokenUsage:

@@ -6,12 +6,15 @@ only scheme and host.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from rankgen.manifests.errors import UsageError
+from rankgen.manifests.errors import EnvironmentProblem, UsageError
 
 KEY_VARIABLE = "OPENAI_API_KEY"
+# What rankgen itself adds to an address.
+_REQUESTS = ("/chat/completions", "/completions", "/models", "/batches", "/files")
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ def server_address(url: str) -> ServerAddress:
     """Parses the value of `--base-url`.
 
     Raises:
-        UsageError: It is not an http or https URL, or contains a user name.
+        UsageError: It is not an http or https URL, contains a user name, or is the address of one
+            kind of request.
     """
     try:
         parts = urlsplit(url)
@@ -57,7 +61,31 @@ def server_address(url: str) -> ServerAddress:
             f"leave them out, and set {KEY_VARIABLE} to the server's key",
         )
     path = parts.path.rstrip("/") or "/v1"
+    if end := next((end for end in _REQUESTS if path.endswith(end)), None):
+        raise UsageError(
+            f"--base-url ends with {end}, which rankgen adds itself",
+            "leave that out, as in --base-url http://host:8000/v1",
+        )
     shown = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
     return ServerAddress(
         f"{parts.scheme}://{parts.netloc}{path}", dict(parse_qsl(parts.query)), shown
     )
+
+
+def server_key() -> str | None:
+    """Returns the key without white space around it, as a file may end it with a line break.
+
+    Returns:
+        The key; None if there is none.
+
+    Raises:
+        EnvironmentProblem: No request can hold it. The message does not show it.
+    """
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise EnvironmentProblem(
+            f"{KEY_VARIABLE} holds characters that no key has, such as a line break or a curly "
+            "quotation mark",
+            f"set {KEY_VARIABLE} to the key alone",
+        )
+    return key or None

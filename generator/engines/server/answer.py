@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
 
 # Finish reasons of a server that broke off; a retry may succeed.
-_BROKEN_OFF = frozenset({"abort", "error", "cancelled"})
+_BROKEN_OFF = frozenset({"abort", "error", "cancelled", "insufficient_system_resource"})
 
 
 class InvalidResponse(Exception):
@@ -39,8 +39,11 @@ def read_answer(answer: ChatCompletion | Completion) -> Generation:
     from openai.types import Completion
     from openai.types.chat import ChatCompletion
 
-    if not isinstance(answer, Completion | ChatCompletion) or not answer.choices:
-        raise InvalidResponse("no choices")
+    if not isinstance(answer, Completion | ChatCompletion):
+        # The client hands out what is no JSON as text: a page, or a stream of events.
+        raise InvalidResponse("no JSON")
+    if not answer.choices:
+        raise InvalidResponse(f"no choices{_error_in(answer)}")
     usage = _usage(answer)
     if isinstance(answer, ChatCompletion):
         message = answer.choices[0].message
@@ -59,10 +62,17 @@ def read_answer(answer: ChatCompletion | Completion) -> Generation:
         raise InvalidResponse("no text", usage)
     # The client does not validate this field either.
     ended = cast("object", answer.choices[0].finish_reason)
-    if not isinstance(ended, str) or ended in _BROKEN_OFF:
+    if not isinstance(ended, str) or ended.lower() in _BROKEN_OFF:
         raise InvalidResponse(f"finish reason {ended}", usage)
     reason = finish_reason(ended, text, usage)
     return Generation(text, None, reason, usage, _alternatives(answer))
+
+
+def _error_in(answer: ChatCompletion | Completion) -> str:
+    """Returns the error that some gateways send with status 200, after a colon; else ""."""
+    error: object = getattr(answer, "error", None)
+    said = error.get("message") if isinstance(error, dict) else error
+    return f": {reason_of(ValueError(said))}" if isinstance(said, str) and said.strip() else ""
 
 
 def _joined(content: object) -> object:
@@ -104,6 +114,8 @@ def _alternatives(
 
 
 def _usage(answer: ChatCompletion | Completion) -> TokenUsage:
-    told = (getattr(answer.usage, name, 0) for name in ("prompt_tokens", "completion_tokens"))
-    prompt, output = (count if isinstance(count, int) else 0 for count in told)
-    return TokenUsage(prompt, output)
+    """Returns the tokens, thoughts included: xAI and Gemini count these in the total alone."""
+    names = ("prompt_tokens", "completion_tokens", "total_tokens")
+    told = (getattr(answer.usage, name, 0) for name in names)
+    prompt, output, total = (count if isinstance(count, int) else 0 for count in told)
+    return TokenUsage(prompt, max(output, total - prompt) if prompt else output)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 from rankgen.generator.answers.outcomes import NO_TOKENS, FailedCall, TeacherFailure
 from rankgen.generator.engines.base import EnginePrompt, Generation
 from rankgen.generator.engines.cost.purse import CostCapReached, Purse, most_tokens
-from rankgen.generator.engines.server.address import KEY_VARIABLE, server_address
+from rankgen.generator.engines.server.address import server_address, server_key
 from rankgen.generator.engines.server.answer import InvalidResponse, read_answer
 from rankgen.generator.engines.server.answered_model import AnsweredModel
 from rankgen.generator.engines.server.pace import ServerPace
@@ -22,6 +21,7 @@ from rankgen.generator.engines.server.refusal import refused_request
 from rankgen.generator.engines.server.request_body import alternatives_fields, request_fields, turn
 from rankgen.generator.engines.server.request_fields import RequestFields
 from rankgen.generator.engines.server.retry import RetryPolicy, retry_after_s
+from rankgen.generator.engines.server.short_reads import ShortReads
 from rankgen.generator.engines.settings import Api, EndpointSettings, speaks_chat
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.manifests.errors import EnvironmentProblem, RankgenError, reason_of
@@ -80,8 +80,8 @@ class OpenAIServer:
         self._pace = ServerPace()
         self._model = answered or AnsweredModel()
         self._purse = purse or Purse()
-        self._fields = RequestFields(settings.seed)
-        self._key = os.environ.get(KEY_VARIABLE) or "none"
+        self._fields, self._short = RequestFields(settings.seed), ShortReads()
+        self._key = server_key() or "none"
         self._server: ServerFacts = probe_server(self._address, self._key)
         self._has_answered = False
         self._tokens = NO_TOKENS
@@ -195,6 +195,7 @@ class OpenAIServer:
         # Only a valid answer is compared.
         model, fingerprint = (getattr(answer, n, None) for n in ("model", "system_fingerprint"))
         self._model.compare(self._shown, model, fingerprint)
+        self._short.compare(prompt, generation.usage.prompt)
         return generation
 
     async def _send(
@@ -235,4 +236,4 @@ class OpenAIServer:
         }
         if self._server.owner:
             facts["server"] = self._server.owner
-        return {**facts, **self._fields.facts(), **self._model.facts()}
+        return {**facts, **self._fields.facts(), **self._model.facts(), **self._short.facts()}

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from rankgen.generator.engines.server.answered_model import BETWEEN, FINGERPRINT_FACT
 from rankgen.generator.engines.server.request_fields import NOT_SENT_FACT
+from rankgen.generator.engines.server.short_reads import SHORT_FACT
 
 
 def server_notes(environments: Iterable[JsonValue]) -> list[str]:
@@ -23,6 +24,12 @@ def server_notes(environments: Iterable[JsonValue]) -> list[str]:
         )
     if "temperature" in _named(facts, NOT_SENT_FACT):
         notes.append("the server does not accept a temperature, so its answers are not greedy")
+    if short := _named(facts, SHORT_FACT):
+        notes.append(
+            f"the server counted only {short[0]} in a prompt: it seems to cut prompts that exceed "
+            "its context, so the model ranks passages that it has not seen; raise the server's "
+            "context (num_ctx in Ollama) or lower --context-size, and label into another --out"
+        )
     return notes
 
 

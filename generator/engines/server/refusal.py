@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rankgen.generator.answers.outcomes import TeacherFailure
-from rankgen.generator.engines.server.address import KEY_VARIABLE
+from rankgen.generator.engines.server.address import KEY_VARIABLE, server_key
 from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageError, reason_of
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def refused_key(server: str, status: int, said: str = "") -> EnvironmentProblem:
         status: 401 or 403.
         said: The server's answer; the key is removed from it.
     """
-    key = os.environ.get(KEY_VARIABLE)
+    key = server_key()
     reason = f": {said.replace(key, '…') if key else said}" if said else ""
     if not key:
         return EnvironmentProblem(

@@ -34,6 +34,8 @@ _UNKNOWN = re.compile(
 )
 # Names with an underscore are unmistakable; "seed" and "temperature" are also plain words.
 _NAMES = re.compile(r"[a-z]+(?:_[a-z]+)+|(?<=['\"`])[a-z]+(?=['\"`])|(?<=supplied: )[a-z]+")
+# xAI calls fields by other names than those that it takes: presencePenalty.
+_WITHIN_NAME = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ECHOES = frozenset({"input", "messages", "prompt"})
 
 
@@ -65,7 +67,8 @@ class RequestFields:
         text = "\n".join(told)
         if status not in _STATUS or _TOO_LARGE.search(text) or not _UNKNOWN.search(text):
             return False
-        named = {*told, *_NAMES.findall(text)}
+        snake_case = _WITHIN_NAME.sub("_", text).lower()
+        named = {*told, *_NAMES.findall(text), *_NAMES.findall(snake_case)}
         for limit in LIMITS:
             if limit in sent and limit in named:
                 return self._without_limit(limit)

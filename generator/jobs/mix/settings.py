@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Self
 
 from pydantic import PositiveInt, model_validator
@@ -44,4 +45,7 @@ class MixSettings(Settings):
     def _are_several(self) -> Self:
         if len(self.rankings) < 2:
             raise ValueError("there is nothing to mix: name two runs or more")
+        named = Counter(map(str, self.rankings))
+        if repeated := [name for name, times in named.items() if times > 1]:
+            raise ValueError(f"{repeated[0]} would count twice: name each run once")
         return self

@@ -32,6 +32,7 @@ class _Row(TypedDict, total=False):
     retrieval_scores: list[float]
     status: str
     teacher_scores: list[float] | None
+    unranked: list[str] | None
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class RunLists:
         run: A run with rankings, or with candidates alone: these are in the order of the first
             stage or of a student, and so are their scores.
         wanted: Which lists.
-        counts: Counts the lists whose scores are not in their order.
+        counts: Counts the lists whose scores are not in their order, and the documents left out
+            because the teacher's order of them was not kept.
 
     Raises:
         UsageError: The run has neither table, or lacks the texts or the teacher that are asked for.
@@ -94,6 +96,7 @@ class RunLists:
         query_id, doc_ids = row["query_id"], row["doc_ids"]
         first_stage, own = tuple(doc_ids), dict(zip(doc_ids, row["retrieval_scores"], strict=True))
         teacher = row.get("teacher_scores")
+        self._counts["documents_below_the_kept_top_left_out"] += len(row.get("unranked") or ())
         if self._table == "rankings":
             first_stage = ()
             if self._knows_first_stage:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.loading_report import load_part
+from rankgen.manifests.models.two_outputs import relevant_output
 from rankgen.students.model.families.answers import (
     answers_in_chat,
     asked_by_prompt,
@@ -27,7 +28,6 @@ from rankgen.students.model.families.lightning_ir import (
 )
 from rankgen.students.model.families.loaded import Loaded
 from rankgen.students.model.families.modular import is_modular, load_modular
-from rankgen.students.model.families.two_outputs import relevant_output
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig

@@ -9,10 +9,10 @@ import torch
 
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.loading_report import load_weights, quiet_transformers
+from rankgen.manifests.models.two_outputs import relevant_output
 from rankgen.students.model.families.layout import Layout
 from rankgen.students.model.families.loaded import Loaded
 from rankgen.students.model.families.reading import CHAT_ENTRY, pair_reading
-from rankgen.students.model.families.two_outputs import relevant_output
 from rankgen.students.model.student_model import StudentModel
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ import torch
 
 from rankgen.manifests.errors import UsageError, reason_of
 from rankgen.manifests.models.loading_report import load_weights
+from rankgen.manifests.models.two_outputs import relevant_output
 from rankgen.students.model.families.layout import Layout, Module, source_file
 from rankgen.students.model.families.loaded import Loaded
 from rankgen.students.model.families.modular_files import HeadPart, save_modules
 from rankgen.students.model.families.reading import pair_reading
-from rankgen.students.model.families.two_outputs import relevant_output
 from rankgen.students.model.pooled_model import POOLINGS, Dense, LayerNorm, Normalize, PooledModel
 from rankgen.students.model.student_model import HeadedModel
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rankgen.manifests.errors import UsageError
@@ -29,7 +30,21 @@ def relevant_output(source: str, config: PretrainedConfig) -> int:
     Raises:
         UsageError: The names of the outputs do not say it.
     """
-    names = [str(name) for _, name in sorted((config.id2label or {}).items())]
+    return relevant_of_two(source, output_names(config.id2label))
+
+
+def output_names(id2label: object) -> tuple[str, ...]:
+    """Returns the names of outputs in their order, as config.json or a configuration has them."""
+    named = id2label if isinstance(id2label, dict) else {}
+    return tuple(str(named[key]) for key in sorted(named, key=int))
+
+
+def relevant_of_two(source: str, names: Sequence[str]) -> int:
+    """Returns which of two outputs with these names means relevant; see `relevant_output`.
+
+    Raises:
+        UsageError: The names do not say it.
+    """
     if tuple(name.lower() for name in names) == _UNNAMED:
         return 1
     found = [_means_relevant(name.lower()) for name in names]
