@@ -14,9 +14,9 @@ from rankgen.students.model.hardware import Hardware
 from rankgen.students.model.packed_forward import why_padded
 from rankgen.students.training.step_bytes import ModelSize, held_bytes, size_of
 
-# Shares of the free memory that are left unused: for gaps of the allocator and what kernels hold, on
-# a CPU 40 to 80 % of the tensors (benchmarks/results/training_memory.json; more in bf16 where the
-# model is tiny), and for other programs.
+# Shares of the free memory that are left unused: for gaps of the allocator and what kernels hold,
+# on a CPU 40 to 80 % of the tensors (benchmarks/results/training_memory.json; more in bf16 where
+# the model is tiny), and for other programs.
 MARGIN = {"cpu": 0.5, "cuda": 0.15}
 # Tokens that padded pairs compute for each of their own, at most: passages of 77 tokens on average,
 # as in MS MARCO, whose lengths vary by a half of that, sorted, in chunks of the usual size.
