@@ -1,9 +1,10 @@
 """Standard output and error of the `rankgen` command: any encoding, and readers that leave early.
 
 Results are printed in many places, three libraries among them. `| head` closes the pipe that they
-write into, and each would end with a message and an exit code of its own; so the files themselves
-end the command, as SIGPIPE ends other tools. Python ignores that signal, and must: it would also
-kill a command whose server closes a connection.
+write into, and each would end with a message and an exit code of its own; so the file itself
+ends the command, as SIGPIPE ends other tools. Python ignores that signal, and must: it would also
+kill a command whose server closes a connection. Progress is no result: days of work go on when
+nothing reads standard error any more.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ def standard_streams() -> Iterator[None]:
     the work is done, and failing then would call finished work a failure.
 
     Raises:
-        SystemExit: With `READER_GONE`, if what reads one of the two is gone; with 3, if standard
-            output cannot be written for another reason, such as a full disk.
+        SystemExit: With `READER_GONE`, if what reads standard output is gone; with 3, if it cannot
+            be written for another reason, such as a full disk.
     """
-    sys.stdout = _watched(sys.stdout, "standard output")
-    sys.stderr = _watched(sys.stderr, "standard error")
+    sys.stdout = _watched(sys.stdout, _Results)
+    sys.stderr = _watched(sys.stderr, _Progress)
     try:
         yield
     finally:
@@ -49,9 +50,17 @@ def standard_streams() -> Iterator[None]:
 class _Watched(io.FileIO):
     """A file whose first failed write is the last: what follows, also at exit, goes nowhere."""
 
-    def __init__(self, descriptor: int, called: str) -> None:
+    def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor, "w", closefd=False)
-        self._called = called
+
+    def _write_nowhere(self) -> None:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, self.fileno())
+        os.close(null)
+
+
+class _Results(_Watched):
+    """Standard output."""
 
     def write(self, content: ReadableBuffer, /) -> int:
         """Writes as `FileIO.write` does; ends the command if nobody reads it any more."""
@@ -65,22 +74,29 @@ class _Watched(io.FileIO):
             return memoryview(content).nbytes
         except OSError as error:
             self._write_nowhere()
-            error.filename = self._called
+            error.filename = "standard output"
             raise
 
-    def _write_nowhere(self) -> None:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, self.fileno())
-        os.close(null)
+
+class _Progress(_Watched):
+    """Standard error."""
+
+    def write(self, content: ReadableBuffer, /) -> int:
+        """Writes as `FileIO.write` does, or nothing where that fails."""
+        try:
+            return super().write(content)
+        except OSError:
+            self._write_nowhere()
+            return memoryview(content).nbytes
 
 
-def _watched(stream: TextIO, called: str) -> TextIO:
+def _watched(stream: TextIO, kind: type[_Watched]) -> TextIO:
     """Returns a stream that writes to the same file; one without a file is returned as it is."""
     # None where the shell has closed it; something else where another program runs this one.
     if type(stream) is not io.TextIOWrapper:
         return stream
     try:
-        file = _Watched(stream.fileno(), called)
+        file = kind(stream.fileno())
     except OSError:
         return stream
     return io.TextIOWrapper(

@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from rankgen.generator.commands.reporting import reported
-from rankgen.generator.commands.streams import READER_GONE, _Watched
+from rankgen.generator.commands.streams import READER_GONE, _Results
 
 RANKGEN = str(Path(sys.executable).with_name("rankgen"))
 
@@ -70,6 +70,21 @@ def test_both_streams_at_once(closed_pipe: int, evaluated: list[str]) -> None:
     assert run(evaluated, closed_pipe, closed_pipe).returncode == READER_GONE
 
 
+@pytest.mark.parametrize("is_full", [False, True])
+def test_work_goes_on_without_its_progress(closed_pipe: int, tmp_path: Path, is_full: bool) -> None:
+    (tmp_path / "a.run").write_text("q Q0 a 1 2 t\nq Q0 b 2 1 t\n")
+    words = ["import", "trec-run", str(tmp_path / "a.run"), "--json", "--out"]
+    seen = subprocess.run([RANKGEN, *words, str(tmp_path / "seen")], capture_output=True, text=True)
+    assert seen.stderr
+    unread = os.open("/dev/full", os.O_WRONLY) if is_full else closed_pipe
+    done = subprocess.run(
+        [RANKGEN, *words, str(tmp_path / "out")], stdout=subprocess.PIPE, stderr=unread, text=True
+    )
+    os.close(unread)
+    assert (done.returncode, seen.returncode) == (0, 0)
+    assert json.loads(done.stdout).keys() == json.loads(seen.stdout).keys()
+
+
 def test_an_error_stays_one_where_nothing_was_printed(closed_pipe: int) -> None:
     done = run(["status", "no-such-run"], closed_pipe)
     assert done.returncode == 2
@@ -100,7 +115,7 @@ def test_the_pipe_of_something_else_is_an_error(capsys: pytest.CaptureFixture[st
 
 def test_a_thread_that_prints_goes_on(closed_pipe: int) -> None:
     written: list[int] = []
-    file = _Watched(closed_pipe, "standard error")
+    file = _Results(closed_pipe)
     write: Callable[[], None] = lambda: written.append(file.write(b"four"))  # noqa: E731
     thread = threading.Thread(target=write)
     thread.start()
