@@ -59,8 +59,9 @@ def _cells(told: Told) -> Iterator[str]:
     kind = plain_type(field.annotation)
     accepts = metavar_of(field, option) or getattr(kind, "__name__", str(kind))
     yield f"{accepts} {range_of(field)}".strip().replace("|", "\\|")
-    default = field.default if option.shown is None else option.shown
-    yield "required" if field.is_required() else "" if default in (None, ()) else f"{default}"
+    default = field.get_default(call_default_factory=True, validated_data={})
+    told = default if option.shown is None else option.shown
+    yield "required" if field.is_required() else "" if told in (None, (), {}) else f"{told}"
     yield option.help.replace("|", "\\|")
 
 

@@ -11,7 +11,7 @@ import typer.main
 from typer.core import TyperCommand, TyperGroup
 
 from rankgen.generator.commands.registry import COMMANDS, function_of
-from rankgen.generator.commands.reporting import print_in_any_encoding
+from rankgen.generator.commands.streams import standard_streams
 from rankgen.generator.debugging import DEBUG_VARIABLE
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -85,8 +85,8 @@ def rankgen(
 
 def main() -> None:
     """Runs the command line; `--debug` may stand anywhere."""
-    print_in_any_encoding()
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     if len(arguments) < len(sys.argv) - 1:
         os.environ[DEBUG_VARIABLE] = "1"
-    app(arguments)
+    with standard_streams():
+        app(arguments)

@@ -13,6 +13,7 @@ from rankgen.manifests.errors import UsageError, reason_of
 
 _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_UTF32_MARKS = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
 _GZIP = b"\x1f\x8b"
 # First bytes of a file -> what it was packed with, and what unpacks it.
 _PACKED = {
@@ -27,9 +28,10 @@ _WORD = re.compile(r"[^ \t\v\f\r]+")
 def lines_of(path: Path) -> Iterator[tuple[int, str]]:
     """Yields (line number from 1, line without its newline), splitting on newline only.
 
-    Passages of MS MARCO hold U+0085 and U+2028, at which `str.splitlines` would break. A byte order
-    mark is left out; concatenated files have one at the start of each part. A file packed with gzip
-    is read as it was before, whatever its name.
+    Passages of MS MARCO hold U+0085 and U+2028, at which `str.splitlines` would break. Byte order
+    marks are left out: concatenated files have one at the start of each part, and a program that
+    writes one does not see that there is one already. A file packed with gzip is read as it was
+    before, whatever its name.
 
     Raises:
         UsageError: The file is missing, is not UTF-8, or is packed in another way.
@@ -72,13 +74,14 @@ def lines_in(file: Iterable[bytes], name: str, first: int = 1) -> Iterator[tuple
     number = first
     try:
         for number, line in enumerate(file, start=first):
-            if number == 1 and line.startswith(_UTF16_MARKS):
+            if number == 1 and line.startswith(_UTF16_MARKS + _UTF32_MARKS):
+                encoding = "UTF-32" if line.startswith(_UTF32_MARKS) else "UTF-16"
                 raise UsageError(
-                    f"{name} is UTF-16 text, not UTF-8",
-                    f"convert it: iconv -f UTF-16 -t UTF-8 {name} > converted",
+                    f"{name} is {encoding} text, not UTF-8",
+                    f"convert it: iconv -f {encoding} -t UTF-8 {name} > converted",
                 )
             text = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
-            yield number, text.removeprefix(_MARK)
+            yield number, text.lstrip(_MARK)
     except UnicodeDecodeError as error:
         where = f"{error.reason} at its byte {error.start + 1}"
         raise UsageError(

@@ -26,6 +26,8 @@ from rankgen.students.suites.tasks import DEPTH, EXCLUDED, SuiteTask, TaskFiles
 RESULT, TABLE = "suite.json", "suite.tsv"
 # Longer than any list that is to stay as it is.
 _WHOLE = 100_000
+# A query for which the first stage finds nothing counts 0, as in every evaluation; none is lost.
+_ANY_NUMBER = 10**9
 _POSITIVES = (
     "relevant passages that the first stage missed stand at the end of its lists, as in the "
     "suite's own evaluator, so figures are higher than for real lists"
@@ -110,7 +112,8 @@ def _candidates(task: SuiteTask, files: TaskFiles, folder: Path) -> Path:
 
 
 def _retrieved(out: Path, wanted: Mapping[str, object], depth: int) -> Path:
-    run_retrieve(RetrieveOptions.model_validate({**wanted, "depth": depth, "out": out}))
+    asked = {**wanted, "depth": depth, "out": out, "max_failed": _ANY_NUMBER}
+    run_retrieve(RetrieveOptions.model_validate(asked))
     return out
 
 

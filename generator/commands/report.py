@@ -15,4 +15,5 @@ def report(settings: ReportSettings, printing: Printing) -> None:
     size = f"{summary.bytes / 1e6:,.1f} MB"
     beside = f" and {summary.files:,} files beside it" if summary.files else ""
     text = f"{summary.queries:,} queries, {size}{beside} -> {summary.page}"
+    text += "".join(f"\nnote: {notice}" for notice in summary.notices)
     say(text, summary.model_dump(mode="json"), printing)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import io
-import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -39,10 +37,6 @@ def reported(command: Callable[Options, None]) -> Callable[Options, None]:
         except KeyboardInterrupt:
             print("interrupted; repeat the command to resume", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:
-            # The reader of our output is gone, as with `| head`; there is nobody left to tell.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(UnexpectedFault.exit_code) from None
         except OSError as error:
             problem = EnvironmentProblem(
                 _os_sentence(error), "free space or fix permissions, then repeat"
@@ -62,15 +56,6 @@ def reported(command: Callable[Options, None]) -> Callable[Options, None]:
             raise typer.Exit(report_error(fault)) from None
 
     return run
-
-
-def print_in_any_encoding() -> None:
-    """Has stdout replace characters that a terminal's encoding lacks.
-
-    A result is printed when the work is done: failing then would call finished work a failure.
-    """
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="replace")
 
 
 def report_error(error: RankgenError) -> int:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageError, reason_of
 from rankgen.manifests.models.model_source import split_revision
+from rankgen.manifests.notices import warn
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 _SHOWN = 3
+# The numbered layers of a Transformer, as transformers names them.
+_OF_A_LAYER = re.compile(r"\.(?:layer|layers|block|blocks|h)\.\d+\.")
 
 
 # The classes of transformers that choose another class according to config.json.
@@ -48,7 +52,20 @@ def load_weights(
     model, info = load_part(
         auto_class, source, output_loading_info=True, ignore_mismatched_sizes=True, **options
     )
-    return model, set(info["missing_keys"]) | {key for key, *_ in info["mismatched_keys"]}
+    lacking = set(info["missing_keys"]) | {key for key, *_ in info["mismatched_keys"]}
+    if not any(map(_OF_A_LAYER.search, lacking)):
+        _tell_of_unread(source, info["unexpected_keys"])
+    return model, lacking
+
+
+def _tell_of_unread(source: str, unexpected: Iterable[str]) -> None:
+    """Warns of whole layers that a wrong config.json leaves out; unread heads are usual."""
+    unread = sorted(name for name in unexpected if _OF_A_LAYER.search(name))
+    if unread:
+        warn(
+            f"{source} holds {len(unread):,} weights of layers that its config.json does not ask "
+            f"for, such as {unread[0]}; they are not read"
+        )
 
 
 # Any, because the type of the result depends on the class.

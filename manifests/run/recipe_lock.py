@@ -15,11 +15,28 @@ Facts = Mapping[str, object]
 
 
 def tables_digest(run: RunDirectory, tables: tuple[str, ...]) -> str:
-    """Returns a digest of the published shards of some tables: their names and their bytes."""
+    """Returns a digest of the published shards of some tables: their names and their bytes.
+
+    Raises:
+        IntegrityProblem: Of a table some shards are missing.
+    """
+    for table in tables:
+        _refuse_gaps(run, table)
     paths = [path for table in tables for path in run.shard_paths(table)]
     return sha256_of_lines(
         line for path in paths for line in (run.name_of(path), sha256_of_file(path))
     )
+
+
+def _refuse_gaps(run: RunDirectory, table: str) -> None:
+    """Refuses a folder that was copied in part: each shard's name says how many there are."""
+    paths = run.shard_paths(table)
+    told = {path.stem.rpartition("-of-")[2] for path in paths}
+    if paths and all(map(str.isdecimal, told)) and {int(count) for count in told} != {len(paths)}:
+        raise IntegrityProblem(
+            f"{run.root} has {len(paths):,} of the {max(map(int, told)):,} shards of {table}",
+            "copy the whole folder, or repeat the command that made it",
+        )
 
 
 def check_recipe(

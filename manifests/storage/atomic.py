@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rankgen.manifests.errors import UsageError
 from rankgen.manifests.storage import object_store
 from rankgen.manifests.storage.object_store import is_remote
 
@@ -104,6 +105,19 @@ def make_folder(path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
     for folder in missing:
         fsync_directory(folder.parent)
+
+
+def refuse_current_folder(folder: Path) -> None:
+    """Refuses the working directory, in place of which no whole folder can be put.
+
+    Raises:
+        UsageError: It is the working directory.
+    """
+    if not is_remote(folder) and folder.resolve() == Path.cwd():
+        raise UsageError(
+            f"{folder} is the working directory, which cannot be replaced by a whole folder",
+            "name a new folder in it: --out FOLDER",
+        )
 
 
 def publish(source: Path, public: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rankgen.manifests.errors import UsageError, reason_of
+from rankgen.manifests.text_lines import told_columns
 from rankgen.retrieval.collections.column_names import ColumnNames, find_columns
 from rankgen.retrieval.collections.tsv_header import is_header, is_quoted, quoting_problem
 
@@ -60,11 +61,16 @@ def unit_of(path: Path) -> str:
 
 
 def _text_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yields (line number, text), split at newlines only: texts contain U+0085 and U+2028."""
+    """Yields (line number, text), split at newlines only: texts contain U+0085 and U+2028.
+
+    Byte order marks are left out, of which files that were joined have one in each part.
+    """
     offset = 0
     with path.open("rb") as file:
         for number, raw in enumerate(file, start=1):
-            line = raw.removeprefix(_BYTE_ORDER_MARK) if number == 1 else raw
+            line = raw
+            while line.startswith(_BYTE_ORDER_MARK):
+                line = line.removeprefix(_BYTE_ORDER_MARK)
             try:
                 text = line.decode("utf-8")
             except UnicodeDecodeError as error:
@@ -133,10 +139,10 @@ def _tsv_header(
     if is_header(where, cells, second[1].split("\t") if second else None, names):
         return tuple(cells), True
     if len(cells) not in columns:
-        shapes = " or ".join(", ".join(c) for c in columns.values())
+        shapes = " or ".join(", ".join(c).replace("_id", "id") for c in columns.values())
         raise UsageError(
-            f"{where} has {len(cells)} columns and no header that names them",
-            f"write a header line, or the columns {shapes}",
+            f"{where} has {told_columns(cells)} and no header that names them",
+            f"write a header line, or the columns {shapes}, with a tab between two",
         )
     fields = columns[len(cells)]
     shown = ", ".join(field.removeprefix("_") for field in fields)

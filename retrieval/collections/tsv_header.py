@@ -46,7 +46,7 @@ def is_header(
         if twice is not None:
             raise UsageError(f"{where} names the column '{twice}' twice", "rename one of the two")
         return True
-    if all(_NAME.fullmatch(cell.strip()) for cell in first) and (
+    if all(_NAME.fullmatch(cell.strip()) or is_known(names.all, cell) for cell in first) and (
         any(is_known(DOCUMENT.all + QUERY.all, cell) for cell in first)
         or _is_of_another_shape(first, second)
     ):

@@ -11,13 +11,14 @@ from rankgen.students.evaluation.systems import System
 
 
 def notices_of(systems: Sequence[System], qrels: Qrels) -> tuple[str, ...]:
-    """Returns what is missing, tied or contradictory in the systems' lists.
+    """Returns what is missing, irrelevant, tied or contradictory in the systems' lists.
 
     Args:
         systems: First stage, runs, teachers and students.
         qrels: The judgements whose queries count.
     """
     found = _without_lists(systems, qrels)
+    found += _without_relevant(systems, qrels)
     for system in systems:
         found += _of_one(system, qrels)
     return tuple(found)
@@ -35,6 +36,22 @@ def _without_lists(systems: Sequence[System], qrels: Qrels) -> list[str]:
         held = next(iter(named.values())).scores
         found.append(judged_without(sorted(qrels), held, " and ".join(named)))
     return [sentence for sentence in found if sentence]
+
+
+def _without_relevant(systems: Sequence[System], qrels: Qrels) -> Iterator[str]:
+    """Tells of figures that say nothing: without relevant passages nDCG and its like are 0."""
+    relevant = {q: {d for d, grade in judged.items() if grade > 0} for q, judged in qrels.items()}
+    if not any(relevant.values()):
+        yield "no passage is judged relevant, so that nDCG and its like are 0"
+        return
+    for system in systems:
+        lists = ((relevant[q], of) for q, of in system.scores.items() if q in relevant)
+        # A student ranks what its first stage found.
+        if system.kind != "student" and all(found.isdisjoint(of) for found, of in lists):
+            yield (
+                f"{system.source}: no judged list holds a passage that is judged relevant; are "
+                "documents named by the same ids in both?"
+            )
 
 
 def _of_one(system: System, qrels: Qrels) -> Iterator[str]:

@@ -100,6 +100,11 @@ def randomisation_test(
     return (extreme + 1) / (samples + 1)
 
 
+def smallest_p(queries: int, samples: int = 10_000) -> float:
+    """Returns the smallest p value that `randomisation_test` has for so many queries."""
+    return 2.0 ** (1 - queries) if 2 ** min(queries, 62) <= samples else 1 / (samples + 1)
+
+
 def bonferroni(p_values: Sequence[float]) -> list[float]:
     """Returns min(1, m p) for each of the m p values."""
     return [min(1.0, len(p_values) * p) for p in p_values]

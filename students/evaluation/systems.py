@@ -80,7 +80,9 @@ def unique_names(systems: Iterable[System]) -> list[System]:
         name = system.name
         if sum(other.name == name for other in all_systems) > 1:
             source = Path(system.source)
-            where = source.parent.name if system.kind == "run" else source.name
+            # The folder's own name is the student's, so that only the one above it can differ.
+            is_named_alike = system.kind == "run" or source.name == name
+            where = source.parent.name if is_named_alike else source.name
             name = f"{name} [{where or system.source}]"
         number, unique = 1, name
         while unique in taken:

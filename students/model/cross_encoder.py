@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from rankgen.manifests.errors import UsageError
 from rankgen.manifests.long_documents.rule import ChunkRule
 from rankgen.students.model.cuts import CUTS_ENTRY, Cuts
 from rankgen.students.model.families.loaded import Loaded, WholePairs
@@ -170,7 +171,17 @@ class CrossEncoder:
         return tokens if most == self.pair_tokens else min(tokens, most)
 
     def _tokenised(self, texts: Mapping[str, str], most: int) -> TokenStore:
-        return tokenise(self.tokenizer, texts, most, keeps_end=self._keeps_end)
+        store = tokenise(self.tokenizer, texts, most, keeps_end=self._keeps_end)
+        rows = getattr(self.model.config, "vocab_size", None)
+        highest = int(store.ids.max(initial=0))
+        if isinstance(rows, int) and highest >= rows:
+            token = self.tokenizer.convert_ids_to_tokens(highest)
+            raise UsageError(
+                f"a text holds '{token}', a token that was added to the tokenizer without a vector "
+                f"in the model, which knows {rows:,}",
+                "name a checkpoint that was saved after its embeddings were resized",
+            )
+        return store
 
     @property
     def _keeps_end(self) -> bool:

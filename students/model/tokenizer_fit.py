@@ -19,7 +19,7 @@ def check_tokenizer(source: str, encoder: CrossEncoder) -> None:
         encoder: The model with its tokenizer.
 
     Raises:
-        UsageError: Ids or token types are beyond the model's.
+        UsageError: Ids or token types are beyond the model's, or a pair has no room for its texts.
     """
     config, tokenizer = encoder.model.config, encoder.tokenizer
     rows = getattr(config, "vocab_size", None)
@@ -28,11 +28,38 @@ def check_tokenizer(source: str, encoder: CrossEncoder) -> None:
         raise UsageError(
             f"the tokenizer of {source} has {words:,} tokens, but its model knows {rows:,}", _HINT
         )
+    _check_room(source, encoder)
+    if isinstance(rows, int):
+        _check_template(source, encoder, rows)
     types = getattr(config, "type_vocab_size", None)
     highest = max(encoder.template.types or (0,))
     if isinstance(types, int) and 0 < types <= highest:
         raise UsageError(
             f"the tokenizer of {source} marks passages with token type {highest}, but its model "
             f"knows {types} token type{'s' if types > 1 else ''}",
+            _HINT,
+        )
+
+
+def _check_room(source: str, encoder: CrossEncoder) -> None:
+    """Refuses a cut that leaves no token of a text, so that all pairs would score alike."""
+    most, special = encoder.pair_tokens, encoder.template.special_tokens
+    if encoder.whole is None and most is not None and most < special + 2:
+        raise UsageError(
+            f"the tokenizer of {source} cuts pairs after {most:,} tokens, of which {special} are "
+            "special ones, so that no texts are left",
+            "correct model_max_length in its tokenizer_config.json",
+        )
+
+
+def _check_template(source: str, encoder: CrossEncoder, rows: int) -> None:
+    """Refuses special tokens and padding that were added without vectors."""
+    template = encoder.template
+    added = (*template.prefix, *template.middle, *template.suffix, template.pad_id)
+    if max(added) >= rows:
+        token = encoder.tokenizer.convert_ids_to_tokens(int(max(added)))
+        raise UsageError(
+            f"the tokenizer of {source} adds '{token}' to pairs, but its model knows {rows:,} "
+            f"tokens, and not this one ({max(added):,})",
             _HINT,
         )

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
+from rankgen.manifests.errors import UsageError
+from rankgen.manifests.judged_queries import judged_without
 from rankgen.manifests.schema import NOT_RETRIEVED
 from rankgen.manifests.trec import Qrels
 from rankgen.students.evaluation.measures import mean, per_query
@@ -105,6 +107,27 @@ def judged(run: OpenedRun, qrels: Qrels) -> tuple[Judged, dict[str, float]] | No
         promoted=heapq.nlargest(MOST_LISTED, filter(_is_promoted, found), key=_promotion),
     )
     return told, gains
+
+
+def judged_notices(runs: Sequence[OpenedRun], qrels: Qrels, source: str) -> tuple[str, ...]:
+    """Returns a sentence for each run in which judged queries have no list.
+
+    Args:
+        runs: The runs of a page.
+        qrels: The judgements.
+        source: Their file, for the message.
+
+    Raises:
+        UsageError: None of the runs has a judged query.
+    """
+    judged_ids, held = sorted(qrels), [frozenset(run.query_ids()) for run in runs]
+    lost = [judged_without(judged_ids, ids, run.name) for run, ids in zip(runs, held, strict=True)]
+    if all(ids.isdisjoint(qrels) for ids in held):
+        raise UsageError(
+            f"no query of {' or '.join(run.name for run in runs)} is judged in {source}",
+            f"check that both belong to the same collection: {lost[0]}",
+        )
+    return tuple(sentence for sentence in lost if sentence)
 
 
 def retrieved(row: Row) -> list[str]:

@@ -16,7 +16,7 @@ from rankgen.students.agreement.compare import names_of
 from rankgen.students.pages.blocks import Blocks
 from rankgen.students.pages.browser import add_queries, planned_order
 from rankgen.students.pages.evaluated import Evaluated, read_evaluation
-from rankgen.students.pages.judged import MEASURE
+from rankgen.students.pages.judged import MEASURE, judged_notices
 from rankgen.students.pages.opened_run import OpenedRun, open_run
 from rankgen.students.pages.page_file import PAGE, write_page
 from rankgen.students.pages.passages import Passages
@@ -37,6 +37,7 @@ class ReportSummary(BaseModel):
         queries: Queries that can be looked at.
         files: Files with data beside the page; 0 where it holds everything itself.
         bytes: Size of the page and those files.
+        notices: What a reader must know of the judgements, one sentence each.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +46,7 @@ class ReportSummary(BaseModel):
     queries: int
     files: int
     bytes: int
+    notices: tuple[str, ...] = ()
 
 
 def report(settings: ReportSettings) -> ReportSummary:
@@ -64,6 +66,7 @@ def report(settings: ReportSettings) -> ReportSummary:
     runs = [open_run(root, name) for root, name in zip(settings.runs, names, strict=True)]
     qrels = None if settings.qrels is None else read_judgements(settings.qrels)
     # What is wrong with these is said before anything long begins.
+    notices = () if qrels is None else judged_notices(runs, qrels, f"{settings.qrels}")
     evaluated = settings.evaluation and Evaluated(read_evaluation(settings.evaluation))
     trainings = [recorded_training(student) for student in settings.students]
     sections = sections_of(runs, qrels)
@@ -80,10 +83,11 @@ def report(settings: ReportSettings) -> ReportSummary:
         "trainings": trainings,
         "queries": len(index),
         "is_judged": qrels is not None,
+        "notices": notices,
         "measure": MEASURE,
     }
     written = write_page("report.html.j2", settings.out, blocks, names, values)
-    return ReportSummary(queries=len(index), **written._asdict())
+    return ReportSummary(queries=len(index), notices=notices, **written._asdict())
 
 
 def _of_evaluations(settings: ReportSettings) -> ReportSummary:

@@ -26,6 +26,7 @@ class CardContent:
         calibration: None where nothing could be fitted.
         truncation: None without a validation set.
         long_documents: How the student reads documents in chunks; None if it cuts them.
+        is_judged: Whether it was compared on judgements.
     """
 
     loading: snippets.Loading
@@ -38,6 +39,7 @@ class CardContent:
     calibration: Calibration | None
     truncation: Truncation | None
     long_documents: ChunkRule | None = None
+    is_judged: bool = False
 
     @property
     def is_int8(self) -> bool:
@@ -198,6 +200,11 @@ def _quality(content: CardContent) -> str:
 
 def _calibration(content: CardContent) -> str:
     found = content.calibration
+    if found is None and content.is_judged:
+        return (
+            "Too few candidates were judged relevant, or not relevant, to fit probabilities on; "
+            "the scores are logits."
+        )
     if found is None:
         return "There were no judgements to fit probabilities on; the scores are logits."
     brier = found.brier_on_other_queries

@@ -78,6 +78,7 @@ def describe(work: Work, shipped: Shipped, draft: Path) -> None:
         calibration=shipped.calibration,
         truncation=shipped.truncation,
         long_documents=encoder.long_documents,
+        is_judged=work.held is not None and work.held.is_judged,
     )
     (draft / CARD).write_text(card(content), encoding="utf-8")
 

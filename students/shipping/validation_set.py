@@ -14,6 +14,7 @@ from rankgen.manifests.run.recipe_lock import tables_digest
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.trec import Qrels
 from rankgen.retrieval.collections.judgements import read_judgements
+from rankgen.students.evaluation.telling_apart import refuse_alike
 from rankgen.students.reranking.candidates import CandidateTexts, FirstStage
 from rankgen.students.shipping.settings import QualitySettings
 
@@ -47,7 +48,8 @@ def validation_set(settings: QualitySettings) -> ValidationSet | None:
     """Reads the validation set that the settings name; None without one.
 
     Raises:
-        UsageError: A file or run is missing, no query is judged, or no list has two passages.
+        UsageError: A file or run is missing, no query is judged, no list has two passages, or
+            every order of the lists is as good as any other.
         IntegrityProblem: A text is missing.
     """
     if settings.candidates is not None and settings.qrels is not None:
@@ -79,6 +81,7 @@ def _of_judgements(settings: QualitySettings, candidates: Path, qrels: Path) -> 
             "check that both belong to the same collection",
         )
     lists = [row.cut(settings.depth) for row in held[: settings.max_queries]]
+    refuse_alike(lists, judged, candidates, qrels)
     kept = {row.query_id: judged[row.query_id] for row in lists}
     source = f"judgements of {len(lists):,} queries"
     return ValidationSet(first_stage.texts(lists, None), kept, True, source)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.soup.summary import SoupSummary
+from rankgen.students.training.card_code import card_tags, scoring_code
+from rankgen.students.training.student_folder import asked_by
 
 
 def soup_card(encoder: CrossEncoder, summary: SoupSummary) -> str:
@@ -14,14 +16,13 @@ def soup_card(encoder: CrossEncoder, summary: SoupSummary) -> str:
         for one in summary.ingredients
     )
     kept = sum(one.is_kept for one in summary.ingredients)
+    asked = asked_by(encoder)
+    tags = "\n".join(f"- {tag}" for tag in card_tags(asked))
     return f"""---
 pipeline_tag: text-ranking
 library_name: transformers
 tags:
-- cross-encoder
-- sentence-transformers
-- reranker
-- rankgen
+{tags}
 ---
 
 # {summary.out.name}
@@ -29,12 +30,7 @@ tags:
 A cross-encoder that re-ranks passages: the {summary.method} mean of the weights of {kept} students
 of one backbone, made with rankgen. It loads and costs as much as one of them.{_reached(summary)}
 
-```python
-from sentence_transformers import CrossEncoder
-
-model = CrossEncoder("{summary.out.name}")
-model.rank("how do plants eat", ["Photosynthesis turns light into sugar.", "Rome was founded."])
-```
+{scoring_code(summary.out.name, encoder.relevant, asked)}
 
 Queries are cut after {encoder.query_tokens} tokens and passages after {encoder.passage_tokens} by
 `rankgen rerank` and `rankgen evaluate`; `config.json` records this.

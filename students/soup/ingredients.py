@@ -13,12 +13,14 @@ from pydantic import JsonValue
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.model_source import RECORD_FILE, pinned_model
 from rankgen.students.model.cross_encoder import CrossEncoder
+from rankgen.students.model.cuts import CUTS_ENTRY
 from rankgen.students.model.loading import load_cross_encoder
 from rankgen.students.reranking.student_identity import student_identity
 from rankgen.students.shipping.shipped_folder import is_shipped
 
-# What a configuration says of where and how a model was made, which no score depends on.
-_PROVENANCE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
+# What a configuration says of where and how a model was made, which no score depends on, and the
+# entry of the cuts and of long documents, which are compared by themselves.
+_APART = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", CUTS_ENTRY)
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,10 @@ def _difference(first: CrossEncoder, other: CrossEncoder) -> str | None:
     cuts = [(one.query_tokens, one.passage_tokens, one.pair_tokens) for one in (first, other)]
     if cuts[0] != cuts[1]:
         return "the tokens after which texts are cut"
+    if first.long_documents != other.long_documents:
+        return "how long documents are read"
+    if first.asked != other.asked:
+        return "how they are asked about a pair"
     if first.tokenizer.get_vocab() != other.tokenizer.get_vocab():
         return "their tokens"
     return None
@@ -147,5 +153,5 @@ def _compared(config: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in config.items()
-        if name not in _PROVENANCE and "dropout" not in name
+        if name not in _APART and "dropout" not in name
     }

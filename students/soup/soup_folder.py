@@ -14,7 +14,12 @@ from pydantic import JsonValue
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.model_source import RECORD_FILE
 from rankgen.manifests.run.provenance import software
-from rankgen.manifests.storage.atomic import fsync_directory, fsync_file, make_folder
+from rankgen.manifests.storage.atomic import (
+    fsync_directory,
+    fsync_file,
+    make_folder,
+    refuse_current_folder,
+)
 from rankgen.manifests.storage.digest import sha256_of_file
 from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.soup.card import soup_card
@@ -30,6 +35,7 @@ def held_soup(out: Path, facts: Mapping[str, JsonValue]) -> SoupSummary | None:
         UsageError: Something else is there.
     """
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        refuse_current_folder(out)
         return None
     try:
         record = json.loads((out / RECORD_FILE).read_text(encoding="utf-8"))

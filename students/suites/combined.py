@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from rankgen.students.evaluation.result import Evaluation
+from rankgen.students.evaluation.result import Evaluation, SystemResult
 from rankgen.students.evaluation.significance import PairedTest, paired_tests
 from rankgen.students.paper.means import arithmetic_mean
 
@@ -26,7 +26,8 @@ class SystemFigures(BaseModel):
         source: The student's folder or model id; "" for the first stages.
         figures: measure -> task -> mean over the task's queries.
         means: measure -> mean over the tasks that have figures, each counting the same.
-        unjudged: task -> share of its top 10 that nobody judged, from 0 to 1.
+        unjudged: task -> share of its top 10 that nobody judged, from 0 to 1; the mean over the
+            queries that have a list.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -141,5 +142,13 @@ def _figures(place: int, evaluations: Mapping[str, Evaluation]) -> SystemFigures
         means={
             measure: arithmetic_mean(list(found.values())) for measure, found in figures.items()
         },
-        unjudged={task: 1 - system.measures[JUDGED] for task, system in of_task.items()},
+        unjudged={
+            task: _unjudged(system, evaluations[task].queries) for task, system in of_task.items()
+        },
     )
+
+
+def _unjudged(system: SystemResult, queries: int) -> float:
+    """Returns the share without the queries that have no list, which count as judged 0."""
+    held = queries - system.missing_queries
+    return 1 - system.measures[JUDGED] * queries / held if held else 0.0

@@ -26,7 +26,10 @@ def splits_of(dataset: str) -> list[str]:
 
 
 def listed_files(dataset: str, split: str, folder: Path, *, adds_positives: bool) -> TaskFiles:
-    """Writes a task as a folder in BEIR's layout with its lists; one that is there is kept.
+    """Writes a task as a folder in BEIR's layout with its lists.
+
+    One from the Hub that is there is kept; one of a folder is written again, since people mend
+    their own files.
 
     Args:
         dataset: On the Hub, or a folder of the same layout.
@@ -42,7 +45,7 @@ def listed_files(dataset: str, split: str, folder: Path, *, adds_positives: bool
     """
     qrels_path, run_path = folder / "qrels" / "test.tsv", folder / "bm25.run"
     files = TaskFiles(str(folder), qrels_path, None, run_path, is_whole=True)
-    if qrels_path.is_file():
+    if qrels_path.is_file() and not Path(dataset).is_dir():
         return files
     where = f"{dataset} {split}"
     qrels = _qrels(hub_rows(dataset, "qrels", split), where)

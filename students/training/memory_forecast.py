@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 from pydantic import BaseModel, ConfigDict
 
 from rankgen.manifests.errors import UsageError
-from rankgen.students.model.hardware import STEP_TOKENS, Hardware
+from rankgen.students.model.hardware import CHUNK_TOKENS, STEP_TOKENS, Hardware
 from rankgen.students.model.packed_forward import why_padded
 from rankgen.students.training.optimizer import freeze_lowest
 from rankgen.students.training.settings import TrainSettings
+from rankgen.students.training.step_bytes import ModelSize, held_bytes, size_of
 from rankgen.students.training.step_memory import (
     MARGIN,
     PADDING,
-    ModelSize,
-    bytes_per_token,
     fitting_tokens,
     free_memory,
-    size_of,
 )
 from rankgen.students.training.team import Team
 from rankgen.students.training.train import prepared_encoder
@@ -30,22 +28,6 @@ if TYPE_CHECKING:
 GIB = 2**30
 # What CUDA and its libraries take of a GPU before the first tensor.
 CUDA_BYTES = int(0.6 * GIB)
-
-
-class Held(NamedTuple):
-    """What a step holds, in bytes.
-
-    Attributes:
-        weights: All weights in 32 bits, and under bfloat16 the copies that it multiplies with.
-        gradients: One number in 32 bits for each weight that is trained.
-        optimizer: AdamW's two moments of each.
-        activations: What the forward pass keeps for the backward pass.
-    """
-
-    weights: int
-    gradients: int
-    optimizer: int
-    activations: int
 
 
 class MemoryForecast(BaseModel):
@@ -81,8 +63,11 @@ class MemoryForecast(BaseModel):
 
     def text(self) -> str:
         """Returns the forecast in a sentence."""
-        parts = [f"{value / GIB:,.2f} {name}" for name, value in self.held.items()]
-        parts[-1] += f" of {self.step_tokens:,} tokens"
+        parts = [
+            f"{value / GIB:,.2f} {name}"
+            + (f" of {self.step_tokens:,} tokens" if name == "activations" else "")
+            for name, value in self.held.items()
+        ]
         verdict = "; how much is free there is unknown"
         if self.free_bytes is not None:
             verdict = f"; {self.free_bytes / GIB:,.2f} GiB are free there: it "
@@ -93,23 +78,6 @@ class MemoryForecast(BaseModel):
             f"{self.device} holds up to {self.peak_bytes / GIB:,.2f} GiB: {', '.join(parts)}"
             f"{verdict}"
         )
-
-
-def held_bytes(size: ModelSize, weights: int, tokens: int, is_bf16: bool) -> Held:
-    """Returns what a step holds in which one process trains.
-
-    Args:
-        size: The model's sizes, with the weights that are trained.
-        weights: The number of all its weights.
-        tokens: Tokens whose activations are held at once, padding included.
-        is_bf16: Whether products are computed in bfloat16.
-    """
-    return Held(
-        weights=weights * (6 if is_bf16 else 4),
-        gradients=size.trained_weights * 4,
-        optimizer=size.trained_weights * 8,
-        activations=tokens * bytes_per_token(size, is_bf16),
-    )
 
 
 def forecast_memory(settings: TrainSettings, gpu_gib: float | None = None) -> MemoryForecast:
@@ -127,7 +95,7 @@ def forecast_memory(settings: TrainSettings, gpu_gib: float | None = None) -> Me
         here = {"device": "cpu", "precision": "fp32", "compile": False}
         settings = settings.model_copy(update=here)
     encoder, hardware = prepared_encoder(settings, Team())
-    size = size_of(encoder)
+    size = size_of(encoder.model)
     if size is None:
         raise UsageError(
             f"the memory of {settings.backbone} is unknown: its configuration does not tell its "
@@ -160,6 +128,7 @@ def _on_gpu(
     why = why_padded(model, torch.device("cpu"), is_bf16, in_training=True)
     has_dropout = getattr(model.config, "attention_probs_dropout_prob", 0.0) > 0
     is_packed = why is None and is_bf16 and not has_dropout
+    chunk = settings.chunk_tokens or CHUNK_TOKENS["cuda"]
     tokens = settings.step_tokens or fitting_tokens(
         free - 4 * weights,
         size,
@@ -168,8 +137,9 @@ def _on_gpu(
         most=STEP_TOKENS["cuda"],
         least=encoder.longest_pair,
         padding=1.0 if is_packed else PADDING["cuda"],
+        chunk_tokens=chunk,
     )
-    hardware = Hardware(torch.device("cuda"), is_bf16, tokens, tokens)
+    hardware = Hardware(torch.device("cuda"), is_bf16, min(chunk, tokens), tokens)
     told = _forecast(encoder, settings, hardware, is_packed=is_packed, free=free)
     return told.model_copy(update={"device": f"a GPU of {gib:g} GiB"})
 
@@ -183,12 +153,12 @@ def _forecast(
     free: int | None,
 ) -> MemoryForecast:
     freeze_lowest(encoder, settings.frozen_layers)
-    size = size_of(encoder)
+    size = size_of(encoder.model)
     assert size is not None
     weights = sum(parameter.numel() for parameter in encoder.model.parameters())
     padding = 1.0 if is_packed else PADDING[hardware.device.type]
     computed = round(hardware.step_tokens * padding)
-    held = held_bytes(size, weights, computed, hardware.is_bf16)
+    held = held_bytes(size, weights, computed, hardware.is_bf16, hardware.chunk_tokens)
     return MemoryForecast(
         backbone=settings.backbone,
         device=str(hardware.device),

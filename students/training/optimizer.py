@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from rankgen.manifests.errors import UsageError
 from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.training.settings import TrainSettings
 
@@ -33,10 +35,25 @@ def make_optimizer(encoder: CrossEncoder, settings: TrainSettings) -> torch.opti
 
 
 def freeze_lowest(encoder: CrossEncoder, layers: int) -> None:
-    """Freezes the embeddings and the lowest `layers` layers; 0 freezes nothing."""
+    """Freezes the embeddings and the lowest `layers` layers; 0 freezes nothing.
+
+    Raises:
+        UsageError: The model has fewer layers, or none that are numbered.
+    """
     if layers == 0:
         return
-    for name, parameter in encoder.model.named_parameters():
-        layer = LAYER_NUMBER.search(name)
-        if "embeddings" in name or (layer is not None and int(layer[1]) < layers):
+    named = dict(encoder.model.named_parameters())
+    layer_of = {name: int(found[1]) for name in named if (found := LAYER_NUMBER.search(name))}
+    count = max(layer_of.values(), default=-1) + 1
+    if layers > count:
+        raise UsageError(
+            f"{layers} layers cannot be frozen: the backbone has {count} numbered ones",
+            f"freeze fewer: --frozen-layers {count}",
+        )
+    for name, parameter in named.items():
+        if "embeddings" in name or layer_of.get(name, layers) < layers:
             parameter.requires_grad_(False)
+    # Those of T5 and of decoders have other names. torch types a module's attributes as tensors.
+    body: Any = encoder.model.base_model
+    for parameter in body.get_input_embeddings().parameters():
+        parameter.requires_grad_(False)

@@ -113,6 +113,7 @@ def _card(card: str, folder: str, name: str, local_paths: list[str]) -> str:
     own_names = {folder, title[1].strip()} if title else {folder}
     for own in own_names:
         card = card.replace(f'CrossEncoder("{own}")', f'CrossEncoder("{name}")')
+        card = card.replace(f"--student {own} ", f"--student {name} ")
     if title and title[1].strip() == folder:
         card = card.replace(title[0], f"# {name.rpartition('/')[2]}", 1)
     for path in local_paths:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from rankgen.manifests.long_documents.rule import NAMES as CHUNK_NAMES
 from rankgen.manifests.long_documents.rule import ChunkRule
 from rankgen.students.training.adapter_settings import ADAPTER_FIELDS
+from rankgen.students.training.card_code import card_tags, scoring_code
 from rankgen.students.training.public_settings import public_settings
 from rankgen.students.training.settings import TrainSettings
 from rankgen.students.training.summary import TrainSummary
@@ -58,9 +59,8 @@ def student_card(
     """
     values = public_settings(settings.model_dump(mode="json", exclude=set(ADAPTER_FIELDS)))
     values |= settings.adapter_recipe()
-    tags = ["reranker", "rankgen"]
-    tags = tags if asked else ["cross-encoder", "sentence-transformers", *tags]
-    listed = "\n".join(f"- {tag}" for tag in tags)
+    listed = "\n".join(f"- {tag}" for tag in card_tags(asked))
+    code = scoring_code(settings.out.name, relevant, asked)
     return f"""---
 pipeline_tag: text-ranking
 library_name: transformers
@@ -72,6 +72,8 @@ tags:
 
 A cross-encoder that re-ranks passages, distilled with rankgen from the {summary.lists:,} rankings
 in `{values["rankings"]}`. {_outputs(relevant, asked)}
+
+{code}
 
 {_usage_of_prompt(settings) if asked else _usage(settings)}
 
@@ -109,14 +111,7 @@ def _recipe(values: Mapping[str, object]) -> str:
 
 def _usage(settings: TrainSettings) -> str:
     longest = settings.query_tokens + settings.passage_tokens
-    return f"""```python
-from sentence_transformers import CrossEncoder
-
-model = CrossEncoder("{settings.out.name}")
-model.rank("how do plants eat", ["Photosynthesis turns light into sugar.", "Rome was founded."])
-```
-
-In training, queries were cut after {settings.query_tokens} tokens and passages after
+    return f"""In training, queries were cut after {settings.query_tokens} tokens and passages after
 {settings.passage_tokens}; `config.json` records this, and `rankgen rerank` and `rankgen evaluate`
 do the same. transformers and sentence-transformers instead cut the longer text of a pair until both
 together have {longest} tokens. Their scores therefore differ from rankgen's for queries of more
@@ -125,12 +120,8 @@ texts yourself if this matters."""
 
 
 def _usage_of_prompt(settings: TrainSettings) -> str:
-    return f"""```bash
-rankgen rerank --student {settings.out.name} --candidates CANDIDATES --out RERANKED
-```
-
-`config.json` names the prompt and its answers, so that rankgen asks about every pair as in the
-training: with the query cut after {settings.query_tokens} tokens and the passage after
+    return f"""`config.json` names the prompt and its answers, so that rankgen asks about every pair
+as in the training: with the query cut after {settings.query_tokens} tokens and the passage after
 {settings.passage_tokens}. transformers loads the model, but does not know the prompt; scores of
 pairs that are shown in other words mean nothing."""
 
@@ -163,9 +154,10 @@ def _figures(summary: TrainSummary) -> str:
         f"ended by {summary.ended_by}",
         f"- loss at the end {summary.loss:.4f} (moving average)",
     ]
-    if summary.validation is not None and summary.first_stage is not None:
+    if summary.validation is not None:
+        stage = summary.first_stage
+        known = "" if stage is None else f" (first stage {stage:.4f})"
         lines.append(
-            f"- validation nDCG@10 {summary.validation:.4f} at step {summary.best_step:,} "
-            f"(first stage {summary.first_stage:.4f})"
+            f"- validation nDCG@10 {summary.validation:.4f} at step {summary.best_step:,}{known}"
         )
     return "\n".join(lines)

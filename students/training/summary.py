@@ -18,7 +18,7 @@ class TrainSummary(BaseModel):
         loss: Moving average of the loss at the last step.
         validation: nDCG@10 at the best step; None without validation.
         first_stage: nDCG@10 of the validation candidates in first-stage order; None without
-            validation.
+            validation, or where that order is unknown.
         skipped_lists: Number of lists with fewer than two passages.
         seconds: Training time over all sessions.
         ended_by: Why it ended: `max steps` (or epochs), `patience` or `time budget`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rankgen.manifests.score_order import trec_eval_places
 from rankgen.manifests.trec import Qrels
 from rankgen.students.agreement.measures import kendall_tau
 from rankgen.students.evaluation.measures import mean, per_query
@@ -44,6 +45,7 @@ class Validation:
         texts: The lists in first-stage order, with their texts.
         qrels: The grades of their documents.
         orders: The teacher's order by query id, where that is the goal.
+        knows_first_stage: Whether the lists are in the order of a first stage.
         notices: See below.
 
     Attributes:
@@ -57,18 +59,27 @@ class Validation:
         texts: CandidateTexts,
         qrels: Qrels,
         orders: Mapping[str, Sequence[str]] | None = None,
+        *,
+        knows_first_stage: bool = True,
         notices: Sequence[str] = (),
     ) -> None:
         self.name, self.notices = name, tuple(notices)
+        self._knows_first_stage = knows_first_stage
         self._texts, self._qrels, self._orders = texts, qrels, orders
 
     @property
-    def first_stage(self) -> float:
-        """nDCG@10 of the lists in first-stage order, from 0 to 1, for a student to beat."""
-        return self.in_first_stage_order().mean
+    def first_stage(self) -> float | None:
+        """nDCG@10 of the lists in first-stage order, from 0 to 1, for a student to beat.
 
-    def in_first_stage_order(self) -> Measured:
-        """Returns what the lists reach as they are."""
+        None where that order is unknown.
+        """
+        found = self.in_first_stage_order()
+        return None if found is None else found.mean
+
+    def in_first_stage_order(self) -> Measured | None:
+        """Returns what the lists reach as they are; None where their order is no first stage's."""
+        if not self._knows_first_stage:
+            return None
         return self.measured(
             {row.query_id: scores_of_order(row.doc_ids) for row in self._texts.candidates}
         )
@@ -106,9 +117,11 @@ class Validations:
         self.sets = tuple(sets)
 
     @property
-    def first_stage(self) -> float:
-        """nDCG@10 of all lists in first-stage order, from 0 to 1."""
-        return mean_of([one.in_first_stage_order() for one in self.sets])
+    def first_stage(self) -> float | None:
+        """nDCG@10 of all lists in first-stage order, from 0 to 1; None where one is unknown."""
+        found = [one.in_first_stage_order() for one in self.sets]
+        known = [one for one in found if one is not None]
+        return mean_of(known) if len(known) == len(found) else None
 
     def __call__(self, encoder: CrossEncoder, hardware: Hardware) -> dict[str, float]:
         """Returns what the student reaches by what it is called, the mean over all queries first.
@@ -137,4 +150,6 @@ def mean_of(measured: Sequence[Measured]) -> float:
 
 
 def _ordered(doc_ids: Sequence[str], scores: Mapping[str, float]) -> list[str]:
-    return sorted(doc_ids, key=lambda doc_id: -scores[doc_id])
+    """Returns the documents best first, ties as for nDCG: the lists may be in the goal's order."""
+    places = trec_eval_places(doc_ids, [scores[doc_id] for doc_id in doc_ids])
+    return [doc_ids[place] for place in places]

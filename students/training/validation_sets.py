@@ -14,8 +14,11 @@ from typing import Any
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.judged_queries import judged_without
 from rankgen.manifests.records import Candidates
+from rankgen.manifests.run.provenance import read_predicate
 from rankgen.manifests.run.run_directory import RunDirectory
+from rankgen.manifests.schema import NOT_RETRIEVED
 from rankgen.retrieval.collections.judgements import read_judgements
+from rankgen.students.evaluation.telling_apart import refuse_alike
 from rankgen.students.reranking.candidates import CandidateTexts, FirstStage
 from rankgen.students.training.validation import Validation, Validations
 from rankgen.students.training.validation_settings import ValidationSets
@@ -59,7 +62,8 @@ def judged_validation(
             those that validate it too.
 
     Raises:
-        UsageError: No query has both candidates and a judgement.
+        UsageError: No query has both candidates and a judgement, or every order of the candidates
+            is as good as any other.
     """
     judged = read_judgements(qrels)
     first_stage = FirstStage(RunDirectory(candidates))
@@ -70,7 +74,9 @@ def judged_validation(
             f"no query of {candidates} is judged in {qrels}",
             f"check that both belong to the same collection: {notice}",
         )
-    texts = first_stage.texts([row.cut(depth) for row in lists], None)
+    lists = [row.cut(depth) for row in lists]
+    refuse_alike(lists, judged, candidates, qrels)
+    texts = first_stage.texts(lists, None)
     grades = {row.query_id: judged[row.query_id] for row in lists}
     notices = [] if notice is None else [f"{notice}; the validation leaves them out"]
     if shared := _shared(texts.queries, learned):
@@ -122,7 +128,10 @@ def taught_validation(
         query_id: {d: max(_GRADED - place, 0) for place, d in enumerate(order)}
         for query_id, order in orders.items()
     }
-    return Validation(rankings.name, texts, grades, orders)
+    # The positions of an import without a first stage count the teacher's own order.
+    told = (read_predicate(run) or {}).get("first_stage")
+    is_known = told not in ("unknown", "known of some")
+    return Validation(rankings.name, texts, grades, orders, knows_first_stage=is_known)
 
 
 def _shared(texts: Mapping[str, str], learned: Mapping[str, str]) -> list[str]:
@@ -135,8 +144,10 @@ def _plain(text: str | None) -> list[str] | None:
 
 
 def _in_first_stage_order(row: Mapping[str, Any], depth: int | None) -> Candidates:
-    kept = zip(row["retrieval_positions"][:depth], row["doc_ids"][:depth], strict=True)
-    doc_ids = tuple(str(doc_id) for _, doc_id in sorted(kept))
+    held = zip(row["retrieval_positions"][:depth], row["doc_ids"][:depth], strict=True)
+    # Passages that the first stage did not return come last.
+    kept = sorted(held, key=lambda one: (one[0] == NOT_RETRIEVED, *one))
+    doc_ids = tuple(str(doc_id) for _, doc_id in kept)
     return Candidates(str(row["query_id"]), doc_ids, tuple(float(-n) for n in range(len(doc_ids))))
 
 

@@ -110,6 +110,18 @@ def test_both_lists_stand_side_by_side(opened: Open, address: str, sliding: RunD
     assert not page.locator("#passage").is_visible()
 
 
+def test_how_far_a_passage_moved_fits_on_a_phone(
+    opened: Open, report_of: ReportOf, repaired: RunDirectory
+) -> None:
+    qrels = repaired.root.parent / "candidates" / "qrels.tsv"
+    for size in (PHONE, (320, 640)):
+        page = opened(f"{report_of(repaired.root, qrels=qrels)}#q=q0003", size).page
+        page.locator(".column.right .mark", has_text="score").first.wait_for(state="attached")
+        cut = """found => found.filter(one => one.getBoundingClientRect().right
+            > one.parentElement.getBoundingClientRect().right + 1).length"""
+        assert page.locator(".column.right .move").evaluate_all(cut) == 0
+
+
 def test_stepping_through_windows(opened: Open, address: str, sliding: RunDirectory) -> None:
     page = opened(f"{address}#q=q42").page
     page.locator("#query-title", has_text="query 42").wait_for()

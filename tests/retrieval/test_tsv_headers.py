@@ -40,6 +40,19 @@ def test_headers_of_queries(tmp_path: Path, header: str) -> None:
     assert list(collection.queries()) == [Query("t1", "what is salt")]
 
 
+def test_parts_that_each_begin_with_a_mark(tmp_path: Path) -> None:
+    """As files of a Windows editor do that were joined; a mark in an id would lose its row."""
+    mark = "\ufeff"
+    rows = [f"{mark}{mark}docid\ttext", ROW, f"{mark}p2\tbread"]
+    collection = collection_of(tmp_path, rows, [f"{mark}{TOPIC}", f"{mark}t2\tovens"])
+    assert [document.doc_id for document in collection.documents()] == ["p1", "p2"]
+    assert [query.query_id for query in collection.queries()] == ["t1", "t2"]
+    lines = [f"{mark}{as_json({'_id': name, 'text': 'x'})}" for name in ("d1", "d2")]
+    path = write_lines(tmp_path / "joined.jsonl", lines)
+    collection = open_collection(str(tmp_path), corpus=path)
+    assert [document.doc_id for document in collection.documents()] == ["d1", "d2"]
+
+
 def test_columns_in_another_order_and_columns_that_are_not_read(tmp_path: Path) -> None:
     corpus = ["url\tTitle\tbody\tdocid", "http://x\tSea\tsalt\tp1"]
     collection = collection_of(tmp_path, corpus, ["text\tqid", "what is salt\tt1"])
@@ -52,6 +65,9 @@ def test_columns_in_another_order_and_columns_that_are_not_read(tmp_path: Path) 
     [
         (["key\ttext", ROW], r"line 1 looks like a header \(key, text\)"),
         (["passage_id\tsentence", ROW], r"looks like a header \(passage_id, sentence\)"),
+        # A known name of several words beside one that is not known.
+        (["identifier\tpassage text", ROW], r"looks like a header \(identifier, passage text\)"),
+        (["docid,text", "p1,salt"], "line 1 has 1 column and no header that names them"),
         # Nothing of it is known, but the line below is of another shape.
         (["Kennung\tInhalt", ROW], r"looks like a header \(Kennung, Inhalt\)"),
         (['"doc_id"\t"text"', '"p1"\t"salt"'], "is quoted"),

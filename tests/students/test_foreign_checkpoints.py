@@ -106,6 +106,29 @@ def test_a_tokenizer_of_another_model_is_refused(minilm: str, tmp_path: Path) ->
             load(typeless)
 
 
+def test_tokens_that_were_added_without_vectors_are_named(classifier: Path) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(classifier)
+    tokenizer.add_tokens(["[URL]"])
+    tokenizer.save_pretrained(classifier)
+    encoder = load_cross_encoder(str(classifier))
+    assert len(encoder.tokenise_queries({"q": "plants"})) == 1
+    with pytest.raises(UsageError, match=r"a text holds .\[(URL|url)\]., a token that was added"):
+        encoder.tokenise_passages({"d": "see [URL] for plants"})
+    tokenizer.add_special_tokens({"pad_token": "[FILL]"})
+    tokenizer.save_pretrained(classifier)
+    for load in (lambda source: load_cross_encoder(str(source)), as_backbone):
+        with pytest.raises(UsageError, match=r"adds '\[FILL\]' to pairs, but its model knows"):
+            load(classifier)
+
+
+def test_a_cut_that_leaves_no_text_is_refused(classifier: Path) -> None:
+    with_values(classifier, "tokenizer_config.json", model_max_length=4)
+    with pytest.raises(UsageError, match="cuts pairs after 4 tokens, of which 3 are special"):
+        load_cross_encoder(str(classifier))
+    with_values(classifier, "tokenizer_config.json", model_max_length=5)
+    assert len(set(ours(load_cross_encoder(str(classifier))))) > 1
+
+
 def test_texts_lose_their_beginnings_where_the_tokenizer_says_so(classifier: Path) -> None:
     right = ours(load_cross_encoder(str(classifier)))
     with_values(classifier, "tokenizer_config.json", truncation_side="left")

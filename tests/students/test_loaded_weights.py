@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from transformers import (
     RobertaConfig,
 )
 
+from rankgen.manifests import notices
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.loading_report import load_weights
 from rankgen.students.model.cross_encoder import CrossEncoder
@@ -87,6 +89,19 @@ def test_a_student_that_lacks_any_weight_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=lacking):
         load_cross_encoder(str(change(student, changed)))
+
+
+def test_layers_that_a_wrong_config_leaves_out_are_said(
+    student: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notices.warn.cache_clear()
+    load_cross_encoder(str(student))
+    assert "not read" not in capsys.readouterr().err
+    config = json.loads((student / "config.json").read_text())
+    (student / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 1}))
+    load_cross_encoder(str(student))
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "holds 16 weights of layers that its config.json does not ask for" in said
 
 
 @pytest.mark.parametrize(

@@ -15,24 +15,25 @@ from rankgen.students.training.memory_forecast import (
     CUDA_BYTES,
     GIB,
     forecast_memory,
-    held_bytes,
 )
 from rankgen.students.training.settings import TrainSettings
-from rankgen.students.training.step_memory import ModelSize, bytes_per_token
+from rankgen.students.training.step_bytes import ModelSize, bytes_per_token, held_bytes
 
-ELECTRA_BASE = ModelSize(768, 12, 12, 3072, 109_000_000)
+ELECTRA_BASE = ModelSize(768, 12, 12, 3072, 109_000_000, multiplied=85_000_000)
 
 
 def test_what_a_step_holds_by_hand() -> None:
-    held = held_bytes(ELECTRA_BASE, 110_000_000, 10_000, is_bf16=False)
+    held = held_bytes(ELECTRA_BASE, 110_000_000, 10_000, is_bf16=False, chunk_tokens=4_000)
     assert (held.weights, held.gradients, held.optimizer) == (
         440_000_000,
-        436_000_000,
+        872_000_000,
         872_000_000,
     )
     assert held.activations == 10_000 * bytes_per_token(ELECTRA_BASE, False)
-    halved = held_bytes(ELECTRA_BASE, 110_000_000, 10_000, is_bf16=True)
-    assert halved.weights == 660_000_000
+    assert held.temporaries == 4_000 * 8 * (3072 + 768)
+    halved = held_bytes(ELECTRA_BASE, 110_000_000, 10_000, is_bf16=True, chunk_tokens=4_000)
+    # Each of the three chunks keeps its own copies of what it multiplies with.
+    assert halved.weights == 440_000_000 + 3 * 170_000_000
     assert halved.activations < held.activations
 
 

@@ -129,6 +129,23 @@ def test_judgements_are_measured_as_by_evaluate(labels: RunDirectory, tmp_path: 
     assert judged["worse"] == sum(gain is not None and gain < 0 for gain in gains) > 0
 
 
+def test_judged_queries_that_a_run_lacks_are_told(labels: RunDirectory, tmp_path: Path) -> None:
+    qrels = tmp_path / "qrels"
+    qrels.write_text("x/y 0 d 1\n07 0 d 1\nabsent 0 d 1\n")
+    words = ["report", str(labels.root), "--qrels", str(qrels), "--out", str(tmp_path / "out")]
+    sentence = (
+        "2 of 3 judged queries have no list in labels (first: 07); 1 of these ids would match as "
+        "numbers (07 is 007 there): did a spreadsheet rewrite them?"
+    )
+    assert told(*words)["notices"] == [sentence]
+    assert f"note: {sentence}\n" in CliRunner().invoke(app, words).stdout
+    assert escape(sentence) in (tmp_path / "out" / PAGE).read_text(encoding="utf-8")
+    qrels.write_text("X/Y 0 d 1\n")
+    with pytest.raises(UsageError, match=r"no query of labels is judged in .*qrels"):
+        written(tmp_path / "other", labels.root, qrels=qrels)
+    assert not (tmp_path / "other").exists()
+
+
 def test_an_evaluation_and_a_training_are_shown_too(labels: RunDirectory, tmp_path: Path) -> None:
     candidates = labels.root.parent / "candidates"
     qrels, out = candidates / "qrels.tsv", tmp_path / "evaluation"

@@ -16,12 +16,12 @@ from transformers import (
 
 from rankgen.students.model.adapters import Lora, with_adapters
 from rankgen.students.model.loading import load_backbone
-from rankgen.students.training.step_memory import ModelSize, bytes_per_token, size_of
+from rankgen.students.training.step_bytes import ModelSize, bytes_per_token, size_of
 
 
 def test_dropouts_of_adapters_are_counted(tiny_backbone: str) -> None:
     encoder = load_backbone(tiny_backbone, seed=3, query_tokens=8, passage_tokens=16, dropout=None)
-    size = size_of(with_adapters(encoder, Lora(2, 4.0, 0.1), 3))
+    size = size_of(with_adapters(encoder, Lora(2, 4.0, 0.1), 3).model)
     assert size is not None
     # Five inputs of the layer's width and one of the intermediate width, in two layers.
     assert size.dropped == 2 * (5 * 32 + 64)
@@ -38,7 +38,10 @@ def test_they_are_what_a_model_saves(is_bf16: bool) -> None:
 
 def test_a_gated_model_saves_more() -> None:
     saved = [_saved_bytes_per_token(_modernbert(layers), is_bf16=False) for layers in (1, 3)]
-    said = [bytes_per_token(ModelSize(256, n, 4, 512, 0, True), False) for n in (1, 3)]
+    said = [
+        bytes_per_token(ModelSize(256, n, 4, 512, 0, True, has_dropout=False), False)
+        for n in (1, 3)
+    ]
     assert saved[1] - saved[0] == pytest.approx(said[1] - said[0], rel=0.08)
 
 

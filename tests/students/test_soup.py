@@ -183,7 +183,7 @@ def test_students_that_do_not_belong_together_are_one_sentence(
         (made / "config.json").write_text(json.dumps(config))
 
     changed = _thinner(students, tmp_path, other_cuts)
-    assert "they differ in" in refused(changed)
+    assert "they differ in the tokens after which texts are cut" in refused(changed)
     shutil.rmtree(changed)
 
     def other_shape(made: Path) -> None:

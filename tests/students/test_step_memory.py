@@ -18,15 +18,13 @@ from rankgen.students.model.loading import load_backbone
 from rankgen.students.model.pair_template import Pair
 from rankgen.students.training import chunked_backward as score_cache
 from rankgen.students.training import step as step_module
+from rankgen.students.training.step_bytes import ModelSize, bytes_per_token, size_of
 from rankgen.students.training.step_memory import (
-    ModelSize,
-    bytes_per_token,
     fitted,
     fitting_tokens,
     free_memory,
     in_smaller_parts,
     is_out_of_memory,
-    size_of,
 )
 from rankgen.students.training.train import train_student
 
@@ -57,14 +55,20 @@ def test_bytes_of_a_token() -> None:
 )
 def test_parts_fit_the_free_memory(size: ModelSize, gib: int, tokens: int) -> None:
     chosen = fitting_tokens(
-        gib * GIB, size, is_bf16=True, margin=0.15, most=131_072, least=32 + 256 + 3
+        gib * GIB,
+        size,
+        is_bf16=True,
+        margin=0.15,
+        most=131_072,
+        least=32 + 256 + 3,
+        chunk_tokens=65_536,
     )
     assert chosen == tokens
 
 
 def test_a_small_model_is_not_cut_here(tiny_backbone: str) -> None:
     encoder = load_backbone(tiny_backbone, seed=3, query_tokens=8, passage_tokens=16, dropout=None)
-    size = size_of(encoder)
+    size = size_of(encoder.model)
     assert size is not None
     assert (size.hidden, size.layers, size.heads, size.intermediate) == (32, 2, 2, 64)
     assert not size.is_gated

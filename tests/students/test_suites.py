@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 from pathlib import Path
@@ -126,28 +127,42 @@ def test_a_folder_of_tasks_is_searched_evaluated_and_recognised(
     student: Path, tmp_path: Path
 ) -> None:
     suite, out = tmp_path / "suite", tmp_path / "out"
-    beir_task(suite / "aviation", 1)
+    whole = beir_task(suite / "aviation", 1)
+    # Nothing is found for a query of no word that the collection has.
+    with (whole / "queries.jsonl").open("a") as file:
+        file.write('{"_id": "q3", "text": "of the xylophone"}\n')
+    with (whole / "qrels" / "test.tsv").open("a") as file:
+        file.write("q3\td3\t1\n")
     lost = beir_task(suite / "broken", 2)
     (lost / "queries.jsonl").write_text('{"_id": "q0"}\n')
     first = evaluated(suite, student, out)
     assert first.exit_code == 4, first.output
     told = json.loads(first.stdout)
-    assert told["queries"] == {"aviation": 3}
+    assert told["queries"] == {"aviation": 4}
+    assert any("1 of 4 judged queries has no list" in notice for notice in told["notices"])
     assert "queries.jsonl" in told["failed"]["broken"]
     single = json.loads((out / "tasks/aviation/evaluation/evaluation.json").read_text())
     held = {system["kind"]: system["measures"]["nDCG@10"] for system in single["systems"]}
     means = [system["means"]["nDCG@10"] for system in told["systems"]]
     assert means == [held["first-stage"], held["student"]]
+    # The share is that of the lists that there are.
+    with (out / "tasks/aviation/evaluation/per_query.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["measure"] == "Judged@10"]
+    judged = [float(row[single["systems"][0]["name"]]) for row in rows]
+    assert (len(judged), judged[-1]) == (4, 0)
+    assert told["systems"][0]["unjudged"]["aviation"] == pytest.approx(1 - sum(judged) / 3)
     assert "1 of 2 tasks have no figures (first: broken:" in first.stderr
-    # The mended task is added; the other is only looked at.
-    before = (out / "tasks/aviation/candidates/manifest.json").stat().st_mtime_ns
+    # The mended task is added; of the other nothing is scored again.
+    (scores,) = (out / "tasks/aviation/evaluation/.rankgen/scores").glob("*.json")
+    before = scores.stat().st_mtime_ns
     beir_task(tmp_path / "mended", 2)
     (lost / "queries.jsonl").write_bytes((tmp_path / "mended/queries.jsonl").read_bytes())
     again = evaluated(suite, student, out)
     assert again.exit_code == 0, again.output
     both = json.loads(again.stdout)
     assert set(both["queries"]) == {"aviation", "broken"}
-    assert (out / "tasks/aviation/candidates/manifest.json").stat().st_mtime_ns == before
+    assert [scores] == list(scores.parent.glob("*.json"))
+    assert scores.stat().st_mtime_ns == before
     (test,) = both["tests"]
     assert (test["a"], test["b"], test["queries"]) == ("no re-ranking", "tiny", 2)
 
@@ -208,6 +223,16 @@ def test_grades_of_a_listed_task_are_read_as_they_are_written(nano: Path, tmp_pa
     pq.write_table(held.rename_columns(["qid", "corpus-id"]), path)
     with pytest.raises(UsageError, match="has no column query-id, but qid, corpus-id"):
         listed_files(str(copy), split, tmp_path / "z", adds_positives=True)
+
+
+def test_a_folder_that_was_mended_is_read_again(nano: Path, tmp_path: Path) -> None:
+    split, copy = TASKS[0], copied(nano, tmp_path / "copy")
+    files = listed_files(str(copy), split, tmp_path / "x", adds_positives=True)
+    path = copy / "qrels" / f"{split}-00000-of-00001.parquet"
+    pq.write_table(pq.read_table(path).slice(1), path)
+    before = files.qrels.read_text().splitlines()
+    listed_files(str(copy), split, tmp_path / "x", adds_positives=True)
+    assert files.qrels.read_text().splitlines() == before[1:]
 
 
 def test_a_list_without_texts_is_damage(nano: Path, tmp_path: Path) -> None:

@@ -20,8 +20,9 @@ from safetensors.torch import load_file
 from toy_training import toy_lists
 from typer.testing import CliRunner, Result
 
-from rankgen.generator.api.tuning.settings import SearchSettings
+from rankgen.generator.api.tuning.settings import SearchSettings, TuneOptions
 from rankgen.generator.api.tuning.space import Choice, Range, draws, read_space
+from rankgen.generator.api.tuning.trials import search_of
 from rankgen.generator.cli import app
 from rankgen.generator.shards.halving import Halving, Reached
 from rankgen.students.training.metrics_log import metrics_path
@@ -248,6 +249,21 @@ def test_a_forecast_tells_the_trials_and_writes_nothing(tune: Tune, tmp_path: Pa
     tokens = 9 * 4 * 6 * told["tokens_per_pair"]
     scored = 10 * 5 * 6 * told["tokens_per_pair"] / 3
     assert told["seconds"] == pytest.approx(3 * (tokens + scored) / 1000, rel=0.01)
+
+
+def test_a_trial_counts_the_lists_that_its_loss_learns_from(
+    tune: Tune, write_rankings: Callable[..., Path]
+) -> None:
+    """With fewer steps than it takes, a trial would be stopped before its end."""
+    orders, queries, documents = toy_lists(queries=3, passages=4)
+    orders["q00"] = orders["q00"][:1]
+    scores = {query: [float(-n) for n in range(len(of))] for query, of in orders.items()}
+    run = write_rankings("scored", orders, queries, documents, scores)
+    usual = {"rankings": run, "out": tune.out, "backbone": tune.backbone, "trials": 1}
+    usual |= {"validation_rankings": tune.held, "search": [LIVELY], "queries_per_step": 1}
+    for loss, steps in (("mse", 9), ("margin-mse", 6)):
+        (trial,) = search_of(TuneOptions.model_validate({**usual, "loss": loss})).trials
+        assert (trial.lists, trial.steps) == (steps // 3, steps)
 
 
 def test_a_trial_whose_loss_diverges_is_a_result(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from toy_training import lines, settings_of, toy_lists
 from typer.testing import CliRunner
@@ -191,3 +194,61 @@ def test_judgements_are_given_once_for_each_set(
     refused = CliRunner().invoke(app, [*command, "--validation-qrels", str(qrels[0])])
     assert refused.exit_code == 2
     assert "once for each" in " ".join(refused.output.split())
+
+
+def test_judgements_that_tell_no_order_from_another_do_not_validate(
+    write_candidates: WriteRun, tmp_path: Path
+) -> None:
+    """Each student would reach the same, and the first one would be kept."""
+    (run, _), (qrels, _) = judged_sets(write_candidates, tmp_path)
+    qrels.write_text("q1 0 msmarco_a 1\nq1 0 b 0\n")
+    with pytest.raises(
+        UsageError, match=r"no candidate of .*set0 is judged relevant in .*one\.qrels"
+    ):
+        judged_validation(run, qrels, None, None)
+    qrels.write_text("q1 0 a 1\n")
+    with pytest.raises(UsageError, match=r"the candidates of each query .* all judged alike"):
+        judged_validation(run, qrels, None, 1)
+    assert judged_validation(run, qrels, None, 2).first_stage == 1
+
+
+def test_an_import_without_a_first_stage_has_none_to_beat(tmp_path: Path) -> None:
+    orders, queries, documents = toy_lists(queries=3, passages=6)
+    # Of which the larger id is the worse passage.
+    rows = [
+        {
+            "query": {"qid": query_id, "text": queries[query_id]},
+            "candidates": [
+                {"docid": doc_id, "score": float(-place), "doc": {"text": documents[doc_id]}}
+                for place, doc_id in enumerate(order)
+            ],
+        }
+        for query_id, order in orders.items()
+    ]
+    source, out = tmp_path / "requests.jsonl", tmp_path / "imported"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    done = CliRunner().invoke(app, ["import", "rank-llm", str(source), "--out", str(out)])
+    assert done.exit_code == 0, done.stderr
+    validation = taught_validation(out, {}, None, None)
+    assert validation.first_stage is None
+    assert Validations([validation]).first_stage is None
+    # A student that tells nothing apart gets no order from the list that it is shown.
+    tied = validation.measured({q: dict.fromkeys(order, 0.0) for q, order in orders.items()})
+    assert tied.tau == pytest.approx(-1)
+    assert tied.mean < 1
+
+
+def test_passages_that_were_added_are_last_in_the_first_stage(write_rankings: WriteRun) -> None:
+    run = write_rankings("mined", {"v": ["a", "b", "c"]}, {"v": "which"}, dict.fromkeys("abc", "t"))
+    (path,) = (run / "rankings").glob("*.parquet")
+    table = pq.read_table(path)
+    place = table.schema.get_field_index("retrieval_positions")
+    field = table.schema.field(place)
+    pq.write_table(table.set_column(place, field, pa.array([[0, 1, 2]], field.type)), path)
+    gains = {"a": 10, "b": 9, "c": 8}
+    dcg = [
+        sum(gains[doc_id] / math.log2(n + 2) for n, doc_id in enumerate(order))
+        for order in ("bca", "abc")
+    ]
+    found = taught_validation(run, {}, None, None).first_stage
+    assert found == pytest.approx(dcg[0] / dcg[1])

@@ -150,12 +150,15 @@ def _trial(base: TrainSettings, number: int, drawn: Drawn, sizes: Sequence[int])
     if "backbone" in drawn:
         settings = anchored(settings)
     cut = [min(size, settings.depth or size) for size in sizes]
-    lists = [size for size in cut if size > 1]
-    steps = settings.max_steps or math.ceil(
-        settings.epochs * len(lists) / settings.queries_per_step
-    )
     try:
-        with_targets(settings, parse_loss(settings.loss))
+        loss = parse_loss(settings.loss)
+        # As many as the training itself counts.
+        shortest = min(part.loss.shortest for part in loss)
+        lists = [size for size in cut if size >= shortest]
+        steps = settings.max_steps or math.ceil(
+            settings.epochs * len(lists) / settings.queries_per_step
+        )
+        with_targets(settings, loss)
         check_warmup(settings, steps)
     except UsageError as error:
         raise UsageError(f"{where}: {error.message}", error.hint) from None

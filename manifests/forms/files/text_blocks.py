@@ -39,10 +39,10 @@ def blocks_of(part: Part) -> Iterator[Block]:
 
 
 def first_line(part: Part) -> bytes:
-    """Returns the first line of a file that is not blank, without newline and byte order mark."""
+    """Returns the first line of a file that is not blank, without newline and byte order marks."""
     with opened(part) as file:
         while line := file.readline():
-            if text := line.removeprefix(MARK).rstrip(b"\r\n"):
+            if text := line.replace(MARK, b"").rstrip(b"\r\n"):
                 return text
     return b""
 
