@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
+from backbones_on_a_gpu import GPU_GIB, config_of, table
 from live_tensors import LiveTensors
 from results_file import write_results
 
@@ -30,19 +30,15 @@ from rankgen.manifests.models.half_precision import is_fast
 from rankgen.students.losses import parse_loss
 from rankgen.students.model import hardware as hardware_module
 from rankgen.students.model.bundled import BUNDLED_BACKBONE, backbone_path
-from rankgen.students.model.hardware import CHUNK_TOKENS, STEP_TOKENS, choose_hardware
+from rankgen.students.model.hardware import choose_hardware
 from rankgen.students.model.loading import load_backbone
 from rankgen.students.model.scoring import length_sorted_chunks
 from rankgen.students.training.batches import TokenList
-from rankgen.students.training.memory_forecast import CUDA_BYTES, GIB
 from rankgen.students.training.settings import TrainSettings
 from rankgen.students.training.step import Trainer
 from rankgen.students.training.step_bytes import held_bytes, size_of
-from rankgen.students.training.step_memory import MARGIN, PADDING, fitting_tokens
 
 TOKENS = 12_000
-GPU_GIB = 40
-LONGEST = 32 + 256 + 3
 SMALL: dict[str, dict[str, int]] = {
     "narrow": {"hidden_size": 256, "num_hidden_layers": 4, "num_attention_heads": 4},
     "wide": {"hidden_size": 512, "num_hidden_layers": 2, "num_attention_heads": 8},
@@ -51,43 +47,13 @@ TINY = {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
 KINDS = ("bert", "modernbert")
 
 
-class Public(NamedTuple):
-    """The sizes in a public model's config.json, and whether it is trained without padding."""
-
-    kind: str
-    hidden: int
-    layers: int
-    heads: int
-    intermediate: int
-    vocabulary: int
-    is_packed: bool
-
-
-PUBLIC: dict[str, Public] = {
-    "google/electra-base-discriminator": Public("electra", 768, 12, 12, 3072, 30_522, True),
-    "google/electra-large-discriminator": Public("electra", 1024, 24, 16, 4096, 30_522, True),
-    "FacebookAI/roberta-base": Public("roberta", 768, 12, 12, 3072, 50_265, True),
-    "FacebookAI/roberta-large": Public("roberta", 1024, 24, 16, 4096, 50_265, True),
-    "answerdotai/ModernBERT-base": Public("modernbert", 768, 22, 12, 1152, 50_368, False),
-    "answerdotai/ModernBERT-large": Public("modernbert", 1024, 28, 16, 2624, 50_368, False),
-    "jhu-clsp/ettin-encoder-68m": Public("modernbert", 512, 19, 8, 768, 50_368, False),
-    "jhu-clsp/ettin-encoder-400m": Public("modernbert", 1024, 28, 16, 2624, 50_368, False),
-}
-
-
-def _config(kind: str, **sizes: int) -> Any:
-    from transformers import AutoConfig
-
-    return AutoConfig.for_model(kind, num_labels=1, **sizes)
-
-
 def write_small(kind: str, sizes: dict[str, int], folder: Path) -> None:
     """Writes a random backbone with MiniLM's tokenizer."""
     from transformers import AutoModel, AutoTokenizer
 
     between = sizes["hidden_size"] * (4 if kind == "bert" else 2)
     marks = {"pad_token_id": 0, "cls_token_id": 101, "sep_token_id": 102}
-    config = _config(kind, **sizes, **marks, vocab_size=30_522, intermediate_size=between)
+    config = config_of(kind, **sizes, **marks, vocab_size=30_522, intermediate_size=between)
     AutoModel.from_config(config).save_pretrained(folder)
     AutoTokenizer.from_pretrained(backbone_path(BUNDLED_BACKBONE)).save_pretrained(folder)
 
@@ -202,48 +168,6 @@ def _status(name: str) -> float:
     return int(text.partition(f"{name}:")[2].split()[0]) / 1024
 
 
-def on_the_gpu(public: Public, is_bf16: bool) -> dict[str, object]:
-    """Returns what a step of a public backbone holds on the GPU, by the formula."""
-    from transformers import AutoModelForSequenceClassification
-
-    sizes = {
-        "hidden_size": public.hidden,
-        "num_hidden_layers": public.layers,
-        "num_attention_heads": public.heads,
-        "intermediate_size": public.intermediate,
-        "vocab_size": public.vocabulary,
-    }
-    if public.kind == "electra":
-        sizes["embedding_size"] = public.hidden
-    with torch.device("meta"):
-        model = AutoModelForSequenceClassification.from_config(_config(public.kind, **sizes))
-    weights = sum(parameter.numel() for parameter in model.parameters())
-    size = size_of(model)
-    assert size is not None
-    padding = 1.0 if public.is_packed and is_bf16 else PADDING["cuda"]
-    tokens = fitting_tokens(
-        GPU_GIB * GIB - CUDA_BYTES - 4 * weights,
-        size,
-        is_bf16=is_bf16,
-        margin=MARGIN["cuda"],
-        most=STEP_TOKENS["cuda"],
-        least=LONGEST,
-        padding=padding,
-        chunk_tokens=CHUNK_TOKENS["cuda"],
-    )
-    chunk_tokens = min(tokens, CHUNK_TOKENS["cuda"])
-    held = held_bytes(size, weights, round(tokens * padding), is_bf16, chunk_tokens)
-    return {
-        "weights_million": round(weights / 1e6, 1),
-        "precision": "bf16" if is_bf16 else "fp32",
-        "packed": padding == 1,
-        "step_tokens": tokens,
-        "gib": {name: round(value / GIB, 2) for name, value in held._asdict().items()},
-        "peak_gib": round(sum(held) / GIB, 1),
-        "fits": sum(held) <= GPU_GIB * GIB - CUDA_BYTES,
-    }
-
-
 def measured(tokens: int) -> dict[str, object]:
     """Trains each small model in each precision, each figure in a process of its own."""
     found: dict[str, object] = {}
@@ -291,11 +215,6 @@ def main() -> None:
         print(live_peak(sys.argv[2], sys.argv[3], int(sys.argv[4])))
         return
     tokens = int(sys.argv[1]) if len(sys.argv) > 1 else TOKENS
-    table = {
-        f"{name}, {'bf16' if is_bf16 else 'fp32'}": on_the_gpu(public, is_bf16)
-        for name, public in PUBLIC.items()
-        for is_bf16 in (True, False)
-    }
     result = {
         "what": "Memory of a training step: forecast and peak of small models on the CPU, and the "
         f"forecast for public backbones on a GPU of {GPU_GIB} GiB",
@@ -310,7 +229,7 @@ def main() -> None:
         "kernels of the CPU keep for themselves: in bf16, oneDNN's cache of compiled products is "
         "some 70 MiB of it",
         "small_models": measured(tokens),
-        f"gpu_of_{GPU_GIB}_gib": table,
+        f"gpu_of_{GPU_GIB}_gib": table(),
     }
     print(write_results("training_memory", result))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,12 @@ from vllm.v1.sample.rejection_sampler import RejectionSampler
 from vllm.v1.sample.sampler import Sampler
 from vllm.v1.spec_decode.metadata import SpecDecodeMetadata
 
-from rankgen.generator.engines.vllm.draft_check import GreedyCheck, forbidden, kept_tokens
+from rankgen.generator.engines.vllm.draft_check import (
+    GreedyCheck,
+    check_greedily,
+    forbidden,
+    kept_tokens,
+)
 from rankgen.generator.engines.vllm.ranking_mask import RankingMask
 
 VOCABULARY, STOP = 6, 5
@@ -115,3 +121,26 @@ def test_whatever_else_is_asked_for_is_left_to_vllm(values: dict[str, Any]) -> N
     assert forbidden(asked(1)) == {}
     assert forbidden(asked(1, [2])) == {0: {STOP}}
     assert forbidden(asked(1, **values)) is None
+
+
+def test_workers_are_told_to_check_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    from vllm.distributed.device_communicators import shm_broadcast
+    from vllm.v1.executor.multiproc_executor import MultiprocExecutor
+
+    from rankgen.generator.engines.vllm.cpu_executor import CpuExecutor
+
+    told: list[object] = []
+    monkeypatch.setattr(shm_broadcast, "sched_yield", shm_broadcast.sched_yield)
+    monkeypatch.setattr(MultiprocExecutor, "_init_executor", lambda _: told.append("workers"))
+    monkeypatch.setattr(MultiprocExecutor, "collective_rpc", lambda _, asked: told.append(asked))
+    object.__new__(CpuExecutor)._init_executor()
+    assert told[0] == "workers"
+    assert check_greedily in told
+
+    plain = SimpleNamespace(sampler=Sampler(), device=torch.device("cpu"), speculative_config=None)
+    check_greedily(SimpleNamespace(model_runner=plain))
+    assert not hasattr(plain, "rejection_sampler")
+    drafting = SimpleNamespace(**vars(plain) | {"speculative_config": SimpleNamespace()})
+    drafting.speculative_config.rejection_sample_method = "strict"
+    check_greedily(SimpleNamespace(model_runner=drafting))
+    assert isinstance(drafting.rejection_sampler, GreedyCheck)
