@@ -88,11 +88,18 @@ class ScoringTeacher(ABC):
         Returns:
             A score for each size.
         """
+        from rankgen.manifests.models.cpu_kernels import fast_kernels
+
+        def fast(given: Prepared) -> list[float]:
+            # Each thread has kernels of its own choice.
+            with fast_kernels("cuda" if self.is_on_gpu else "cpu"):
+                return scored(given)
+
         places = sorted(range(len(sizes)), key=lambda i: (-sizes[i], i))
         batches = [places[start : start + batch] for start in range(0, len(places), batch)]
         inputs = [prepared(one) for one in batches]
         found: dict[int, float] = {}
-        for one, scores in zip(batches, self.forward.map(scored, inputs), strict=True):
+        for one, scores in zip(batches, self.forward.map(fast, inputs), strict=True):
             found |= zip(one, scores, strict=True)
         return [found[i] for i in range(len(sizes))]
 

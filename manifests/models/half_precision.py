@@ -42,6 +42,12 @@ def slowness(half: HalfFormat, device_type: str) -> str | None:
     return f"its matrix products take {1 / factor:.1f} times as long as those in 32 bits"
 
 
+def precision_recipe(precision: str) -> dict[str, str]:
+    """Returns what of a precision, "fp32" or "bf16", decides a student's scores."""
+    # Scores had 16 bits too in earlier versions.
+    return {"precision": precision, **({"scores": "fp32"} if precision == "bf16" else {})}
+
+
 def speedup(half: HalfFormat, device_type: str) -> float:
     """Returns the speed of matrix products in 16 bits, as a multiple of that in 32 bits.
 
@@ -94,7 +100,9 @@ def _timed_speedup(half: torch.dtype) -> float:
 def _seconds(rows: torch.Tensor, weights: torch.Tensor) -> float:
     import torch
 
-    with torch.inference_mode():
+    from rankgen.manifests.models.cpu_kernels import fast_kernels
+
+    with torch.inference_mode(), fast_kernels("cpu"):
         began = time.perf_counter()
         torch.nn.functional.linear(rows, weights)
         return time.perf_counter() - began

@@ -155,19 +155,24 @@ def _by_groups(
     only_firsts: bool,
 ) -> Tensor:
     """Attends within pairs; neighbours of equal length form a batch without padding."""
+    tokens = [count * length for count, length in packed.groups]
+    asking = [count for count, _ in packed.groups] if only_firsts else tokens
     mixed: list[Tensor] = []
-    pair = token = 0
-    for count, length in packed.groups:
-        keys = slice(token, token + count * length)
-        asking, asked = (slice(pair, pair + count), 1) if only_firsts else (keys, length)
+    # Split, not sliced: the backward pass of each slice would fill a tensor for all tokens.
+    for (count, length), asked, keys, values in zip(
+        packed.groups,
+        torch.split(query, asking),
+        torch.split(key, tokens),
+        torch.split(value, tokens),
+        strict=True,
+    ):
         found = scaled_dot_product_attention(
-            query[asking].view(count, asked, *query.shape[1:]).transpose(1, 2),
-            key[keys].view(count, length, *key.shape[1:]).transpose(1, 2),
-            value[keys].view(count, length, *value.shape[1:]).transpose(1, 2),
+            asked.view(count, -1, *query.shape[1:]).transpose(1, 2),
+            keys.view(count, length, *key.shape[1:]).transpose(1, 2),
+            values.view(count, length, *value.shape[1:]).transpose(1, 2),
             dropout_p=dropout,
         )
         mixed.append(found.transpose(1, 2).flatten(0, 1))
-        pair, token = pair + count, token + count * length
     return torch.cat(mixed)
 
 

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rankgen.manifests.models.cpu_kernels import fast_kernels
 from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.model.hardware import Hardware, moved
 from rankgen.students.model.packed_forward import PACKABLE, is_packable, packed_logits
@@ -44,7 +45,8 @@ def length_sorted_chunks(lengths: Sequence[int], chunk_tokens: int) -> list[NDAr
 def chunk_scores(encoder: CrossEncoder, pairs: Sequence[Pair], hardware: Hardware) -> Tensor:
     """Returns the scores of one chunk in 32 bits, shape (pairs,): packed where the model can."""
     model, device = encoder.model, hardware.device
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=hardware.is_bf16):
+    autocast = torch.autocast(device.type, dtype=torch.bfloat16, enabled=hardware.is_bf16)
+    with autocast, fast_kernels(device.type):
         if is_packable(model, device, hardware.is_bf16):
             packed = pack(encoder.template, pairs).to(device)
             return encoder.score_of(packed_logits(model, packed)).float()
