@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from rankgen.manifests.models.half_precision import precision_recipe
 from rankgen.manifests.models.model_source import pinned_model
 from rankgen.manifests.notices import warn
 from rankgen.manifests.progress import progress
@@ -73,5 +74,5 @@ def _key(
 ) -> str:
     """Returns the digest of everything that the scores depend on."""
     facts = {"student": student_identity(student), "candidates": first_stage.digest}
-    chosen = {"depth": settings.depth, "precision": settings.precision}
+    chosen = {"depth": settings.depth, **precision_recipe(settings.precision)}
     return sha256_of_value({**facts, **chosen, **rule.recipe()})

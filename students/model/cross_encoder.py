@@ -24,6 +24,7 @@ from rankgen.students.model.pair_template import (
 )
 from rankgen.students.model.student_model import StudentModel
 from rankgen.students.model.tokens import TokenStore, tokenise, without_presets
+from rankgen.students.model.wide_scores import score_in_32_bits
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -199,6 +200,7 @@ def as_cross_encoder(loaded: Loaded, cuts: Cuts | None) -> CrossEncoder:
     """
     tokenizer = loaded.tokenizer
     whole = loaded.whole
+    score_in_32_bits(loaded.model)
     if whole is not None:
         template = whole_template(tokenizer, pads_left=whole.pads_left)
         most = whole.pair_tokens

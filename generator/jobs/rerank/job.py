@@ -15,6 +15,7 @@ from rankgen.generator.shards.cluster import cpus_of_nodes, total_gpus
 from rankgen.generator.shards.job import JobSummary, ShardJob, run_job
 from rankgen.generator.shards.pool_settings import PoolSettings
 from rankgen.generator.shards.settled import Settle, settled
+from rankgen.manifests.models.half_precision import precision_recipe
 from rankgen.manifests.run.candidate_lists import CandidateLists
 from rankgen.manifests.run.plan import Plan, default_shards
 from rankgen.manifests.run.query_table import QueryTable, queries_of_run
@@ -89,7 +90,9 @@ def rerank(wanted: RerankRun) -> JobSummary:
     ) as precision:
         job = ShardJob(
             run=run,
-            plan=_plan(wanted, queries, {**digests, **wanted.recipe, "precision": precision}),
+            plan=_plan(
+                wanted, queries, {**digests, **wanted.recipe, **precision_recipe(precision)}
+            ),
             unit=KINDS["rerank"].unit,
             queries=queries,
             factory=RerankFactory(source.root.absolute(), partial(wanted.opener, precision)),
