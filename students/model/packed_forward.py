@@ -38,14 +38,16 @@ class _Attention(Protocol):
     output: Callable[[Tensor, Tensor], Tensor]
 
 
-class _Layer(Protocol):
+class Layer(Protocol):
+    """A BERT-like layer, by the names of its modules."""
+
     attention: _Attention
     intermediate: Pure
     output: Callable[[Tensor, Tensor], Tensor]
 
 
 class _Encoder(Protocol):
-    layer: Sequence[_Layer]
+    layer: Sequence[Layer]
 
 
 class _Base(Protocol):
@@ -126,23 +128,43 @@ def packed_logits(model: StudentModel, packed: PackedPairs) -> Tensor:
 
 
 def _layer(
-    layer: _Layer, hidden: Tensor, packed: PackedPairs, *, only_firsts: bool = False
+    layer: Layer, hidden: Tensor, packed: PackedPairs, *, only_firsts: bool = False
 ) -> Tensor:
     """Returns the layer's output, shape (tokens, width), or (pairs, width) for first tokens."""
+    own = layer.attention.self
+    dropout = own.dropout.p if own.training else 0.0
+
+    def mixed(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        if hidden.device.type == "cpu":
+            return _by_groups(query, key, value, packed, dropout, only_firsts)
+        return _by_kernel(query, key, value, packed, only_firsts)
+
+    asking = hidden[packed.starts[:-1].long()] if only_firsts else hidden
+    return layer_output(layer, hidden, asking, mixed)
+
+
+def layer_output(
+    layer: Layer, hidden: Tensor, asking: Tensor, mixed: Callable[[Tensor, Tensor, Tensor], Tensor]
+) -> Tensor:
+    """Returns the layer's output for some of its tokens.
+
+    Args:
+        layer: A layer of a model of one of the types `PACKABLE`.
+        hidden: All tokens, shape (..., width).
+        asking: Those that attend to the others, shape (..., width).
+        mixed: Returns what they attend to, from query, key and value, shape (..., heads, size).
+
+    Returns:
+        A tensor of the shape of `asking`.
+    """
     attention = layer.attention
     own = attention.self
-    asking = hidden[packed.starts[:-1].long()] if only_firsts else hidden
 
     def heads(tensor: Tensor) -> Tensor:
-        return tensor.view(len(tensor), own.num_attention_heads, own.attention_head_size)
+        return tensor.view(*tensor.shape[:-1], own.num_attention_heads, own.attention_head_size)
 
-    dropout = own.dropout.p if own.training else 0.0
-    query, key, value = heads(own.query(asking)), heads(own.key(hidden)), heads(own.value(hidden))
-    if hidden.device.type == "cpu":
-        mixed = _by_groups(query, key, value, packed, dropout, only_firsts)
-    else:
-        mixed = _by_kernel(query, key, value, packed, only_firsts)
-    attended = attention.output(mixed.reshape(asking.shape), asking)
+    found = mixed(heads(own.query(asking)), heads(own.key(hidden)), heads(own.value(hidden)))
+    attended = attention.output(found.reshape(asking.shape), asking)
     return layer.output(layer.intermediate(attended), attended)
 
 

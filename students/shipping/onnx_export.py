@@ -16,6 +16,8 @@ from torch import Tensor
 
 from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
 from rankgen.students.model.pair_template import Pair
+from rankgen.students.shipping.first_tokens import only_first_tokens
+from rankgen.students.shipping.plain_sums import keep_sums_apart
 
 if TYPE_CHECKING:
     from rankgen.students.model.cross_encoder import CrossEncoder
@@ -62,7 +64,7 @@ def export_onnx(encoder: CrossEncoder, path: Path) -> None:
         )
     inputs = encoder.template.collate(_example_pairs())
     module = _Logits(encoder.model, tuple(inputs)).eval()
-    with _eager_attention(encoder.model), quiet():
+    with _eager_attention(encoder.model), only_first_tokens(encoder.model), quiet():
         try:
             torch.onnx.export(
                 module,
@@ -82,6 +84,7 @@ def export_onnx(encoder: CrossEncoder, path: Path) -> None:
                 f"the student cannot be written as ONNX: {reason_of(error)}",
                 "serve it with transformers, or train one on another --backbone",
             ) from None
+    keep_sums_apart(path)
 
 
 def input_names(encoder: CrossEncoder) -> tuple[str, ...]:

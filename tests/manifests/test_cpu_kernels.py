@@ -34,7 +34,10 @@ def slopes(work: Callable[..., Tensor], *given: Tensor) -> list[Tensor]:
     """Returns the result and the gradients of its weighted sum."""
     leaves = [tensor.clone().requires_grad_() for tensor in given]
     found = work(*leaves)
-    return [found, *torch.autograd.grad((found * drawn(*found.shape).to(found.dtype)).sum(), leaves)]
+    return [
+        found,
+        *torch.autograd.grad((found * drawn(*found.shape).to(found.dtype)).sum(), leaves),
+    ]
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
@@ -75,7 +78,8 @@ def test_autocast_keeps_its_own_kernels(onednn: bool) -> None:
         plain = layer(drawn(7, 24))
         with fast_kernels("cpu"):
             own = layer(drawn(7, 24))
-    assert own.dtype == torch.bfloat16 and torch.equal(own, plain)
+    assert own.dtype == torch.bfloat16
+    assert torch.equal(own, plain)
 
 
 def test_weights_that_are_frozen_get_no_gradient(onednn: bool) -> None:
@@ -83,7 +87,8 @@ def test_weights_that_are_frozen_get_no_gradient(onednn: bool) -> None:
     rows = drawn(7, 24).requires_grad_()
     with fast_kernels("cpu"):
         layer(rows).sum().backward()
-    assert layer.weight.grad is None and layer.bias.grad is None
+    assert layer.weight.grad is None
+    assert layer.bias.grad is None
     torch.testing.assert_close(rows.grad, layer.weight.sum(0).expand(7, -1))
 
 
@@ -94,7 +99,8 @@ def test_attention_in_training_has_32_bits_and_scoring_its_own() -> None:
         found = scaled_dot_product_attention(*given, dropout_p=0.0)
         with torch.inference_mode():
             scored = scaled_dot_product_attention(*given)
-    assert found.dtype == torch.bfloat16 and torch.equal(found, wide)
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, wide)
     assert torch.equal(scored, scaled_dot_product_attention(*given))
 
 
