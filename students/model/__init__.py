@@ -6,6 +6,5 @@ one of transformers or a `student_model` with a head of another kind, such as `p
 model; `adapter_folder` and `adapter_loading` read them. `pair_source` makes its input, by
 `pair_template` and `tokens`; `cuts` and `pair_cut` say where it is cut. `scoring` turns pairs into
 scores, `packing` and `packed_forward` do so without padding, and `wide_scores` keeps their digits;
-`device`, `hardware`, `precision` and
-`compile` make the best of the machine.
+`device`, `hardware`, `precision` and `compile` make the best of the machine.
 """
