@@ -81,15 +81,25 @@ def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     return product
 
 
-def _attention(query: Tensor, key: Tensor, value: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+def _attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    *args: Any,
+    **kwargs: Any,
+) -> Tensor:
+    is_narrow = query.dtype == torch.bfloat16 or torch.is_autocast_enabled("cpu")
     # Inference has no backward pass; a pass without gradients may have one later.
-    if query.dtype != torch.bfloat16 or torch.is_inference_mode_enabled():
-        return scaled_dot_product_attention(query, key, value, *args, **kwargs)
+    if not is_narrow or torch.is_inference_mode_enabled():
+        return scaled_dot_product_attention(query, key, value, attn_mask, *args, **kwargs)
+    if attn_mask is not None and attn_mask.is_floating_point():
+        attn_mask = attn_mask.float()
     with torch.autocast("cpu", enabled=False):
         mixed = scaled_dot_product_attention(
-            query.float(), key.float(), value.float(), *args, **kwargs
+            query.float(), key.float(), value.float(), attn_mask, *args, **kwargs
         )
-    return mixed.to(query.dtype)
+    return mixed.bfloat16()
 
 
 _OWN: Mapping[Callable[..., Any], Callable[..., Any]] = {

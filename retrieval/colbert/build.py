@@ -78,7 +78,7 @@ def build(request: BuildRequest) -> None:
     from colbert.infra import ColBERTConfig, Run, RunConfig
     from colbert.modeling.checkpoint import Checkpoint
 
-    _tell_progress(Checkpoint)
+    _encode_fast_and_tell(Checkpoint)
     mark_what_is_saved(IndexSaver)
     keep_only_whole(request.index)
     # colbert-ai would look up a model_name on the Hub, although the checkpoint has a config.json.
@@ -91,11 +91,17 @@ def build(request: BuildRequest) -> None:
     remove_marks(request.index)
 
 
-def _tell_progress(checkpoint: Any) -> None:
+def _encode_fast_and_tell(checkpoint: Any) -> None:
+    import torch
+
+    from rankgen.manifests.models.cpu_kernels import fast_kernels
+
     encode = checkpoint.docFromText
+    device = "cuda" if torch.cuda.is_available() else "cpu"
 
     def told(self: Any, docs: list[str], **settings: Any) -> Any:
-        encoded = encode(self, docs, **{**settings, "showprogress": False})
+        with fast_kernels(device):
+            encoded = encode(self, docs, **{**settings, "showprogress": False})
         print(f"{ENCODED}{len(docs)}", flush=True)
         return encoded
 

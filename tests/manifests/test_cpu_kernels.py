@@ -104,6 +104,17 @@ def test_attention_in_training_has_32_bits_and_scoring_its_own() -> None:
     assert torch.equal(scored, scaled_dot_product_attention(*given))
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16], ids=["wide", "narrow"])
+def test_what_autocast_would_narrow_keeps_its_mask(kind: torch.dtype) -> None:
+    given = [drawn(2, 3, 9, 8).to(kind) for _ in range(3)]
+    mask = drawn(1, 3, 9, 9).bfloat16()
+    with fast_kernels("cpu"), torch.autocast("cpu", dtype=torch.bfloat16):
+        found = scaled_dot_product_attention(*given, attn_mask=mask)
+    wide = scaled_dot_product_attention(*(tensor.float() for tensor in given), mask.float())
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, wide.bfloat16())
+
+
 def test_attention_in_32_bits_is_untouched() -> None:
     given = [drawn(2, 3, 9, 8) for _ in range(3)]
     with fast_kernels("cpu"):
