@@ -166,6 +166,9 @@ def test_frozen_layers_keep_their_weights(recipe: dict[str, object]) -> None:
         settings.backbone, seed=3, query_tokens=8, passage_tokens=16, dropout=None
     ).model.state_dict()
     for name, tensor in weights(settings.out).items():
+        if name == "classifier.bias":
+            # A constant for all scores, which RankNet cannot learn.
+            continue
         is_frozen = "embeddings" in name or ".layer.0." in name
         assert torch.equal(tensor, fresh[name]) == is_frozen, name
 
