@@ -3,8 +3,8 @@
 Linear layers in 32 bits: PyTorch asks Intel's MKL, which leaves the wider instructions of other
 makers' processors unused. PyTorch's other library, oneDNN, goes by the instructions alone.
 
-Attention in bfloat16: PyTorch's backward pass for it takes about three times as long as that in 32
-bits, so in training attention is computed in 32 bits from the same numbers.
+Attention in bfloat16: PyTorch's backward pass for it takes two to three times as long as that in
+32 bits, so in training attention is computed in 32 bits from the same numbers.
 
 Measured by `benchmarks/cpu_kernels.py`.
 """
