@@ -5,6 +5,7 @@ from __future__ import annotations
 from rankgen.generator.api.sets import PublishOptions
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
+from rankgen.manifests.counted import counted
 
 
 def publish(options: PublishOptions, printing: Printing) -> None:
@@ -20,7 +21,7 @@ def publish(options: PublishOptions, printing: Printing) -> None:
         "files": dict(done.files),
         "bytes": sum(done.files.values()),
     }
-    total = f"{len(done.files)} files, {_size(sum(done.files.values()))}"
+    total = f"{counted(len(done.files), 'file')}, {_size(sum(done.files.values()))}"
     if options.dry_run:
         values["card"] = publication.card
         listed = [f"{_size(size):>10}  {name}" for name, size in done.files.items()]

@@ -50,8 +50,3 @@ def move_text(rise: int | None) -> Text:
 def score_text(score: float | None) -> str:
     """Returns a score to four digits, or nothing."""
     return "" if score is None else f"{score:.4g}"
-
-
-def counted(number: int, noun: str) -> str:
-    """Returns a number with its noun, such as "1 window" or "9 windows"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

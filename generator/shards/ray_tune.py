@@ -1,4 +1,4 @@
-"""Ray Tune without lines of its own: what became of each trial is told by those who asked for it."""
+"""Ray Tune without lines of its own: we tell what became of each trial."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import JsonValue
 
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import IncompleteRun, IntegrityProblem, UsageError, reason_of
 from rankgen.manifests.run.commit_record import CommitRecord
 from rankgen.manifests.run.ledger import Ledger
@@ -94,7 +95,8 @@ def open_source(run: RunDirectory, *, is_partial: bool) -> Source:
     if not records or not (is_finished or is_partial):
         hint = "repeat the run's command to finish it"
         raise IncompleteRun(
-            f"{run.root} is not finished ({len(records)} of {plan.shards} shards are committed)",
+            f"{run.root} is not finished ({len(records)} of {counted(plan.shards, 'shard')} "
+            "committed)",
             f"{hint}, or add --partial to publish what there is" if records else hint,
         )
     _check_sizes(run, plan, records)

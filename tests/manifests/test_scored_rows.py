@@ -102,7 +102,7 @@ def test_a_bad_line_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"a\.tsv line 3: the score 'x' is not a number"):
         rows_in("scored-rows", path)
     path.write_text("a,b,1\n", "utf-8")
-    with pytest.raises(UsageError, match="1 columns between tabs and no names"):
+    with pytest.raises(UsageError, match="1 column between tabs and no names"):
         rows_in("scored-rows", path)
 
 

@@ -19,6 +19,7 @@ from rankgen.generator.api.tuning.trials import (
 )
 from rankgen.generator.doctor.before_work import refuse_idle_gpus
 from rankgen.generator.shards.halving import Halving, Reached, Report, run_halving
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import IncompleteRun, RankgenError, UsageError
 from rankgen.manifests.run.recipe_lock import check_recipe, write_recipe
 from rankgen.manifests.storage.atomic import write_whole
@@ -77,7 +78,7 @@ def _train(options: TuneOptions, trials: Sequence[Trial]) -> dict[int, str]:
         for point in trial.curve
     ]
     print(
-        f"{len(left)} of {len(trials)} trials to train -> {options.out}",
+        f"{len(left)} of {counted(len(trials), 'trial')} to train -> {options.out}",
         file=sys.stderr,
         flush=True,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rankgen.generator.api.tuning.result import TrialResult, TuneResult
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import (
     EnvironmentProblem,
     IncompleteRun,
@@ -31,12 +32,14 @@ def problem_of(result: TuneResult) -> RankgenError | None:
     kind = _BY_CODE.get(first.exit_code)
     if kind is None or len(codes) > 1:
         return IncompleteRun(
-            f"{len(left)} of {count} trials have not ended (first: trial {first.trial}: "
+            f"not ended: {len(left)} of {counted(count, 'trial')} (first: trial {first.trial}: "
             f"{first.reason or 'not trained'})",
             _AGAIN,
         )
     if len(left) < count:
-        return kind(f"{len(left)} of {count} trials failed ({_first(left)})", _mending(first))
+        return kind(
+            f"{len(left)} of {counted(count, 'trial')} failed ({_first(left)})", _mending(first)
+        )
     if len({one.reason for one in left}) == 1:
         return kind(f"every trial failed: {first.reason}", first.hint)
     return kind(f"every trial failed ({_first(left)})", _mending(first))

@@ -13,6 +13,7 @@ from rankgen.manifests.forms.registry import FORMS
 from rankgen.manifests.forms.shape import ROLES
 from rankgen.manifests.options import RUN_METAVAR, Option, Settings
 from rankgen.manifests.storage.run_path import NewRunPath
+from rankgen.retrieval.collections.own_documents import OwnDocumentOption
 
 # The words of `teacher_scores.Unit` as one types them.
 ScoreUnit = Literal["logit", "probability", "cosine", "run-score", "label"]
@@ -91,6 +92,7 @@ class ImportSettings(Settings):
     depth: Annotated[
         PositiveInt | None, Option("Keep the top N documents of each list.", "all")
     ] = None
+    own_document: OwnDocumentOption = "keep"
     score_unit: Annotated[ScoreUnit | None, Option("What the scores are.", "as the form says")] = (
         None
     )
