@@ -157,8 +157,8 @@ def _row(trial: Trial, lost: str | None) -> TrialResult:
         best_step=best_step,
         student=trial.settings.out if state == "finished" else None,
         reason=trial.reason or lost,
-        hint=fault and fault.hint,
-        exit_code=fault and fault.exit_code,
+        hint=None if fault is None else fault.hint,
+        exit_code=None if fault is None else fault.exit_code,
     )
 
 

@@ -95,7 +95,10 @@ class Trial:
 
     def ended(self, state: State, error: RankgenError | None = None) -> None:
         """Writes down how it ended without a student."""
-        record: dict[str, JsonValue] = {"state": state, "reason": error and error.message}
+        record: dict[str, JsonValue] = {
+            "state": state,
+            "reason": None if error is None else error.message,
+        }
         if state == "failed" and error is not None:
             record |= {"hint": error.hint, "exit_code": error.exit_code}
         write_whole(self._record_path, (json.dumps(record) + "\n").encode())
