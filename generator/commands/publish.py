@@ -18,6 +18,7 @@ def publish(options: PublishOptions, printing: Printing) -> None:
     values: dict[str, object] = {
         "where": done.where,
         "was_published": done.was_there,
+        "replaces_another": done.replaces,
         "files": dict(done.files),
         "bytes": sum(done.files.values()),
     }
@@ -30,6 +31,8 @@ def publish(options: PublishOptions, printing: Printing) -> None:
         text = f"published before, and unchanged -> {done.where}"
     else:
         text = f"published: {total} -> {done.where}"
+        if done.replaces:
+            text += "\nnote: it replaces another data set that was published there"
     say(text, values, printing)
 
 

@@ -302,8 +302,8 @@ def test_a_killed_command_goes_on_with_the_files_it_had(
 def test_a_new_publication_replaces_an_old_one_whole(labels: RunDirectory, tmp_path: Path) -> None:
     publish(labels, tmp_path / "out", file_mb=0.002)
     many = set(contents(tmp_path / "out"))
-    publish(labels, tmp_path / "out", **WITH_TEXT)
-    publish(labels, tmp_path / "fresh" / "out", **WITH_TEXT)
+    assert publish(labels, tmp_path / "out", **WITH_TEXT).replaces
+    assert not publish(labels, tmp_path / "fresh" / "out", **WITH_TEXT).replaces
     assert contents(tmp_path / "out") == contents(tmp_path / "fresh" / "out")
     assert many - set(contents(tmp_path / "out"))
 

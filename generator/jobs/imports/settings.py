@@ -115,5 +115,10 @@ class ImportSettings(Settings):
                 )
             if role not in ROLES:
                 raise UsageError(f"no column can hold a '{role}'", did_you_mean(role, ROLES))
+            if role in found:
+                raise UsageError(
+                    f"--columns says twice which column is the {role}: {found[role]} and {name}",
+                    f"leave one out: --columns {role}={name}",
+                )
             found[role] = name
         return found

@@ -132,7 +132,9 @@ def label_settings_of(run: RunDirectory) -> LabelRunSettings:
     """
     plan = read_plan(run)
     if plan.kind != "label":
-        raise UsageError(f"{run.root} is not a label run but a {plan.kind} run", "name a label run")
+        raise UsageError(
+            f"{run.root} is not a label run (it is of rankgen {plan.kind})", "name a label run"
+        )
     # A plan also holds what was found out, such as what a recorded run lacks.
     known = {
         name: plan.settings[name] for name in LabelRunSettings.model_fields.keys() & plan.settings

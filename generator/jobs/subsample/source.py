@@ -71,7 +71,7 @@ class SubsampleSource:
         records = Ledger(run, plan.fingerprint, plan.shards, plan.tables).records()
         if "rankings" not in plan.tables:
             raise UsageError(
-                f"{run.root} is a {plan.kind} run, which has no rankings",
+                f"{run.root} is of rankgen {plan.kind} and has no rankings",
                 "name the folder of a label or negatives run",
             )
         if not records:

@@ -59,11 +59,25 @@ def text_header(part: Part, named: Collection[str] = ()) -> tuple[tuple[str, ...
     Raises:
         UsageError: The file cannot be read, or its columns have no names.
     """
-    cells = first_line(part).decode("utf-8", "replace").split("\t")
+    line = first_line(part).decode("utf-8", "replace")
+    cells = line.split("\t")
     if names_columns(cells, named):
         return tuple(cells), True
     if len(cells) == len(_UNNAMED) and _is_number(cells[-1]):
         return _UNNAMED, False
+    if names_columns([cell.strip(' "') for cell in line.split(",")], named):
+        raise UsageError(
+            f"{part.name} separates its columns by commas, which is not read",
+            "write it with tabs, or as JSONL or Parquet",
+        )
+    if line.lstrip()[:1] in ("{", "["):
+        raise UsageError(f"{part.name} holds JSON", "rename it: .jsonl, or .json for one array")
+    if line.split()[1:2] == ["Q0"]:
+        raise UsageError(
+            f"{part.name} line 1 has {counted(len(line.split()), 'column')}, and a TREC run has 6: "
+            "query, Q0, document, rank, score and tag",
+            "ids with white space need tabs between the columns, or another form such as JSONL",
+        )
     raise UsageError(
         f"{part.name} line 1 has {counted(len(cells), 'column')} between tabs and no names of them",
         "write a header line with query_id, doc_id and score, or the six columns of a TREC run",
