@@ -124,6 +124,7 @@ def test_a_c_locale_without_utf8_gets_the_result_and_names_of_files(tmp_path: Pa
     )
     assert done.returncode == 0, done.stderr
     assert re.search(rb"(?m)^ *-{20,}$", done.stdout)
+    assert b"\xe9" in done.stdout
 
 
 def test_a_missing_collection(tmp_path: Path) -> None:

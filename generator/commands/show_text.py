@@ -31,8 +31,8 @@ def passage_text(passage: PassageView) -> Text:
     if passage["grade"] is not None:
         shown.append(f" ({passage['grade']})")
     if passage["text"] is not None:
-        title = f"{passage['title']}: " if passage["title"] else ""
-        shown.append("  " + printable(title + passage["text"]), style="not bold")
+        said = ": ".join(part for part in (passage["title"], passage["text"]) if part)
+        shown.append("  " + printable(said), style="not bold")
     return shown
 
 
