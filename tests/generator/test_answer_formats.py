@@ -85,6 +85,7 @@ FAULTS = [
     ("json", '{"scores": ["[3]", "[1]", "[4]", "[2]"]}', MALFORMED, ""),
     ("json", '["[2]", "[4]", "[1]", "[3]"]\n["[1]", "[2]", "[3]", "[4]"]', MALFORMED, ""),
     ("json", 'Both of ["[2]", "[4]"] are relevant.', MALFORMED, ""),
+    ("json", 'All are relevant, ["[1]", "[2]", "[3]", "[4]"]', MALFORMED, ""),
     ("brackets", '["[2]", "[4]", "[1]", "[3]"]', REPAIRED, "2413"),
     ("brackets", "[[2], [4], [1], [3]]", REPAIRED, "2413"),
     ("brackets", 'Here is the ranking: ["[2]", "[4]", "[1]", "[3]"].', REPAIRED, "2413"),

@@ -209,6 +209,10 @@ def test_failed_queries_are_on_the_card_and_in_the_manifest(
     predicate = json.loads((tmp_path / "out" / "manifest.json").read_text())["predicate"]
     assert set(predicate["quarantined"]) == {"007", "日本"}
     assert predicate["published_queries"] == QUERIES - 2
+    every = [query.query_id for query in queries_of(QUERIES)]
+    none = write_labels(tmp_path / "none", candidates, failed=every)
+    with pytest.raises(UsageError, match=r"every query of .* failed, so there is nothing"):
+        publish(none, tmp_path / "nothing")
 
 
 def damaged(run: RunDirectory, name: str, how: str) -> None:

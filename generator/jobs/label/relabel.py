@@ -75,15 +75,22 @@ def _too_dear(reached: CostCapReached, run: RunDirectory, queries: int) -> CostC
 
 
 def sampled(run: RunDirectory, sample: int) -> tuple[dict[str, list[str]], list[str]]:
-    """Returns a run's orders (see `orders_of`) and a sample of its queries.
+    """Returns a run's orders (see `orders_of`) and a sample of its queries that have two documents.
 
     Raises:
-        UsageError: The run has no ranked query.
+        UsageError: The run has no ranked query, or lists of one document alone.
     """
     orders = orders_of(run)
     if not orders:
         raise UsageError(f"{run.root} ranks no query", f"rankgen status {run.root}")
-    return orders, chosen_queries(orders, sample)
+    rows = run.read("rankings", ["query_id", "doc_ids", "unranked"]).to_pylist()
+    orderable = [r["query_id"] for r in rows if len(r["doc_ids"]) + len(r["unranked"] or ()) > 1]
+    if not orderable:
+        raise UsageError(
+            f"every list of {run.root} holds one document, which has no order to compare",
+            "name a run with longer lists",
+        )
+    return orders, chosen_queries(orderable, sample)
 
 
 def chosen_queries(query_ids: Iterable[str], sample: int) -> list[str]:

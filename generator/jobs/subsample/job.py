@@ -160,7 +160,9 @@ def _check_depth(source: SubsampleSource, depth: int | None, held: dict[str, _He
     if depth is not None and depth > deepest:
         raise UsageError(
             f"the lists of {source.run.root} go down to first-stage rank {deepest}, not {depth}",
-            f"use at most --depth {deepest}, or label deeper candidates",
+            f"use at most --depth {deepest}, or label deeper candidates"
+            if deepest >= 2
+            else "label deeper candidates",
         )
 
 

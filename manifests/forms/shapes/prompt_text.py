@@ -86,7 +86,7 @@ def read_prompt(text: str) -> ReadPrompt:
         raise NotReadable("has no line 'Search Query: ...' after its passages")
     told = _COUNT.search(text, 0, starts[0][0])
     if told and int(told[1]) != len(starts):
-        raise NotReadable(f"announces {counted(told[1], 'passage')} but numbers {len(starts)}")
+        raise NotReadable(f"announces {told[1]} passages but numbers {len(starts)}")
     ends = [start for start, _ in starts[1:]] + [queries[-1].start()]
     passages = (text[begin:end] for (_, begin), end in zip(starts, ends, strict=True))
     return ReadPrompt(queries[-1][1], tuple(passages))

@@ -167,8 +167,8 @@ def _answered_lists(
             yield found
     if number != len(answers):
         raise UsageError(
-            f"there are {counted(number, 'row')} of {RETRIEVED} but {len(answers)} answers beside "
-            "them",
+            f"beside {counted(number, 'row')} of {RETRIEVED} there are "
+            f"{counted(len(answers), 'answer')}",
             "name the folder of files that belong together",
         )
 
