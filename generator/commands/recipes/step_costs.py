@@ -219,9 +219,9 @@ class StepCosts:
         total = sum(cells.values(), Spent())
         self.spent[str(settings.out)] = total
         return (
-            f"{counted(len(cells), 'student')} of parts of {len(sources)} labelled sets, each "
-            f"counted as the students above, {total.train:,.1f} GPU-hours; `rankgen ablate "
-            "--dry-run` measures them"
+            f"{counted(len(cells), 'student')} of parts of "
+            f"{counted(len(sources), 'labelled set')}, each counted as the students above, "
+            f"{total.train:,.1f} GPU-hours; `rankgen ablate --dry-run` measures them"
         )
 
     def _publish(self, out: Path, lists: Lists) -> Lists:
