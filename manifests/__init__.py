@@ -5,6 +5,7 @@ manifest. `storage` writes and reads whole files, on a disk or in an object stor
 experiments as lists of commands; `models` identifies models and checks that they are complete. At
 the top level, `schema` defines the columns of every table, `records` and `trec` hold the nouns and
 file formats of the field, `errors` the error tree, `validation` turns wrong settings into one
-sentence, and `notices` and `progress` report what is happening. This room imports no other room;
+sentence, `counted` writes numbers with their nouns, and `notices` and `progress` report what is
+happening. This room imports no other room;
 every other room may import it.
 """

@@ -8,6 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, JsonValue
 
+from rankgen.manifests.counted import counted
+
 # What the manifest says of a run whose rankings have scores stands under this name.
 FACT = "teacher_scores"
 Unit = Literal["logit", "log probability", "probability", "cosine", "run score", "label", "wins"]
@@ -43,7 +45,7 @@ def fault_of_scores(scores: Sequence[float | None] | None, documents: int) -> st
     if scores is None:
         return None
     if len(scores) != documents:
-        return f"{len(scores)} scores for {documents} documents"
+        return f"{counted(len(scores), 'score')} for {counted(documents, 'document')}"
     for place, score in enumerate(scores, start=1):
         if score is None or not math.isfinite(score):
             return f"the score at rank {place} is {'missing' if score is None else score}"

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from io import BufferedReader
 from pathlib import Path
 
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import UsageError, reason_of
 
 _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -156,7 +157,7 @@ def check_id(path: Path | str, number: int, kind: str, value: str) -> None:
 
 def told_columns(columns: list[str]) -> str:
     """Returns the number of columns as an error names it."""
-    return "1 column" if len(columns) == 1 else f"{len(columns)} columns"
+    return counted(len(columns), "column")
 
 
 def plain_number(text: str) -> str:

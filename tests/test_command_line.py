@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -101,9 +102,29 @@ def test_a_terminal_of_another_encoding_still_gets_the_result(
             assert "\u65e5\u672c" in system["source"]
         else:
             assert "0.5000" in text
+            rule = "\u2500" if encoding == "utf-8" else "-"
+            assert re.search(rf"(?m)^ *{rule}{{20,}}$", text)
     assert "\u65e5\u672c \\udce9" in (tmp_path / "out" / "report.html").read_text("utf-8")
     shown = subprocess.run([*RANKGEN, "--help"], env=environment, capture_output=True, check=False)
     assert shown.returncode == 0, shown.stderr
+
+
+def test_a_c_locale_without_utf8_gets_the_result_and_names_of_files(tmp_path: Path) -> None:
+    (tmp_path / "qrels").write_text("q1 0 a 1\n")
+    run = tmp_path / "\udce9.trec"
+    run.write_text("q1 Q0 a 1 2 t\n")
+    command = [*RANKGEN, "evaluate", "--qrels", str(tmp_path / "qrels"), "--run", str(run)]
+    environment = {name: text for name, text in os.environ.items() if name != "PYTHONIOENCODING"}
+    environment |= {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path / "out")],
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(rb"(?m)^ *-{20,}$", done.stdout)
+    assert b"\xe9" in done.stdout
 
 
 def test_a_missing_collection(tmp_path: Path) -> None:

@@ -16,11 +16,13 @@ from rankgen.generator.answers.answer_text import answer_of, closes_thought
 from rankgen.generator.answers.formats import BRACKETS, AnswerFormat
 from rankgen.generator.answers.leading import leading_ids
 from rankgen.generator.answers.outcomes import WindowOutcome
+from rankgen.generator.answers.rewriting import unnested
 
 # Grows whenever answers are read differently. It is part of a run's recipe, because rows made by
 # different rules must not be mixed. Version 1 accepted ids with any words around them; version 2
-# took arrays of scores for rankings, and did not know the brackets of East Asian texts.
-ANSWER_RULES = 3
+# took arrays of scores for rankings, and did not know the brackets of East Asian texts; version 3
+# did not read arrays of texts such as "[2]".
+ANSWER_RULES = 4
 LEAST_NAMED = 0.5
 
 # \d matches every decimal digit of Unicode, such as fullwidth and Arabic ones (the outcome is then
@@ -155,7 +157,8 @@ def _clean_ids(text: str, k: int, rules: ReadingRules) -> tuple[int, ...] | None
 
 
 def _read(answer: str, k: int, cut_by_length: bool, rules: ReadingRules) -> ParsedAnswer:
-    written = rules.form.rewrite(answer.translate(_WIDE), k, cut_by_length)
+    flat = unnested(answer.translate(_WIDE), cut_by_length)
+    written = rules.form.rewrite(flat, k, cut_by_length)
     ids = _ids(written, k, cut_by_length, rules)
     seen: dict[int, None] = {}
     duplicates = out_of_range = 0

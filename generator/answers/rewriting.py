@@ -24,6 +24,16 @@ _OF_OTHER_NUMBERS = re.compile(
     re.IGNORECASE,
 )
 _CUT_ARRAY = re.compile(rf"\[\s*+(?:{_ID}\s*+,\s*+)*+(?:{_ID}\s*+|P[A-Z]*+)?", re.IGNORECASE)
+_IN_BRACKETS = r"\[[ \t]*+(?:\d++|[A-Z])[ \t]*+\]"
+_NESTED = re.compile(
+    rf"(?P<before>^|[:=])[ \t]*+\[\s*+(?P<ids>{_IN_BRACKETS}(?:\s*+,\s*+{_IN_BRACKETS})++)"
+    r"\s*+,?+\s*+\](?=[ \t]*+[.}]*+[ \t]*+$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_CUT_NESTED = re.compile(
+    rf"\[\s*+(?P<ids>(?:{_IN_BRACKETS}\s*+,\s*+)*+(?:{_IN_BRACKETS}\s*+|\[[ \t]*+(?:\d*+|[A-Z])))",
+    re.IGNORECASE,
+)
 _DIGITS = re.compile(r"\d+")
 _TIE = re.compile(r"\]\s*+=\s*+\[(?=[ \t]*+\d)")
 _CUT_TIE = re.compile(r"(?<=\])\s*=\s*\[?$")
@@ -37,6 +47,16 @@ _MARK = re.compile(r"\[rank(?:start|end)\]", re.IGNORECASE)
 _CUT_MARK = re.compile(r"\[r[a-z]*$", re.IGNORECASE)
 # No passage has this id, so it counts as out of range.
 _NONE = "[0]"
+
+
+def unnested(answer: str, cut: bool) -> str:
+    """Writes `[[2], [1], [3]]` as `[2] > [1] > [3]`, as an array of texts like "[2]" reads.
+
+    Double quotes are formatting and have gone before.
+    """
+    if cut and (begun := _CUT_NESTED.fullmatch(answer)):
+        return begun["ids"]
+    return _NESTED.sub(_flat, answer)
 
 
 def unchanged(answer: str, k: int, cut: bool) -> str:
@@ -93,10 +113,20 @@ def arrays(answer: str, k: int, cut: bool) -> str:
 
 
 def _ranked(array: re.Match[str]) -> str:
-    named = array.string[max(0, array.start() - 40) : array.start() + len(array["before"])]
-    if _OF_OTHER_NUMBERS.search(named):
+    if _holds_other_numbers(array):
         return array[0]
     return array["before"] + _chain(_DIGITS.findall(array["ids"]))
+
+
+def _flat(array: re.Match[str]) -> str:
+    if _holds_other_numbers(array):
+        return array[0]
+    return array["before"] + array["ids"].replace(",", " > ")
+
+
+def _holds_other_numbers(array: re.Match[str]) -> bool:
+    named = array.string[max(0, array.start() - 40) : array.start() + len(array["before"])]
+    return _OF_OTHER_NUMBERS.search(named) is not None
 
 
 def _not_a_letter(bracketed: str, k: int) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from rankgen.generator.api.training_cost import SCORING_SPEED
+from rankgen.manifests.counted import counted
 
 if TYPE_CHECKING:
     from rankgen.students.training.pace import Pace
@@ -35,7 +36,7 @@ def forecast_rate(given: float | None, pace: Pace, backbone: str) -> ForecastRat
     """
     if given:
         return ForecastRate(given, "as given")
-    measured = f"measured on {pace.steps} steps of {backbone} on {pace.device}"
+    measured = f"measured on {counted(pace.steps, 'step')} of {backbone} on {pace.device}"
     return ForecastRate(pace.tokens_per_second, measured)
 
 

@@ -9,6 +9,7 @@ from pydantic import PositiveInt
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
 from rankgen.generator.jobs.settings import ClusterSettings
+from rankgen.manifests.counted import counted
 from rankgen.manifests.options import RUN_METAVAR, Option
 from rankgen.manifests.storage.run_path import RunPath
 
@@ -34,7 +35,7 @@ def audit(settings: AuditSettings, printing: Printing) -> None:
     if settings.dry_run:
         cost = audit_cost(run, settings.queries)
         text = (
-            f"{cost.queries:,} queries three times: {cost.calls:,} calls, "
+            f"{counted(cost.queries, 'query')} three times: {counted(cost.calls, 'call')}, "
             f"{cost.prompt_tokens:,} prompt and {cost.output_tokens:,} output tokens, as before"
         )
         say(text, cost._asdict(), printing)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
+from rankgen.manifests.counted import counted
 from rankgen.students.evaluation.settings import EvaluationSettings
 
 
@@ -31,7 +32,8 @@ def _evaluate_suite(settings: EvaluationSettings, printing: Printing) -> None:
     if result.failed:
         task, reason = next(iter(result.failed.items()))
         raise IncompleteRun(
-            f"{len(result.failed)} of {len(result.failed) + len(result.queries)} tasks have no "
-            f"figures (first: {task}: {reason})",
+            f"no figures of {len(result.failed)} of "
+            f"{counted(len(result.failed) + len(result.queries), 'task')} (first: {task}: "
+            f"{reason})",
             "mend the cause, then repeat the command; the other tasks are kept",
         )

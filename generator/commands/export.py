@@ -5,6 +5,7 @@ from __future__ import annotations
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
 from rankgen.generator.jobs.export.settings import ExportSettings
+from rankgen.manifests.counted import counted
 
 
 def export(settings: ExportSettings, printing: Printing) -> None:
@@ -13,8 +14,8 @@ def export(settings: ExportSettings, printing: Printing) -> None:
 
     done = run(settings)
     text = (
-        f"{done.lists:,} lists of {done.documents:,} documents as {done.rows:,} rows of "
-        f"{settings.form} -> {done.out}"
+        f"{counted(done.lists, 'list')} of {counted(done.documents, 'document')} as "
+        f"{counted(done.rows, 'row')} of {settings.form} -> {done.out}"
     )
     if done.counts:
         told = (f"{name.replace('_', ' ')} {count:,}" for name, count in done.counts.items())

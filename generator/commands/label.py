@@ -9,6 +9,7 @@ from rankgen.generator.commands.options import Forecast, Metrics, Printing
 from rankgen.generator.commands.reporting import say
 from rankgen.generator.engines.cost.prices import prices_of, usd
 from rankgen.generator.jobs.label.settings import LabelOptions
+from rankgen.manifests.counted import counted
 
 
 def label(options: LabelOptions, forecast: Forecast, metrics: Metrics, printing: Printing) -> None:
@@ -37,12 +38,12 @@ def _label(options: LabelOptions, printing: Printing) -> None:
     summary, counts = done.summary, done.summary.counts
     # Shards of earlier versions do not count them.
     failed_calls = counts.get("failed_calls", 0)
-    failed = f", {failed_calls:,} failed calls" if failed_calls else ""
+    failed = f", {counted(failed_calls, 'failed call')}" if failed_calls else ""
     text = (
-        f"{summary.queries:,} queries ranked in {counts['windows']:,} windows "
-        f"({counts['queries_degraded']:,} degraded){failed}, "
-        f"{len(summary.quarantined)} quarantined, {summary.shards} shards "
-        f"({summary.resumed_shards} from before){_cost(options, counts)} -> {done.out}"
+        f"{counted(summary.queries, 'query')} ranked in {counted(counts['windows'], 'window')} "
+        f"({counts['queries_degraded']:,} degraded){failed}, {len(summary.quarantined)} "
+        f"quarantined, {counted(summary.shards, 'shard')} ({summary.resumed_shards} from "
+        f"before){_cost(options, counts)} -> {done.out}"
     )
     losses = read_plan(RunDirectory(done.out)).settings.get("recorded_run")
     if isinstance(losses, dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
 from rankgen.generator.jobs.mix.settings import MixSettings
+from rankgen.manifests.counted import counted
 
 
 def mix(settings: MixSettings, printing: Printing) -> None:
@@ -13,9 +14,9 @@ def mix(settings: MixSettings, printing: Printing) -> None:
 
     job, left_out = run(settings)
     text = (
-        f"{job.queries:,} lists of {job.counts['passages']:,} passages out of "
-        f"{len(settings.rankings)} runs, in {job.shards} shards ({job.resumed_shards} from before) "
-        f"-> {settings.out}"
+        f"{counted(job.queries, 'list')} of {counted(job.counts['passages'], 'passage')} out of "
+        f"{counted(len(settings.rankings), 'run')}, in {counted(job.shards, 'shard')} "
+        f"({job.resumed_shards} from before) -> {settings.out}"
     )
     if told := left_out.text():
         text += f"\nnote: left out: {told}"

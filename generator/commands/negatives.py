@@ -5,6 +5,7 @@ from __future__ import annotations
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
 from rankgen.generator.jobs.negatives.settings import NegativesSettings
+from rankgen.manifests.counted import counted
 
 COUNTED = ("copies_of_relevant_left_out", "own_documents_left_out")
 
@@ -22,7 +23,8 @@ def negatives(settings: NegativesSettings, printing: Printing) -> None:
         **{name: job.counts.get(name, 0) for name in COUNTED},
     }
     text = (
-        f"{job.queries:,} lists, {job.counts['passages']:,} passages in {job.shards} shards "
+        f"{counted(job.queries, 'list')}, {counted(job.counts['passages'], 'passage')} in "
+        f"{counted(job.shards, 'shard')} "
         f"({job.resumed_shards} from before) -> {settings.out}\nleft out: "
     )
     text += ", ".join(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rankgen.generator.api.sets import PublishOptions
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
+from rankgen.manifests.counted import counted
 
 
 def publish(options: PublishOptions, printing: Printing) -> None:
@@ -17,10 +18,11 @@ def publish(options: PublishOptions, printing: Printing) -> None:
     values: dict[str, object] = {
         "where": done.where,
         "was_published": done.was_there,
+        "replaces_another": done.replaces,
         "files": dict(done.files),
         "bytes": sum(done.files.values()),
     }
-    total = f"{len(done.files)} files, {_size(sum(done.files.values()))}"
+    total = f"{counted(len(done.files), 'file')}, {_size(sum(done.files.values()))}"
     if options.dry_run:
         values["card"] = publication.card
         listed = [f"{_size(size):>10}  {name}" for name, size in done.files.items()]
@@ -29,6 +31,8 @@ def publish(options: PublishOptions, printing: Printing) -> None:
         text = f"published before, and unchanged -> {done.where}"
     else:
         text = f"published: {total} -> {done.where}"
+        if done.replaces:
+            text += "\nnote: it replaces another data set that was published there"
     say(text, values, printing)
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
+from rankgen.manifests.counted import counted
 from rankgen.manifests.options import Option, Settings
 
 
@@ -26,5 +27,7 @@ def python_docs(settings: PythonDocsSettings, printing: Printing) -> None:
 
     summary = write_python_docs(settings.out, passages=settings.passages, seed=settings.seed)
     queries = ", ".join(f"{count} {split}" for split, count in summary.queries.items())
-    text = f"{summary.passages:,} passages, known-item queries: {queries} -> {summary.folder}"
+    text = (
+        f"{counted(summary.passages, 'passage')}, known-item queries: {queries} -> {summary.folder}"
+    )
     say(text, summary.model_dump(mode="json"), printing)

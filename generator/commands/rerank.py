@@ -11,6 +11,7 @@ from pydantic import PositiveInt
 from rankgen.generator.commands.options import Metrics, Printing
 from rankgen.generator.commands.reporting import say
 from rankgen.generator.jobs.settings import JobSettings
+from rankgen.manifests.counted import counted
 from rankgen.manifests.long_documents.settings import LongDocumentSettings
 from rankgen.manifests.options import SOURCE_METAVAR, Option
 from rankgen.manifests.storage.run_path import RunPath
@@ -126,8 +127,9 @@ def _say(summary: JobSummary, out: Path, printing: Printing) -> None:
     from rankgen.manifests.run.run_directory import TREC_RUN
 
     text = (
-        f"{summary.queries:,} queries, {summary.counts['candidates']:,} candidates in "
-        f"{summary.shards} shards ({summary.resumed_shards} from before) -> "
+        f"{counted(summary.queries, 'query')}, "
+        f"{counted(summary.counts['candidates'], 'candidate')} in "
+        f"{counted(summary.shards, 'shard')} ({summary.resumed_shards} from before) -> "
         f"{out / TREC_RUN}"
     )
     result: dict[str, object] = {

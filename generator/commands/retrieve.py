@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rankgen.generator.commands.options import Metrics, Printing
 from rankgen.generator.commands.reporting import say
 from rankgen.generator.jobs.retrieve.settings import RetrieveOptions
+from rankgen.manifests.counted import counted
 
 if TYPE_CHECKING:
     from rankgen.generator.jobs.retrieve.job import RetrieveSummary
@@ -21,13 +22,13 @@ def retrieve(options: RetrieveOptions, metrics: Metrics, printing: Printing) -> 
         done = run_retrieve(options)
     summary, job = done.summary, done.summary.job
     lines = [
-        f"{job.queries:,} queries, {job.counts['candidates']:,} candidates in "
-        f"{job.shards} shards ({job.resumed_shards} from before) -> {done.out}"
+        f"{counted(job.queries, 'query')}, {counted(job.counts['candidates'], 'candidate')} in "
+        f"{counted(job.shards, 'shard')} ({job.resumed_shards} from before) -> {done.out}"
     ]
     losses = None if summary.losses is None else summary.losses.model_dump()
     if losses is not None:
-        counted = ", ".join(f"{key.replace('_', ' ')} {count:,}" for key, count in losses.items())
-        lines.append(f"recorded run, in the order of its {options.order} column: {counted}")
+        named = ", ".join(f"{key.replace('_', ' ')} {count:,}" for key, count in losses.items())
+        lines.append(f"recorded run, in the order of its {options.order} column: {named}")
     judged = summary.judged
     without = None if judged is None else judged_without(judged, summary.answered, str(done.out))
     lines += [without] if without is not None else []
@@ -62,12 +63,13 @@ def _own_document_lines(rule: str, summary: RetrieveSummary) -> list[str]:
     if left_out:
         same = "same id" if rule == "drop" else "same id and text"
         lines.append(
-            f"left out of {left_out:,} of {summary.job.queries:,} lists: the document that is the "
-            f"query itself ({same}); keep it with --own-document keep"
+            f"left out of {left_out:,} of {counted(summary.job.queries, 'list')}: the document "
+            f"that is the query itself ({same}); keep it with --own-document keep"
         )
     if summary.same_id:
         lines.append(
-            f"{len(summary.same_id):,} queries share their id with a document of another text, "
-            f"which stays (first: {summary.same_id[0]}); leave it out with --own-document drop"
+            f"of {counted(len(summary.same_id), 'query')} the id is also that of a document of "
+            f"another text, which stays (first: {summary.same_id[0]}); leave it out with "
+            "--own-document drop"
         )
     return lines

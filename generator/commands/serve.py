@@ -12,6 +12,7 @@ from pydantic import Field
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import INTERRUPTED, say
 from rankgen.generator.commands.show import RankingsRun
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import EnvironmentProblem, reason_of
 from rankgen.manifests.options import Option, Settings
 
@@ -66,7 +67,7 @@ async def _serve(page: ServedPage, settings: ServeSettings, printing: Printing) 
                 "choose another --port, or --port 0 for a free one",
             ) from None
         address = _address(settings.host, runner.addresses[0][1])
-        text = f"{settings.run}: {page.queries:,} queries at {address} (Ctrl-C ends it)"
+        text = f"{settings.run}: {counted(page.queries, 'query')} at {address} (Ctrl-C ends it)"
         values = {"run": str(settings.run), "queries": page.queries, "address": address}
         say(text, values, printing)
         sys.stdout.flush()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
+from rankgen.manifests.counted import counted
 from rankgen.students.shipping.settings import ShipSettings
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ def ship(settings: ShipSettings, printing: Printing) -> None:
 
 
 def _plan(shipped: Shipped) -> str:
-    compared = f"compared on {shipped.queries:,} queries, {shipped.pairs:,} pairs each"
+    compared = (
+        f"compared on {counted(shipped.queries, 'query')}, {counted(shipped.pairs, 'pair')} each"
+    )
     return (
         f"would ship {shipped.parameters:,} weights as {shipped.format} ({shipped.weight_bits} "
         f"bits), {compared if shipped.queries else 'compared on nothing'} -> {shipped.out}"
@@ -40,7 +43,7 @@ def _result(shipped: Shipped) -> str:
         p = "" if quality.p is None else f", p {quality.p:.2g}"
         said.append(
             f"nDCG@10 {quality.shipped:.4f} (student {quality.student:.4f}{p}, "
-            f"{quality.queries:,} queries)"
+            f"{counted(quality.queries, 'query')})"
         )
     if shipped.calibration is not None:
         said.append("calibrated")

@@ -10,7 +10,6 @@ from pydantic import PositiveInt
 
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
-from rankgen.generator.commands.show_text import DOWN, UP
 from rankgen.manifests.options import SOURCE_METAVAR, Option, Settings
 from rankgen.manifests.storage.run_path import RunPath
 
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
 # What a text gets that is not printed on a terminal, unless COLUMNS says otherwise.
 PLAIN_WIDTH = 120
-# For encodings without them; the other characters of a text are replaced when it is printed.
-ASCII_MARKS = str.maketrans({UP: "+", DOWN: "-", "·": "|", "…": "~"})
 RankingsRun = Annotated[
     RunPath,
     Option(
@@ -76,13 +73,4 @@ def _rendered(shown: RenderableType) -> str:
         )
     with console.capture() as captured:
         console.print(shown)
-    text = "\n".join(line.rstrip() for line in captured.get().splitlines())
-    return text if _is_encodable(text) else text.translate(ASCII_MARKS)
-
-
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rankgen.generator.commands.show_text import (
-    counted,
     move_text,
     passage_text,
     printable,
     score_text,
 )
+from rankgen.manifests.counted import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -67,7 +67,7 @@ def _facts(run: RunView) -> Iterator[str]:
     if failed:
         yield counted(failed, "failed call")
     if run["prompt_tokens"] or run["output_tokens"]:
-        yield f"{run['prompt_tokens']:,} + {run['output_tokens']:,} tokens"
+        yield f"{run['prompt_tokens']:,} + {counted(run['output_tokens'], 'token')}"
     if run["after"] and not run["before"]:
         yield "its first stage is not known"
     if (movement := run["movement"]) is not None:

@@ -31,8 +31,8 @@ def passage_text(passage: PassageView) -> Text:
     if passage["grade"] is not None:
         shown.append(f" ({passage['grade']})")
     if passage["text"] is not None:
-        title = f"{passage['title']}: " if passage["title"] else ""
-        shown.append("  " + printable(title + passage["text"]), style="not bold")
+        said = ": ".join(part for part in (passage["title"], passage["text"]) if part)
+        shown.append("  " + printable(said), style="not bold")
     return shown
 
 
@@ -50,8 +50,3 @@ def move_text(rise: int | None) -> Text:
 def score_text(score: float | None) -> str:
     """Returns a score to four digits, or nothing."""
     return "" if score is None else f"{score:.4g}"
-
-
-def counted(number: int, noun: str) -> str:
-    """Returns a number with its noun, such as "1 window" or "9 windows"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rankgen.generator.commands.show_lists import heading
-from rankgen.generator.commands.show_text import counted, move_text, passage_text, printable
+from rankgen.generator.commands.show_text import move_text, passage_text, printable
+from rankgen.manifests.counted import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -50,7 +51,7 @@ def _facts(step: Step) -> Iterator[str]:
     if (step["attempt"] or 1) > 1:
         yield f"attempt {step['attempt']}"
     if step["prompt_tokens"] or step["output_tokens"]:
-        yield f"{step['prompt_tokens']:,} + {step['output_tokens']:,} tokens"
+        yield f"{step['prompt_tokens']:,} + {counted(step['output_tokens'], 'token')}"
     if step["cut"]:
         yield counted(step["cut"], "text") + " cut to fit"
     for count, what in (

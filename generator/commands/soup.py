@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
+from rankgen.manifests.counted import counted
 from rankgen.students.soup.settings import SoupSettings
 
 
@@ -17,7 +18,7 @@ def soup(settings: SoupSettings, printing: Printing) -> None:
         for one in summary.ingredients
     ]
     kept = sum(one.is_kept for one in summary.ingredients)
-    was = "was made before" if summary.was_finished else f"of {kept} students"
+    was = "was made before" if summary.was_finished else f"of {counted(kept, 'student')}"
     stage = "" if summary.first_stage is None else f", its first stage {summary.first_stage:.4f}"
     reached = "" if summary.validation is None else f", nDCG@10 {summary.validation:.4f}{stage}"
     lines.append(f"{summary.method} soup {was}{reached} -> {summary.out}")

@@ -6,6 +6,8 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from rankgen.manifests.counted import counted
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
@@ -49,7 +51,7 @@ def status_text(run: str, found: RunStatus) -> str:
         f"queries  {found.published:,} of {found.queries:,}, {len(found.quarantined)} quarantined",
     ]
     if found.seconds_silent is not None and not found.finished and not found.drivers:
-        lines.append(f"heard    {found.seconds_silent:.0f} seconds ago")
+        lines.append(f"heard    {counted(round(found.seconds_silent), 'second')} ago")
     if found.queries_per_second and not found.finished and found.seconds_left is not None:
         rate, left = found.queries_per_second, found.seconds_left
         lines.append(f"rate     {rate:.2f} queries/s, about {_duration(left)} left")

@@ -18,6 +18,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
+from rankgen.generator.commands.plain_signs import error_handler
 from rankgen.generator.commands.reporting import report_error
 from rankgen.manifests.errors import EnvironmentProblem, reason_of
 
@@ -32,8 +33,9 @@ READER_GONE = 128 + signal.SIGPIPE
 def standard_streams() -> Iterator[None]:
     """Prepares standard output and error for the rest of the process, and writes all at the end.
 
-    A character that the encoding of standard output lacks is replaced: a result is printed when
-    the work is done, and failing then would call finished work a failure.
+    A character that the encoding of standard output lacks is replaced, the rules of tables by
+    plain ones: a result is printed when the work is done, and failing then would call finished work
+    a failure.
 
     Raises:
         SystemExit: With `READER_GONE`, if what reads standard output is gone; with 3, if it cannot
@@ -103,7 +105,7 @@ def _watched(stream: TextIO, kind: type[_Watched]) -> TextIO:
         # With python -u there is no buffer.
         file if isinstance(stream.buffer, io.FileIO) else io.BufferedWriter(file),
         encoding=stream.encoding,
-        errors="replace" if stream.errors == "strict" else stream.errors,
+        errors=error_handler(stream.errors),
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )

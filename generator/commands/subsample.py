@@ -7,6 +7,7 @@ from typing import Annotated
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
 from rankgen.generator.jobs.subsample.settings import SubsampleSettings
+from rankgen.manifests.counted import counted
 from rankgen.manifests.options import Option, Settings
 
 
@@ -23,11 +24,15 @@ def subsample(settings: SubsampleSettings, counting: Counting, printing: Printin
 
     if counting.dry_run:
         size = plan_subsample(settings).size
-        say(f"would keep {size.text()}, in {size.shards:,} shards", size.model_dump(), printing)
+        say(
+            f"would keep {size.text()}, in {counted(size.shards, 'shard')}",
+            size.model_dump(),
+            printing,
+        )
         return
     job, size = run(settings)
     text = (
-        f"{size.text()}, in {job.shards} shards ({job.resumed_shards} from before) "
-        f"-> {settings.out}"
+        f"{size.text()}, in {counted(job.shards, 'shard')} ({job.resumed_shards} from before) -> "
+        f"{settings.out}"
     )
     say(text, {"out": str(settings.out), **size.model_dump(), **job.counts}, printing)

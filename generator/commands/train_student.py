@@ -10,6 +10,7 @@ from pydantic import Field
 from rankgen.generator.api.train_options import TrainOptions
 from rankgen.generator.commands.options import Printing
 from rankgen.generator.commands.reporting import say
+from rankgen.manifests.counted import counted
 from rankgen.manifests.options import Option, Settings
 
 
@@ -45,7 +46,9 @@ def train_student(options: TrainOptions, planning: MemoryPlanning, printing: Pri
         figures.append(f"validation nDCG@10 {summary.validation:.4f}")
     if summary.first_stage is not None:
         figures.append(f"its first stage {summary.first_stage:.4f}")
-    text = f"student {was} on {summary.lists:,} lists: {', '.join(figures)} -> {summary.out}"
+    text = (
+        f"student {was} on {counted(summary.lists, 'list')}: {', '.join(figures)} -> {summary.out}"
+    )
     say(text, summary.model_dump(mode="json"), printing)
     if options.push is not None:
         from rankgen.students.training.push import push_student

@@ -16,14 +16,9 @@ def tune(options: TuneOptions, estimating: Estimating, printing: Printing) -> No
         say_forecast(forecast_tune(options, estimating.tokens_per_second), printing)
         return
     from rankgen.generator.api.tuning.run import run_tune
-    from rankgen.manifests.errors import IncompleteRun
+    from rankgen.generator.api.tuning.unfinished import problem_of
 
     result = run_tune(options)
     say(result.text(), result.as_json(), printing)
-    left = [one for one in result.trials if one.state in ("failed", "begun", "")]
-    if left:
-        raise IncompleteRun(
-            f"{len(left)} of {len(result.trials)} trials have not ended (first: trial "
-            f"{left[0].trial}: {left[0].reason or 'not trained'})",
-            "repeat the command to try again; the other trials are kept",
-        )
+    if problem := problem_of(result):
+        raise problem

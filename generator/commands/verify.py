@@ -11,6 +11,7 @@ from rankgen.generator.commands.options import Printing, RunFolder
 from rankgen.generator.commands.reporting import say
 from rankgen.generator.jobs.kinds import KINDS
 from rankgen.generator.jobs.settings import ClusterSettings
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.options import Option
 
@@ -59,7 +60,8 @@ def verify(settings: VerifySettings, printing: Printing) -> None:
         agreement = label_again(directory, settings.relabel, settings.ray_address)
         values["relabel"] = agreement.model_dump()
         text += (
-            f"\nlabelled {agreement.queries} queries again: {agreement.flip_rate:.1%} changed, "
+            f"\nlabelled {counted(agreement.queries, 'query')} again: {agreement.flip_rate:.1%} "
+            f"changed, "
             f"Kendall tau {agreement.kendall_tau:.4f}, "
             f"top-10 overlap {agreement.top10_overlap:.1%} -> {agreement.kept}"
         )
@@ -71,10 +73,10 @@ def verify(settings: VerifySettings, printing: Printing) -> None:
 
 
 def _told(run: str, found: Verification) -> str:
-    shards = f"{found.shards} of {found.plan.shards} shards"
+    shards = f"{found.shards} of {counted(found.plan.shards, 'shard')}"
     lines = [
-        f"{run}: {shards}, {found.queries:,} of {found.plan.queries:,} queries, "
-        f"{len(found.quarantined)} quarantined, {len(found.problems)} problems",
+        f"{run}: {shards}, {found.queries:,} of {counted(found.plan.queries, 'query')}, "
+        f"{len(found.quarantined)} quarantined, {counted(len(found.problems), 'problem')}",
         *found.problems,
     ]
     if not found.is_finished:
@@ -93,7 +95,10 @@ def _verify_published(
             "omit --relabel, or name the run that it was made from",
         )
     found = check_published(directory, reads_rows=settings.full)
-    lines = [f"{settings.run}: published, {found.files} files, {len(found.problems)} problems"]
+    lines = [
+        f"{settings.run}: published, {counted(found.files, 'file')}, "
+        f"{counted(len(found.problems), 'problem')}"
+    ]
     values: dict[str, object] = {"files": found.files, "problems": list(found.problems)}
     say("\n".join([*lines, *found.problems]), values, printing)
     if found.problems:

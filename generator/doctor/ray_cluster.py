@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rankgen.generator.doctor.finding import Finding
 from rankgen.generator.shards.cluster import ray_session
 from rankgen.generator.shards.nodes import Node, living_nodes
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import EnvironmentProblem
 
 
@@ -35,7 +36,11 @@ def judge_nodes(address: str, nodes: Sequence[Node]) -> list[Finding]:
     return [
         Finding("Ray cluster", "ok", f"{address}, {len(nodes)} nodes"),
         *(
-            Finding(f"node {n.place}", "ok", f"{int(n.cpus)} CPUs, {int(n.gpus)} GPUs")
+            Finding(
+                f"node {n.place}",
+                "ok",
+                f"{counted(int(n.cpus), 'CPU')}, {counted(int(n.gpus), 'GPU')}",
+            )
             for n in nodes
         ),
     ]

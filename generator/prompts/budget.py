@@ -15,6 +15,7 @@ from rankgen.generator.prompts.chat_format import merge_system
 from rankgen.generator.prompts.profiles import ChatMessage
 from rankgen.generator.prompts.prompt import ListwisePrompt
 from rankgen.generator.prompts.tokenizer import TeacherTokenizer
+from rankgen.manifests.counted import counted
 from rankgen.manifests.records import Document, Query
 
 # The prompt contains the query twice; both together may take a quarter of the budget.
@@ -105,8 +106,8 @@ class PromptBuilder:
         if len(prompt.token_ids) <= budget:
             return prompt
         raise TeacherFailure(
-            f"the prompt without its passages has {len(prompt.token_ids)} tokens, "
-            f"more than the {budget} that a context of {self.context_size} leaves"
+            f"the prompt without its passages has {counted(len(prompt.token_ids), 'token')}, more "
+            f"than the {budget} that a context of {self.context_size} leaves"
         )
 
     def _prompt(self, query_text: str, passages: Sequence[str], cut: int) -> BuiltPrompt:

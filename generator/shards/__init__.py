@@ -8,5 +8,6 @@ the Ray session (`ray_start` on this machine, `cluster_token` for a cluster), an
 workers on `nodes` with room for them. `streak` detects a failure that all tasks share, and
 `second_try` repeats failed queries at the end. `claims` and `drivers` coordinate several drivers;
 `events`, `watch`, `vitals` and `metrics` report what happens. `settled` asks a worker which value
-"auto" resolves to, for a whole run. `team` starts the processes of a distributed training.
+"auto" resolves to, for a whole run. `team` starts the processes of a distributed training, and
+`halving` runs trials and stops the worse ones early, by Ray Tune, which `ray_tune` keeps silent.
 """

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from rankgen.generator.shards.cluster import ray_session, total_gpus
 from rankgen.generator.shards.driver_variables import driver_variables
+from rankgen.generator.shards.ray_tune import quieten, ray_tune, told_of_ends
 from rankgen.generator.shards.team import RESTARTS, shares
-from rankgen.manifests.errors import EnvironmentProblem, last_line
-
-if TYPE_CHECKING:
-    from ray.tune import Callback
+from rankgen.manifests.errors import last_line
 
 STEP, VALUE = "step", "value"
 # An object of Ray Tune, whose types admit no trial but its own, and no half steps.
@@ -70,7 +67,7 @@ class Halving:
 
         None where trials are too short to be compared.
         """
-        tune = _ray_tune()
+        tune = ray_tune()
         if not self.rungs:
             return None
         made = tune.schedulers.AsyncHyperBandScheduler(
@@ -131,7 +128,7 @@ def run_halving(
     Raises:
         EnvironmentProblem: The cluster has too few GPUs or CPUs.
     """
-    _quieten()
+    quieten()
     with ray_session(ray_address):
         gpus = total_gpus() if may_use_gpus else 0
         together = at_once or max(1, gpus)
@@ -173,7 +170,7 @@ def _tuned(
             name="trials",
             storage_path=str(scratch),
             failure_config=tune.FailureConfig(max_failures=RESTARTS),
-            callbacks=[_callback(ended)],
+            callbacks=[told_of_ends(ended)],
             verbose=0,
         ),
     )
@@ -193,41 +190,3 @@ def _failures(results: Iterable[Any]) -> dict[int, str]:
         for result in results
         if result.error is not None
     }
-
-
-def _ray_tune() -> Any:
-    """Returns Ray Tune.
-
-    Raises:
-        EnvironmentProblem: It lacks a package.
-    """
-    try:
-        import ray.tune
-        import ray.tune.schedulers
-    except ImportError:
-        raise EnvironmentProblem(
-            "Ray Tune lacks a package", "pip install 'rankgen-distill[students]'"
-        ) from None
-    return ray.tune
-
-
-def _callback(ended: Callable[[int], None]) -> Callback:
-    from ray.tune import Callback
-
-    class Told(Callback):
-        def on_trial_complete(
-            self, iteration: int, trials: list[Any], trial: Any, **info: Any
-        ) -> None:
-            ended(trial.config["trial"])
-
-    return Told()
-
-
-def _quieten() -> None:
-    """Has Ray Tune write no logs of its own, and leave Ctrl-C to us."""
-    os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
-    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
-    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-    # A process takes its next trial when the thread of a stopped one has ended.
-    os.environ.setdefault("TUNE_FUNCTION_THREAD_TIMEOUT_S", "60")

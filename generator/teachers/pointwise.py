@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rankgen.generator.teachers.places import places_of
 from rankgen.generator.teachers.scoring import BATCH, ScoringTeacher
 from rankgen.generator.teachers.settings import LabelSettings
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
 from rankgen.manifests.models.loading_report import lacking_weights
 from rankgen.manifests.models.model_source import ModelSource
@@ -161,8 +162,8 @@ def _fit_places(model: CrossEncoder, settings: LabelSettings) -> None:
         return
     if settings.context_size is not None:
         raise UsageError(
-            f"{settings.model} has places for {places} tokens, not for the {settings.context_size} "
-            "of --context-size",
+            f"{settings.model} has places for {counted(places, 'token')}, not for the "
+            f"{settings.context_size} of --context-size",
             f"--context-size {places}, or leave it out",
         )
     model.max_seq_length = places

@@ -20,6 +20,7 @@ Loss = Literal[
     "doc_ids_from_texts",
     "other_texts",
     "scores_from_sides",
+    "own_documents",
 ]
 
 
@@ -42,6 +43,7 @@ class Losses(BaseModel, frozen=True, extra="forbid"):
         other_texts: Texts that stand under an id that has another text too; one of them is kept.
         scores_from_sides: Documents whose score is 1 or 0, because the source says only whether
             they are positive.
+        own_documents: Documents that were left out because they are the query itself.
     """
 
     rows: int = 0
@@ -57,6 +59,7 @@ class Losses(BaseModel, frozen=True, extra="forbid"):
     doc_ids_from_texts: int = 0
     scores_from_sides: int = 0
     other_texts: int = 0
+    own_documents: int = 0
 
 
 class Tally:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
-from rankgen.manifests.errors import UsageError
+from rankgen.manifests.errors import UsageError, did_you_mean
 from rankgen.manifests.forms.files.rows import first_row, holds_texts
 from rankgen.manifests.forms.files.text_blocks import first_line
 from rankgen.manifests.forms.registry import AUTO, FORMS, SHAPES, preset_of, shape_of
@@ -58,8 +58,17 @@ def find_form(form: str, source: Source, columns: Mapping[str, str] = NO_COLUMNS
         preset = replace(preset, columns={**preset.columns, **columns})
         return Found(form, preset, shape_of(preset.shape))
     held = f"the first row of {part.name} has the columns {listed(list(row))}"
+    for role, name in columns.items():
+        if name not in row:
+            raise UsageError(
+                f"{held}, and not {name}, which --columns {role}={name} names",
+                did_you_mean(name, row),
+            )
     if preset is None:
-        raise UsageError(f"{held}, which no form has", "name the form, one of " + ", ".join(FORMS))
+        raise UsageError(
+            f"{held}, which no form has",
+            "say what they hold with --columns, or name the form, one of " + ", ".join(FORMS),
+        )
     hint = f"it has the shape '{detected}'" if detected else f"the form is: {preset.about}"
     raise UsageError(f"{held}, which are not those of the form '{form}'", hint)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rankgen.manifests.counted import counted
 from rankgen.manifests.publishing.card_tables import (
     PAPER,
     columns_table,
@@ -61,7 +62,7 @@ def card(content: CardContent) -> str:
     sections = [
         head,
         f"# {content.place.name}",
-        f"{source.queries:,} queries: {about}. Made and published by rankgen.",
+        f"{counted(source.queries, 'query')}: {about}. Made and published by rankgen.",
         *_outcome(content),
         "## Load it",
         *_loading(content),
@@ -91,8 +92,8 @@ def _outcome(content: CardContent) -> list[str]:
     source, said = content.source, []
     if not source.is_finished:
         said.append(
-            f"**This is a part.** {source.committed:,} of {source.plan.shards:,} shards of the run "
-            "were finished when it was published."
+            f"**This is a part.** {source.committed:,} of {counted(source.plan.shards, 'shard')} "
+            "of the run were finished when it was published."
         )
     if source.quarantined:
         said.append(

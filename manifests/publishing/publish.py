@@ -59,11 +59,13 @@ class Published:
         where: The place, as a person would name it.
         was_there: Whether exactly this data set stood there already.
         files: Path -> size in bytes; of a dry run about that size, and no small files.
+        replaces: Whether it takes the place of another data set that was published there.
     """
 
     where: str
     was_there: bool
     files: Mapping[str, int]
+    replaces: bool = False
 
 
 class Publication:
@@ -124,7 +126,8 @@ class Publication:
         """
         identity = sha256_of_bytes(f"{self._description['identity']}\n{self.card}".encode())
         described = {**self._description, "identity": identity}
-        if self._target.held() == identity:
+        held = self._target.held()
+        if held == identity:
             return Published(self._target.place.as_run, was_there=True, files={})
         written: dict[str, Written] = {}
         with (
@@ -139,7 +142,7 @@ class Publication:
             where = staging.finish(small, frozenset({*written, *small}))
         sizes = {name: file.bytes for name, file in written.items()}
         sizes |= {name: len(content) for name, content in small.items()}
-        return Published(where, was_there=False, files=sizes)
+        return Published(where, was_there=False, files=sizes, replaces=held is not None)
 
     def _written(self, file: PublishedFile, draft: Path) -> Written:
         """Writes a data file, unless an earlier command wrote it whole."""

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import JsonValue
 
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import IncompleteRun, IntegrityProblem, UsageError, reason_of
 from rankgen.manifests.run.commit_record import CommitRecord
 from rankgen.manifests.run.ledger import Ledger
@@ -80,7 +81,7 @@ def open_source(run: RunDirectory, *, is_partial: bool) -> Source:
         is_partial: Whether the committed shards of an unfinished run will do.
 
     Raises:
-        UsageError: The folder is not a run, or was published already.
+        UsageError: The folder is not a run, was published already, or has no query to publish.
         IncompleteRun: The run is not finished, or nothing of it is committed.
         IntegrityProblem: A file is missing or has another size.
     """
@@ -94,12 +95,18 @@ def open_source(run: RunDirectory, *, is_partial: bool) -> Source:
     if not records or not (is_finished or is_partial):
         hint = "repeat the run's command to finish it"
         raise IncompleteRun(
-            f"{run.root} is not finished ({len(records)} of {plan.shards} shards are committed)",
+            f"{run.root} is not finished ({len(records)} of {counted(plan.shards, 'shard')} "
+            "committed)",
             f"{hint}, or add --partial to publish what there is" if records else hint,
         )
     _check_sizes(run, plan, records)
     quarantined = all_quarantined(records)
-    sizes = (shard_size(plan.queries, shard, plan.shards) for shard in records)
+    planned = sum(shard_size(plan.queries, shard, plan.shards) for shard in records)
+    if planned == len(quarantined):
+        raise UsageError(
+            f"every query of {run.root} failed, so there is nothing to publish",
+            f"see why: rankgen status {run.root}",
+        )
     predicate = read_predicate(run) if is_finished else None
     return Source(
         run=run,
@@ -108,7 +115,7 @@ def open_source(run: RunDirectory, *, is_partial: bool) -> Source:
         facts=predicate or {"recipe": plan.recipe, "software": dict(software())},
         counts=total_counts(records),
         quarantined=quarantined,
-        queries=sum(sizes) - len(quarantined),
+        queries=planned - len(quarantined),
         committed=len(records),
         is_finished=is_finished,
     )

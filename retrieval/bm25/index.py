@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import EnvironmentProblem, IntegrityProblem
 from rankgen.manifests.progress import progress
 from rankgen.manifests.records import Document
@@ -140,7 +141,7 @@ def _run_anserini(
     empty = counters.get("empty", 0)
     if lost or counters["indexed"] + empty != documents:
         raise IntegrityProblem(
-            f"Anserini indexed {counters['indexed']} of the {documents} documents of "
+            f"Anserini indexed {counters['indexed']} of the {counted(documents, 'document')} of "
             f"{name} ({empty} are empty)",
             "report this with the documents that were left out",
         )

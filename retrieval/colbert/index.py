@@ -9,6 +9,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import EnvironmentProblem, IntegrityProblem, UsageError
 from rankgen.manifests.progress import progress
 from rankgen.manifests.storage.digest import sha256_of_value
@@ -152,6 +153,7 @@ def _check_counts(index: Path, summary: CorpusSummary, name: str) -> None:
         indexed = 0
     if indexed != summary.documents:
         raise IntegrityProblem(
-            f"colbert-ai indexed {indexed} of the {summary.documents} documents of {name}",
+            f"colbert-ai indexed {indexed} of the {counted(summary.documents, 'document')} of "
+            f"{name}",
             "report this with its output",
         )

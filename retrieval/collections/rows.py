@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import UsageError, reason_of
 from rankgen.manifests.text_lines import told_columns
 from rankgen.retrieval.collections.column_names import ColumnNames, find_columns
@@ -117,7 +118,7 @@ def _tsv_rows(
         cells = line.split("\t")
         if len(cells) != len(header):
             raise UsageError(
-                f"{path} line {number} has {len(cells)} columns, not {len(header)}",
+                f"{path} line {number} has {counted(len(cells), 'column')}, not {len(header)}",
                 "separate columns by one tab each; write texts with tabs or line breaks as JSONL",
             )
         fields = dict(zip(header, cells, strict=True))

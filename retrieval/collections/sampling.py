@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator
 from functools import partial
 
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Query
 from rankgen.manifests.run.query_table import QueryTable
@@ -24,7 +25,8 @@ def sample_queries(queries: QueryTable, n: int, seed: int) -> Iterator[Query]:
         raise UsageError(f"a sample needs at least 1 query, not {n}", "raise --sample")
     if n > len(queries):
         raise UsageError(
-            f"a sample of {n} is larger than the {len(queries)} queries of the collection",
+            f"a sample of {n} is larger than the {counted(len(queries), 'query')} of the "
+            "collection",
             f"use at most --sample {len(queries)}",
         )
     return itertools.islice(QueryTable(queries, partial(seeded_hash, seed)).by_place(), n)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.records import Candidates
 from rankgen.manifests.run.query_table import QueryTable
@@ -47,7 +48,8 @@ def prepare(wanted: Wanted) -> Prepared:
     losses = _losses(lists, wanted, absent)
     if losses.queries_without_lines == len(wanted.queries):
         raise UsageError(
-            f"{run} holds none of the {len(wanted.queries)} queries of {wanted.collection.name}",
+            f"{run} holds none of the {counted(len(wanted.queries), 'query')} of "
+            f"{wanted.collection.name}",
             "was it made on other queries?",
         )
     dropped = absent if wanted.settings.missing == "drop" else frozenset()

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from rankgen.manifests.errors import IncompleteRun, RankgenError
 from rankgen.manifests.records import Candidates
 from rankgen.manifests.run.candidate_lists import CandidateLists
+from rankgen.manifests.run.known_first_stage import knows_first_stage
 from rankgen.manifests.run.plan import Plan, planned_queries, read_plan
 from rankgen.manifests.run.provenance import read_predicate
 from rankgen.manifests.run.run_directory import RunDirectory
@@ -112,19 +113,9 @@ class OpenedRun:
         return lists.of([query_id])[0] if lists is not None and query_id in lists else None
 
     def knows_first_stage(self, positions: Sequence[int]) -> bool:
-        """Tells whether the positions of a list are known to be those of a first stage.
-
-        Imports count a list's own order where they know no other. One that knows the first stage of
-        some lists does not say of which, but those in another order must be among them.
-        """
-        described = self.described or {}
-        told = described.get("first_stage")
-        kind = self.plan.kind if self.plan else described.get("kind")
-        if told in ("known", "unknown"):
-            return told == "known"
-        if kind == "import":
-            return list(positions) != sorted(positions)
-        return told != "known of some"
+        """Tells whether the positions of a list are known to be those of a first stage."""
+        kind = self.plan.kind if self.plan else (self.described or {}).get("kind")
+        return knows_first_stage(self.described, kind, positions)
 
     def text(self, query_id: str) -> str | None:
         """Returns the query's text; None where the run has none."""

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from labelled_in_process import write_candidates
+from made_up_candidates import write_one
 from one_shard import QUERIES, OneShard
 from typer.testing import CliRunner
 
@@ -97,6 +98,16 @@ def test_what_an_audit_costs_is_said_before(tmp_path: Path) -> None:
     assert (asked.queries, asked.calls) == (2, sum(spent))
     with pytest.raises(UsageError, match="is not a run of rankgen"):
         audit(RunDirectory(tmp_path / "candidates"), 2)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_lists_of_one_document_say_nothing_of_a_teacher(tmp_path: Path) -> None:
+    source = write_one(tmp_path / "candidates")
+    teacher = LabelSettings.model_validate({"teacher": "scripted:hash"})
+    label_here(LabelRunSettings(candidates=source, teacher=teacher, out=tmp_path / "labels"))
+    for again in (audit, relabel.relabel):
+        with pytest.raises(UsageError, match="holds one document, which has no order to compare"):
+            again(RunDirectory(tmp_path / "labels"), 2)
 
 
 @pytest.mark.parametrize("name", STRATEGIES)

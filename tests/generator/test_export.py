@@ -174,6 +174,16 @@ def test_numbers_of_pairs_name_each_pair_once() -> None:
     assert sorted(pairs) == [(i, j) for i in range(100) for j in range(i + 1, 100)]
 
 
+def test_lists_without_a_positive_or_negative_passage_are_counted(
+    scored: Path, tmp_path: Path
+) -> None:
+    for form in ("tevatron", "bge"):
+        done = exported(form, scored, tmp_path / f"{form}.jsonl", positives=9)
+        assert done.counts == {"lists_without_negatives": done.lists}
+        none = exported(form, scored, tmp_path / f"{form}-0.jsonl", positives=0)
+        assert none.counts == {"lists_without_positives": none.lists}
+
+
 def test_positives_are_the_top(scored: Path, tmp_path: Path) -> None:
     exported("tevatron", scored, tmp_path / "x.jsonl", negatives=2)
     row = rows_of(tmp_path / "x.jsonl")[0]

@@ -128,7 +128,7 @@ def test_a_run_that_is_not_finished(tmp_path: Path) -> None:
         shard.filled(0, *QUERIES)
         shard.commit()
     run = shard.run.root
-    with pytest.raises(IncompleteRun, match="is not finished: 2 of 2 queries are done") as raised:
+    with pytest.raises(IncompleteRun, match="is not finished: 2 of 2 queries done") as raised:
         exported("lists", run, tmp_path / "x.jsonl")
     assert raised.value.hint is not None
     assert "--partial" in raised.value.hint

@@ -307,8 +307,13 @@ def test_columns_may_have_names_of_their_own(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no column can hold a 'scor'") as refused:
         imported(tmp_path / "other", path, columns=["scor=points"])
     assert refused.value.hint == "did you mean 'score' or 'scores'?"
-    with pytest.raises(UsageError, match="has the columns topic, item, points, which are not"):
+    with pytest.raises(
+        UsageError, match="and not point, which --columns score=point names"
+    ) as absent:
         imported(tmp_path / "other", path, "scored-rows", columns=["score=point"])
+    assert absent.value.hint == "did you mean 'points'?"
+    with pytest.raises(UsageError, match="says twice which column is the score: points and item"):
+        imported(tmp_path / "other", path, columns=["score=points", "score=item"])
 
 
 def test_two_texts_of_one_id_are_counted(tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ def test_a_query_that_kills_every_worker_is_found_and_quarantined(
         "the script ends the engine at query q07\\)",
         summary.quarantined["q07"],
     )
-    assert summary.quarantined["q02"] == "error after 1 attempts: the script fails query q02"
+    assert summary.quarantined["q02"] == "error after 1 attempt: the script fails query q02"
     assert RunDirectory(out).read("rankings").num_rows == 21
     assert verify_run(RunDirectory(out), validate_rankings).problems == ()
 

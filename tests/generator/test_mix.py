@@ -169,7 +169,7 @@ def test_what_only_some_runs_rank_is_told_and_no_list_is_empty(
     write_run(tmp_path / "b", p="cbz", q="xy", s="a")
     code, said = mix(tmp_path, "ab", "--method", method)
     assert code == 0, said
-    assert "1 lists of 2 passages out of 2 runs" in said
+    assert "1 list of 2 passages out of 2 runs" in said
     assert (
         "left out: 2 lists of queries that not every run ranks, 2 lists of which no passage is in "
         "every run, 2 passages that not every run has in that list"

@@ -283,6 +283,42 @@ def _oracle_scan(text: str) -> tuple[list[int | None], list[str]]:
     return ids, between
 
 
+def _oracle_flat(answer: str, cut: bool) -> str:
+    """Drops the outer brackets of arrays such as [[2], [1]] that stand alone in their lines."""
+
+    def is_id(part: str) -> bool:
+        inside = part[1:-1].strip(" \t")
+        is_letter = len(inside) == 1 and inside.isascii() and inside.isalpha()
+        return part[:1] + part[-1:] == "[]" and (inside.isdecimal() or is_letter)
+
+    for start, character in enumerate(answer):
+        before = answer[:start].rstrip(" \t")
+        if character != "[" or (before and before[-1] not in "\n:="):
+            continue
+        depth, end = 0, None
+        for place in range(start, len(answer)):
+            depth += {"[": 1, "]": -1}.get(answer[place], 0)
+            if depth == 0:
+                end = place
+                break
+        inside = answer[start + 1 : end]
+        parts = [part.strip() for part in inside.split(",")]
+        if end is None:
+            begun = parts[-1]
+            opened = begun[1:].strip(" \t") if begun.startswith("[") else None
+            is_begun = is_id(begun) or (opened is not None and (not opened or opened.isdecimal()))
+            if cut and start == 0 and all(map(is_id, parts[:-1])) and is_begun:
+                return inside.lstrip()
+            continue
+        if parts[-1] == "":
+            parts.pop()
+        after = answer[end + 1 :].split("\n")[0].strip(" \t")
+        if len(parts) > 1 and all(map(is_id, parts)) and not after.strip(".}"):
+            rest = _oracle_flat(answer[end + 1 :], cut=False)
+            return answer[:start] + " > ".join(parts) + rest
+    return answer
+
+
 def _oracle(text: str, k: int, cut: bool) -> tuple[object, ...]:
     """Says what the rules of `parse_permutation` say, written another way.
 
@@ -292,7 +328,8 @@ def _oracle(text: str, k: int, cut: bool) -> tuple[object, ...]:
     answer = answer_of(text)
     if answer is None:
         return nothing
-    ids, between = _oracle_scan(answer)
+    flat = _oracle_flat(answer, cut)
+    ids, between = _oracle_scan(flat)
     if not ids:
         return nothing
 
@@ -328,8 +365,8 @@ def _oracle(text: str, k: int, cut: bool) -> tuple[object, ...]:
                 return nothing
     else:
         chains = {tuple(segment) for segment in segments if len(segment) >= 2}
-        ended = not between[-1] or answer[-1] in ".!?)]};:'\u2026\u3002\uff01\uff1f"
-        words = answer.lower()
+        ended = not between[-1] or flat[-1] in ".!?)]};:'\u2026\u3002\uff01\uff1f"
+        words = flat.lower()
         if cut or not ended or len(chains) != 1 or "sorry" in words or "ascending" in words:
             return nothing
         ids = list(chains.pop())
@@ -363,7 +400,19 @@ def _plain(answer: str) -> bool:
     )
 
 
-_BRACKETS = ["[1]", "[2]", "[3]", "[12]", "[0]", "[99]", "[ 2 ]", "[\uff11]", "[04]", "[[1]]"]
+_BRACKETS = [
+    "[1]",
+    "[2]",
+    "[3]",
+    "[12]",
+    "[0]",
+    "[99]",
+    "[ 2 ]",
+    "[\uff11]",
+    "[04]",
+    "[[1]]",
+    '["[3]", ',
+]
 _BROKEN = ["[", "]", "[1", "[2\n]", "[-1]", "[1.5]", "[\u00b2]", "1", "20", "\u0663"]
 _BETWEEN = [" > ", ">", ", ", "\n", " ", "\u2028", "\x00", ".", " (good) > "]
 _WORDS = ["<think>", "</think>", "passage ", "</s>", "Here are the 8 passages: ", "Sorry, "]
@@ -388,6 +437,13 @@ _ANSWERS = st.one_of(
         _CHAIN,
         st.sampled_from(["", "\n", "</s>", ", as asked.", *_HTTP_500]),
     ).map("".join),
+    # Arrays of bracketed texts, whole or cut.
+    st.tuples(
+        st.sampled_from(["", "Ranking: ", "I think: ", "so\n", "see "]),
+        st.permutations(range(1, 6)).map(lambda p: json.dumps([f"[{i}]" for i in p])),
+        st.sampled_from(["", ".", "}", " as asked", "\n"]),
+        st.integers(0, 60),
+    ).map(lambda parts: "".join(parts[:3])[: parts[3]]),
     # Answers in other digits: fullwidth, Arabic-Indic and, which are none, superscript.
     st.tuples(_CHAIN, st.sampled_from([0xFF10, 0x0660, 0x2070])).map(
         lambda pair: "".join(chr(pair[1] + int(c)) if c.isdigit() else c for c in pair[0])

@@ -104,13 +104,13 @@ def test_rankings_read_by_older_rules_are_not_mixed(candidates: Path, tmp_path: 
     run = RunDirectory(tmp_path / "run")
     settings = LabelRunSettings(candidates=candidates, teacher=teacher, out=run.root)
     plan, queries = plan_labels(settings)
-    assert (plan.recipe["answer_rules"], plan.recipe["min_named"]) == (3, 0.5)
+    assert (plan.recipe["answer_rules"], plan.recipe["min_named"]) == (4, 0.5)
     kept = {k: v for k, v in plan.recipe.items() if k not in ("answer_rules", "min_named")}
     open_plan(run, plan.model_copy(update={"recipe": kept}), queries)
     journal = run.journal_of(0)
     journal.mkdir(parents=True)
     (journal / "writer.jsonl").write_bytes(b"")
-    with pytest.raises(UsageError, match=r"answer_rules null -> 3; min_named null -> 0\.5"):
+    with pytest.raises(UsageError, match=r"answer_rules null -> 4; min_named null -> 0\.5"):
         open_plan(run, plan, queries)
 
 

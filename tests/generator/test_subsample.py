@@ -186,6 +186,11 @@ def test_what_cannot_be_cut_is_one_sentence(labels: Path, tmp_path: Path) -> Non
     assert "--queries 12" in told
     told = refused(labels, "--depth", 10, "--out", out)
     assert "go down to first-stage rank 9, not 10" in told
+    # Its only list is the last one, which is shorter by three.
+    short = write_candidates(tmp_path / "short", queries=1, depth=4)
+    one = label_in_process(short, tmp_path / "one", shards=1).root
+    told = refused(one, "--depth", 2, "--out", out)
+    assert "hint: label deeper candidates" in told
     assert "nothing to leave out" in refused(labels, "--out", out)
     assert "has no rankings" in refused(labels.parent / "candidates", "--depth", 5, "--out", out)
     assert "depth must be at least 2" in refused(labels, "--depth", 1, "--out", out)

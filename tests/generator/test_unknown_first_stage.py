@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from rankgen.generator.cli import app
+from rankgen.manifests.forms.writers.run_lists import RunLists, Wanted
+from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.students.pages.displacement import displacement_of
 from rankgen.students.pages.judged import judged
 from rankgen.students.pages.opened_run import open_run
@@ -73,6 +76,20 @@ def test_a_first_stage_that_is_known_is_shown(folder: Path) -> None:
     assert re.search(r"first stage +moved", text)
     run = view_of(folder / "both", KNOWN)
     assert (run["rises"], run["movement"]["largest_rise"]) == ([2, -1, -1, 0], 2)
+
+
+def test_an_export_makes_no_first_stage_of_a_list_without_one(folder: Path) -> None:
+    def exported(*words: object) -> Result:
+        command = ["export", *words, folder / "both", "--out", folder / "out.jsonl", "--overwrite"]
+        return CliRunner().invoke(app, [str(word) for word in command])
+
+    for words in (("lists", "--order", "first-stage", "--scores", "order"), ("fullrank",)):
+        refused = exported(*words)
+        assert (refused.exit_code, f"query {ALONE} is not known" in refused.stderr) == (2, True)
+    assert exported("lists").exit_code == 0
+    rows = RunLists(RunDirectory(folder / "both"), Wanted(), Counter())
+    stages = {ranked.query_id: ranked.first_stage for ranked in rows}
+    assert stages == {ALONE: None, KNOWN: tuple("abcd")}
 
 
 def test_a_page_tells_of_the_teacher_alone(folder: Path) -> None:

@@ -141,7 +141,7 @@ def test_a_list_is_checked_freed_of_repeats_and_cut() -> None:
     assert kept is not None
     assert (kept.doc_ids, kept.scores, kept.first_stage) == (("c", "a"), (4.0, 3.0), ("a", "c"))
     assert (tally.losses().duplicate_rows, tally.losses().dropped_rows) == (1, 1)
-    with pytest.raises(UsageError, match="a line 1 has 1 scores for 4 documents"):
+    with pytest.raises(UsageError, match="a line 1 has 1 score for 4 documents"):
         checked(listed._replace(scores=(1.0,)), "drop", None, Tally())
     with pytest.raises(UsageError, match="not a permutation of the first stage"):
         checked(listed._replace(first_stage=("a", "b", "x")), "drop", None, Tally())

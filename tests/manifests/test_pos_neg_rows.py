@@ -95,7 +95,7 @@ def test_parquet_structs(tmp_path: Path) -> None:
         ({"pos": ["a"]}, "line 2 has no list of passages; its columns are query, pos"),
         (
             {"pos": ["a", "b"], "neg": [], "pos_scores": [1.0]},
-            "line 2: pos holds 2 passages but pos_scores 1 scores",
+            "line 2: pos holds 2 passages but pos_scores 1 score",
         ),
         (
             {"pos": ["a"], "neg": ["b"], "pos_scores": [1.0]},

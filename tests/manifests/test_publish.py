@@ -209,6 +209,10 @@ def test_failed_queries_are_on_the_card_and_in_the_manifest(
     predicate = json.loads((tmp_path / "out" / "manifest.json").read_text())["predicate"]
     assert set(predicate["quarantined"]) == {"007", "日本"}
     assert predicate["published_queries"] == QUERIES - 2
+    every = [query.query_id for query in queries_of(QUERIES)]
+    none = write_labels(tmp_path / "none", candidates, failed=every)
+    with pytest.raises(UsageError, match=r"every query of .* failed, so there is nothing"):
+        publish(none, tmp_path / "nothing")
 
 
 def damaged(run: RunDirectory, name: str, how: str) -> None:
@@ -302,8 +306,8 @@ def test_a_killed_command_goes_on_with_the_files_it_had(
 def test_a_new_publication_replaces_an_old_one_whole(labels: RunDirectory, tmp_path: Path) -> None:
     publish(labels, tmp_path / "out", file_mb=0.002)
     many = set(contents(tmp_path / "out"))
-    publish(labels, tmp_path / "out", **WITH_TEXT)
-    publish(labels, tmp_path / "fresh" / "out", **WITH_TEXT)
+    assert publish(labels, tmp_path / "out", **WITH_TEXT).replaces
+    assert not publish(labels, tmp_path / "fresh" / "out", **WITH_TEXT).replaces
     assert contents(tmp_path / "out") == contents(tmp_path / "fresh" / "out")
     assert many - set(contents(tmp_path / "out"))
 

@@ -101,8 +101,17 @@ def test_a_bad_line_is_named(tmp_path: Path) -> None:
     path.write_text("qid\tdocno\tscore\na\tb\t1\nc\td\tx\n", "utf-8")
     with pytest.raises(UsageError, match=r"a\.tsv line 3: the score 'x' is not a number"):
         rows_in("scored-rows", path)
+    path.write_text('"query_id","doc_id","score"\na,b,1\n', "utf-8")
+    with pytest.raises(UsageError, match="separates its columns by commas"):
+        rows_in("scored-rows", path)
+    path.write_text('{"qid": "a"}\n', "utf-8")
+    with pytest.raises(UsageError, match="holds JSON"):
+        rows_in("scored-rows", path)
+    path.write_text("a Q0 b c 1 2.0 t\n", "utf-8")
+    with pytest.raises(UsageError, match="line 1 has 7 columns, and a TREC run has 6"):
+        rows_in("scored-rows", path)
     path.write_text("a,b,1\n", "utf-8")
-    with pytest.raises(UsageError, match="1 columns between tabs and no names"):
+    with pytest.raises(UsageError, match="1 column between tabs and no names"):
         rows_in("scored-rows", path)
 
 

@@ -134,7 +134,7 @@ def test_the_queries_to_ask_are_those_that_have_lines(
 def test_a_run_for_other_queries_is_refused(
     run: Path, collection: Collection, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match="holds none of the 1 queries"):
+    with pytest.raises(UsageError, match="holds none of the 1 query"):
         prepare(
             parse_retriever(f"recorded:{run}"),
             collection,

@@ -93,7 +93,7 @@ def test_a_tsv_row_with_too_few_columns(tmp_path: Path) -> None:
     corpus = write_lines(tmp_path / "c.tsv", ["1\tone", "2"])
     queries = write_lines(tmp_path / "q.tsv", ["1\tone\ttwo\tthree"])
     collection = open_collection("", corpus=corpus, queries=queries)
-    with pytest.raises(UsageError, match=r"c\.tsv line 2 has 1 columns, not 2"):
+    with pytest.raises(UsageError, match=r"c\.tsv line 2 has 1 column, not 2"):
         collection.digest()
     with pytest.raises(UsageError, match=r"q\.tsv line 1 has 4 columns and no header"):
         list(collection.queries())

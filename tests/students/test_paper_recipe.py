@@ -113,7 +113,7 @@ def test_costs_follow_the_lists_from_step_to_step() -> None:
     grid = AblateOptions(
         rankings=("a=part",), candidates=("a=x",), out=Path("g"), depths=(5, 10), seeds=(1, 2)
     )
-    assert (costs.of(grid) or "").startswith("4 students of parts of 1 labelled sets")
+    assert (costs.of(grid) or "").startswith("4 students of parts of 1 labelled set")
     unknown = LabelOptions(candidates=Path("elsewhere"), teacher="minilm", out=Path("x"))
     assert costs.of(unknown) is None
     assert StepCosts().train_hours == 0

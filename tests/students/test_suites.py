@@ -151,7 +151,7 @@ def test_a_folder_of_tasks_is_searched_evaluated_and_recognised(
     judged = [float(row[single["systems"][0]["name"]]) for row in rows]
     assert (len(judged), judged[-1]) == (4, 0)
     assert told["systems"][0]["unjudged"]["aviation"] == pytest.approx(1 - sum(judged) / 3)
-    assert "1 of 2 tasks have no figures (first: broken:" in first.stderr
+    assert "no figures of 1 of 2 tasks (first: broken:" in first.stderr
     # The mended task is added; of the other nothing is scored again.
     (scores,) = (out / "tasks/aviation/evaluation/.rankgen/scores").glob("*.json")
     before = scores.stat().st_mtime_ns

@@ -266,17 +266,21 @@ def test_a_trial_counts_the_lists_that_its_loss_learns_from(
         assert (trial.lists, trial.steps) == (steps // 3, steps)
 
 
-def test_a_trial_whose_loss_diverges_is_a_result(
-    tune: Tune, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def trials_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs the trials in this process in place of Ray's, one after the other."""
+
     def here(work: Any, trials: Any, *rest: object, ended: Any, **named: object) -> dict[int, str]:
-        """Stands for Ray: runs the trials here, one after the other."""
         for number in trials:
             work(number, lambda step, value: None)
             ended(number)
         return {}
 
     monkeypatch.setattr("rankgen.generator.api.tuning.run.run_halving", here)
+
+
+@pytest.mark.usefixtures("trials_here")
+def test_a_trial_whose_loss_diverges_is_a_result(tune: Tune, tmp_path: Path) -> None:
     done = tune("--trials", 2, searched="learning_rate=1e-3|1e30")
     assert done.exit_code == 0, done.output
     assert "diverged" in done.stdout
@@ -287,6 +291,36 @@ def test_a_trial_whose_loss_diverges_is_a_result(
     assert states[1e-3]["state"] == "finished"
     again = tune("--trials", 2, searched="learning_rate=1e-3|1e30")
     assert "to train" not in again.stderr
+
+
+@pytest.mark.usefixtures("one_ray")
+def test_a_setting_that_fails_every_trial_is_named_and_mended(
+    tune: Tune, capfd: pytest.CaptureFixture[str]
+) -> None:
+    done = tune("--trials", 2, "--passage-tokens", 5000)
+    assert done.exit_code == 2, done.output
+    assert "every trial failed: " in done.stderr
+    assert "reads 320 tokens, but a pair has up to 5011" in done.stderr
+    assert "repeat the command" not in done.stderr
+    assert "hint: lower them: rankgen train-student --query-tokens" in done.stderr
+    assert json.loads((tune.out / "tune.json").read_text())["trials"][0]["exit_code"] == 2
+    # Nothing was trained, so the mended command may have the folder.
+    mended = tune("--trials", 2)
+    assert mended.exit_code == 0, mended.output
+    # What Ray Tune prints, on either stream, reaches the user beside what the command says.
+    heard = capfd.readouterr()
+    assert "Last result" not in done.output + mended.output + heard.out + heard.err
+    changed = tune("--trials", 2, "--passage-tokens", 8)
+    assert (changed.exit_code, "was begun with other settings" in changed.stderr) == (2, True)
+
+
+@pytest.mark.usefixtures("trials_here")
+def test_trials_fail_by_their_own_values_beside_others_that_end(tune: Tune) -> None:
+    done = tune("--trials", 2, searched="passage_tokens=16|5000")
+    assert done.exit_code == 2, done.output
+    assert "1 of 2 trials failed (first: trial " in done.stderr
+    assert "passage_tokens=5000: " in done.stderr
+    assert "best: trial " in done.stdout
 
 
 def _validated(out: Path, trial: int) -> int:

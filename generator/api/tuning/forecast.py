@@ -11,6 +11,7 @@ from rankgen.generator.api.trainings_forecast import TrainingsForecast, forecast
 from rankgen.generator.api.tuning.run import halving_of
 from rankgen.generator.api.tuning.settings import TuneOptions
 from rankgen.generator.api.tuning.trials import ENDED, State, Trial, search_of
+from rankgen.manifests.counted import counted
 
 
 class TrialForecast(BaseModel):
@@ -54,8 +55,8 @@ class TuneForecast(TrainingsForecast):
     def text(self) -> str:
         """Returns the forecast for the terminal."""
         lines = [
-            f"trial {one.trial:>3}: {_said(one.settings)}; {one.steps:,} steps, "
-            f"{one.tokens:,} tokens, {duration(one.seconds)}"
+            f"trial {one.trial:>3}: {_said(one.settings)}; {counted(one.steps, 'step')}, "
+            f"{counted(one.tokens, 'token')}, {duration(one.seconds)}"
             + (f" ({one.state})" if one.state else "")
             for one in self.trials
         ]
@@ -66,8 +67,9 @@ class TuneForecast(TrainingsForecast):
             [
                 *lines,
                 compared if rungs else "never compared: the trainings are too short",
-                f"{len(self.trials)} trials, {ended} ended; at most {duration(self.seconds)} left, "
-                f"about {duration(self.seconds * self.expected_share)} if that many are stopped, "
+                f"{counted(len(self.trials), 'trial')}, {ended} ended; at most "
+                f"{duration(self.seconds)} left, about "
+                f"{duration(self.seconds * self.expected_share)} if that many are stopped, "
                 f"{self.counted_with}",
             ]
         )

@@ -29,6 +29,8 @@ class TrialResult(BaseModel):
         best: The highest nDCG@10, at `best_step`.
         student: Its folder; None for a trial without a student.
         reason: Why it diverged or failed.
+        hint: What to type or change where it failed by its settings, its data or the machine.
+        exit_code: That of its error there; None where its process died.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +44,8 @@ class TrialResult(BaseModel):
     best_step: int | None
     student: Path | None
     reason: str | None
+    hint: str | None
+    exit_code: int | None
 
 
 class TuneResult(BaseModel):
@@ -142,6 +146,7 @@ def _row(trial: Trial, lost: str | None) -> TrialResult:
     if lost is not None and state not in ("finished", "stopped", "diverged"):
         state = "failed"
     best_step, best = max(curve, key=lambda point: (point[1], -point[0]), default=(None, None))
+    fault = trial.fault
     return TrialResult(
         trial=trial.number,
         settings=dict(trial.drawn),
@@ -152,6 +157,8 @@ def _row(trial: Trial, lost: str | None) -> TrialResult:
         best_step=best_step,
         student=trial.settings.out if state == "finished" else None,
         reason=trial.reason or lost,
+        hint=None if fault is None else fault.hint,
+        exit_code=None if fault is None else fault.exit_code,
     )
 
 

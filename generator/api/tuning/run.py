@@ -10,9 +10,16 @@ from pathlib import Path
 
 from rankgen.generator.api.tuning.result import TuneResult, recipe_toml, result_of
 from rankgen.generator.api.tuning.settings import TuneOptions
-from rankgen.generator.api.tuning.trials import ENDED, Search, Trial, search_of
+from rankgen.generator.api.tuning.trials import (
+    ENDED,
+    Search,
+    Trial,
+    holds_trials,
+    search_of,
+)
 from rankgen.generator.doctor.before_work import refuse_idle_gpus
 from rankgen.generator.shards.halving import Halving, Reached, Report, run_halving
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import IncompleteRun, RankgenError, UsageError
 from rankgen.manifests.run.recipe_lock import check_recipe, write_recipe
 from rankgen.manifests.storage.atomic import write_whole
@@ -71,7 +78,7 @@ def _train(options: TuneOptions, trials: Sequence[Trial]) -> dict[int, str]:
         for point in trial.curve
     ]
     print(
-        f"{len(left)} of {len(trials)} trials to train -> {options.out}",
+        f"{len(left)} of {counted(len(trials), 'trial')} to train -> {options.out}",
         file=sys.stderr,
         flush=True,
     )
@@ -107,9 +114,9 @@ class _Training:
             train_student(trial.settings, tell)
         except IncompleteRun as error:
             # Such is the result of its settings, such as a learning rate that is too high.
-            trial.ended("diverged", error.message)
+            trial.ended("diverged", error)
         except RankgenError as error:
-            trial.ended("failed", error.message)
+            trial.ended("failed", error)
         tell()
 
 
@@ -126,7 +133,8 @@ class _Ended:
             checkpoint_path(trial.settings.out).unlink(missing_ok=True)
         curve = trial.curve
         reached = f", nDCG@10 {curve[-1][1]:.4f} at step {curve[-1][0]}" if curve else ""
-        print(f"trial {number} {trial.state}{reached}", file=sys.stderr, flush=True)
+        why = f": {trial.reason}" if trial.reason else ""
+        print(f"trial {number} {trial.state}{reached}{why}", file=sys.stderr, flush=True)
 
 
 def _lock(options: TuneOptions, search: Search) -> None:
@@ -145,10 +153,11 @@ def _lock(options: TuneOptions, search: Search) -> None:
         "grace_steps": options.grace_steps,
         "keep_one_in": options.keep_one_in,
     }
-    if path.exists():
+    if not path.exists():
+        _refuse_foreign(options.out)
+    elif holds_trials(options.out):
         check_recipe(path, facts)
         return
-    _refuse_foreign(options.out)
     write_recipe(path, facts)
 
 

@@ -17,13 +17,19 @@ from rankgen.generator.api.train_in_team import anchored
 from rankgen.generator.api.train_options import TrainOptions
 from rankgen.generator.api.tuning.settings import TuneOptions
 from rankgen.generator.api.tuning.space import Drawn, Space, draws, read_space
-from rankgen.manifests.errors import UsageError
+from rankgen.manifests.errors import (
+    EnvironmentProblem,
+    IntegrityProblem,
+    RankgenError,
+    UsageError,
+)
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.storage.atomic import write_whole
 from rankgen.manifests.validation import validated
 from rankgen.students.losses import parse_loss
 from rankgen.students.pages.training import training_of
 from rankgen.students.training.learned import with_targets
+from rankgen.students.training.loop import checkpoint_path
 from rankgen.students.training.schedule import check_warmup
 from rankgen.students.training.settings import TrainSettings
 from rankgen.students.training.student_folder import finished_summary
@@ -31,6 +37,8 @@ from rankgen.students.training.student_folder import finished_summary
 # A finished trial has a student, a stopped one was worse than others, the loss of a diverged one
 # became NaN or infinite; these are not trained again. A failed one is.
 State = Literal["finished", "stopped", "diverged", "failed", "begun", ""]
+_RECORD = Path(".rankgen", "trial.json")
+_FAULTS = (UsageError, EnvironmentProblem, IntegrityProblem)
 ENDED: frozenset[State] = frozenset({"finished", "stopped", "diverged"})
 Curve = list[tuple[int, float]]
 
@@ -58,12 +66,7 @@ class Trial:
     @property
     def state(self) -> State:
         """What became of it so far."""
-        if finished_summary(self.settings.out) is not None:
-            return "finished"
-        record = self._record.get("state")
-        if record in ("stopped", "diverged", "failed"):
-            return record  # type: ignore[return-value]  # mypy does not narrow by `in`.
-        return "begun" if (self.settings.out / ".rankgen").exists() else ""
+        return _state_of(self.settings.out)
 
     @property
     def reason(self) -> str | None:
@@ -81,9 +84,23 @@ class Trial:
             return []
         return [] if found is None else [(p["step"], p["value"]) for p in found.validation]
 
-    def ended(self, state: State, reason: str | None = None) -> None:
+    @property
+    def fault(self) -> RankgenError | None:
+        """The error that it failed with; None where it did not fail, or its process died."""
+        if self.state != "failed" or self.reason is None:
+            return None
+        hint, code = self._record.get("hint"), self._record.get("exit_code")
+        kind = next((kind for kind in _FAULTS if kind.exit_code == code), EnvironmentProblem)
+        return kind(self.reason, hint if isinstance(hint, str) else None)
+
+    def ended(self, state: State, error: RankgenError | None = None) -> None:
         """Writes down how it ended without a student."""
-        record = {"state": state, "reason": reason}
+        record: dict[str, JsonValue] = {
+            "state": state,
+            "reason": None if error is None else error.message,
+        }
+        if state == "failed" and error is not None:
+            record |= {"hint": error.hint, "exit_code": error.exit_code}
         write_whole(self._record_path, (json.dumps(record) + "\n").encode())
 
     def begin_again(self) -> None:
@@ -92,14 +109,11 @@ class Trial:
 
     @property
     def _record_path(self) -> Path:
-        return self.settings.out / ".rankgen" / "trial.json"
+        return self.settings.out / _RECORD
 
     @property
     def _record(self) -> dict[str, JsonValue]:
-        try:
-            return dict(json.loads(self._record_path.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
-            return {}
+        return _record_in(self.settings.out)
 
 
 @dataclass(frozen=True)
@@ -140,6 +154,30 @@ def search_of(options: TuneOptions) -> Search:
     sizes = _sizes(base.rankings)
     trials = tuple(_trial(base, number, one, sizes) for number, one in enumerate(drawn, start=1))
     return Search(base, space, trials)
+
+
+def holds_trials(out: Path) -> bool:
+    """Says whether a search's folder has trials that those of other settings cannot replace."""
+    return any(
+        _state_of(folder) in ENDED or checkpoint_path(folder).exists()
+        for folder in out.glob("trial-*")
+    )
+
+
+def _state_of(folder: Path) -> State:
+    if finished_summary(folder) is not None:
+        return "finished"
+    state = _record_in(folder).get("state")
+    if state in ("stopped", "diverged", "failed"):
+        return state  # type: ignore[return-value]  # mypy does not narrow by `in`.
+    return "begun" if (folder / ".rankgen").exists() else ""
+
+
+def _record_in(folder: Path) -> dict[str, JsonValue]:
+    try:
+        return dict(json.loads((folder / _RECORD).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
 
 
 def _trial(base: TrainSettings, number: int, drawn: Drawn, sizes: Sequence[int]) -> Trial:

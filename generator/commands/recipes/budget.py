@@ -10,6 +10,7 @@ from rankgen.generator.api.training_cost import SCORING_SPEED
 from rankgen.generator.commands.recipes.spent import Spent
 from rankgen.generator.commands.recipes.step_costs import StepCosts
 from rankgen.generator.commands.recipes.step_states import State
+from rankgen.manifests.counted import counted
 from rankgen.manifests.recipes.recipe import Recipe, Step
 
 FINISHED = ("done", "reused")
@@ -90,7 +91,7 @@ def budget_text(budget: Budget, costs: StepCosts) -> str:
         f"{budget.left.label:,.1f}, {budget.left.train:,.1f} and {budget.left.score:,.1f} of them "
         "are left"
     )
-    lines.append(f"{len(budget.states)} steps: {', '.join(counts)}")
+    lines.append(f"{counted(len(budget.states), 'step')}: {', '.join(counts)}")
     if budget.unknown:
         lines.append(f"not counted, for their lists are not known yet: {', '.join(budget.unknown)}")
     return "\n".join([*lines, *_assumptions(costs)])

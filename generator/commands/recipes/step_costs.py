@@ -18,6 +18,7 @@ from rankgen.generator.jobs.label.settings import LabelOptions
 from rankgen.generator.jobs.negatives.settings import NegativesSettings
 from rankgen.generator.jobs.retrieve.settings import RetrieveOptions
 from rankgen.generator.jobs.subsample.settings import SubsampleSettings
+from rankgen.manifests.counted import counted
 from rankgen.manifests.options import Settings
 from rankgen.manifests.recipes.estimates import Lists, Rate
 from rankgen.retrieval.collections.irds import IRDS_PREFIX, irds_query_count
@@ -95,7 +96,9 @@ class StepCosts:
         if queries is None:
             return None
         found = self._publish(settings.out, Lists(queries, settings.depth))
-        return f"{found.lists:,} queries to search, {found.passages} passages each"
+        return (
+            f"{counted(found.lists, 'query')} to search, {counted(found.passages, 'passage')} each"
+        )
 
     def _negatives(self, settings: NegativesSettings) -> str | None:
         source = self._held(settings.candidates)
@@ -103,14 +106,20 @@ class StepCosts:
             return None
         size = 1 + min(settings.count, source.passages)
         found = self._publish(settings.out, Lists(source.lists, size))
-        return f"at most {found.lists:,} lists of {found.passages} passages; no GPU"
+        return (
+            f"at most {counted(found.lists, 'list')} of {counted(found.passages, 'passage')}; no "
+            "GPU"
+        )
 
     def _import(self, settings: ImportSettings) -> str | None:
         told = self.sizes.get(str(settings.out))
         if told is None:
             return None
         self._publish(Path(settings.out), told)
-        return f"some {told.lists:,} lists of {told.passages} passages, as the recipe says; no GPU"
+        return (
+            f"some {counted(told.lists, 'list')} of {counted(told.passages, 'passage')}, as the "
+            "recipe says; no GPU"
+        )
 
     def _label(self, settings: LabelOptions) -> str | None:
         from rankgen.generator.strategies.windows import call_count
@@ -126,7 +135,7 @@ class StepCosts:
         )
         if not teacher.preset.asks_llm:
             self.spent[str(settings.out)] = Spent()
-            return f"{calls:,} windows; no tokens are counted for this teacher"
+            return f"{counted(calls, 'window')}; no tokens are counted for this teacher"
         if teacher.preset.kind == "pairwise":
             # Each passage of a window is shown beside each other one, in both orders.
             calls, window = calls * window * (window - 1), 2
@@ -134,8 +143,8 @@ class StepCosts:
         hours = (prompt + output) / self.label_rate.tokens_per_second / HOUR
         self.spent[str(settings.out)] = Spent(label=hours)
         return (
-            f"{calls:,} calls, about {_short(prompt)} prompt and {_short(output)} output tokens, "
-            f"{hours:,.1f} GPU-hours"
+            f"{counted(calls, 'call')}, about {_short(prompt)} prompt and {_short(output)} output "
+            f"tokens, {hours:,.1f} GPU-hours"
         )
 
     def _subsample(self, settings: SubsampleSettings) -> str | None:
@@ -144,7 +153,10 @@ class StepCosts:
             return None
         queries, depth = settings.queries or source.lists, settings.depth or source.passages
         found = self._publish(settings.out, Lists(queries, min(depth, source.passages)))
-        return f"{found.lists:,} lists of {found.passages} passages; no teacher, no GPU"
+        return (
+            f"{counted(found.lists, 'list')} of {counted(found.passages, 'passage')}; no teacher, "
+            "no GPU"
+        )
 
     def _train(self, settings: TrainOptions) -> str | None:
         source = self._held(settings.rankings)
@@ -165,7 +177,10 @@ class StepCosts:
         )
         cost = training_cost(settings, source, pairs)
         hours = cost.trained / self.rates.of(settings, source.passages).tokens_per_second / HOUR
-        return f"{cost.text}; {_short(cost.tokens)} tokens, {hours:,.1f} GPU-hours", Spent(hours)
+        return (
+            f"{cost.text}; {_short(cost.tokens)} tokens, {hours:,.1f} GPU-hours",
+            Spent(hours),
+        )
 
     def _evaluate(self, settings: EvaluationSettings) -> str | None:
         source = None if settings.candidates is None else self._held(settings.candidates)
@@ -174,7 +189,7 @@ class StepCosts:
         pairs = source.lists * min(source.passages, settings.depth or source.passages)
         pairs *= len(settings.students)
         self.spent[str(settings.out)] = Spent(score=self._scoring_hours(pairs))
-        return f"{pairs:,} pairs to score"
+        return f"{counted(pairs, 'pair')} to score"
 
     def _scoring_hours(self, pairs: int) -> float:
         rate = SCORING_SPEED * self.rates.scoring.tokens_per_second
@@ -204,9 +219,9 @@ class StepCosts:
         total = sum(cells.values(), Spent())
         self.spent[str(settings.out)] = total
         return (
-            f"{len(cells)} students of parts of {len(sources)} labelled sets, each counted as the "
-            f"students above, {total.train:,.1f} GPU-hours; `rankgen ablate --dry-run` measures "
-            "them"
+            f"{counted(len(cells), 'student')} of parts of "
+            f"{counted(len(sources), 'labelled set')}, each counted as the students above, "
+            f"{total.train:,.1f} GPU-hours; `rankgen ablate --dry-run` measures them"
         )
 
     def _publish(self, out: Path, lists: Lists) -> Lists:

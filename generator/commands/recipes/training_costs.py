@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 from rankgen.generator.api.training_cost import SCORING_SPEED
+from rankgen.manifests.counted import counted
 from rankgen.manifests.recipes.estimates import Lists
 from rankgen.students.training.settings import StudentSettings
 
@@ -57,17 +58,17 @@ def training_cost(settings: StudentSettings, source: Lists, validation_pairs: in
     most = settings.max_steps or math.ceil(
         settings.epochs * source.lists / settings.queries_per_step
     )
-    text = f"{settings.queries_per_step} lists of {of_list:.0f} passages a step"
+    text = f"{counted(settings.queries_per_step, 'list')} of {of_list:.0f} passages a step"
     if settings.is_validated and settings.patience_steps is not None:
         one_pass = math.ceil(source.lists / settings.queries_per_step)
         steps = min(most, max(one_pass, settings.patience_steps))
         text += (
-            f", until nDCG@10 has not risen for {settings.patience_steps} steps: counted as "
-            + (f"one pass of {steps:,} steps" if steps == one_pass else f"{steps:,} steps")
+            f", until nDCG@10 has not risen for {counted(settings.patience_steps, 'step')}: "
+            "counted as " + ("one pass of " if steps == one_pass else "") + counted(steps, "step")
         )
     else:
         steps = most
-        text += f", {steps:,} steps"
+        text += f", {counted(steps, 'step')}"
     of_pair = pair_tokens(settings)
     validations = steps // settings.validate_every + 1 if settings.is_validated else 0
     return TrainingCost(

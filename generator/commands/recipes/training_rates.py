@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rankgen.manifests.counted import counted
 from rankgen.manifests.recipes.estimates import Rate
 from rankgen.students.training.settings import TrainSettings
 
@@ -52,7 +53,7 @@ class TrainingRates:
             pace = made_up_pace(settings.model_copy(update={"backbone": backbone}), passages)
             self.measured[key] = Rate(
                 pace.tokens_per_second,
-                f"measured on {pace.steps} steps of {backbone} with {settings.loss} on "
+                f"measured on {counted(pace.steps, 'step')} of {backbone} with {settings.loss} on "
                 f"{pace.device} of this machine",
             )
         return self.measured[key]

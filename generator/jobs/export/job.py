@@ -18,6 +18,7 @@ from rankgen.generator.prompts.training_rows import (
     stored_windows,
     whole_list,
 )
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import IncompleteRun, UsageError
 from rankgen.manifests.forms.files.out_file import file_type, write_lines, write_new, write_rows
 from rankgen.manifests.forms.shared_list import SharedList
@@ -173,8 +174,8 @@ def _state_of(run: RunDirectory, *, is_partial: bool) -> tuple[int, int]:
     left = status.queries - status.published - len(status.quarantined)
     if not (status.finished or is_partial):
         raise IncompleteRun(
-            f"{run.root} is not finished: {status.published:,} of {status.queries:,} queries are "
-            "done",
+            f"{run.root} is not finished: {status.published:,} of "
+            f"{counted(status.queries, 'query')} done",
             "repeat its command to finish it, or add --partial to export what there is",
         )
     return len(status.quarantined), left

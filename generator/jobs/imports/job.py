@@ -47,6 +47,8 @@ class ImportSummary:
         shards: Number of shards.
         resumed_shards: How many of them an earlier command had committed.
         counts: Totals over the shards.
+        own_documents: Lists that hold the query itself as a document.
+        suspected: Lists that hold a document of their query's id, one of whose texts is not known.
     """
 
     form: str
@@ -59,6 +61,8 @@ class ImportSummary:
     shards: int
     resumed_shards: int
     counts: dict[str, int]
+    own_documents: int
+    suspected: int
 
 
 def import_rankings(settings: ImportSettings) -> ImportSummary:
@@ -90,6 +94,7 @@ def _publish(run: RunDirectory, settings: ImportSettings, imported: Imported) ->
         finish=lambda counts: _finish(run, plan, settings, imported, counts),
     )
     done = run_in_process(job)
+    keeps = settings.own_document == "keep"
     return ImportSummary(
         form=imported.found.form,
         shape=imported.found.preset.shape,
@@ -101,6 +106,8 @@ def _publish(run: RunDirectory, settings: ImportSettings, imported: Imported) ->
         shards=done.shards,
         resumed_shards=done.resumed_shards,
         counts=done.counts,
+        own_documents=len(imported.own.same) if keeps else 0,
+        suspected=len(imported.own.suspected) if keeps else 0,
     )
 
 
@@ -117,6 +124,8 @@ def _plan(settings: ImportSettings, imported: Imported) -> Plan:
         "missing": settings.missing,
         "duplicates": settings.duplicates,
     }
+    if settings.own_document != "keep":
+        recipe["own_document"] = settings.own_document
     if settings.collection is not None:
         recipe["collection"] = settings.collection
         rows = (part for row in imported.texts for part in row)

@@ -13,6 +13,7 @@ from rankgen.manifests.forms.registry import FORMS
 from rankgen.manifests.forms.shape import ROLES
 from rankgen.manifests.options import RUN_METAVAR, Option, Settings
 from rankgen.manifests.storage.run_path import NewRunPath
+from rankgen.retrieval.collections.own_documents import OwnDocumentOption
 
 # The words of `teacher_scores.Unit` as one types them.
 ScoreUnit = Literal["logit", "probability", "cosine", "run-score", "label"]
@@ -91,6 +92,7 @@ class ImportSettings(Settings):
     depth: Annotated[
         PositiveInt | None, Option("Keep the top N documents of each list.", "all")
     ] = None
+    own_document: OwnDocumentOption = "keep"
     score_unit: Annotated[ScoreUnit | None, Option("What the scores are.", "as the form says")] = (
         None
     )
@@ -113,5 +115,10 @@ class ImportSettings(Settings):
                 )
             if role not in ROLES:
                 raise UsageError(f"no column can hold a '{role}'", did_you_mean(role, ROLES))
+            if role in found:
+                raise UsageError(
+                    f"--columns says twice which column is the {role}: {found[role]} and {name}",
+                    f"leave one out: --columns {role}={name}",
+                )
             found[role] = name
         return found

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from rankgen.generator.jobs.imports.own import OwnDocuments, find_own, leave_out
 from rankgen.generator.jobs.imports.settings import ImportSettings
 from rankgen.generator.jobs.imports.texts import drop_missing, find_texts, refuse_missing
 from rankgen.manifests.errors import UsageError
@@ -42,6 +43,7 @@ class Imported(NamedTuple):
         has_query_texts: Whether their texts are known.
         texts: Texts of documents.
         losses: What was lost.
+        own: The queries whose lists held a document of their own id.
     """
 
     source: Source
@@ -52,10 +54,12 @@ class Imported(NamedTuple):
     has_query_texts: bool
     texts: FoundTexts
     losses: Losses
+    own: OwnDocuments
 
     def documents(self) -> Iterator[Document]:
         """Yields the listed documents that have a text, sorted by id."""
-        if not (self.losses.dropped_rows or self.losses.duplicate_rows):
+        lost = self.losses
+        if not (lost.dropped_rows or lost.duplicate_rows or lost.own_documents):
             return documents_in(self.texts)
         listed = doc_ids_of(self.lists)
         return documents_in(row for row in self.texts if row[0] in listed)
@@ -87,7 +91,10 @@ def read_source(settings: ImportSettings, folder: Path) -> Imported:
     rule = OrderRule(
         settings.order, settings.ties or ("doc-id" if is_run else "source"), settings.depth
     )
-    held = collected(source, found, rule, settings.duplicates, folder, tally)
+    drops_own = settings.own_document != "keep"
+    # A list that loses a document reaches the depth with the next one.
+    deeper = rule._replace(depth=rule.depth + 1) if drops_own and rule.depth else rule
+    held = collected(source, found, deeper, settings.duplicates, folder, tally)
     missing = find_texts(held, beside, collection)
     tally.lose("missing_texts", len(missing.queries) + len(missing.documents))
     if missing.queries or missing.documents:
@@ -99,11 +106,19 @@ def read_source(settings: ImportSettings, folder: Path) -> Imported:
                 f"no query of {source.told} is left with a document that has a text",
                 "name the collection that the rankings were made on: --collection",
             )
-    return _imported(source, found, rule, held, tally)
+    own = find_own(held)
+    if drops_own:
+        leave_out(held, own, settings.own_document, rule.depth, tally)
+    return _imported(source, found, rule, held, tally, own)
 
 
 def _imported(
-    source: Source, found: Found, rule: OrderRule, held: Collected, tally: Tally
+    source: Source,
+    found: Found,
+    rule: OrderRule,
+    held: Collected,
+    tally: Tally,
+    own: OwnDocuments,
 ) -> Imported:
     tally.lose("tied_rows", sum(map(tied_scores, held.lists.tables())))
     tally.lose("short_lists", held.lists.shorter_than(rule.depth))
@@ -120,6 +135,7 @@ def _imported(
         has_query_texts=has_query_texts,
         texts=held.documents,
         losses=tally.losses(),
+        own=own,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
@@ -83,19 +84,30 @@ def refuse_missing(missing: Missing, told: str, where: str) -> None:
 def drop_missing(lists: pa.Table, missing: Missing, tally: Tally) -> pa.Table:
     """Returns lists without the documents and queries that have no text, and without empty ones."""
     kept = lists.filter(_is_not_in(lists["query_id"], missing.queries))
-    columns = {name: kept[name] for name in FOUND.names}
+    left = with_members(
+        kept, lambda members: _is_not_in(pc.list_flatten(members), missing.documents)
+    )
     before = pc.sum(pc.list_value_length(lists["doc_ids"])).as_py() or 0
-    doc_ids = _combined(kept["doc_ids"])
-    stays = _is_not_in(pc.list_flatten(doc_ids), missing.documents)
-    columns["doc_ids"] = _filtered(doc_ids, stays)
-    columns["scores"] = _filtered(_combined(kept["scores"]), _of_scored(kept, doc_ids, stays))
-    stage = _combined(kept["first_stage"])
-    columns["first_stage"] = _filtered(stage, _is_not_in(pc.list_flatten(stage), missing.documents))
-    left = pa.table(columns, schema=FOUND)
-    left = left.filter(pc.greater(pc.list_value_length(left["doc_ids"]), 0))
     after = pc.sum(pc.list_value_length(left["doc_ids"])).as_py() or 0
     tally.lose("dropped_rows", before - after)
     return left
+
+
+def with_members(lists: pa.Table, stays: Callable[[pa.ListArray], pa.Array]) -> pa.Table:
+    """Returns lists with some of their documents, and without those that have none left.
+
+    Args:
+        lists: Rows with the columns `found_lists.FOUND`.
+        stays: Given the documents of each list, says of each whether it stays.
+    """
+    columns = {name: lists[name] for name in FOUND.names}
+    doc_ids, stage = _combined(lists["doc_ids"]), _combined(lists["first_stage"])
+    kept = stays(doc_ids)
+    columns["doc_ids"] = _filtered(doc_ids, kept)
+    columns["scores"] = _filtered(_combined(lists["scores"]), _of_scored(lists, doc_ids, kept))
+    columns["first_stage"] = _filtered(stage, stays(stage))
+    left = pa.table(columns, schema=FOUND)
+    return left.filter(pc.greater(pc.list_value_length(left["doc_ids"]), 0))
 
 
 def _of_scored(lists: pa.Table, doc_ids: pa.ListArray, stays: pa.Array) -> pa.Array:

@@ -12,14 +12,13 @@ from pydantic import BaseModel, ConfigDict
 from rankgen.generator.engines.cost.purse import CostCapReached
 from rankgen.generator.jobs.label.relabel import (
     agreement,
-    chosen_queries,
     label_again,
     label_settings_of,
     order_tau,
     orders_of,
+    sampled,
 )
 from rankgen.generator.strategies.orders import InputOrder, input_order
-from rankgen.manifests.errors import UsageError
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.unranked import first_stage_of
 
@@ -109,7 +108,7 @@ def audit(run: RunDirectory, sample: int, ray_address: str | None = None) -> Aud
         RankgenError: Labelling raised it.
     """
     settings = label_settings_of(run)
-    before, chosen = _sampled(run, sample)
+    before, chosen = sampled(run, sample)
     seed, own = settings.teacher.seed, settings.teacher.input_order
     folder = run.state / "audit" / time.strftime("%Y%m%dT%H%M%S")
     rows = [_row("run", own, before, {q: before[q] for q in chosen}, _retrieved(run), seed)]
@@ -143,18 +142,11 @@ def audit_cost(run: RunDirectory, sample: int) -> AuditCost:
         UsageError: See `audit`.
     """
     label_settings_of(run)
-    chosen = set(_sampled(run, sample)[1])
+    chosen = set(sampled(run, sample)[1])
     columns = ["query_id", "windows", "prompt_tokens", "output_tokens"]
     rows = [row for row in run.read("rankings", columns).to_pylist() if row["query_id"] in chosen]
     times = len(get_args(Given)) - 1
     return AuditCost(len(chosen), *(times * sum(row[name] for row in rows) for name in columns[1:]))
-
-
-def _sampled(run: RunDirectory, sample: int) -> tuple[dict[str, list[str]], list[str]]:
-    orders = orders_of(run)
-    if not orders:
-        raise UsageError(f"{run.root} ranks no query", f"rankgen status {run.root}")
-    return orders, chosen_queries(orders, sample)
 
 
 def _row(

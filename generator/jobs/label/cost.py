@@ -15,6 +15,7 @@ from rankgen.generator.engines.cost.till import Till
 from rankgen.generator.shards.drivers import other_driver
 from rankgen.generator.teachers.journal import journalled_calls
 from rankgen.generator.teachers.settings import LabelSettings
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.run.plan import read_plan
 from rankgen.manifests.run.run_directory import RunDirectory, read_shard
@@ -98,8 +99,8 @@ class CostOfRun:
         import ray
 
         most, prices = capped
-        counted = (self._run, *self._beside)
-        spent = sum(prices.of(asked_so_far(run).tokens) for run in counted)
+        paid = (self._run, *self._beside)
+        spent = sum(prices.of(asked_so_far(run).tokens) for run in paid)
         self._till = ray.remote(Till).options(name=self._name, num_cpus=0).remote(most, spent)
 
     def told(self, reached: CostCapReached, windows: int) -> CostCapReached:
@@ -111,7 +112,8 @@ class CostOfRun:
         """
         done = asked_so_far(self._run).windows
         return CostCapReached(
-            f"{reached.message}; {done:,} of {windows:,} windows of {self._run.root} are answered",
+            f"{reached.message}; {self._run.root} has answers to {done:,} of "
+            f"{counted(windows, 'window')}",
             reached.hint,
         )
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pydantic import BaseModel, ConfigDict
 from scipy.stats import kendalltau
 
+from rankgen.generator.engines.cost.purse import CostCapReached
 from rankgen.generator.jobs.label.job import label
 from rankgen.generator.jobs.label.settings import LabelRunSettings
 from rankgen.generator.strategies.orders import InputOrder
@@ -49,14 +50,47 @@ def relabel(run: RunDirectory, sample: int, ray_address: str | None = None) -> A
         ray_address: A cluster, or None for this machine.
 
     Raises:
-        UsageError: The folder is not a label run.
+        UsageError: The folder is not a label run, or has no ranked query.
+        CostCapReached: The next call could exceed the run's cap.
         RankgenError: Labelling raised it.
     """
-    settings, before = label_settings_of(run), orders_of(run)
-    chosen = chosen_queries(before, sample)
+    settings = label_settings_of(run)
+    before, chosen = sampled(run, sample)
     again = RunDirectory(run.state / "relabel" / time.strftime("%Y%m%dT%H%M%S"))
-    label_again(settings, chosen, again, ray_address)
+    try:
+        label_again(settings, chosen, again, ray_address)
+    except CostCapReached as reached:
+        raise _too_dear(reached, run, len(chosen)) from reached
     return agreement(before, orders_of(again), str(again.root))
+
+
+def _too_dear(reached: CostCapReached, run: RunDirectory, queries: int) -> CostCapReached:
+    """Returns the error with what can be done about it: each command labels anew."""
+    return CostCapReached(
+        f"{reached.message}; labelling again has the cap that the run was given",
+        f"rankgen verify {run.root} --relabel {queries // 2}"
+        if queries > 1
+        else "check a run that was labelled with a higher --max-cost",
+    )
+
+
+def sampled(run: RunDirectory, sample: int) -> tuple[dict[str, list[str]], list[str]]:
+    """Returns a run's orders (see `orders_of`) and a sample of its queries that have two documents.
+
+    Raises:
+        UsageError: The run has no ranked query, or lists of one document alone.
+    """
+    orders = orders_of(run)
+    if not orders:
+        raise UsageError(f"{run.root} ranks no query", f"rankgen status {run.root}")
+    rows = run.read("rankings", ["query_id", "doc_ids", "unranked"]).to_pylist()
+    orderable = [r["query_id"] for r in rows if len(r["doc_ids"]) + len(r["unranked"] or ()) > 1]
+    if not orderable:
+        raise UsageError(
+            f"every list of {run.root} holds one document, which has no order to compare",
+            "name a run with longer lists",
+        )
+    return orders, chosen_queries(orderable, sample)
 
 
 def chosen_queries(query_ids: Iterable[str], sample: int) -> list[str]:
@@ -105,7 +139,9 @@ def label_settings_of(run: RunDirectory) -> LabelRunSettings:
     """
     plan = read_plan(run)
     if plan.kind != "label":
-        raise UsageError(f"{run.root} is not a label run but a {plan.kind} run", "name a label run")
+        raise UsageError(
+            f"{run.root} is not a label run (it is of rankgen {plan.kind})", "name a label run"
+        )
     # A plan also holds what was found out, such as what a recorded run lacks.
     known = {
         name: plan.settings[name] for name in LabelRunSettings.model_fields.keys() & plan.settings

@@ -36,6 +36,7 @@ from rankgen.generator.teachers.prefix_warmer import PrefixWarmer
 from rankgen.generator.teachers.registry import make_teacher
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.generator.teachers.versions import versions
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError
 from rankgen.manifests.records import Candidates, Document, Query
 from rankgen.manifests.run.candidate_lists import CandidateLists
@@ -187,7 +188,9 @@ class LabelWork:
             return await rank_chain(chain, asked.strategy, asked.shape, asked.passes)
         except TeacherFailure as failure:
             self._count_failure(query, failure.outcome, failure.reason)
-            reason = f"{failure.outcome} after {failure.attempts} attempts: {failure.reason}"
+            reason = (
+                f"{failure.outcome} after {counted(failure.attempts, 'attempt')}: {failure.reason}"
+            )
         except CostCapReached as reached:
             return reached
         except (RankgenError, EngineDead, OSError):

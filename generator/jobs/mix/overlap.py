@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rankgen.manifests.counted import counted
 from rankgen.manifests.run.run_directory import RunDirectory
 
 
@@ -26,12 +27,12 @@ class LeftOut(NamedTuple):
 
     def text(self) -> str:
         """Returns what is left out in words; empty if nothing is."""
-        told = {
-            "lists of queries that not every run ranks": self.lists_of_other_queries,
-            "lists of which no passage is in every run": self.lists_without_common_passages,
-            "passages that not every run has in that list": self.passages_of_other_lists,
-        }
-        return ", ".join(f"{count:,} {what}" for what, count in told.items() if count)
+        told = (
+            (self.lists_of_other_queries, "list", "of queries that not every run ranks"),
+            (self.lists_without_common_passages, "list", "of which no passage is in every run"),
+            (self.passages_of_other_lists, "passage", "that not every run has in that list"),
+        )
+        return ", ".join(f"{counted(count, one)} {what}" for count, one, what in told if count)
 
 
 def in_common(runs: Sequence[RunDirectory]) -> tuple[list[str], LeftOut]:

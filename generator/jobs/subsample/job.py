@@ -18,6 +18,7 @@ from rankgen.generator.jobs.subsample.settings import SubsampleSettings
 from rankgen.generator.jobs.subsample.source import SOURCE_KIND, SubsampleSource
 from rankgen.generator.shards.in_process import InProcessJob, run_in_process
 from rankgen.generator.shards.job import JobSummary
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.run.plan import Plan, default_shards
 from rankgen.manifests.run.query_table import QueryTable
@@ -50,10 +51,10 @@ class SubsampleSize(BaseModel):
 
     def text(self) -> str:
         """Returns the size in a sentence."""
-        short = f"; {self.short_lists:,} lists are shorter than the depth"
+        short = f"; {counted(self.short_lists, 'list')} shorter than the depth"
         return (
-            f"{self.queries:,} of {self.queries_before:,} queries, {self.passages:,} of the "
-            f"{self.passages_before:,} passages of their lists"
+            f"{self.queries:,} of {counted(self.queries_before, 'query')}, {self.passages:,} of "
+            f"the {counted(self.passages_before, 'passage')} of their lists"
             + (short if self.short_lists else "")
         )
 
@@ -159,7 +160,9 @@ def _check_depth(source: SubsampleSource, depth: int | None, held: dict[str, _He
     if depth is not None and depth > deepest:
         raise UsageError(
             f"the lists of {source.run.root} go down to first-stage rank {deepest}, not {depth}",
-            f"use at most --depth {deepest}, or label deeper candidates",
+            f"use at most --depth {deepest}, or label deeper candidates"
+            if deepest >= 2
+            else "label deeper candidates",
         )
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import JsonValue
 
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.run.commit_record import CommitRecord
@@ -70,14 +71,14 @@ class SubsampleSource:
         records = Ledger(run, plan.fingerprint, plan.shards, plan.tables).records()
         if "rankings" not in plan.tables:
             raise UsageError(
-                f"{run.root} is a {plan.kind} run, which has no rankings",
+                f"{run.root} is of rankgen {plan.kind} and has no rankings",
                 "name the folder of a label or negatives run",
             )
         if not records:
             raise UsageError(f"{run.root} has no ranking yet", "repeat its command first")
         if not partial and not (len(records) == plan.shards and is_told(run, records)):
             raise UsageError(
-                f"{run.root} is not finished ({len(records)} of {plan.shards} shards)",
+                f"{run.root} is not finished ({len(records)} of {counted(plan.shards, 'shard')})",
                 "repeat its command to resume it, or take what is there with --partial",
             )
         return cls(run, plan, records)

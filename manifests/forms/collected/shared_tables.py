@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.forms.accounting import Tally
 from rankgen.manifests.forms.collected.found_lists import FOUND, Duplicates
@@ -48,7 +49,7 @@ def checked(
     where, doc_ids, scores = listed.where, listed.doc_ids, listed.scores
     if scores is not None and len(scores) != len(doc_ids):
         raise UsageError(
-            f"{where} has {len(scores)} scores for {len(doc_ids)} documents",
+            f"{where} has {counted(len(scores), 'score')} for {counted(len(doc_ids), 'document')}",
             "write one score for each document, or remove the row",
         )
     for score in scores or ():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.forms import column_names as known
 from rankgen.manifests.forms.accounting import Tally
@@ -47,7 +48,7 @@ def candidates_of(row: Row, tally: Tally) -> SharedList:
             documents.append(_document(at, doc_id, candidate["doc"]))
     if scores and len(scores) != len(doc_ids):
         raise UsageError(
-            f"{where} has {len(scores)} scores for {len(doc_ids)} candidates",
+            f"{where} has {counted(len(scores), 'score')} for {counted(len(doc_ids), 'candidate')}",
             "write a score for each candidate, or for none",
         )
     return SharedList(

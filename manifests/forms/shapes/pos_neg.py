@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.forms.accounting import Tally
 from rankgen.manifests.forms.fields import first_of, id_in, list_in, needed, number_in, text_in
@@ -138,7 +139,7 @@ def _both_sides(row: Row, tally: Tally) -> _Sides:
     scored = [passage.score is not None for passage in (*positives, *negatives)]
     if any(scored) and not all(scored):
         raise UsageError(
-            f"{row.where}: {sum(scored)} of {len(scored)} passages have a score",
+            f"{row.where}: {sum(scored)} of {counted(len(scored), 'passage')} have a score",
             "give a score to each passage of each row, or to none",
         )
     return _Sides(positives, negatives, any(scored))
@@ -158,8 +159,8 @@ def _passages(row: Row, names: Sequence[str], tally: Tally) -> list[Passage]:
     numbers = list_in(row.where, scores, f"{name}_scores")
     if len(numbers) != len(passages):
         raise UsageError(
-            f"{row.where}: {name} holds {len(passages)} passages but {name}_scores "
-            f"{len(numbers)} scores",
+            f"{row.where}: {name} holds {counted(len(passages), 'passage')} but {name}_scores "
+            f"{counted(len(numbers), 'score')}",
             "write one score for each passage",
         )
     return [

@@ -11,6 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rankgen.manifests.counted import counted
+
 _COUNT = re.compile(r"\bprovide you with (\d+) passages\b")
 _QUERY = re.compile(r"\nSearch Query: (.*?)\.?\n", re.DOTALL)
 _ID = re.compile(r"\[[ \t]*(\d{1,9}|[A-Z])[ \t]*\]")
@@ -112,9 +114,13 @@ def read_answer(text: str, passages: int) -> ReadAnswer:
         else:
             named[place] = None
     if not named:
-        raise NotReadable(f"is not a permutation of its {passages} passages: {_shown(text)}")
+        raise NotReadable(
+            f"is not a permutation of its {counted(passages, 'passage')}: {_shown(text)}"
+        )
     if len(named) < LEAST_NAMED * passages:
-        raise NotReadable(f"names {len(named)} of its {passages} passages: {_shown(text)}")
+        raise NotReadable(
+            f"names {len(named)} of its {counted(passages, 'passage')}: {_shown(text)}"
+        )
     if not _BETWEEN.fullmatch(_ID.sub("", text)):
         raise NotReadable(f"has words beside its permutation: {_shown(text)}")
     rest = [place for place in range(passages) if place not in named]

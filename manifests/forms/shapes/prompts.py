@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import UsageError, reason_of
 from rankgen.manifests.forms.accounting import Tally
 from rankgen.manifests.forms.fields import id_in, list_in, text_in
@@ -84,7 +85,8 @@ def _chat_list(row: Row, tally: Tally) -> SharedList | None:
         doc_ids = list_in(where, fields["docids"], "docids")
         if len(doc_ids) != len(values):
             raise UsageError(
-                f"{where}: docids holds {len(doc_ids)} ids for {len(values)} passages",
+                f"{where}: docids holds {counted(len(doc_ids), 'id')} for "
+                f"{counted(len(values), 'passage')}",
                 "write one id for each passage, in the order of the prompt",
             )
         values = [{"docid": d, "text": t} for d, t in zip(doc_ids, values, strict=True)]
@@ -165,7 +167,8 @@ def _answered_lists(
             yield found
     if number != len(answers):
         raise UsageError(
-            f"there are {number} rows of {RETRIEVED} but {len(answers)} answers beside them",
+            f"beside {counted(number, 'row')} of {RETRIEVED} there are "
+            f"{counted(len(answers), 'answer')}",
             "name the folder of files that belong together",
         )
 
@@ -197,7 +200,8 @@ def _answers_beside(source: Source) -> tuple[list[str] | None, Sequence[Part]]:
     others = [part for part in source.parts if part not in [part for part, _ in found]]
     if len(found) > 1 or len(others) != 1:
         raise UsageError(
-            f"{source.told} holds {len(found)} files of answers and {len(others)} files of rows",
+            f"{source.told} holds {counted(len(found), 'file')} of answers and "
+            f"{counted(len(others), 'file')} of rows",
             "name a folder with one of each",
         )
     return found[0][1], others

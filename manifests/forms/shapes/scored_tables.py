@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.forms import column_names as known
 from rankgen.manifests.forms.fields import id_in, number_in, text_in
@@ -58,13 +59,27 @@ def text_header(part: Part, named: Collection[str] = ()) -> tuple[tuple[str, ...
     Raises:
         UsageError: The file cannot be read, or its columns have no names.
     """
-    cells = first_line(part).decode("utf-8", "replace").split("\t")
+    line = first_line(part).decode("utf-8", "replace")
+    cells = line.split("\t")
     if names_columns(cells, named):
         return tuple(cells), True
     if len(cells) == len(_UNNAMED) and _is_number(cells[-1]):
         return _UNNAMED, False
+    if names_columns([cell.strip(' "') for cell in line.split(",")], named):
+        raise UsageError(
+            f"{part.name} separates its columns by commas, which is not read",
+            "write it with tabs, or as JSONL or Parquet",
+        )
+    if line.lstrip()[:1] in ("{", "["):
+        raise UsageError(f"{part.name} holds JSON", "rename it: .jsonl, or .json for one array")
+    if line.split()[1:2] == ["Q0"]:
+        raise UsageError(
+            f"{part.name} line 1 has {counted(len(line.split()), 'column')}, and a TREC run has 6: "
+            "query, Q0, document, rank, score and tag",
+            "ids with white space need tabs between the columns, or another form such as JSONL",
+        )
     raise UsageError(
-        f"{part.name} line 1 has {len(cells)} columns between tabs and no names of them",
+        f"{part.name} line 1 has {counted(len(cells), 'column')} between tabs and no names of them",
         "write a header line with query_id, doc_id and score, or the six columns of a TREC run",
     )
 
@@ -150,7 +165,7 @@ def _split_by_line(part: Part, block: Block, columns: int) -> tuple[pa.Table, li
             continue
         cells = line.split("\t")
         if len(cells) != columns or "\0" in line:
-            fault = "holds a NUL byte" if "\0" in line else f"has {len(cells)} columns"
+            fault = "holds a NUL byte" if "\0" in line else f"has {counted(len(cells), 'column')}"
             raise UsageError(
                 f"{part.name} line {number} {fault}, where {columns} columns are expected",
                 "separate columns by one tab each; write texts with tabs or line breaks as JSONL",

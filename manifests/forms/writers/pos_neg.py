@@ -29,16 +29,19 @@ _UNSCORED = pa.list_(pa.struct([_PASSAGES.value_type.field(i) for i in range(3)]
 _TEXTS, _NUMBERS = pa.list_(pa.string()), pa.list_(pa.float32())
 
 
-def _split(ranked: SharedList, options: WriteOptions) -> tuple[slice, slice]:
+def _split(ranked: SharedList, options: WriteOptions, counts: Counter[str]) -> tuple[slice, slice]:
+    """Returns the places of the positives and negatives; counts lists that lack one kind."""
     first = POSITIVES if options.positives is None else options.positives
     last = None if options.negatives is None else first + options.negatives
+    # Trainers draw negatives from every list, and fail where there are none.
+    counts["lists_without_positives"] += first == 0
+    counts["lists_without_negatives"] += len(ranked.doc_ids) <= first
     return slice(0, first), slice(first, last)
 
 
 def _tevatron(
     ranked: SharedList, options: WriteOptions, counts: Counter[str]
 ) -> Iterator[Mapping[str, object]]:
-    del counts
     query, _ = texts_of(ranked)
     documents = {document.doc_id: document for document in ranked.documents}
     passages: list[dict[str, object]] = []
@@ -47,7 +50,7 @@ def _tevatron(
         passages.append({"docid": doc_id, "title": title, "text": text})
         if options.has_scores:
             passages[-1]["score"] = scores_of(ranked)[place]
-    positives, negatives = _split(ranked, options)
+    positives, negatives = _split(ranked, options, counts)
     yield {
         "query_id": ranked.query_id,
         "query": query,
@@ -71,10 +74,9 @@ def _tevatron_schema(options: WriteOptions) -> pa.Schema:
 def _bge(
     ranked: SharedList, options: WriteOptions, counts: Counter[str]
 ) -> Iterator[Mapping[str, object]]:
-    del counts
     query, texts = texts_of(ranked)
     passages = [texts[doc_id] for doc_id in ranked.doc_ids]
-    positives, negatives = _split(ranked, options)
+    positives, negatives = _split(ranked, options, counts)
     row: dict[str, object] = {
         "query": query,
         "pos": passages[positives],

@@ -12,6 +12,8 @@ from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.manifests.forms.shared_list import SharedList
 from rankgen.manifests.forms.writers.base import ScoresFrom
 from rankgen.manifests.records import Query
+from rankgen.manifests.run.known_first_stage import knows_first_stage
+from rankgen.manifests.run.plan import read_plan
 from rankgen.manifests.run.provenance import read_predicate
 from rankgen.manifests.run.query_table import QueryTable
 from rankgen.manifests.run.run_directory import RunDirectory
@@ -73,10 +75,10 @@ class RunLists:
         self._table = "rankings" if run.has_table("rankings") else "candidates"
         if not run.has_table(self._table):
             raise run.lacks("rankings")
-        told = read_predicate(run) or {}
-        # The positions of an import without a first stage count its own order.
-        self._knows_first_stage = told.get("first_stage") != "unknown"
-        lacking = _lacking(run, self._table, wanted, is_import=told.get("kind") == "import")
+        self._told = read_predicate(run) or {}
+        # An unfinished run has a plan alone, a published one a manifest alone.
+        self._kind = read_plan(run).kind if run.plan.exists() else self._told.get("kind")
+        lacking = _lacking(run, self._table, wanted, is_import=self._kind == "import")
         if lacking is not None:
             raise UsageError(f"{run.root} {lacking[0]}", lacking[1])
 
@@ -99,8 +101,9 @@ class RunLists:
         self._counts["documents_below_the_kept_top_left_out"] += len(row.get("unranked") or ())
         if self._table == "rankings":
             first_stage = ()
-            if self._knows_first_stage:
-                first_stage = _by_position(doc_ids, row["retrieval_positions"])
+            positions = row["retrieval_positions"]
+            if knows_first_stage(self._told, self._kind, positions):
+                first_stage = _by_position(doc_ids, positions)
             if fault := fault_of_scores(teacher, len(doc_ids)):
                 raise IntegrityProblem(
                     f"{self._run.root}: the ranking of query {query_id}: {fault}",

@@ -130,7 +130,7 @@ def test_a_finished_step_and_a_reused_one_are_not_left(recipe: Path, tmp_path: P
     assert "ranked: label (done)" in shown
     assert f"candidates = {found.root}" in shown
     # The students are counted from what is really there: 6 lists of 8.
-    assert "32 lists of 8 passages a step, 1 steps" in shown
+    assert "32 lists of 8 passages a step, 1 step" in shown
     # A window of 8 passages for each of 6 queries, in all but not left.
     assert "in all about 1.5 GPU-hours of labelling" in shown
     assert re.search(r"; 0\.0, \d+\.\d and \d+\.\d of them are left", shown)
