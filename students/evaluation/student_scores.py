@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from rankgen.manifests.models.model_source import pinned_model
 from rankgen.manifests.notices import warn
 from rankgen.manifests.progress import progress
+from rankgen.manifests.records import Candidates
 from rankgen.manifests.storage.atomic import write_whole
 from rankgen.manifests.storage.digest import sha256_of_value
 from rankgen.students.evaluation.cost import MOST_QUERIES, PASSAGES, measure_cost
@@ -17,6 +19,7 @@ from rankgen.students.reranking.candidates import FirstStage, Scores
 from rankgen.students.reranking.reranker import StudentReranker
 from rankgen.students.reranking.student_identity import student_identity
 from rankgen.students.reranking.student_rule import StudentRule, student_rule
+from rankgen.students.training.learned_queries import learned_among, learned_by
 
 
 def student_system(
@@ -65,7 +68,18 @@ def student_system(
         if settings.cost:
             cost = measure_cost(reranker, first_stage.texts(lists[:MOST_QUERIES], PASSAGES))
     judged = {query: scores[query] for query in sorted(queries & scores.keys())}
-    return System(Path(source).name or source, "student", source, judged, cost)
+    name = Path(source).name or source
+    learned = _learned(student, first_stage, lists)
+    return System(name, "student", source, judged, cost, learned=learned)
+
+
+def _learned(student: str, first_stage: FirstStage, lists: Sequence[Candidates]) -> tuple[str, ...]:
+    """Returns the queries of lists that a student is known to have learned from."""
+    learned = learned_by(student)
+    if learned is None:
+        return ()
+    texts = first_stage.texts(lists, 0).queries
+    return tuple(learned_among(learned, {row.query_id: texts[row.query_id] for row in lists}))
 
 
 def _key(

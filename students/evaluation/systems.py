@@ -24,6 +24,7 @@ class System(NamedTuple):
         scores: document id -> score by query id; higher is better.
         cost: What a student costs, where it was timed.
         ranked_otherwise: Queries of a run file whose rank column contradicts the order by score.
+        learned: Judged queries that a student is known to have learned from, in order.
     """
 
     name: str
@@ -32,6 +33,7 @@ class System(NamedTuple):
     scores: ScoredRun
     cost: Cost | None = None
     ranked_otherwise: frozenset[str] = frozenset()
+    learned: tuple[str, ...] = ()
 
 
 def run_system(path: Path) -> System:
