@@ -10,7 +10,7 @@ from pathlib import Path
 from rankgen.generator.api.steps import run_evaluate, run_retrieve
 from rankgen.generator.jobs.retrieve.settings import RetrieveOptions
 from rankgen.generator.shards.cluster import kept_session
-from rankgen.manifests.errors import IncompleteRun, RankgenError
+from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError
 from rankgen.manifests.run.recipe_lock import check_recipe, write_recipe
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.storage.atomic import write_whole
@@ -53,6 +53,7 @@ def run_suite(settings: EvaluationSettings) -> SuiteResult:
         for number, task in enumerate(suite.tasks, start=1):
             print(f"[{number}/{len(suite.tasks)}] {task.name}", file=sys.stderr, flush=True)
             try:
+                _refuse_unreachable(task, failed)
                 evaluations[task.name] = _evaluated(task, settings)
             except RankgenError as error:
                 failed[task.name] = (
@@ -77,6 +78,18 @@ def run_suite(settings: EvaluationSettings) -> SuiteResult:
     write_whole(settings.out / RESULT, text.encode())
     write_whole(settings.out / TABLE, result.as_tsv().encode())
     return result
+
+
+def _refuse_unreachable(task: SuiteTask, failed: Mapping[str, str]) -> None:
+    """Waits no second time for a data set of several tasks that cannot be reached.
+
+    Raises:
+        EnvironmentProblem: A task of the same data set has failed so.
+    """
+    data_set = task.source.partition(" ")[0]
+    for name, reason in failed.items():
+        if data_set.startswith("hf:") and reason.startswith(f"{data_set} cannot be obtained"):
+            raise EnvironmentProblem(f"{data_set} cannot be obtained, as for {name}")
 
 
 def _evaluated(task: SuiteTask, settings: EvaluationSettings) -> Evaluation:

@@ -261,3 +261,22 @@ def test_every_named_task_is_in_its_catalogue() -> None:
     assert [one for one in ids if one not in ir_datasets.registry] == []
     for name, suite in SUITES.items():
         assert len({task.name for task in suite.tasks}) == len(suite.tasks), name
+
+
+def test_a_data_set_that_cannot_be_reached_is_tried_once(
+    student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def unreachable(dataset: str, *_: object, **__: object) -> object:
+        tried.append(dataset)
+        raise ConnectionError(f"Couldn't reach '{dataset}' on the Hub")
+
+    monkeypatch.setattr("datasets.load_dataset", unreachable)
+    done = evaluated("nanobeir", student, tmp_path / "out", "--task", "NQ", "--task", "FEVER")
+    assert done.exit_code == 4
+    assert "NQ failed: hf:sentence-transformers/NanoBEIR-en cannot be obtained: " in done.stderr
+    assert "FEVER failed: hf:sentence-transformers/NanoBEIR-en cannot be obtained, as for NQ" in (
+        done.stderr
+    )
+    assert len(tried) == 1
