@@ -19,11 +19,12 @@ from rankgen.retrieval.collections.judgements import read_judgements
 from rankgen.retrieval.settings import RECORDED_PREFIX
 from rankgen.students.evaluation.result import Evaluation
 from rankgen.students.evaluation.settings import EvaluationSettings
-from rankgen.students.suites.combined import JUDGED, SuiteResult, combine
+from rankgen.students.pages.suite_page import write_suites_page
+from rankgen.students.suites.combined import JUDGED, SUITE_RESULT, SuiteResult, combine
 from rankgen.students.suites.registry import Suite, find_suite
 from rankgen.students.suites.tasks import DEPTH, EXCLUDED, SuiteTask, TaskFiles
 
-RESULT, TABLE = "suite.json", "suite.tsv"
+RESULT, TABLE = SUITE_RESULT, "suite.tsv"
 # Longer than any list that is to stay as it is.
 _WHOLE = 100_000
 # A query for which the first stage finds nothing counts 0, as in every evaluation; none is lost.
@@ -35,7 +36,7 @@ _POSITIVES = (
 
 
 def run_suite(settings: EvaluationSettings) -> SuiteResult:
-    """Evaluates the students on every task, and writes suite.json and suite.tsv.
+    """Evaluates the students on every task, and writes suite.json, suite.tsv and report.html.
 
     Each task has a folder in <out>/tasks with its candidates and its evaluation, which the next
     command recognises. A task that fails is named in the result, and the others go on.
@@ -77,6 +78,7 @@ def run_suite(settings: EvaluationSettings) -> SuiteResult:
     text = json.dumps(result.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
     write_whole(settings.out / RESULT, text.encode())
     write_whole(settings.out / TABLE, result.as_tsv().encode())
+    write_suites_page([settings.out], [], settings.out)
     return result
 
 

@@ -165,6 +165,8 @@ def test_a_folder_of_tasks_is_searched_evaluated_and_recognised(
     assert scores.stat().st_mtime_ns == before
     (test,) = both["tests"]
     assert (test["a"], test["b"], test["queries"]) == ("no re-ranking", "tiny", 2)
+    page = (out / "report.html").read_text()
+    assert page.count('<th scope="row" dir="auto">aviation</th>') == 1
 
 
 def test_what_is_wrong_with_a_suite_is_said(nano: Path, tmp_path: Path) -> None:
