@@ -10,7 +10,7 @@ from pathlib import Path
 from rankgen.generator.api.steps import run_evaluate, run_retrieve
 from rankgen.generator.jobs.retrieve.settings import RetrieveOptions
 from rankgen.generator.shards.cluster import kept_session
-from rankgen.manifests.errors import IncompleteRun, RankgenError
+from rankgen.manifests.errors import EnvironmentProblem, IncompleteRun, RankgenError
 from rankgen.manifests.run.recipe_lock import check_recipe, write_recipe
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.manifests.storage.atomic import write_whole
@@ -19,11 +19,12 @@ from rankgen.retrieval.collections.judgements import read_judgements
 from rankgen.retrieval.settings import RECORDED_PREFIX
 from rankgen.students.evaluation.result import Evaluation
 from rankgen.students.evaluation.settings import EvaluationSettings
-from rankgen.students.suites.combined import JUDGED, SuiteResult, combine
+from rankgen.students.pages.suite_page import write_suites_page
+from rankgen.students.suites.combined import JUDGED, SUITE_RESULT, SuiteResult, combine
 from rankgen.students.suites.registry import Suite, find_suite
 from rankgen.students.suites.tasks import DEPTH, EXCLUDED, SuiteTask, TaskFiles
 
-RESULT, TABLE = "suite.json", "suite.tsv"
+RESULT, TABLE = SUITE_RESULT, "suite.tsv"
 # Longer than any list that is to stay as it is.
 _WHOLE = 100_000
 # A query for which the first stage finds nothing counts 0, as in every evaluation; none is lost.
@@ -35,7 +36,7 @@ _POSITIVES = (
 
 
 def run_suite(settings: EvaluationSettings) -> SuiteResult:
-    """Evaluates the students on every task, and writes suite.json and suite.tsv.
+    """Evaluates the students on every task, and writes suite.json, suite.tsv and report.html.
 
     Each task has a folder in <out>/tasks with its candidates and its evaluation, which the next
     command recognises. A task that fails is named in the result, and the others go on.
@@ -53,6 +54,7 @@ def run_suite(settings: EvaluationSettings) -> SuiteResult:
         for number, task in enumerate(suite.tasks, start=1):
             print(f"[{number}/{len(suite.tasks)}] {task.name}", file=sys.stderr, flush=True)
             try:
+                _refuse_unreachable(task, failed)
                 evaluations[task.name] = _evaluated(task, settings)
             except RankgenError as error:
                 failed[task.name] = (
@@ -76,7 +78,20 @@ def run_suite(settings: EvaluationSettings) -> SuiteResult:
     text = json.dumps(result.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
     write_whole(settings.out / RESULT, text.encode())
     write_whole(settings.out / TABLE, result.as_tsv().encode())
+    write_suites_page([settings.out], [], settings.out)
     return result
+
+
+def _refuse_unreachable(task: SuiteTask, failed: Mapping[str, str]) -> None:
+    """Waits no second time for a data set of several tasks that cannot be reached.
+
+    Raises:
+        EnvironmentProblem: A task of the same data set has failed so.
+    """
+    data_set = task.source.partition(" ")[0]
+    for name, reason in failed.items():
+        if data_set.startswith("hf:") and reason.startswith(f"{data_set} cannot be obtained"):
+            raise EnvironmentProblem(f"{data_set} cannot be obtained, as for {name}")
 
 
 def _evaluated(task: SuiteTask, settings: EvaluationSettings) -> Evaluation:

@@ -28,6 +28,7 @@ def _evaluate_suite(settings: EvaluationSettings, printing: Printing) -> None:
 
     result = run_suite(settings)
     files = f"table: {settings.out / TABLE}\nfigures: {settings.out / RESULT}"
+    files += f"\nreport: {settings.out / 'report.html'}"
     say(f"{suite_text(result)}\n{files}", result.model_dump(mode="json"), printing)
     if result.failed:
         task, reason = next(iter(result.failed.items()))

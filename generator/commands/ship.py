@@ -19,6 +19,7 @@ def ship(settings: ShipSettings, printing: Printing) -> None:
 
     shipped = run(settings)
     text = _plan(shipped) if settings.dry_run and not shipped.was_finished else _result(shipped)
+    text += "".join(f"\nnote: {notice}" for notice in shipped.notices)
     say(text, shipped.model_dump(mode="json"), printing)
 
 

@@ -9,6 +9,7 @@ from typing import cast
 from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageError, reason_of
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.trec import Qrels
+from rankgen.retrieval.collections.download_lines import keep_out_tries, reason_with_cause
 from rankgen.retrieval.collections.tabular import document_of, query_of
 
 # Where copies of BEIR on the Hub keep judgements: in a configuration, or in another data set.
@@ -116,6 +117,7 @@ def _told(dataset: str, configuration: str | None, split: str | None = None) -> 
             f"hf:{dataset} needs the package datasets, which is not installed",
             "pip install datasets",
         ) from None
+    keep_out_tries()
     try:
         yield
     # The configuration or the split is unknown.
@@ -128,6 +130,6 @@ def _told(dataset: str, configuration: str | None, split: str | None = None) -> 
     # The data set does not exist, or the Hub does not answer.
     except (OSError, datasets.exceptions.DatasetsError) as error:
         raise EnvironmentProblem(
-            f"hf:{dataset} cannot be obtained: {reason_of(error)}",
+            f"hf:{dataset} cannot be obtained: {reason_with_cause(error)}",
             "check its name and the connection, or log in with `hf auth login`",
         ) from None

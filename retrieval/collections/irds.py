@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, Protocol, cast
 
-from rankgen.manifests.errors import EnvironmentProblem, UsageError, did_you_mean, reason_of
+from rankgen.manifests.errors import EnvironmentProblem, UsageError, did_you_mean
 from rankgen.manifests.records import Document, Query
 from rankgen.manifests.trec import Qrels
+from rankgen.retrieval.collections.download_lines import keep_out_tries, reason_with_cause
 
 IRDS_PREFIX = "irds:"
 
@@ -104,6 +105,7 @@ def _load(dataset_id: str) -> _Dataset:
             f"irds:{dataset_id} needs the package ir_datasets, which is not installed",
             "pip install 'rankgen-distill[retrieval]'",
         ) from None
+    keep_out_tries()
     try:
         return cast(_Dataset, ir_datasets.load(dataset_id))
     except KeyError:
@@ -135,7 +137,7 @@ def _records(
     # ir_datasets, requests, zipfile, tarfile or lzma.
     except Exception as error:
         raise EnvironmentProblem(
-            f"irds:{dataset_id} cannot be obtained: {reason_of(error)}",
+            f"irds:{dataset_id} cannot be obtained: {reason_with_cause(error)}",
             f"see https://ir-datasets.com/ for {dataset_id}'s licence and files, then try again",
         ) from error
 

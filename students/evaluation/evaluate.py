@@ -27,7 +27,7 @@ from rankgen.students.evaluation.foreign_lists import (
 from rankgen.students.evaluation.measures import PerQuery, mean, parse_measures, per_query
 from rankgen.students.evaluation.notices import notices_of
 from rankgen.students.evaluation.result import Evaluation, SystemResult
-from rankgen.students.evaluation.selection import chosen_by
+from rankgen.students.evaluation.selection import chosen_by, learned_from
 from rankgen.students.evaluation.settings import EvaluationSettings
 from rankgen.students.evaluation.significance import PairedTest, bootstrap_interval, paired_tests
 from rankgen.students.evaluation.student_scores import student_system
@@ -110,6 +110,7 @@ def evaluated(
         notices=(
             *notices_of(systems, qrels),
             *beyond_notices(systems, beyond),
+            *learned_from(systems),
             *(chosen_by(systems, qrels_sha256) if qrels_sha256 else ()),
         ),
     )

@@ -1,4 +1,4 @@
-"""Students that were chosen by the very judgements that they are measured by."""
+"""Students that learned from the very queries, or were chosen by the judgements, of a test."""
 
 from __future__ import annotations
 
@@ -25,6 +25,16 @@ def chosen_by(systems: Sequence[System], judgements_sha256: str) -> Iterator[str
             yield (
                 f"{system.name} was chosen on these judgements, which validated its training: its "
                 "figures are optimistic, and no test"
+            )
+
+
+def learned_from(systems: Sequence[System]) -> Iterator[str]:
+    """Yields a sentence for each student that learned from queries that it is measured on."""
+    for system in systems:
+        if system.learned:
+            yield (
+                f"{system.name} learned from {len(system.learned):,} of these queries, such as "
+                f"{system.learned[0]}: its figures are optimistic, and no test"
             )
 
 

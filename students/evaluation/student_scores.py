@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from rankgen.manifests.models.half_precision import precision_recipe
 from rankgen.manifests.models.model_source import pinned_model
 from rankgen.manifests.notices import warn
 from rankgen.manifests.progress import progress
+from rankgen.manifests.records import Candidates
 from rankgen.manifests.storage.atomic import write_whole
 from rankgen.manifests.storage.digest import sha256_of_value
 from rankgen.students.evaluation.cost import MOST_QUERIES, PASSAGES, measure_cost
@@ -18,6 +20,8 @@ from rankgen.students.reranking.candidates import FirstStage, Scores
 from rankgen.students.reranking.reranker import StudentReranker
 from rankgen.students.reranking.student_identity import student_identity
 from rankgen.students.reranking.student_rule import StudentRule, student_rule
+from rankgen.students.shipping.shipped_folder import is_shipped
+from rankgen.students.training.learned_queries import learned_among, learned_by
 
 
 def student_system(
@@ -66,7 +70,20 @@ def student_system(
         if settings.cost:
             cost = measure_cost(reranker, first_stage.texts(lists[:MOST_QUERIES], PASSAGES))
     judged = {query: scores[query] for query in sorted(queries & scores.keys())}
-    return System(Path(source).name or source, "student", source, judged, cost)
+    name = Path(source).name or source
+    learned = _learned(student, first_stage, lists)
+    # A shipped student's graph computes in 32 bits, whatever is asked for.
+    is_rounded = settings.precision == "bf16" and not is_shipped(student)
+    return System(name, "student", source, judged, cost, learned=learned, is_rounded=is_rounded)
+
+
+def _learned(student: str, first_stage: FirstStage, lists: Sequence[Candidates]) -> tuple[str, ...]:
+    """Returns the queries of lists that a student is known to have learned from."""
+    learned = learned_by(student)
+    if learned is None:
+        return ()
+    texts = first_stage.texts(lists, 0).queries
+    return tuple(learned_among(learned, {row.query_id: texts[row.query_id] for row in lists}))
 
 
 def _key(

@@ -63,7 +63,8 @@ class AdapterFolder:
         weights = [sha256_of_file(path) for path in files if path.is_file()]
         parts = [weights, own, model_identity(self.base), *(self.cuts or ())]
         if self.long_documents is not None:
-            parts.append(self.long_documents.as_values())
+            # Earlier versions recorded the rule alone, and cut the documents all the same.
+            parts.append({"read by": self.long_documents.as_values()})
         return f"sha256:{sha256_of_value(parts)}"
 
 

@@ -105,7 +105,7 @@ class CrossEncoder:
             if self.cuts_whole:
                 queries = cut_texts(self.tokenizer, queries, self.query_tokens)
                 passages = cut_texts(self.tokenizer, passages, self.passage_tokens)
-            return whole_pairs(self.whole, queries, passages)
+            return whole_pairs(self.whole, queries, passages, self._refuse_unknown)
         of_query, of_passage = self.tokenise_queries(queries), self.tokenise_passages(passages)
         if self.pair_tokens is None:
             return lambda named: [(of_query[q], of_passage[d]) for q, d in named]
@@ -173,16 +173,25 @@ class CrossEncoder:
 
     def _tokenised(self, texts: Mapping[str, str], most: int) -> TokenStore:
         store = tokenise(self.tokenizer, texts, most, keeps_end=self._keeps_end)
-        rows = getattr(self.model.config, "vocab_size", None)
-        highest = int(store.ids.max(initial=0))
-        if isinstance(rows, int) and highest >= rows:
+        self._refuse_unknown(store.ids)
+        return store
+
+    def _refuse_unknown(self, ids: Ids) -> None:
+        """Refuses token ids that the model has no vector for; PyTorch has an index error."""
+        rows, highest = self.known_tokens, int(ids.max(initial=0))
+        if rows is not None and highest >= rows:
             token = self.tokenizer.convert_ids_to_tokens(highest)
             raise UsageError(
                 f"a text holds '{token}', a token that was added to the tokenizer without a vector "
                 f"in the model, which knows {rows:,}",
                 "name a checkpoint that was saved after its embeddings were resized",
             )
-        return store
+
+    @property
+    def known_tokens(self) -> int | None:
+        """The number of tokens that the model has vectors for; None if its files do not say."""
+        rows = getattr(self.model.config, "vocab_size", None)
+        return rows if isinstance(rows, int) else None
 
     @property
     def _keeps_end(self) -> bool:

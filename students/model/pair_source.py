@@ -9,7 +9,7 @@ import numpy as np
 
 from rankgen.manifests.models.pair_ids import cut_text
 from rankgen.students.model.families.loaded import WholePairs
-from rankgen.students.model.pair_template import Pair
+from rankgen.students.model.pair_template import Ids, Pair
 from rankgen.students.model.tokens import BATCH_TEXTS
 
 if TYPE_CHECKING:
@@ -21,7 +21,10 @@ _NO_IDS = np.zeros(0, dtype=np.int32)
 
 
 def whole_pairs(
-    whole: WholePairs, queries: Mapping[str, str], passages: Mapping[str, str]
+    whole: WholePairs,
+    queries: Mapping[str, str],
+    passages: Mapping[str, str],
+    refuse_unknown: Callable[[Ids], None],
 ) -> PairSource:
     """Returns the source of pairs that are rendered as one text.
 
@@ -29,11 +32,15 @@ def whole_pairs(
         whole: Renders them.
         queries: Text by query id.
         passages: Text by document id.
+        refuse_unknown: Raises for token ids that the model has no vector for.
     """
 
     def pairs(named: Sequence[tuple[str, str]]) -> list[Pair]:
         texts = [queries[query_id] for query_id, _ in named], [passages[d] for _, d in named]
-        return [(ids, _NO_IDS) for ids in whole.ids(*texts)]
+        rendered = whole.ids(*texts)
+        for ids in rendered:
+            refuse_unknown(ids)
+        return [(ids, _NO_IDS) for ids in rendered]
 
     return pairs
 

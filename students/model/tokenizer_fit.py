@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from rankgen.manifests.errors import UsageError
 from rankgen.students.model.cross_encoder import CrossEncoder
 
@@ -22,14 +24,14 @@ def check_tokenizer(source: str, encoder: CrossEncoder) -> None:
         UsageError: Ids or token types are beyond the model's, or a pair has no room for its texts.
     """
     config, tokenizer = encoder.model.config, encoder.tokenizer
-    rows = getattr(config, "vocab_size", None)
+    rows = encoder.known_tokens
     words = int(tokenizer.vocab_size)
-    if isinstance(rows, int) and words > rows:
+    if rows is not None and words > rows:
         raise UsageError(
             f"the tokenizer of {source} has {words:,} tokens, but its model knows {rows:,}", _HINT
         )
     _check_room(source, encoder)
-    if isinstance(rows, int):
+    if rows is not None:
         _check_template(source, encoder, rows)
     types = getattr(config, "type_vocab_size", None)
     highest = max(encoder.template.types or (0,))
@@ -55,7 +57,11 @@ def _check_room(source: str, encoder: CrossEncoder) -> None:
 def _check_template(source: str, encoder: CrossEncoder, rows: int) -> None:
     """Refuses special tokens and padding that were added without vectors."""
     template = encoder.template
-    added = (*template.prefix, *template.middle, *template.suffix, template.pad_id)
+    around = [template.prefix, template.middle, template.suffix]
+    if encoder.whole is not None:
+        # With its prompt, which every pair has.
+        around = encoder.whole.ids(["which"], ["that"])
+    added = (*np.concatenate(around), template.pad_id)
     if max(added) >= rows:
         token = encoder.tokenizer.convert_ids_to_tokens(int(max(added)))
         raise UsageError(

@@ -20,7 +20,7 @@ class ReportSettings(Settings):
         Field(min_length=1),
         Option(
             "One or more runs with rankings: of label, import, negatives, subsample or mix. Or "
-            "folders of rankgen evaluate, to compare their systems.",
+            "folders of rankgen evaluate, all with --suite or all without, to compare systems.",
             metavar=SOURCE_METAVAR,
             is_argument=True,
         ),

@@ -14,6 +14,7 @@ from rankgen.students.pages.blocks import Blocks
 from rankgen.students.pages.evaluated import Evaluated, read_evaluation
 from rankgen.students.pages.page_file import Written, write_page
 from rankgen.students.pages.training import Training, recorded_training, training_of
+from rankgen.students.suites.combined import SUITE_RESULT
 
 # Rows of the table of queries, those whose systems differ most.
 MOST_ROWS = 1_000
@@ -37,12 +38,30 @@ def hold_evaluations(folders: Sequence[Path]) -> bool:
     Raises:
         UsageError: Some are and others are not.
     """
-    held = [(folder / "evaluation.json").is_file() for folder in folders]
+    return _hold(
+        folders,
+        ("evaluation.json", "an evaluation"),
+        "name runs and add --evaluation FOLDER, or name evaluations alone",
+    )
+
+
+def hold_suites(folders: Sequence[Path]) -> bool:
+    """Tells whether the folders are those of `rankgen evaluate --suite`.
+
+    Raises:
+        UsageError: Some are and others are not.
+    """
+    return _hold(folders, (SUITE_RESULT, "a suite"), "name suites alone")
+
+
+def _hold(folders: Sequence[Path], what: tuple[str, str], hint: str) -> bool:
+    """Tells whether all folders hold a file; `what` names it and the folders that do."""
+    held = [(folder / what[0]).is_file() for folder in folders]
     if any(held) and not all(held):
         raise UsageError(
-            f"{folders[held.index(True)]} is an evaluation and {folders[held.index(False)]} is "
+            f"{folders[held.index(True)]} is {what[1]} and {folders[held.index(False)]} is "
             "not, so that they have no page in common",
-            "name runs and add --evaluation FOLDER, or name evaluations alone",
+            hint,
         )
     return all(held)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -18,14 +18,21 @@ from rankgen.students.pages.browser import add_queries, planned_order
 from rankgen.students.pages.evaluated import Evaluated, read_evaluation
 from rankgen.students.pages.judged import MEASURE, judged_notices
 from rankgen.students.pages.opened_run import OpenedRun, open_run
-from rankgen.students.pages.page_file import PAGE, write_page
+from rankgen.students.pages.page_file import PAGE, Written, write_page
 from rankgen.students.pages.passages import Passages
 from rankgen.students.pages.query_view import QueryView, query_view
 from rankgen.students.pages.sections import sections_of
 from rankgen.students.pages.settings import ReportSettings
-from rankgen.students.pages.students_page import hold_evaluations, write_students_page
+from rankgen.students.pages.students_page import (
+    hold_evaluations,
+    hold_suites,
+    write_students_page,
+)
+from rankgen.students.pages.suite_page import write_suites_page
 from rankgen.students.pages.training import recorded_training
 
+# Writes a page of folders, and of trainings of students, into a folder.
+_Writer = Callable[[Sequence[Path], Sequence[Path], Path], tuple[Written, int]]
 __all__ = ["PAGE", "ReportSummary", "report", "views_of"]
 
 
@@ -52,7 +59,7 @@ class ReportSummary(BaseModel):
 def report(settings: ReportSettings) -> ReportSummary:
     """Writes the page; an earlier one in the folder is replaced when the new one is whole.
 
-    Folders of evaluations instead of runs give the page that compares their systems.
+    Folders of evaluations, or of suites, instead of runs give the page that compares their systems.
 
     Raises:
         UsageError: A folder has no rankings, or a file is missing or malformed; or evaluations do
@@ -60,8 +67,10 @@ def report(settings: ReportSettings) -> ReportSummary:
         IncompleteRun: Nothing of a run is committed yet.
         IntegrityProblem: A run is damaged.
     """
+    if hold_suites(settings.runs):
+        return _of_evaluations(settings, write_suites_page)
     if hold_evaluations(settings.runs):
-        return _of_evaluations(settings)
+        return _of_evaluations(settings, write_students_page)
     names = names_of(settings.runs)
     runs = [open_run(root, name) for root, name in zip(settings.runs, names, strict=True)]
     qrels = None if settings.qrels is None else read_judgements(settings.qrels)
@@ -90,13 +99,13 @@ def report(settings: ReportSettings) -> ReportSummary:
     return ReportSummary(queries=len(index), notices=notices, **written._asdict())
 
 
-def _of_evaluations(settings: ReportSettings) -> ReportSummary:
+def _of_evaluations(settings: ReportSettings, write: _Writer) -> ReportSummary:
     if settings.evaluation is not None or settings.qrels is not None:
         raise UsageError(
             "--evaluation and --qrels belong to a page of runs, and these are evaluations",
             "leave them out",
         )
-    written, queries = write_students_page(settings.runs, settings.students, settings.out)
+    written, queries = write(settings.runs, settings.students, settings.out)
     return ReportSummary(queries=queries, **written._asdict())
 
 

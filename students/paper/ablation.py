@@ -46,12 +46,14 @@ class Ablation(BaseModel):
     Attributes:
         figures: One per student and test.
         failed: Cell -> why it has no figure.
+        notices: What a reader must know of the figures, one sentence each.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     figures: tuple[CellFigure, ...]
     failed: dict[str, str] = {}
+    notices: tuple[str, ...] = ()
 
     @property
     def first_stages(self) -> tuple[str, ...]:
@@ -98,7 +100,9 @@ class Ablation(BaseModel):
 
     def text(self) -> str:
         """Returns one small table per labelled set: depths down, queries across."""
-        return "\n\n".join(self._table(name) for name in self.first_stages)
+        tables = "\n\n".join(self._table(name) for name in self.first_stages)
+        notes = "".join(f"\nnote: {notice}" for notice in self.notices)
+        return f"{tables}\n{notes}" if notes else tables
 
     def _table(self, name: str) -> str:
         counts = self.queries(name)

@@ -63,6 +63,7 @@ def measure_ablation(
         notes: dict[str, None] = {}
         for (queries, depth), figures in cells.items():
             found = [read_task(_folder(folder, figure), task) for figure in figures]
+            _check_alike([_folder(folder, figure) for figure in figures], found)
             measured.add(row_of(queries, depth), task, _mean(found))
             notes |= dict.fromkeys(note for one in found for note in notes_of(task, one))
         measured.notes += notes
@@ -76,6 +77,25 @@ def _folder(out: Path, figure: CellFigure) -> Path:
     ]
     cell = next((cell for cell in cells if cell.is_dir()), cells[0])
     return evaluation_folder(cell, figure.seed, figure.test)
+
+
+def _check_alike(folders: Sequence[Path], evaluations: Sequence[Evaluation]) -> None:
+    """Refuses seeds that were measured on other queries than the first, or by other judgements.
+
+    Raises:
+        UsageError: Some were, as where judgements changed between two commands.
+    """
+    first = evaluations[0]
+    for folder, other in zip(folders, evaluations, strict=True):
+        apart = sorted(set(first.query_ids) ^ set(other.query_ids))
+        judged = [one.settings.get("qrels_sha256") for one in (first, other)]
+        if not apart and judged[0] == judged[1]:
+            continue
+        why = f"other queries (such as {apart[0]})" if apart else "other judgements"
+        raise UsageError(
+            f"{folder} was measured by {why} than {folders[0].name}, so that they have no mean",
+            "repeat the rankgen ablate command with all of its seeds",
+        )
 
 
 def _mean(evaluations: Sequence[Evaluation]) -> PerQuery:

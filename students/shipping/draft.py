@@ -22,6 +22,7 @@ from rankgen.students.shipping.shipped_folder import CALIBRATION, CARD, RECORD
 from rankgen.students.shipping.snippets import Loading
 from rankgen.students.shipping.truncation import own_cuts
 from rankgen.students.shipping.work import Work
+from rankgen.students.training.learned_queries import learned_by, write_learned
 
 
 def save_student(encoder: CrossEncoder, draft: Path) -> None:
@@ -58,6 +59,8 @@ def describe(work: Work, shipped: Shipped, draft: Path) -> None:
     trained = Path(settings.student) / RECORD_FILE
     if trained.is_file():
         shutil.copyfile(trained, draft / RECORD_FILE)
+    if (learned := learned_by(pinned_model(settings.student))) is not None:
+        write_learned(draft, learned)
     assert shipped.servers is not None
     assert shipped.graph_bytes is not None
     content = CardContent(

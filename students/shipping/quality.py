@@ -127,9 +127,11 @@ def made_up_pairs(encoder: CrossEncoder, count: int = 24) -> list[Pair]:
         (int(draw.integers(1, most[0] + 1)), int(draw.integers(1, most[1] + 1)))
         for _ in range(count - len(lengths))
     ]
-    words = np.setdiff1d(
-        np.arange(len(encoder.tokenizer)), np.asarray(encoder.tokenizer.all_special_ids)
-    ).astype(np.int32)
+    # Tokens may be added to a tokenizer without a vector in the model.
+    known = min(len(encoder.tokenizer), encoder.known_tokens or len(encoder.tokenizer))
+    words = np.setdiff1d(np.arange(known), np.asarray(encoder.tokenizer.all_special_ids)).astype(
+        np.int32
+    )
     return [(draw.choice(words, query), draw.choice(words, passage)) for query, passage in lengths]
 
 

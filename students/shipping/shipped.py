@@ -22,6 +22,7 @@ class Shipped(BaseModel):
         export_difference: Largest difference between the scores of the graph in 32 bits and the
             student's, on made-up pairs; None before it is written.
         pairs: Pairs to compare on.
+        notices: What must be known of the comparison, one sentence each.
         was_finished: Whether it was shipped before, so that nothing was done.
     """
 
@@ -40,4 +41,5 @@ class Shipped(BaseModel):
     calibration: Calibration | None = None
     truncation: Truncation | None = None
     servers: Servers | None = None
+    notices: tuple[str, ...] = ()
     was_finished: bool = False

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rankgen.manifests.errors import IntegrityProblem, UsageError
+from rankgen.manifests.judged_queries import judged_without
 from rankgen.manifests.models.model_source import RECORD_FILE
 from rankgen.manifests.records import Candidates
 from rankgen.manifests.run.recipe_lock import tables_digest
@@ -31,12 +32,19 @@ class ValidationSet:
         qrels: Grade by document by query; of the lists' queries only.
         is_judged: Whether the grades are judgements, rather than a teacher's places.
         source: What it is, in words.
+        notices: Judged queries without a list, which are left out; one sentence.
     """
 
     texts: CandidateTexts
     qrels: Qrels
     is_judged: bool
     source: str
+    notices: tuple[str, ...] = ()
+
+    @property
+    def queries(self) -> dict[str, str]:
+        """Text by id of the queries that count."""
+        return {query_id: self.texts.queries[query_id] for query_id in self.qrels}
 
     @property
     def pairs(self) -> int:
@@ -75,16 +83,18 @@ def _of_judgements(settings: QualitySettings, candidates: Path, qrels: Path) -> 
     judged = read_judgements(qrels)
     first_stage = FirstStage(RunDirectory(candidates))
     held = [row for row in first_stage.lists.values() if row.query_id in judged]
+    notice = judged_without(sorted(judged), first_stage.lists, str(candidates))
     if not held:
         raise UsageError(
             f"no query of {candidates} is judged in {qrels}",
-            "check that both belong to the same collection",
+            f"check that both belong to the same collection: {notice}",
         )
     lists = [row.cut(settings.depth) for row in held[: settings.max_queries]]
     refuse_alike(lists, judged, candidates, qrels)
     kept = {row.query_id: judged[row.query_id] for row in lists}
     source = f"judgements of {len(lists):,} queries"
-    return ValidationSet(first_stage.texts(lists, None), kept, True, source)
+    notices = () if notice is None else (f"{notice}; the comparison leaves them out",)
+    return ValidationSet(first_stage.texts(lists, None), kept, True, source, notices)
 
 
 def _of_teacher(settings: QualitySettings, rankings: Path) -> ValidationSet:

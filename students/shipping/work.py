@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.model_source import pinned_model
-from rankgen.manifests.notices import warn
 from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.model.hardware import Hardware, choose_hardware
 from rankgen.students.model.loading import load_cross_encoder
@@ -21,6 +21,7 @@ from rankgen.students.shipping.validation_set import (
     validation_set,
     was_learned,
 )
+from rankgen.students.training.learned_queries import learned_among, learned_by, unknown_notice
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Work:
     Attributes:
         held: What to compare on; None for nothing.
         weight_bits: 32, or 8 or 7 of quantised weights.
+        notices: What must be known of the comparison, one sentence each.
     """
 
     settings: ShipSettings
@@ -37,6 +39,7 @@ class Work:
     hardware: Hardware
     held: ValidationSet | None
     weight_bits: int
+    notices: tuple[str, ...] = ()
 
     @property
     def student(self) -> Scorer:
@@ -53,6 +56,7 @@ class Work:
             student_bytes=weight_bytes(self.encoder.model),
             queries=0 if self.held is None else len(self.held.qrels),
             pairs=0 if self.held is None else self.held.pairs,
+            notices=self.notices,
         )
 
 
@@ -76,9 +80,23 @@ def prepared(settings: ShipSettings) -> Work:
             f"{settings.student} is {encoder.kind}, which is not shipped",
             "serve it with vLLM or transformers",
         )
+    held = validation_set(settings)
+    notices = () if held is None else (*held.notices, *_learned_notices(settings, held))
+    return Work(settings, encoder, hardware, held, weight_bits, notices)
+
+
+def _learned_notices(settings: ShipSettings, held: ValidationSet) -> Iterator[str]:
+    """Yields a sentence if the student learned from queries that it is compared on."""
+    where = settings.rankings or settings.candidates
+    end = "so that the comparison says little of other queries"
     if settings.rankings is not None and was_learned(settings.student, settings.rankings):
-        warn(
-            f"{settings.student} was trained on {settings.rankings}, so that the comparison says "
-            "little of other queries; name a label run of those: --rankings RUN"
+        yield f"{settings.student} was trained on {where}, {end}"
+        return
+    learned = learned_by(pinned_model(settings.student))
+    if learned is None:
+        yield unknown_notice(settings.student, str(where))
+    elif shared := learned_among(learned, held.queries):
+        yield (
+            f"{settings.student} learned from {len(shared):,} of the {len(held.qrels):,} queries "
+            f"of {where}, such as {shared[0]}, {end}"
         )
-    return Work(settings, encoder, hardware, validation_set(settings), weight_bits)

@@ -107,6 +107,11 @@ def _ingredient(student: str) -> Ingredient:
         raise UsageError(
             f"{source} is shipped, and its weights are fixed", "name the student it was made from"
         )
+    if Path(source).is_dir() and not (Path(source) / "config.json").is_file():
+        raise UsageError(
+            f"{source} holds no finished student (it has no config.json)",
+            "repeat its rankgen train-student command, which goes on where it stopped",
+        )
     path = Path(source) / RECORD_FILE
     try:
         record = dict(json.loads(path.read_text(encoding="utf-8")))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from rankgen.manifests.errors import UsageError
+from rankgen.manifests.notices import warn
 from rankgen.manifests.run.recipe_lock import tables_digest
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.retrieval.collections.judgements import judgements_sha256
@@ -16,6 +16,11 @@ from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.model.hardware import Hardware, choose_hardware, place
 from rankgen.students.soup.average import Sum
 from rankgen.students.soup.ingredients import Ingredient, check_alike, ingredients_of
+from rankgen.students.soup.learned import (
+    refuse_learned_queries,
+    refuse_learned_runs,
+    union_learned,
+)
 from rankgen.students.soup.settings import SoupSettings
 from rankgen.students.soup.soup_folder import held_soup, publish_soup, soup_record
 from rankgen.students.soup.summary import Considered, SoupSummary
@@ -39,10 +44,11 @@ def make_soup(settings: SoupSettings) -> SoupSummary:
     held = held_soup(settings.out, facts)
     if held is not None:
         return held
-    _refuse_learned(settings, ingredients)
+    refuse_learned_runs(settings, ingredients)
     averaging = _Averaging(settings, ingredients)
     summary = averaging.run()
-    publish_soup(averaging.mean, summary, soup_record(summary, facts, ingredients))
+    record = soup_record(summary, facts, ingredients)
+    publish_soup(averaging.mean, summary, record, union_learned(ingredients))
     return summary
 
 
@@ -57,7 +63,12 @@ class _Averaging:
             chunk_tokens=settings.chunk_tokens,
             threads=settings.threads,
         )
+        # What its students learned from is looked up one by one.
         self._validation: Validations | None = open_validations(settings, {})
+        if self._validation is not None:
+            for notice in (notice for one in self._validation.sets for notice in one.notices):
+                warn(notice)
+            refuse_learned_queries(self._validation, ingredients)
         self.mean: CrossEncoder = ingredients[0].open()
 
     def run(self) -> SoupSummary:
@@ -139,14 +150,3 @@ def _facts(settings: SoupSettings, ingredients: Sequence[Ingredient]) -> dict[st
 def _learnable(rankings: Path) -> str:
     """Returns the digest that a training records of rankings it learns from."""
     return tables_digest(RunDirectory(rankings), ("rankings", "queries", "documents"))
-
-
-def _refuse_learned(settings: SoupSettings, ingredients: Sequence[Ingredient]) -> None:
-    for run in settings.validation_rankings:
-        digest = _learnable(run)
-        for one in ingredients:
-            if one.facts.get("rankings_sha256") == digest:
-                raise UsageError(
-                    f"{one.source} was trained on {run}, so that it cannot choose the soup",
-                    "name rankings of other queries: --validation-rankings",
-                )

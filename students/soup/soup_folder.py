@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -25,6 +25,7 @@ from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.soup.card import soup_card
 from rankgen.students.soup.ingredients import Ingredient
 from rankgen.students.soup.summary import SoupSummary
+from rankgen.students.training.learned_queries import write_learned
 from rankgen.students.training.student_folder import SOUP_KIND
 
 
@@ -76,13 +77,19 @@ def soup_record(
     }
 
 
-def publish_soup(encoder: CrossEncoder, summary: SoupSummary, record: Mapping[str, object]) -> None:
+def publish_soup(
+    encoder: CrossEncoder,
+    summary: SoupSummary,
+    record: Mapping[str, object],
+    learned: Collection[str] | None,
+) -> None:
     """Makes the whole folder visible in one step.
 
     Args:
         encoder: The mean.
         summary: Its figures, and where it goes.
         record: See `soup_record`.
+        learned: Digests of the queries that its students learned from; None if unknown.
     """
     out = summary.out
     make_folder(out.absolute().parent)
@@ -96,6 +103,8 @@ def publish_soup(encoder: CrossEncoder, summary: SoupSummary, record: Mapping[st
         }
         text = json.dumps({**record, "weights_sha256": digests}, indent=2) + "\n"
         (draft / RECORD_FILE).write_text(text, encoding="utf-8")
+        if learned is not None:
+            write_learned(draft, learned)
         (draft / "README.md").write_text(soup_card(encoder, summary), encoding="utf-8")
         for path in draft.rglob("*"):
             if path.is_file():

@@ -14,6 +14,8 @@ from rankgen.students.evaluation.result import Evaluation, SystemResult
 from rankgen.students.evaluation.significance import PairedTest, paired_tests
 from rankgen.students.paper.means import arithmetic_mean
 
+# The file with the figures, in the folder of a suite.
+SUITE_RESULT = "suite.json"
 JUDGED = "Judged@10"
 BASELINE = "no re-ranking"
 

@@ -59,6 +59,8 @@ def _tests(result: SuiteResult, measure: str) -> list[str]:
     if not tests:
         return []
     count = len(result.queries)
+    if count == 1:
+        return ["one task, so that nothing is tested over tasks"]
     return [
         f"† differs from {result.systems[0].name} over the {count} tasks (paired t-test, Holm over "
         f"m = {tests[0].m}, p < {SIGNIFICANT})"

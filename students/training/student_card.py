@@ -87,7 +87,8 @@ in `{values["rankings"]}`. {_outputs(relevant, asked)}
 |---|---|
 {_recipe(values)}
 
-`rankgen.json` holds every setting, the digests of the data and the versions of the software.
+`rankgen.json` holds every setting, the digests of the data and the versions of the software, and
+`learned_queries.sha256` a digest of every query that it learned from.
 """
 
 

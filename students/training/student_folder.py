@@ -16,6 +16,7 @@ from rankgen.manifests.storage.digest import sha256_of_file
 from rankgen.students.model.adapters import merged
 from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.training.adapter_record import ADAPTER_FOLDER, save_adapter
+from rankgen.students.training.learned_queries import query_digests, write_learned
 from rankgen.students.training.public_settings import public_settings
 from rankgen.students.training.settings import TrainSettings
 from rankgen.students.training.student_card import student_card
@@ -80,13 +81,26 @@ def publish_student(
     settings: TrainSettings,
     facts: Mapping[str, object],
     summary: TrainSummary,
+    queries: Mapping[str, str],
 ) -> None:
-    """Writes the student to a draft folder and moves it file by file, config.json last."""
+    """Writes the student to a draft folder and moves it file by file, config.json last.
+
+    Args:
+        encoder: The student.
+        settings: Its training's.
+        facts: What makes two trainings the same.
+        summary: How the training went.
+        queries: The texts that it learned from, by id.
+    """
     draft = settings.out / ".rankgen" / "artefact"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
+    learned = query_digests(queries)
+    write_learned(draft, learned)
     if encoder.adapted is not None:
         save_adapter(encoder, settings, str(facts["backbone"]), draft / ADAPTER_FOLDER)
+        # It is a student by itself.
+        write_learned(draft / ADAPTER_FOLDER, learned)
     encoder = merged(encoder)
     encoder.save(draft)
     figures = summary.model_dump(mode="json", exclude={"out", "was_finished"})

@@ -100,7 +100,7 @@ def train_student(
         write_recipe(recipe_path(settings.out), facts)
     summary = run.to_the_end()
     if team.is_first:
-        publish_student(encoder, settings, facts, summary)
+        publish_student(encoder, settings, facts, summary, lists.queries)
         checkpoint_path(settings.out).unlink(missing_ok=True)
     team.wait()
     return summary

@@ -68,6 +68,16 @@ class Validation:
         self._texts, self._qrels, self._orders = texts, qrels, orders
 
     @property
+    def is_judged(self) -> bool:
+        """Whether judgements are the goal, rather than a teacher's order."""
+        return self._orders is None
+
+    @property
+    def queries(self) -> Mapping[str, str]:
+        """Text by id of the queries that count."""
+        return {row.query_id: self._texts.queries[row.query_id] for row in self._texts.candidates}
+
+    @property
     def first_stage(self) -> float | None:
         """nDCG@10 of the lists in first-stage order, from 0 to 1, for a student to beat.
 

@@ -20,6 +20,7 @@ from rankgen.manifests.schema import NOT_RETRIEVED
 from rankgen.retrieval.collections.judgements import read_judgements
 from rankgen.students.evaluation.telling_apart import refuse_alike
 from rankgen.students.reranking.candidates import CandidateTexts, FirstStage
+from rankgen.students.training.learned_queries import plain_text
 from rankgen.students.training.validation import Validation, Validations
 from rankgen.students.training.validation_settings import ValidationSets
 
@@ -136,11 +137,11 @@ def taught_validation(
 
 def _shared(texts: Mapping[str, str], learned: Mapping[str, str]) -> list[str]:
     """Returns the queries that are learned: other collections may use the same ids."""
-    return sorted(q for q, text in texts.items() if _plain(learned.get(q)) == _plain(text))
-
-
-def _plain(text: str | None) -> list[str] | None:
-    return None if text is None else text.casefold().split()
+    return sorted(
+        query_id
+        for query_id, text in texts.items()
+        if query_id in learned and plain_text(learned[query_id]) == plain_text(text)
+    )
 
 
 def _in_first_stage_order(row: Mapping[str, Any], depth: int | None) -> Candidates:

@@ -16,10 +16,12 @@ from typer.testing import CliRunner, Result
 from rankgen.generator.api.steps import run_train_student
 from rankgen.generator.api.train_options import TrainOptions
 from rankgen.generator.cli import app
-from rankgen.manifests.errors import IncompleteRun
+from rankgen.manifests.errors import IncompleteRun, UsageError
 from rankgen.manifests.run.run_directory import RunDirectory
 from rankgen.students.paper.ablation import Ablation, CellFigure
 from rankgen.students.paper.ablation_plot import ablation_svg
+from rankgen.students.paper.measured import Measured
+from rankgen.students.paper.measured_ablation import measure_ablation
 from rankgen.students.training.step import Trainer
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -216,3 +218,51 @@ def test_the_figure_shows_every_mean_where_it_belongs() -> None:
     assert (xs[1] - xs[0]) / (xs[2] - xs[0]) == pytest.approx(0.30103, abs=0.01)
     alone = ET.fromstring(ablation_svg(Ablation(figures=(figures[0],))))
     assert len(alone.findall(f"{SVG}g")) == 1
+
+
+def test_cells_on_other_queries_are_told(grid: Grid, labelled: Path, tmp_path: Path) -> None:
+    short = ("--max-steps", 1)
+    few = tmp_path / "few"
+    few.write_text("q00\t0\td1\t1\nq01\t0\td9\t2\nq07\t0\td9\t2\n")
+    other = ("--candidates", f"colbert={labelled / 'bm25-candidates'},{few}")
+    done = grid(*short, *other, "--json", depths="3")
+    assert done.exit_code == 0, done.output
+    learned, tested, *notes = json.loads(done.stdout)["notices"]
+    held = {
+        name: set(
+            RunDirectory(tmp_path / "grid" / f"{name}-depth3-queries4" / "rankings")
+            .read("rankings")["query_id"]
+            .to_pylist()
+        )
+        for name in ("bm25", "colbert")
+    }
+    only = min(held["bm25"] - held["colbert"])
+    assert learned.startswith("at 4 queries, the students of bm25 and colbert learned from diff")
+    assert f"of bm25 alone (first: {only})" in learned
+    assert tested == (
+        "the students of bm25 and colbert are tested on different queries: "
+        "1 of colbert alone (first: q07)"
+    )
+    lost = "bm25-candidates: 1 of 3 judged queries has no list in "
+    assert sum(note.startswith(lost) for note in notes) == 1
+    shown = grid(*short, *other, depths="3")
+    assert f"note: {tested}\n" in shown.stdout
+    same = grid("--max-steps", 1, "--json", depths="3", out=tmp_path / "same")
+    assert [note for note in json.loads(same.stdout)["notices"] if "tested on" in note] == []
+
+
+def test_seeds_that_were_measured_otherwise_have_no_mean(grid: Grid, tmp_path: Path) -> None:
+    assert grid("--seeds", "1,2", "--max-steps", 1, depths="3").exit_code == 0
+    tests = {"bm25/dl19": "test"}
+    measure_ablation(Measured(), tmp_path / "grid", tests, "bm25")
+    folder = tmp_path / "grid" / "bm25-depth3-queries4" / "evaluation-seed2-test"
+    table, told = folder / "per_query.csv", folder / "evaluation.json"
+    before = table.read_text(), told.read_text()
+    # As many queries, and not the same ones.
+    table.write_text(before[0].replace("q02", "q09"))
+    with pytest.raises(UsageError, match=r"seed2-test was measured by other queries \(such as q02"):
+        measure_ablation(Measured(), tmp_path / "grid", tests, "bm25")
+    table.write_text(before[0])
+    told.write_text(before[1].replace('"qrels_sha256": "', '"qrels_sha256": "0'))
+    with pytest.raises(UsageError, match="seed2-test was measured by other judgements"):
+        measure_ablation(Measured(), tmp_path / "grid", tests, "bm25")

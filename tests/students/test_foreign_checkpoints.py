@@ -13,6 +13,7 @@ import pytest
 import torch
 import transformers
 from public_rerankers import ROOM, SIZES, make, saved_tokenizer
+from small_rerankers import save_causal
 from test_public_rerankers import TEXTS, ours
 
 from rankgen.manifests.errors import UsageError
@@ -20,6 +21,7 @@ from rankgen.manifests.models.loading_report import load_part
 from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.model.families.reading import room_of
 from rankgen.students.model.loading import load_backbone, load_cross_encoder
+from rankgen.students.shipping.quality import made_up_pairs
 
 CONFIG_CODE = """
 from pathlib import Path
@@ -119,6 +121,33 @@ def test_tokens_that_were_added_without_vectors_are_named(classifier: Path) -> N
     for load in (lambda source: load_cross_encoder(str(source)), as_backbone):
         with pytest.raises(UsageError, match=r"adds '\[FILL\]' to pairs, but its model knows"):
             load(classifier)
+
+
+def test_tokens_that_were_added_without_vectors_are_named_in_prompts(tmp_path: Path) -> None:
+    folder = save_causal(tmp_path / "qwen3-reranker", "qwen3-reranker")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["[URL]"])
+    tokenizer.save_pretrained(folder)
+    pairs = load_cross_encoder(str(folder)).pair_source(
+        {"q": "plants"}, {"plain": "plants", "odd": "see [URL] for plants"}
+    )
+    assert len(pairs([("q", "plain")])) == 1
+    with pytest.raises(UsageError, match=r"a text holds '\[URL\]', a token that was added"):
+        pairs([("q", "plain"), ("q", "odd")])
+    # Then no pair at all can be scored.
+    tokenizer.add_tokens(["<Document>"])
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(UsageError, match=r"adds '<Document>' to pairs, but its model knows"):
+        load_cross_encoder(str(folder))
+
+
+def test_made_up_pairs_hold_no_token_without_a_vector(classifier: Path) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(classifier)
+    tokenizer.add_tokens([f"[added {number}]" for number in range(3000)])
+    tokenizer.save_pretrained(classifier)
+    encoder = load_cross_encoder(str(classifier))
+    highest = max(ids.max() for pair in made_up_pairs(encoder) for ids in pair)
+    assert highest < encoder.model.config.vocab_size <= len(tokenizer) - 3000
 
 
 def test_a_cut_that_leaves_no_text_is_refused(classifier: Path) -> None:

@@ -15,9 +15,10 @@ from rankgen.manifests.errors import EnvironmentProblem, RankgenError, UsageErro
 from rankgen.manifests.long_documents.rule import ChunkRule
 from rankgen.manifests.long_documents.settings import LongDocumentSettings
 from rankgen.manifests.models.model_source import pinned_model
+from rankgen.manifests.storage.digest import sha256_of_file, sha256_of_value
 from rankgen.students.evaluation.evaluate import evaluate
 from rankgen.students.evaluation.settings import EvaluationSettings
-from rankgen.students.model.adapter_folder import CONFIG_FILE, WEIGHTS_FILE
+from rankgen.students.model.adapter_folder import CONFIG_FILE, WEIGHTS_FILE, read_adapter
 from rankgen.students.model.adapters import Lora, merged, with_adapters
 from rankgen.students.model.hardware import choose_hardware
 from rankgen.students.model.loading import load_backbone, load_cross_encoder
@@ -179,3 +180,16 @@ def test_an_id_that_was_never_downloaded_is_one_sentence(cache: Path) -> None:
 def test_it_is_no_backbone(adapter: str) -> None:
     with pytest.raises(UsageError, match="holds adapters, which are not trained further"):
         load_backbone(adapter, seed=1, dropout=None, **CUTS)
+
+
+def test_scores_from_when_its_rule_was_ignored_are_not_taken(made: Path, cache: Path) -> None:
+    folder = made / "student" / "adapter"
+    adapter = read_adapter(str(folder))
+    assert adapter.long_documents == RULE
+    config = json.loads((folder / CONFIG_FILE).read_text())
+    own = {k: v for k, v in config.items() if k not in ("base_model_name_or_path", "revision")}
+    parts = [[sha256_of_file(folder / WEIGHTS_FILE)], own, adapter.base, *CUTS.values()]
+    # Without a rule it is what it was; earlier versions kept scores of cut documents by the other.
+    bare = replace(adapter, long_documents=None)
+    assert bare.identity == f"sha256:{sha256_of_value(parts)}"
+    assert adapter.identity != f"sha256:{sha256_of_value([*parts, RULE.as_values()])}"

@@ -195,6 +195,9 @@ def test_students_that_do_not_belong_together_are_one_sentence(
         save_file(kept, made / "model.safetensors", metadata={"format": "pt"})
 
     assert "they differ in the weight" in refused(_thinner(students, tmp_path, other_shape))
+    begun = tmp_path / "begun"
+    (begun / ".rankgen").mkdir(parents=True)
+    assert "begun holds no finished student" in refused(begun)
     (out / "something").mkdir(parents=True)
     done = soup(seed1, students["seed2"], "--out", out)
     assert (done.exit_code, "is not this soup" in done.stderr) == (2, True)

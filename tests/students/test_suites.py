@@ -15,9 +15,11 @@ from typer.testing import CliRunner, Result
 from rankgen.generator.cli import app
 from rankgen.manifests.errors import IntegrityProblem, UsageError
 from rankgen.students.model.loading import load_backbone
+from rankgen.students.suites.combined import SuiteResult
 from rankgen.students.suites.folders import folder_tasks
 from rankgen.students.suites.listed import listed_files
 from rankgen.students.suites.registry import SUITES, find_suite
+from rankgen.students.suites.table import suite_text
 
 # fmt: off
 WORDS = [
@@ -152,6 +154,9 @@ def test_a_folder_of_tasks_is_searched_evaluated_and_recognised(
     assert (len(judged), judged[-1]) == (4, 0)
     assert told["systems"][0]["unjudged"]["aviation"] == pytest.approx(1 - sum(judged) / 3)
     assert "no figures of 1 of 2 tasks (first: broken:" in first.stderr
+    one = SuiteResult.model_validate(told)
+    assert "one task, so that nothing is tested over tasks" in suite_text(one)
+    assert "One task, so that nothing" in (out / "report.html").read_text()
     # The mended task is added; of the other nothing is scored again.
     (scores,) = (out / "tasks/aviation/evaluation/.rankgen/scores").glob("*.json")
     before = scores.stat().st_mtime_ns
@@ -163,8 +168,13 @@ def test_a_folder_of_tasks_is_searched_evaluated_and_recognised(
     assert set(both["queries"]) == {"aviation", "broken"}
     assert [scores] == list(scores.parent.glob("*.json"))
     assert scores.stat().st_mtime_ns == before
+    assert "differs from no re-ranking over the 2 tasks" in suite_text(
+        SuiteResult.model_validate(both)
+    )
     (test,) = both["tests"]
     assert (test["a"], test["b"], test["queries"]) == ("no re-ranking", "tiny", 2)
+    page = (out / "report.html").read_text()
+    assert page.count('<th scope="row" dir="auto">aviation</th>') == 1
 
 
 def test_what_is_wrong_with_a_suite_is_said(nano: Path, tmp_path: Path) -> None:
@@ -261,3 +271,22 @@ def test_every_named_task_is_in_its_catalogue() -> None:
     assert [one for one in ids if one not in ir_datasets.registry] == []
     for name, suite in SUITES.items():
         assert len({task.name for task in suite.tasks}) == len(suite.tasks), name
+
+
+def test_a_data_set_that_cannot_be_reached_is_tried_once(
+    student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def unreachable(dataset: str, *_: object, **__: object) -> object:
+        tried.append(dataset)
+        raise ConnectionError(f"Couldn't reach '{dataset}' on the Hub")
+
+    monkeypatch.setattr("datasets.load_dataset", unreachable)
+    done = evaluated("nanobeir", student, tmp_path / "out", "--task", "NQ", "--task", "FEVER")
+    assert done.exit_code == 4
+    assert "NQ failed: hf:sentence-transformers/NanoBEIR-en cannot be obtained: " in done.stderr
+    assert "FEVER failed: hf:sentence-transformers/NanoBEIR-en cannot be obtained, as for NQ" in (
+        done.stderr
+    )
+    assert len(tried) == 1

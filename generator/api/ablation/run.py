@@ -6,6 +6,7 @@ import json
 import sys
 import traceback
 
+from rankgen.generator.api.ablation.compared import Compared
 from rankgen.generator.api.ablation.grid import Cell, cells_of
 from rankgen.generator.api.ablation.settings import AblateOptions
 from rankgen.generator.api.steps import run_evaluate, run_train_student
@@ -39,10 +40,11 @@ def run_ablate(options: AblateOptions) -> Ablation:
     _lock(options)
     figures: list[CellFigure] = []
     failed: dict[str, str] = {}
+    compared = Compared()
     for number, cell in enumerate(cells, start=1):
         print(f"[{number}/{len(cells)}] {cell.name}", file=sys.stderr, flush=True)
         try:
-            figures += _figures(cell)
+            figures += _figures(cell, compared)
         except RankgenError as error:
             failed[cell.name] = error.message
         except Exception as error:
@@ -52,20 +54,20 @@ def run_ablate(options: AblateOptions) -> Ablation:
             failed[cell.name] = f"unexpected {type(error).__name__}: {last_line(error)}"
         if cell.name in failed:
             print(f"{cell.name} failed: {failed[cell.name]}", file=sys.stderr, flush=True)
-        ablation = Ablation(figures=tuple(figures), failed=failed)
+        ablation = Ablation(figures=tuple(figures), failed=failed, notices=compared.notices())
         _write(options, ablation)
     return ablation
 
 
-def _figures(cell: Cell) -> list[CellFigure]:
+def _figures(cell: Cell, compared: Compared) -> list[CellFigure]:
     subsample(cell.subsample)
+    compared.add_training(cell)
     trained = run_train_student(cell.training).summary
     figures = []
     for test, settings in cell.evaluations.items():
-        means = {
-            system.kind: system.measures[MEASURE]
-            for system in run_evaluate(settings).summary.systems
-        }
+        evaluation = run_evaluate(settings).summary
+        compared.add_test(cell, test, evaluation)
+        means = {system.kind: system.measures[MEASURE] for system in evaluation.systems}
         figures.append(
             CellFigure(
                 first_stage=cell.first_stage,
