@@ -42,6 +42,7 @@ def load_student(layout: Layout) -> Loaded:
     if is_lightning_ir(layout):
         return load_lightning_ir(layout, body_config(layout))
     config = config_of(layout)
+    _refuse_other_code(layout)
     prompted = asked_by_prompt(layout)
     if prompted is not None:
         return load_prompted(layout, prompted, config)
@@ -57,28 +58,53 @@ def load_student(layout: Layout) -> Loaded:
     )
 
 
-def load_for_training(layout: Layout, config: PretrainedConfig) -> Loaded:
+def load_for_training(
+    layout: Layout, config: PretrainedConfig, outputs: int | None = None
+) -> Loaded:
     """Loads a re-ranker with its head, or any encoder with a new one.
 
     Args:
         layout: The checkpoint.
         config: What `config_of` returned, with the dropout of the training.
+        outputs: Outputs of a head that takes the checkpoint's place; None without one.
 
     Raises:
         UsageError: It is a re-ranker that cannot be trained here, or cannot be loaded.
     """
+    if is_lightning_ir(layout):
+        return load_lightning_ir(layout, config)
+    _refuse_other_code(layout)
     prompted = asked_by_prompt(layout)
     if prompted is not None:
         return load_prompted(layout, prompted, config)
-    if is_lightning_ir(layout):
-        return load_lightning_ir(layout, config)
     if is_modular(layout):
         return load_modular(layout, config)
     if is_trained_in_chat(layout):
         return load_in_chat(layout, config)
+    if outputs is not None:
+        config.num_labels = outputs
     if is_classifier(layout) and _is_known_head(layout, config):
         return load_classifier(layout, config)
-    return load_bare(layout, config)
+    return load_bare(layout, config, outputs or 1)
+
+
+def _refuse_other_code(layout: Layout) -> None:
+    """Refuses a class that transformers has not, whose weights may fit one that it has.
+
+    A Llama that attends to both sides, for example, has the weights of one that does not.
+
+    Raises:
+        UsageError: config.json names such a class.
+    """
+    import transformers
+
+    named = layout.architecture
+    if named and not hasattr(transformers, named):
+        raise UsageError(
+            f"{layout.source} is a {named}, a class that transformers does not have: it needs its "
+            "own code, which rankgen does not run",
+            "name a model of an architecture that transformers has",
+        )
 
 
 def _is_known_head(layout: Layout, config: PretrainedConfig) -> bool:

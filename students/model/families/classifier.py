@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import torch
 from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.loading_report import load_weights, quiet_transformers
 from rankgen.manifests.models.two_outputs import relevant_output
+from rankgen.students.model.families.kept_files import IDENTITY, keep_files
 from rankgen.students.model.families.layout import Layout
 from rankgen.students.model.families.loaded import Loaded
 from rankgen.students.model.families.reading import CHAT_ENTRY, pair_reading
@@ -46,10 +48,15 @@ def load_classifier(layout: Layout, config: PretrainedConfig) -> Loaded:
     return _loaded(layout, config, kind, relevant)
 
 
-def load_bare(layout: Layout, config: PretrainedConfig) -> Loaded:
-    """Loads an encoder with a head of one output, which is new unless the checkpoint has one."""
-    config.num_labels = 1
-    return _loaded(layout, config, "an encoder without a head", None, is_bare=True)
+def load_bare(layout: Layout, config: PretrainedConfig, outputs: int = 1) -> Loaded:
+    """Loads an encoder with a head of one output or two, new unless the checkpoint has it.
+
+    Raises:
+        UsageError: Which of two outputs means relevant is unknown.
+    """
+    config.num_labels = outputs
+    relevant = relevant_output(layout.source, config) if outputs == 2 else None
+    return _loaded(layout, config, "an encoder without a head", relevant, is_bare=True)
 
 
 def _loaded(
@@ -76,7 +83,7 @@ def _loaded(
         whole=reading.whole,
         pair_tokens=reading.pair_tokens,
         prompt=reading.prompt,
-        save=_save,
+        save=partial(_save_with_modules, layout) if layout.modules and not is_bare else _save,
         asked=CHAT_ENTRY if reading.whole else {},
     )
 
@@ -90,6 +97,12 @@ def _save(model: StudentModel, folder: Path) -> None:
     from transformers import PreTrainedModel
 
     assert isinstance(model, PreTrainedModel)
-    model.config.sentence_transformers = {"activation_fn": "torch.nn.modules.linear.Identity"}
+    model.config.sentence_transformers = {"activation_fn": IDENTITY}
     with quiet_transformers():
         model.save_pretrained(folder)
+
+
+def _save_with_modules(layout: Layout, model: StudentModel, folder: Path) -> None:
+    """Writes the model with the files by which sentence-transformers makes its input."""
+    _save(model, folder)
+    keep_files(layout, folder)
