@@ -11,12 +11,12 @@ from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.loading_report import is_head, refuse_lacking
 from rankgen.manifests.models.model_source import pinned_model
 from rankgen.students.model.adapter_folder import is_adapter, merged_hint, read_adapter
-from rankgen.students.model.adapter_loading import with_weights
+from rankgen.students.model.adapter_loading import head_outputs, with_weights
 from rankgen.students.model.bundled import backbone_path
 from rankgen.students.model.cross_encoder import CrossEncoder, as_cross_encoder
 from rankgen.students.model.cuts import Cuts, cuts_of_config, cuts_of_record, rule_of_config
 from rankgen.students.model.families.choose import config_of, load_for_training, load_student
-from rankgen.students.model.families.layout import read_layout
+from rankgen.students.model.families.layout import read_layout, with_adapter
 from rankgen.students.model.families.loaded import Loaded
 from rankgen.students.model.families.reading import room_of
 from rankgen.students.model.student_model import HeadedModel, StudentModel
@@ -64,8 +64,8 @@ def _load_adapted(
 ) -> CrossEncoder:
     """Loads adapters, merged into their base."""
     adapter = read_adapter(source)
-    layout = read_layout(adapter.base)
-    loaded = load_for_training(layout, config_of(layout))
+    layout = with_adapter(read_layout(adapter.base), source)
+    loaded = load_for_training(layout, config_of(layout), head_outputs(adapter))
     cuts = adapter.cuts or cuts_of_config(adapter.base, layout.config)
     cuts = _with_given(cuts, loaded, query_tokens, passage_tokens)
     encoder = with_weights(as_cross_encoder(loaded, cuts), adapter, set(loaded.lacking))
