@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.models.loading_report import load_part
+from rankgen.manifests.models.loading_report import load_part, refuse_other_code
 from rankgen.manifests.models.two_outputs import relevant_output
 from rankgen.students.model.families.answers import (
     answers_in_chat,
@@ -42,7 +42,7 @@ def load_student(layout: Layout) -> Loaded:
     if is_lightning_ir(layout):
         return load_lightning_ir(layout, body_config(layout))
     config = config_of(layout)
-    _refuse_other_code(layout)
+    refuse_other_code(layout.source, layout.architecture)
     prompted = asked_by_prompt(layout)
     if prompted is not None:
         return load_prompted(layout, prompted, config)
@@ -73,7 +73,7 @@ def load_for_training(
     """
     if is_lightning_ir(layout):
         return load_lightning_ir(layout, config)
-    _refuse_other_code(layout)
+    refuse_other_code(layout.source, layout.architecture)
     prompted = asked_by_prompt(layout)
     if prompted is not None:
         return load_prompted(layout, prompted, config)
@@ -86,25 +86,6 @@ def load_for_training(
     if is_classifier(layout) and _is_known_head(layout, config):
         return load_classifier(layout, config)
     return load_bare(layout, config, outputs or 1)
-
-
-def _refuse_other_code(layout: Layout) -> None:
-    """Refuses a class that transformers has not, whose weights may fit one that it has.
-
-    A Llama that attends to both sides, for example, has the weights of one that does not.
-
-    Raises:
-        UsageError: config.json names such a class.
-    """
-    import transformers
-
-    named = layout.architecture
-    if named and not hasattr(transformers, named):
-        raise UsageError(
-            f"{layout.source} is a {named}, a class that transformers does not have: it needs its "
-            "own code, which rankgen does not run",
-            "name a model of an architecture that transformers has",
-        )
 
 
 def _is_known_head(layout: Layout, config: PretrainedConfig) -> bool:
