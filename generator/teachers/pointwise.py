@@ -15,6 +15,7 @@ from rankgen.generator.teachers.places import places_of
 from rankgen.generator.teachers.scoring import BATCH, ScoringTeacher
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
+from rankgen.manifests.models.families import STUDENT_ENTRY
 from rankgen.manifests.models.loading_report import lacking_weights, refuse_other_code
 from rankgen.manifests.models.model_source import ModelSource
 from rankgen.manifests.models.rendered_pairs import refuse_lost_texts
@@ -133,6 +134,7 @@ def _load(settings: LabelSettings, dtype: str, device: str) -> CrossEncoder:
     # A model of modules alone has no such configuration.
     named = getattr(model.config, "architectures", None) or [""]
     refuse_other_code(name, str(named[0]))
+    _refuse_prompted(name, getattr(model.config, STUDENT_ENTRY, None))
     if lacking:
         raise UsageError(
             f"{name} lacks {len(lacking)} weights, such as {min(lacking)}",
@@ -146,6 +148,15 @@ def _load(settings: LabelSettings, dtype: str, device: str) -> CrossEncoder:
     model.eval()
     loaded: CrossEncoder = model
     return loaded
+
+
+def _refuse_prompted(name: str, entry: object) -> None:
+    """Refuses a student that was trained with a prompt, which its library would not show."""
+    if isinstance(entry, dict) and "prompt" in entry:
+        raise UsageError(
+            f"{name} is asked by the prompt '{entry['prompt']}', which this teacher does not show",
+            f"score by `rankgen rerank --student {name}`, then use --teacher recorded:RUN",
+        )
 
 
 def _relevant_of(model: CrossEncoder, name: str) -> int | None:

@@ -115,7 +115,8 @@ def family_by(
         )
     if is_modular:
         return Family("modular", architecture)
-    trained = None if given else _trained_prompt(config)
+    is_classifier = _CLASSIFIER.search(architecture) is not None
+    trained = None if given or is_classifier else _trained_prompt(config)
     prompt = given or trained or _prompt_of(architecture, named)
     if prompt is not None:
         is_causal = _CAUSAL.search(architecture) is not None

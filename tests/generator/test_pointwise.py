@@ -139,6 +139,10 @@ def test_a_class_that_transformers_has_not_is_refused(models: Path, tmp_path: Pa
     (folder / "config.json").write_text(config.replace("BertFor", "BertBothWaysFor"))
     with pytest.raises(UsageError, match=r"BertBothWays.*, a class that transformers does not"):
         teacher_of(folder)
+    asked = json.loads(config) | {"rankgen": {"prompt": "qwen3-reranker", "answers": ["yes", "no"]}}
+    (folder / "config.json").write_text(json.dumps(asked))
+    with pytest.raises(UsageError, match="asked by the prompt 'qwen3-reranker', which this teach"):
+        teacher_of(folder)
 
 
 def test_scores_do_not_depend_on_threads_or_company(models: Path) -> None:

@@ -18,6 +18,7 @@ from rankgen.manifests.errors import UsageError
 from rankgen.students.model.hardware import choose_hardware
 from rankgen.students.model.loading import load_cross_encoder
 from rankgen.students.model.scoring import score_pairs
+from rankgen.students.reranking.student_identity import student_identity
 
 SETTINGS, WHOLE = "sentence_bert_config.json", "config_sentence_transformers.json"
 POOLING = "1_Pooling/config.json"
@@ -144,6 +145,15 @@ def test_a_student_of_it_reads_pairs_as_in_its_training(
         again = again[:, 1] - again[:, 0]
     assert found.std() > 0.005
     np.testing.assert_allclose(again, found, atol=1e-5)
+
+
+def test_scores_that_an_earlier_version_kept_are_computed_anew(minilm: str, tmp_path: Path) -> None:
+    folder = saved("modules with a mean", tmp_path / "model", minilm)
+    assert student_identity(str(folder)).endswith(" (pairs cut as one)")
+    for change in (without_prompt, calls("text", max_length=20)):
+        change(folder)
+        assert student_identity(str(folder)).endswith(", made as its library makes them)")
+        told(POOLING, include_prompt=True)(folder)
 
 
 def test_padding_does_not_reach_a_pooling(minilm: str, tmp_path: Path) -> None:

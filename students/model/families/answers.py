@@ -112,7 +112,7 @@ def load_prompted(layout: Layout, family: Family, config: PretrainedConfig) -> L
     """
     assert family.prompt is not None
     is_causal = family.kind == "causal"
-    pairs = PairTokenizer(layout.source, family.prompt)
+    pairs = PairTokenizer(layout.tokenizer_source, family.prompt)
     refuse_lost_texts(f"the student {layout.source}", pairs.ids)
     body, lacking = load_weights(
         "AutoModelForCausalLM" if is_causal else "AutoModelForSeq2SeqLM",

@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.models.families import prompt_entry
 from rankgen.manifests.models.loading_report import load_weights, quiet_transformers
+from rankgen.manifests.models.pair_model import PairTokenizer
+from rankgen.manifests.models.pair_prompts import PairPrompt
+from rankgen.manifests.models.rendered_pairs import refuse_lost_texts
 from rankgen.manifests.models.two_outputs import relevant_output
+from rankgen.students.model.families.answers import PromptedPairs
+from rankgen.students.model.families.converted import prompt_of_converted
 from rankgen.students.model.families.kept_files import IDENTITY, keep_files
 from rankgen.students.model.families.layout import Layout
 from rankgen.students.model.families.loaded import Loaded
@@ -18,7 +24,7 @@ from rankgen.students.model.families.reading import CHAT_ENTRY, pair_reading
 from rankgen.students.model.student_model import StudentModel
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 NOT_A_STUDENT = "name a student of `rankgen train-student` or a cross-encoder with one output"
 
@@ -45,6 +51,9 @@ def load_classifier(layout: Layout, config: PretrainedConfig) -> Loaded:
     if config.num_labels == 2:
         relevant = relevant_output(layout.source, config)
         kind = f"a classifier with two outputs (the score is output {relevant} minus the other)"
+    prompt = prompt_of_converted(layout)
+    if prompt is not None:
+        return _converted(layout, config, prompt, relevant)
     return _loaded(layout, config, kind, relevant)
 
 
@@ -59,6 +68,37 @@ def load_bare(layout: Layout, config: PretrainedConfig, outputs: int = 1) -> Loa
     return _loaded(layout, config, "an encoder without a head", relevant, is_bare=True)
 
 
+def _converted(
+    layout: Layout, config: PretrainedConfig, prompt: PairPrompt, relevant: int | None
+) -> Loaded:
+    pairs = PairTokenizer(layout.tokenizer_source, prompt)
+    refuse_lost_texts(f"the student {layout.source}", pairs.ids)
+    model, lacking = _weights(layout, config, pairs.tokenizer)
+    return Loaded(
+        model=model,
+        tokenizer=pairs.tokenizer,
+        kind=f"a classifier asked by the prompt '{prompt.name}'",
+        lacking=lacking,
+        relevant=relevant,
+        whole=PromptedPairs(pairs, pads_left=False),
+        save=_save,
+        asked=prompt_entry(prompt),
+    )
+
+
+def _weights(
+    layout: Layout, config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase
+) -> tuple[PreTrainedModel, frozenset[str]]:
+    """Returns the model, and the names of the weights that its checkpoint lacks."""
+    if getattr(config, "pad_token_id", None) is None:
+        # Heads that read the last token of a pair look for the first padding.
+        config.pad_token_id = tokenizer.pad_token_id
+    model, lacking = load_weights(
+        "AutoModelForSequenceClassification", layout.source, config=config, dtype=torch.float32
+    )
+    return model, frozenset(lacking)
+
+
 def _loaded(
     layout: Layout,
     config: PretrainedConfig,
@@ -68,17 +108,12 @@ def _loaded(
     is_bare: bool = False,
 ) -> Loaded:
     reading = pair_reading(layout, config, is_bare=is_bare)
-    if getattr(config, "pad_token_id", None) is None:
-        # Heads that read the last token of a pair look for the first padding.
-        config.pad_token_id = reading.tokenizer.pad_token_id
-    model, lacking = load_weights(
-        "AutoModelForSequenceClassification", layout.source, config=config, dtype=torch.float32
-    )
+    model, lacking = _weights(layout, config, reading.tokenizer)
     return Loaded(
         model=model,
         tokenizer=reading.tokenizer,
         kind=kind,
-        lacking=frozenset(lacking),
+        lacking=lacking,
         relevant=relevant,
         whole=reading.whole,
         pair_tokens=reading.pair_tokens,
