@@ -8,7 +8,7 @@ from rankgen.manifests.models.model_source import model_identity, pinned_model
 from rankgen.manifests.storage.digest import sha256_of_value
 from rankgen.students.model.adapter_folder import is_adapter, read_adapter
 from rankgen.students.model.cuts import cuts_of_config, cuts_of_record
-from rankgen.students.model.families.layout import Layout, read_json, read_layout
+from rankgen.students.model.families.layout import Layout, read_json, read_layout, refusing_damage
 from rankgen.students.model.families.processing import LOADING
 
 # Earlier versions cut the texts of other models' pairs apart.
@@ -32,7 +32,8 @@ def student_identity(student: str) -> str:
         return identity
     cuts = cuts_of_record(source)
     if cuts is None:
-        more = f", {_AS_TOLD}" if _was_made_otherwise(source) else ""
+        with refusing_damage(source):
+            more = f", {_AS_TOLD}" if _was_made_otherwise(source) else ""
         return f"{identity} ({_CUT_AS_ONE}{more})"
     # rankgen.json is not in the digest, since it also says when and where the student was made.
     is_folder = Path(source).is_dir()

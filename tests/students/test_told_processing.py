@@ -45,6 +45,10 @@ def told(file: str, **values: object) -> Change:
     return lambda folder: with_values(folder, file, **values)
 
 
+def written(file: str, content: object) -> Change:
+    return lambda folder: (folder / file).write_text(json.dumps(content))
+
+
 def calls(part: str, **values: object) -> Change:
     return told(SETTINGS, processing_kwargs={part: values})
 
@@ -98,6 +102,17 @@ def test_scores_are_those_of_sentence_transformers(
         ("one logit", calls("text", truncation="only_first"), "for truncation=only_first"),
         ("log score", calls("chat_template", restore_suffix=False), "not shown what follows a lo"),
         ("one logit", told(WHOLE, default_prompt_name="news"), "names the prompt 'news', which is"),
+        ("one logit", told(SETTINGS, tokenizer_args=True), "its JSON files are damaged"),
+        ("one logit", told(SETTINGS, processing_kwargs=7), "its JSON files are damaged"),
+        ("modules", told("2_Dense/config.json", out_features=-1), "its JSON files are damaged"),
+        ("modules", written(POOLING, [1]), "its JSON files are damaged"),
+        ("modules", written("config.json", 7), r"its config\.json is damaged"),
+        ("log score", told("1_LogitScore/config.json", true_token_id=True), "which tokens are the"),
+        (
+            "log score",
+            told("1_LogitScore/config.json", true_token_id=99999),
+            "which tokens are the",
+        ),
     ],
 )
 def test_tokens_that_are_made_otherwise_are_refused(

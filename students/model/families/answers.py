@@ -189,7 +189,9 @@ def _answers(layout: Layout, tokenizer: PreTrainedTokenizerBase) -> AnswerIds:
     if layout.modules:
         settings = layout.settings_of(layout.modules[-1])
         yes, no = settings.get("true_token_id"), settings.get("false_token_id")
-        if isinstance(yes, int) and (no is None or isinstance(no, int)):
+        # A bool is an int too.
+        known = range(layout.config.get("vocab_size") or len(tokenizer))
+        if type(yes) is int and yes in known and (no is None or (type(no) is int and no in known)):
             return AnswerIds(yes, no)
         raise UsageError(
             f"{layout.modules[-1].path}/config.json of {layout.source} does not say which tokens "

@@ -81,9 +81,8 @@ def load_for_training(
         return load_modular(layout, config)
     if is_trained_in_chat(layout):
         return load_in_chat(layout, config)
-    if outputs is not None:
-        config.num_labels = outputs
-    if is_classifier(layout) and _is_known_head(layout, config):
+    keeps_head = outputs in (None, config.num_labels)
+    if keeps_head and is_classifier(layout) and _is_known_head(layout, config):
         return load_classifier(layout, config)
     return load_bare(layout, config, outputs or 1)
 

@@ -65,7 +65,9 @@ def load_bare(layout: Layout, config: PretrainedConfig, outputs: int = 1) -> Loa
     """
     config.num_labels = outputs
     relevant = relevant_output(layout.source, config) if outputs == 2 else None
-    return _loaded(layout, config, "an encoder without a head", relevant, is_bare=True)
+    # A head that sentence-transformers trained is given the pairs that its files say.
+    is_bare = not layout.has_adapter_modules
+    return _loaded(layout, config, "an encoder without a head", relevant, is_bare=is_bare)
 
 
 def _converted(

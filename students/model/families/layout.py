@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rankgen.manifests.errors import UsageError
+from rankgen.manifests.errors import UsageError, reason_of
 from rankgen.manifests.models.loading_report import load_part
 from rankgen.manifests.models.model_source import split_revision
 
@@ -61,6 +62,11 @@ class Layout:
             UsageError: The file is damaged.
         """
         return _json_of(self.file(name), self.source, name)
+
+    @property
+    def has_adapter_modules(self) -> bool:
+        """Whether the modules are those of the adapter."""
+        return self.adapter is not None and source_file(self.adapter, "modules.json") is not None
 
     @property
     def tokenizer_source(self) -> str:
@@ -137,6 +143,8 @@ def read_layout(source: str) -> Layout:
     if config is None:
         # transformers says best what is wrong, and what it would also accept.
         config = load_part("AutoConfig", source).to_dict()
+    if not isinstance(config, dict):
+        raise _damaged(source, "config.json")
     return Layout(source, config, _modules(source))
 
 
@@ -194,6 +202,23 @@ def source_file(source: str, name: str) -> Path | None:
     # Also raised without a network, if the file was never downloaded.
     except EntryNotFoundError:
         return None
+
+
+@contextmanager
+def refusing_damage(source: str) -> Iterator[None]:
+    """Turns what settings of a wrong kind raise, wherever they are used, into one sentence.
+
+    Raises:
+        UsageError: A setting is not what it should be.
+    """
+    try:
+        yield
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"the model {source} cannot be loaded, as its JSON files are damaged: "
+            f"{reason_of(error)}",
+            "restore them from a copy of the model",
+        ) from None
 
 
 def _damaged(source: str, name: str) -> UsageError:
