@@ -112,7 +112,7 @@ def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
 
 
 def _mean_by_root(hidden: Tensor, mask: Tensor) -> Tensor:
-    return _sum(hidden, mask) / mask.sum(dim=1, keepdim=True).clamp(min=1).sqrt()
+    return _mean(hidden, mask) * mask.sum(dim=1, keepdim=True).sqrt()
 
 
 def _weighted_mean(hidden: Tensor, mask: Tensor) -> Tensor:
