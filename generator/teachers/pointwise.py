@@ -16,7 +16,8 @@ from rankgen.generator.teachers.scoring import BATCH, ScoringTeacher
 from rankgen.generator.teachers.settings import LabelSettings
 from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import EnvironmentProblem, UsageError, reason_of
-from rankgen.manifests.models.loading_report import lacking_weights
+from rankgen.manifests.models.families import STUDENT_ENTRY
+from rankgen.manifests.models.loading_report import lacking_weights, refuse_other_code
 from rankgen.manifests.models.model_source import ModelSource
 from rankgen.manifests.models.rendered_pairs import refuse_lost_texts
 from rankgen.manifests.models.two_outputs import relevant_output
@@ -49,6 +50,7 @@ class PointwiseTeacher(ScoringTeacher):
         self._cut = settings.context_size
         self._model = _load(settings, self._dtype, "cuda" if self.is_on_gpu else "cpu")
         self._relevant = _relevant_of(self._model, settings.model or "")
+        self._prompt = _prompt_of(self._model)
         _fit_places(self._model, settings)
         refuse_lost_texts(f"the teacher {settings.model}", self._token_ids)
 
@@ -62,7 +64,9 @@ class PointwiseTeacher(ScoringTeacher):
         )
 
     def _features(self, pairs: Sequence[tuple[str, str]]) -> dict[str, torch.Tensor]:
-        features: dict[str, torch.Tensor] = self._model.preprocess([list(pair) for pair in pairs])
+        features: dict[str, torch.Tensor] = self._model.preprocess(
+            [list(pair) for pair in pairs], prompt=self._prompt
+        )
         return features
 
     def _token_ids(self, query: str, passage: str) -> list[int]:
@@ -97,6 +101,7 @@ class PointwiseTeacher(ScoringTeacher):
             "batch": BATCH,
             # Absent if unused, so that older journals keep their keys.
             **({"relevant_output": 0} if self._relevant == 0 else {}),
+            **({"prompt": self._prompt} if self._prompt else {}),
         }
 
     def facts(self) -> Mapping[str, str]:
@@ -127,6 +132,10 @@ def _load(settings: LabelSettings, dtype: str, device: str) -> CrossEncoder:
             f"the model {name} cannot be loaded: {reason_of(error)}",
             "name the folder or id of a cross-encoder by --model",
         ) from None
+    # A model of modules alone has no such configuration.
+    named = getattr(model.config, "architectures", None) or [""]
+    refuse_other_code(name, str(named[0]))
+    _refuse_prompted(name, getattr(model.config, STUDENT_ENTRY, None))
     if lacking:
         raise UsageError(
             f"{name} lacks {len(lacking)} weights, such as {min(lacking)}",
@@ -142,6 +151,15 @@ def _load(settings: LabelSettings, dtype: str, device: str) -> CrossEncoder:
     return loaded
 
 
+def _refuse_prompted(name: str, entry: object) -> None:
+    """Refuses a student that was trained with a prompt, which its library would not show."""
+    if isinstance(entry, dict) and "prompt" in entry:
+        raise UsageError(
+            f"{name} is asked by the prompt '{entry['prompt']}', which this teacher does not show",
+            f"score by `rankgen rerank --student {name}`, then use --teacher recorded:RUN",
+        )
+
+
 def _relevant_of(model: CrossEncoder, name: str) -> int | None:
     """Returns which of two logits means relevant; None for a model with one.
 
@@ -153,6 +171,12 @@ def _relevant_of(model: CrossEncoder, name: str) -> int | None:
     config = model.config
     # Only a model without any transformer has none, and so no names.
     return 1 if config is None else relevant_output(name, config)
+
+
+def _prompt_of(model: CrossEncoder) -> str | None:
+    """Returns what the model's own `predict` puts before every query, or shows as its system's."""
+    name = model.default_prompt_name
+    return model.prompts.get(name) or None if name else None
 
 
 def _fit_places(model: CrossEncoder, settings: LabelSettings) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from rankgen.manifests.errors import UsageError, reason_of
+from rankgen.manifests.models.model_names import name_parts, says_t5
 from rankgen.manifests.models.model_source import commit_of, split_revision
 from rankgen.manifests.models.pair_prompts import (
     PAIR_PROMPTS,
@@ -114,8 +115,9 @@ def family_by(
         )
     if is_modular:
         return Family("modular", architecture)
-    trained = None if given else _trained_prompt(config)
-    prompt = given or trained or _prompt_of(architecture, named.lower())
+    is_classifier = _CLASSIFIER.search(architecture) is not None
+    trained = None if given or is_classifier else _trained_prompt(config)
+    prompt = given or trained or _prompt_of(architecture, named)
     if prompt is not None:
         is_causal = _CAUSAL.search(architecture) is not None
         worded = trained or in_own_words(prompt, named)
@@ -159,12 +161,15 @@ def _trained_prompt(config: Mapping[str, object]) -> PairPrompt | None:
 
 
 def _prompt_of(architecture: str, named: str) -> PairPrompt | None:
-    for prompt in PAIR_PROMPTS.values():
-        if re.fullmatch(prompt.architectures, architecture) and (
-            prompt.names is None or re.search(prompt.names, named)
-        ):
-            return prompt
-    return None
+    fitting = [p for p in PAIR_PROMPTS.values() if re.fullmatch(p.architectures, architecture)]
+    usual = next((prompt for prompt in fitting if prompt.names is None), None)
+    for part in name_parts(named):
+        for prompt in fitting:
+            if prompt.names is not None and re.search(prompt.names, part):
+                return prompt
+        if usual is not None and says_t5(part):
+            break
+    return usual
 
 
 def _a(architecture: str) -> str:

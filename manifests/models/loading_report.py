@@ -111,6 +111,28 @@ def load_part(auto_class: AutoClass | type[PreTrainedModel], source: str, **opti
         ) from None
 
 
+def refuse_other_code(source: str, architecture: str) -> None:
+    """Refuses a class that transformers has not, whose weights may fit one that it has.
+
+    A Llama that attends to both sides, for example, has the weights of one that does not.
+
+    Args:
+        source: The model, for the message.
+        architecture: The class that its config.json names; empty without one.
+
+    Raises:
+        UsageError: There is no such class.
+    """
+    import transformers
+
+    if architecture and not hasattr(transformers, architecture):
+        raise UsageError(
+            f"{source} is a {architecture}, a class that transformers does not have: it needs its "
+            "own code, which rankgen does not run",
+            "name a model of an architecture that transformers has",
+        )
+
+
 def _refuse_wordless(source: str, tokenizer: PreTrainedTokenizerBase) -> None:
     """Refuses a tokenizer without files, which transformers makes of its special tokens alone."""
     marks = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}

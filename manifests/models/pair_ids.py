@@ -68,6 +68,8 @@ def pair_ids(
     room = max_length - len(special) - sum(map(len, [*fixed, *after]))
     around = len(_ids(tokenizer, prompt.text(prompt.passage, dict.fromkeys(texts, ""))))
     most = (room - around) * 3 // 4
+    if prompt.cuts_pair:
+        most = min((max_length - _outside(tokenizer, prompt)) * 3 // 4, room - around - 1)
     if most < 1:
         raise UsageError(
             f"the prompt '{prompt.name}' needs more than {max_length} tokens",
@@ -83,6 +85,19 @@ def pair_ids(
     ids = _ids(tokenizer, prompt.text(prompt.passage, texts))[:room]
     ids = [one for part in (*before, ids, *after) for one in part]
     return special + ids if prompt.special == "bos" else ids + special
+
+
+def whole_limit(tokenizer: PreTrainedTokenizerBase, prompt: PairPrompt) -> int:
+    """Returns the most tokens in all of a prompt with its own limit."""
+    return prompt.max_length + (_outside(tokenizer, prompt) if prompt.cuts_pair else 0)
+
+
+def _outside(tokenizer: PreTrainedTokenizerBase, prompt: PairPrompt) -> int:
+    """Returns the tokens before the query's part and after the passage's."""
+    nothing = {"query": "", "passage": "", "other": ""}
+    start = next(n for n, part in enumerate((*prompt.before, "{query}")) if "{query}" in part)
+    parts = (*prompt.before[:start], *prompt.after)
+    return sum(len(_ids(tokenizer, prompt.text(part, nothing))) for part in parts)
 
 
 def cut_text(tokenizer: PreTrainedTokenizerBase, text: str, most: int) -> str:

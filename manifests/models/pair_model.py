@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rankgen.manifests.models.families import Family
 from rankgen.manifests.models.loading_report import load_part, load_weights, refuse_lacking
-from rankgen.manifests.models.pair_ids import answer_ids, pair_ids
+from rankgen.manifests.models.pair_ids import answer_ids, pair_ids, whole_limit
 from rankgen.manifests.models.pair_prompts import AnswerScore, PairPrompt
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ class PairTokenizer:
 
     def __init__(self, model: str, prompt: PairPrompt, max_length: int | None = None) -> None:
         self.prompt = prompt
-        self.max_length = max_length or prompt.max_length
         self.tokenizer: PreTrainedTokenizerBase = load_part("AutoTokenizer", model)
+        self.max_length = max_length or whole_limit(self.tokenizer, prompt)
         self.answers = answer_ids(self.tokenizer, prompt, model)
 
     def ids(self, query: str, passage: str, other: str = "") -> list[int]:

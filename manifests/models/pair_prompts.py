@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from rankgen.manifests.errors import UsageError, did_you_mean
+from rankgen.manifests.models.model_names import name_parts, says_t5
 from rankgen.manifests.storage.digest import sha256_of_value
 
 PairPromptName = Literal[
@@ -49,7 +50,9 @@ class PairPrompt:
         is_vocabulary: Whether `yes` and `no` are entries of the vocabulary, not texts that the
             tokenizer turns into one token.
         score: What is made of the logits.
-        max_length: Tokens in all, where the user does not say.
+        max_length: Tokens in all, where the user does not say; see `cuts_pair`.
+        cuts_pair: Whether `max_length` is that of query and passage, from the query's part on,
+            without what stands before and after them.
         source: Whose prompt it is.
     """
 
@@ -69,6 +72,7 @@ class PairPrompt:
     instruction: str | None = None
     is_vocabulary: bool = False
     max_length: int = 512
+    cuts_pair: bool = False
 
     @property
     def sha256(self) -> str:
@@ -188,6 +192,7 @@ PAIR_PROMPTS: dict[str, PairPrompt] = {
             no="0",
             score="log odds",
             max_length=8192,
+            cuts_pair=True,
             source="github.com/mixedbread-ai/mxbai-rerank",
         ),
         PairPrompt(
@@ -207,7 +212,8 @@ PAIR_PROMPTS: dict[str, PairPrompt] = {
             no=None,
             score="logit",
             max_length=1024,
-            source="github.com/FlagOpen/FlagEmbedding",
+            cuts_pair=True,
+            source="the card of BAAI/bge-reranker-v2-gemma",
         ),
     )
 }
@@ -230,10 +236,13 @@ def pair_prompt_named(name: str) -> PairPrompt:
     return PAIR_PROMPTS[name]
 
 
-def in_own_words(prompt: PairPrompt, model: str) -> PairPrompt:
+def in_own_words(prompt: PairPrompt, named: str) -> PairPrompt:
     """Returns a T5's prompt with the answers that a model of this name was trained to give."""
     if prompt.name == "monot5":
-        for names, yes, no in _OTHER_WORDS:
-            if re.search(names, model.lower()):
-                return replace(prompt, yes=yes, no=no)
+        for part in name_parts(named):
+            for names, yes, no in _OTHER_WORDS:
+                if re.search(names, part):
+                    return replace(prompt, yes=yes, no=no)
+            if says_t5(part):
+                break
     return prompt

@@ -28,7 +28,15 @@ from rankgen.students.model.families.layout import source_file
 CONFIG_FILE, WEIGHTS_FILE = ADAPTER_CONFIG, "adapter_model.safetensors"
 # A head that is not part of a model of transformers, which peft would not load.
 HEAD_FILE = "head.safetensors"
-_FILES = (CONFIG_FILE, WEIGHTS_FILE, HEAD_FILE, RECORD_FILE)
+# As older versions of peft wrote them.
+_OLD_WEIGHTS_FILE = "adapter_model.bin"
+_FILES = (CONFIG_FILE, WEIGHTS_FILE, _OLD_WEIGHTS_FILE, HEAD_FILE, RECORD_FILE)
+# By which pairs are read, where a trainer saved it beside the adapters.
+_READING = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"),
+    *("chat_template.jinja", "modules.json", "config_sentence_transformers.json"),
+    *("sentence_bert_config.json", "1_LogitScore/config.json"),
+)
 _OF_BASE = ("base_model_name_or_path", "revision")
 MERGED_HINT = "name the student that was saved merged, the folder above the adapter"
 
@@ -54,17 +62,27 @@ class AdapterFolder:
     long_documents: ChunkRule | None
 
     @property
+    def weights(self) -> Path:
+        """The file of the adapters' weights."""
+        path = self.path / WEIGHTS_FILE
+        return path if path.is_file() else self.path / _OLD_WEIGHTS_FILE
+
+    @property
     def identity(self) -> str:
         """The identity of the adapters on their base, "sha256:..."."""
         config = _json(self.path, CONFIG_FILE)
         # Where the base stands does not matter.
         own = {name: value for name, value in config.items() if name not in _OF_BASE}
-        files = [self.path / name for name in (WEIGHTS_FILE, HEAD_FILE)]
+        files = [self.weights, self.path / HEAD_FILE]
         weights = [sha256_of_file(path) for path in files if path.is_file()]
         parts = [weights, own, model_identity(self.base), *(self.cuts or ())]
         if self.long_documents is not None:
             # Earlier versions recorded the rule alone, and cut the documents all the same.
             parts.append({"read by": self.long_documents.as_values()})
+        reading = {name: source_file(self.source, name) for name in _READING}
+        held = {name: sha256_of_file(path) for name, path in reading.items() if path}
+        if held:
+            parts.append(held)
         return f"sha256:{sha256_of_value(parts)}"
 
 
@@ -99,8 +117,6 @@ def read_adapter(source: str) -> AdapterFolder:
         )
     base = _base(source, config, record)
     known = record.get("base_identity")
-    if not (folder / WEIGHTS_FILE).is_file():
-        raise UsageError(f"the adapter {source} has no {WEIGHTS_FILE}", "name a whole adapter")
     adapter = AdapterFolder(
         source,
         folder,
@@ -109,6 +125,8 @@ def read_adapter(source: str) -> AdapterFolder:
         cuts_of_record(str(folder)),
         rule_of_config(source, {CUTS_ENTRY: record.get("settings")}),
     )
+    if not adapter.weights.is_file():
+        raise UsageError(f"the adapter {source} has no {WEIGHTS_FILE}", "name a whole adapter")
     found = model_identity(base)
     if adapter.base_identity not in (None, found):
         raise UsageError(

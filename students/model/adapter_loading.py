@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,6 @@ from rankgen.manifests.models.loading_report import quiet_transformers
 from rankgen.students.model.adapter_folder import (
     CONFIG_FILE,
     HEAD_FILE,
-    WEIGHTS_FILE,
     AdapterFolder,
     merged_hint,
 )
@@ -20,6 +20,10 @@ from rankgen.students.model.cross_encoder import CrossEncoder
 
 if TYPE_CHECKING:
     from peft import PeftModel
+    from torch import Tensor
+
+# The last layer of a classification head, as peft names what it trains whole.
+_LAST_LAYER = re.compile(r"\.(?:classifier|score)(?:\.out_proj)?\.weight$")
 
 
 def with_weights(encoder: CrossEncoder, adapter: AdapterFolder, lacking: set[str]) -> CrossEncoder:
@@ -40,7 +44,7 @@ def with_weights(encoder: CrossEncoder, adapter: AdapterFolder, lacking: set[str
 
     part, own = adapted_part(encoder), own_head(encoder.model)
     try:
-        stored = load_file(adapter.path / WEIGHTS_FILE)
+        stored = _stored(adapter)
         head = load_file(adapter.path / HEAD_FILE) if own else {}
         config = PeftConfig.from_pretrained(str(adapter.path))
         config.inference_mode, config.base_model_name_or_path = True, None
@@ -59,6 +63,40 @@ def with_weights(encoder: CrossEncoder, adapter: AdapterFolder, lacking: set[str
     encoder.model.load_state_dict(head, strict=False)
     _check_heads(adapter, {**stored, **head}, lacking)
     return merged(replace(encoder, adapted=adapted))
+
+
+def head_outputs(adapter: AdapterFolder) -> int | None:
+    """Returns the outputs of the classification head that was trained with adapters, if any.
+
+    Raises:
+        UsageError: There are more than two, or the weights are damaged.
+    """
+    try:
+        shapes = {name: weight.shape for name, weight in _stored(adapter).items()}
+    # Damaged files raise errors from safetensors and pickle.
+    except Exception as error:
+        raise UsageError(
+            f"the adapter {adapter.source} cannot be put into {adapter.base}: {reason_of(error)}",
+            merged_hint(adapter.source),
+        ) from None
+    found = {int(shape[0]) for name, shape in shapes.items() if _LAST_LAYER.search(name)}
+    if found and not found <= {1, 2}:
+        raise UsageError(
+            f"the adapter {adapter.source} is not a cross-encoder's: its head has {max(found)} "
+            "outputs",
+            "name an adapter whose head has one output, or two",
+        )
+    return min(found, default=None)
+
+
+def _stored(adapter: AdapterFolder) -> dict[str, Tensor]:
+    import torch
+    from safetensors.torch import load_file
+
+    if adapter.weights.suffix == ".safetensors":
+        return load_file(adapter.weights)
+    found: dict[str, Tensor] = torch.load(adapter.weights, map_location="cpu", weights_only=True)
+    return found
 
 
 def _check_weights(

@@ -136,6 +136,10 @@ class CrossEncoder:
         self.write(self.model, folder)
         without_presets(self.tokenizer)
         self.tokenizer.model_max_length = self.pair_tokens or self.longest_pair
+        # Other libraries pad and cut as the tokenizer says.
+        self.tokenizer.padding_side = "left" if self.template.pads_left else "right"
+        if self.pair_tokens is None:
+            self.tokenizer.truncation_side = "right"
         self.tokenizer.save_pretrained(folder)
 
     @property

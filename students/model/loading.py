@@ -11,12 +11,12 @@ from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.loading_report import is_head, refuse_lacking
 from rankgen.manifests.models.model_source import pinned_model
 from rankgen.students.model.adapter_folder import is_adapter, merged_hint, read_adapter
-from rankgen.students.model.adapter_loading import with_weights
+from rankgen.students.model.adapter_loading import head_outputs, with_weights
 from rankgen.students.model.bundled import backbone_path
 from rankgen.students.model.cross_encoder import CrossEncoder, as_cross_encoder
 from rankgen.students.model.cuts import Cuts, cuts_of_config, cuts_of_record, rule_of_config
 from rankgen.students.model.families.choose import config_of, load_for_training, load_student
-from rankgen.students.model.families.layout import read_layout
+from rankgen.students.model.families.layout import read_layout, refusing_damage, with_adapter
 from rankgen.students.model.families.loaded import Loaded
 from rankgen.students.model.families.reading import room_of
 from rankgen.students.model.student_model import HeadedModel, StudentModel
@@ -50,7 +50,8 @@ def load_cross_encoder(
         return _load_adapted(source, query_tokens, passage_tokens)
     layout = read_layout(source)
     cuts = cuts_of_config(source, layout.config) or cuts_of_record(source)
-    loaded = load_student(layout)
+    with refusing_damage(source):
+        loaded = load_student(layout)
     refuse_lacking(f"the student {source}", loaded.model, set(loaded.lacking), lambda *_: False)
     encoder = as_cross_encoder(loaded, _with_given(cuts, loaded, query_tokens, passage_tokens))
     encoder = replace(encoder, long_documents=rule_of_config(source, layout.config))
@@ -64,8 +65,9 @@ def _load_adapted(
 ) -> CrossEncoder:
     """Loads adapters, merged into their base."""
     adapter = read_adapter(source)
-    layout = read_layout(adapter.base)
-    loaded = load_for_training(layout, config_of(layout))
+    layout = with_adapter(read_layout(adapter.base), source)
+    with refusing_damage(source):
+        loaded = load_for_training(layout, config_of(layout), head_outputs(adapter))
     cuts = adapter.cuts or cuts_of_config(adapter.base, layout.config)
     cuts = _with_given(cuts, loaded, query_tokens, passage_tokens)
     encoder = with_weights(as_cross_encoder(loaded, cuts), adapter, set(loaded.lacking))
@@ -114,7 +116,8 @@ def load_backbone(
         raise UsageError(
             f"the attention of the backbone {path} has no dropout", "omit attention_dropout"
         )
-    loaded = load_for_training(layout, config)
+    with refusing_damage(path):
+        loaded = load_for_training(layout, config)
     if loaded.whole is not None and not loaded.asked:
         raise UsageError(
             f"the backbone {path} is {loaded.kind} that is given pairs by a chat template, which "

@@ -72,13 +72,17 @@ class PooledModel(HeadedModel):
         body: An encoder of transformers.
         pooling: A key of `POOLINGS`.
         head: Layers that turn pooled vectors into logits, (pairs, outputs).
+        left_out: Tokens at a pair's start that are not pooled.
     """
 
-    def __init__(self, body: PreTrainedModel, pooling: str, head: torch.nn.Sequential) -> None:
+    def __init__(
+        self, body: PreTrainedModel, pooling: str, head: torch.nn.Sequential, left_out: int = 0
+    ) -> None:
         super().__init__(body)
         self.pooling = pooling
         self.head = head
-        self.reads_first_token = pooling == "cls"
+        self.left_out = left_out
+        self.reads_first_token = pooling == "cls" and left_out == 0
 
     def forward(self, **inputs: Any) -> Outputs:
         """Returns the logits of padded pairs, shape (pairs, outputs)."""
@@ -86,6 +90,11 @@ class PooledModel(HeadedModel):
         mask = inputs.get("attention_mask")
         if mask is None or mask.ndim != 2:
             mask = torch.ones(hidden.shape[:2], dtype=torch.long, device=hidden.device)
+        if self.left_out and self.pooling == "cls":
+            hidden = hidden[:, self.left_out :]
+        elif self.left_out:
+            columns = torch.arange(hidden.shape[1], device=hidden.device)
+            mask = mask * (columns >= self.left_out)
         return Outputs(self.head(POOLINGS[self.pooling](hidden, mask)))
 
     def logits_of_firsts(self, firsts: Tensor) -> Tensor:
@@ -99,7 +108,17 @@ def _first(hidden: Tensor, mask: Tensor) -> Tensor:
 
 
 def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
-    return _sum(hidden, mask) / mask.sum(dim=1, keepdim=True)
+    return _sum(hidden, mask) / mask.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+def _mean_by_root(hidden: Tensor, mask: Tensor) -> Tensor:
+    return _mean(hidden, mask) * mask.sum(dim=1, keepdim=True).sqrt()
+
+
+def _weighted_mean(hidden: Tensor, mask: Tensor) -> Tensor:
+    """The later a token, the more it counts."""
+    weights = mask * torch.arange(1, hidden.shape[1] + 1, device=hidden.device)
+    return _sum(hidden, weights) / weights.sum(dim=1, keepdim=True).clamp(min=1)
 
 
 def _sum(hidden: Tensor, mask: Tensor) -> Tensor:
@@ -111,8 +130,9 @@ def _max(hidden: Tensor, mask: Tensor) -> Tensor:
 
 
 def _last(hidden: Tensor, mask: Tensor) -> Tensor:
+    columns = torch.arange(hidden.shape[1], device=hidden.device)
     rows = torch.arange(len(hidden), device=hidden.device)
-    return hidden[rows, mask.sum(dim=1) - 1]
+    return hidden[rows, (mask * columns).amax(dim=1)]
 
 
 # Each turns token vectors, (pairs, tokens, width), and a mask of rows padded on the right into
@@ -120,6 +140,8 @@ def _last(hidden: Tensor, mask: Tensor) -> Tensor:
 POOLINGS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
     "cls": _first,
     "mean": _mean,
+    "mean_sqrt_len_tokens": _mean_by_root,
+    "weightedmean": _weighted_mean,
     "sum": _sum,
     "max": _max,
     "lasttoken": _last,

@@ -111,6 +111,40 @@ def test_scores_are_those_of_sentence_transformers(models: Path, name: str) -> N
     assert len(set(scores)) == len(TEXTS)
 
 
+@pytest.mark.parametrize("name", ["modular", "yes or no"])
+def test_a_model_s_default_prompt_is_shown(models: Path, name: str, tmp_path: Path) -> None:
+    from sentence_transformers import CrossEncoder
+
+    folder = Path(shutil.copytree(models / name, tmp_path / name))
+    if name == "yes or no":
+        (folder / "chat_template.jinja").write_text(ROLES)
+    bare = teacher_of(folder)
+    prompts = {"prompts": {"web": "about plants: "}, "default_prompt_name": "web"}
+    identity = {"device": "cpu", "activation_fn": torch.nn.Identity()}
+    prompted = CrossEncoder(str(folder), **identity, **prompts)
+    prompted.save_pretrained(str(tmp_path / "prompted"))
+    pairs = [("how do plants eat", text) for text in TEXTS]
+    expected = CrossEncoder(str(tmp_path / "prompted"), **identity).predict(pairs, batch_size=1)
+    teacher = teacher_of(tmp_path / "prompted")
+    scores = scores_of(teacher)
+    assert scores == pytest.approx(expected.tolist(), abs=1e-5)
+    assert scores != pytest.approx(scores_of(bare), abs=1e-3)
+    assert teacher.identity()["prompt"] == "about plants: "
+    assert "prompt" not in bare.identity()
+
+
+def test_a_class_that_transformers_has_not_is_refused(models: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(models / "one logit", tmp_path / "copy"))
+    config = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(config.replace("BertFor", "BertBothWaysFor"))
+    with pytest.raises(UsageError, match=r"BertBothWays.*, a class that transformers does not"):
+        teacher_of(folder)
+    asked = json.loads(config) | {"rankgen": {"prompt": "qwen3-reranker", "answers": ["yes", "no"]}}
+    (folder / "config.json").write_text(json.dumps(asked))
+    with pytest.raises(UsageError, match="asked by the prompt 'qwen3-reranker', which this teach"):
+        teacher_of(folder)
+
+
 def test_scores_do_not_depend_on_threads_or_company(models: Path) -> None:
     teacher = teacher_of(models / "one logit")
     query = Query("q", "how do plants eat")

@@ -65,6 +65,26 @@ def test_relatives_of_monot5_answer_in_their_own_words() -> None:
     assert words("castorini/monot5-3b-msmarco") == ("▁true", "▁false")
 
 
+@pytest.mark.parametrize(
+    ("named", "prompt", "yes"),
+    [
+        ("/models/rankt5-and-others/monot5-base", "monot5", "▁true"),
+        ("/models/mt5-base-things/castorini/monot5", "monot5", "▁true"),
+        ("/models/monot5/rankt5 castorini/monot5-base-msmarco", "rankt5", "<extra_id_10>"),
+        ("/hub/models--unicamp-dl--mt5-base-mmarco-v2/snapshots/abc", "monot5", "▁yes"),
+        ("/rankt5/unicamp-dl/InRanker-small", "monot5", "▁true"),
+        ("/models/ranker", "monot5", "▁true"),
+        ("/models/ranker unicamp-dl/ptt5-base-pt-msmarco", "monot5", "▁sim"),
+    ],
+)
+def test_a_folder_s_own_name_tells_more_than_those_above_it(
+    named: str, prompt: str, yes: str
+) -> None:
+    found = family_by("it", {"architectures": ["T5ForConditionalGeneration"]}, named).prompt
+    assert found is not None
+    assert (found.name, found.yes) == (prompt, yes)
+
+
 def test_a_folder_is_told_by_its_files_or_by_the_user(models: Path, tmp_path: Path) -> None:
     assert family_of(str(models / "t5")).prompt == PAIR_PROMPTS["monot5"]
     assert family_of(str(models / "t5"), prompt="rankt5").prompt == PAIR_PROMPTS["rankt5"]
@@ -164,6 +184,33 @@ def test_what_is_too_long_is_cut_before_the_question(models: Path, kind: str) ->
     assert overlong != other, "a long query leaves no room for the passage"
     with pytest.raises(UsageError, match="needs more than"):
         PairModel(folder, family_of(folder), max_length=3).pairs.ids(QUERY, "rome " * 9)
+
+
+@pytest.mark.parametrize("kind", ["mxbai-rerank-v2", "bge-reranker-gemma"])
+@pytest.mark.parametrize("times", [1, 300])
+def test_some_cut_query_and_passage_alone(models: Path, kind: str, times: int) -> None:
+    """As their reference code does: the words around a pair come on top of its limit."""
+    family = family_of(str(models / kind))
+    assert family.prompt is not None
+    limit = 240
+    family = replace(family, prompt=replace(family.prompt, max_length=limit))
+    pairs = PairModel(str(models / kind), family).pairs
+    query, passage = QUERY * times, TEXTS[2] * 10
+
+    def ids(part: str) -> list[int]:
+        return list(pairs.tokenizer(part, add_special_tokens=False).input_ids)
+
+    prompt = PAIR_PROMPTS[kind]
+    if kind == "bge-reranker-gemma":
+        asked = ids(f"A: {query}")[: limit * 3 // 4]
+        cut = [pairs.tokenizer.bos_token_id, *asked, *ids("\n"), *ids(f"B: {passage}")][:limit]
+        theirs = [*cut, *ids("\n"), *ids(prompt.instruction or "")]
+    else:
+        asked = ids(f"query: {query}")[: limit * 3 // 4]
+        cut = [*asked, *ids("\n"), *ids(f"document: {passage}")][:limit]
+        theirs = ids(prompt.before[0]) + cut + [i for part in prompt.after for i in ids(part)]
+    assert pairs.ids(query, passage) == theirs
+    assert len(theirs) == pairs.max_length > limit
 
 
 def test_an_instruction_is_shown(models: Path) -> None:

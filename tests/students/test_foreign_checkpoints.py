@@ -77,6 +77,18 @@ def test_a_model_s_own_code_does_not_run(
     assert "this one needs its own code" in (refused.value.hint or "")
 
 
+def test_a_class_that_transformers_has_not_is_not_taken_for_one_that_it_has(
+    classifier: Path,
+) -> None:
+    """Its weights fit, but it may attend to other tokens, or pool others."""
+    with_values(classifier, architectures=["BertBothWaysForSequenceClassification"])
+    for load in (lambda: load_cross_encoder(str(classifier)), lambda: as_backbone(classifier)):
+        with pytest.raises(
+            UsageError, match=r"a BertBothWays.*, a class that transformers does not"
+        ):
+            load()
+
+
 def test_a_model_without_tokenizer_files_is_not_scored_with(classifier: Path) -> None:
     for path in classifier.glob("*token*"):
         path.unlink()
@@ -154,6 +166,9 @@ def test_a_cut_that_leaves_no_text_is_refused(classifier: Path) -> None:
     with_values(classifier, "tokenizer_config.json", model_max_length=4)
     with pytest.raises(UsageError, match="cuts pairs after 4 tokens, of which 3 are special"):
         load_cross_encoder(str(classifier))
+    with_values(classifier, "tokenizer_config.json", model_max_length="48")
+    with pytest.raises(UsageError, match="cuts pairs after '48' tokens, which is not a number"):
+        load_cross_encoder(str(classifier))
     with_values(classifier, "tokenizer_config.json", model_max_length=5)
     assert len(set(ours(load_cross_encoder(str(classifier))))) > 1
 
@@ -198,7 +213,10 @@ def test_a_classifier_whose_config_knows_no_padding_scores_batches(
 
 @pytest.mark.parametrize(
     ("name", "padding", "room"),
-    [("MPNet", 1, 48), ("XLMRobertaXL", 1, 48), ("Roberta", 0, 49), ("Bert", 0, 50)],
+    [
+        *(("MPNet", 1, 48), ("XLMRobertaXL", 1, 48), ("Luke", 1, 48), ("IBert", 1, 48)),
+        *(("Roberta", 0, 49), ("Bert", 0, 50)),
+    ],
 )
 def test_positions_before_the_first_are_not_counted(name: str, padding: int, room: int) -> None:
     config = getattr(transformers, f"{name}Config")

@@ -11,14 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from public_rerankers import LAYOUTS, ROOM, lightning_ir, make
+from public_rerankers import LAYOUTS, ROLES, ROOM, lightning_ir, make
 from small_rerankers import save_causal, save_t5
 
 from rankgen.manifests.models.families import family_of
 from rankgen.manifests.models.pair_model import PairModel
 from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.model.hardware import choose_hardware
-from rankgen.students.model.loading import load_cross_encoder
+from rankgen.students.model.loading import load_backbone, load_cross_encoder
 from rankgen.students.model.pair_cut import longest_first
 from rankgen.students.model.scoring import score_pairs
 
@@ -98,6 +98,40 @@ def test_language_models_are_asked_as_teachers_ask_them(kind: str, tmp_path: Pat
     found = ours(encoder, chunk_tokens=3000)
     assert len(set(found.tolist())) == len(TEXTS)
     np.testing.assert_allclose(found, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["qwen3-reranker", "mxbai-rerank-v2"])
+def test_a_classifier_made_of_answers_is_asked_as_the_model_was(kind: str, tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+
+    folder = save_causal(tmp_path / kind, kind)
+    expected = ours(load_cross_encoder(str(folder)), chunk_tokens=3000)
+    teacher = PairModel(str(folder), family_of(str(folder)))
+    yes, no = teacher.pairs.answers
+    assert no is not None
+    answers = AutoModelForCausalLM.from_pretrained(folder).lm_head.weight.data
+    made = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1)
+    made.score.weight.data = (answers[yes] - answers[no])[None]
+    made.save_pretrained(tmp_path / f"{kind}-seq-cls")
+    tokenizer = teacher.pairs.tokenizer
+    # As the original's, which has no role for a query or a document.
+    tokenizer.chat_template = ROLES.replace("message.content", "message.content_of_users")
+    tokenizer.save_pretrained(tmp_path / f"{kind}-seq-cls")
+    converted = load_cross_encoder(str(tmp_path / f"{kind}-seq-cls"))
+    np.testing.assert_allclose(ours(converted, chunk_tokens=3000), expected, atol=2e-5)
+    # A student keeps the question under any name, and its cuts.
+    (tmp_path / "student").mkdir()
+    backbone = load_backbone(
+        str(tmp_path / f"{kind}-seq-cls"), seed=1, query_tokens=8, passage_tokens=16, dropout=None
+    )
+    backbone.save(tmp_path / "student")
+    student = load_cross_encoder(str(tmp_path / "student"))
+    assert (student.kind, student.passage_tokens) == (converted.kind, 16)
+    assert ours(student)[0] == pytest.approx(expected[0], abs=2e-5)
+    tokenizer.chat_template = ROLES
+    tokenizer.save_pretrained(tmp_path / f"{kind}-seq-cls")
+    shown = load_cross_encoder(str(tmp_path / f"{kind}-seq-cls"))
+    assert shown.asked == {"chat_template": True}
 
 
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40))

@@ -75,8 +75,8 @@ NAMES = {"0": "entailment", "1": "contradiction"}
         ("chat", without_answers, "has no token 'yes', by which a causal model"),
         (
             "modules",
-            with_values("1_Pooling/config.json", pooling_mode="weightedmean"),
-            "pooling of .* is not supported: weightedmean",
+            with_values("1_Pooling/config.json", pooling_mode="attention"),
+            "pooling of .* is not supported: attention",
         ),
         (
             "modules",

@@ -7,7 +7,6 @@ have sentence-transformers' LogitScore, or a chat template with the roles of a p
 from __future__ import annotations
 
 import inspect
-import shutil
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,8 @@ from rankgen.manifests.models.pair_model import PairTokenizer, answer_score
 from rankgen.manifests.models.pair_prompts import AnswerScore
 from rankgen.manifests.models.rendered_pairs import refuse_lost_texts
 from rankgen.students.model.cuts import CUTS_ENTRY
-from rankgen.students.model.families.layout import Layout, source_file
+from rankgen.students.model.families.kept_files import keep_files
+from rankgen.students.model.families.layout import Layout
 from rankgen.students.model.families.loaded import Loaded
 from rankgen.students.model.families.reading import CHAT_ENTRY, pair_reading
 from rankgen.students.model.pair_template import Ids
@@ -112,7 +112,7 @@ def load_prompted(layout: Layout, family: Family, config: PretrainedConfig) -> L
     """
     assert family.prompt is not None
     is_causal = family.kind == "causal"
-    pairs = PairTokenizer(layout.source, family.prompt)
+    pairs = PairTokenizer(layout.tokenizer_source, family.prompt)
     refuse_lost_texts(f"the student {layout.source}", pairs.ids)
     body, lacking = load_weights(
         "AutoModelForCausalLM" if is_causal else "AutoModelForSeq2SeqLM",
@@ -182,18 +182,16 @@ def load_in_chat(layout: Layout, config: PretrainedConfig) -> Loaded:
 def _save_with_modules(layout: Layout, model: StudentModel, folder: Path) -> None:
     """Writes the model with the files by which sentence-transformers asks it."""
     _save(model, folder)
-    for name in layout.module_files():
-        found = source_file(layout.source, name)
-        if found is not None:
-            (folder / name).parent.mkdir(exist_ok=True)
-            shutil.copyfile(found, folder / name)
+    keep_files(layout, folder)
 
 
 def _answers(layout: Layout, tokenizer: PreTrainedTokenizerBase) -> AnswerIds:
     if layout.modules:
         settings = layout.settings_of(layout.modules[-1])
         yes, no = settings.get("true_token_id"), settings.get("false_token_id")
-        if isinstance(yes, int) and (no is None or isinstance(no, int)):
+        # A bool is an int too.
+        known = range(layout.config.get("vocab_size") or len(tokenizer))
+        if type(yes) is int and yes in known and (no is None or (type(no) is int and no in known)):
             return AnswerIds(yes, no)
         raise UsageError(
             f"{layout.modules[-1].path}/config.json of {layout.source} does not say which tokens "

@@ -7,13 +7,14 @@ model that answers reads it. Source: sentence_transformers.base.modules.transfor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rankgen.manifests.errors import UsageError, reason_of
 from rankgen.manifests.models.rendered_pairs import refuse_lost_texts
+from rankgen.students.model.families.processing import Processing
 from rankgen.students.model.pair_template import Ids
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 _HINT = "choose a re-ranker whose chat template has the roles 'query' and 'document'"
 # Two contents that begin and end with other tokens.
 _PROBES = ("0", "1 2 3 4")
-# sentence-transformers' own option, and those that it gives to the tokenizer.
-_NOT_OF_THE_TEMPLATE = ("restore_suffix", "padding", "truncation", "max_length", "return_tensors")
 
 
 class ChatPairs:
@@ -33,7 +32,7 @@ class ChatPairs:
         tokenizer: A tokenizer with a chat template.
         pair_tokens: Most tokens of a pair.
         system: The text of a system message; empty for none.
-        options: Further arguments of the template.
+        processing: How sentence-transformers was told to render and cut them.
         pads_left: Whether shorter pairs are padded at their start.
     """
 
@@ -42,21 +41,22 @@ class ChatPairs:
         tokenizer: PreTrainedTokenizerBase,
         pair_tokens: int,
         system: str,
-        options: Mapping[str, Any],
+        processing: Processing,
         *,
         pads_left: bool,
     ) -> None:
         self._tokenizer, self.pair_tokens, self.pads_left = tokenizer, pair_tokens, pads_left
-        self._system = [{"role": "system", "content": system}] if system else []
-        self._options = {k: v for k, v in options.items() if k not in _NOT_OF_THE_TEMPLATE}
+        self._system, self._processing = system, processing
+        self._has_parts = processing.format == "structured"
         self._end: Ids | None = None
 
     def ids(self, queries: Sequence[str], passages: Sequence[str]) -> list[Ids]:
         """Returns the token ids of each pair, at most `pair_tokens`, with the template's end."""
         cut: list[Ids] = []
         for whole in self._whole(queries, passages):
-            kept = whole[: self.pair_tokens]
-            if len(whole) > self.pair_tokens:
+            keeps_end = self._tokenizer.truncation_side == "left"
+            kept = whole[-self.pair_tokens :] if keeps_end else whole[: self.pair_tokens]
+            if len(whole) > self.pair_tokens and self._processing.restores_end:
                 end = self._ending()[-self.pair_tokens :]
                 kept = np.concatenate((kept[: len(kept) - len(end)], end))
             cut.append(kept)
@@ -82,17 +82,20 @@ class ChatPairs:
         refuse_lost_texts(who, shown)
 
     def _whole(self, queries: Sequence[str], passages: Sequence[str]) -> list[Ids]:
+        system = [self._message("system", self._system)] if self._system else []
         messages = [
-            [
-                *self._system,
-                {"role": "query", "content": query},
-                {"role": "document", "content": passage},
-            ]
+            [*system, self._message("query", query), self._message("document", passage)]
             for query, passage in zip(queries, passages, strict=True)
         ]
-        texts = self._tokenizer.apply_chat_template(messages, tokenize=False, **self._options)
+        # Its annotation knows no messages with parts.
+        render: Any = self._tokenizer.apply_chat_template
+        texts = render(messages, tokenize=False, **self._processing.template)
         found = self._tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
         return [np.asarray(ids, dtype=np.int32) for ids in found]
+
+    def _message(self, role: str, text: str) -> dict[str, object]:
+        content = [{"type": "text", "text": text}] if self._has_parts else text
+        return {"role": role, "content": content}
 
     def _ending(self) -> Ids:
         """Returns the tokens at the end of every pair, whatever its texts."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rankgen.manifests.errors import UsageError
-from rankgen.manifests.models.loading_report import load_part
+from rankgen.manifests.models.loading_report import load_part, refuse_other_code
 from rankgen.manifests.models.two_outputs import relevant_output
 from rankgen.students.model.families.answers import (
     answers_in_chat,
@@ -42,6 +42,7 @@ def load_student(layout: Layout) -> Loaded:
     if is_lightning_ir(layout):
         return load_lightning_ir(layout, body_config(layout))
     config = config_of(layout)
+    refuse_other_code(layout.source, layout.architecture)
     prompted = asked_by_prompt(layout)
     if prompted is not None:
         return load_prompted(layout, prompted, config)
@@ -57,28 +58,33 @@ def load_student(layout: Layout) -> Loaded:
     )
 
 
-def load_for_training(layout: Layout, config: PretrainedConfig) -> Loaded:
+def load_for_training(
+    layout: Layout, config: PretrainedConfig, outputs: int | None = None
+) -> Loaded:
     """Loads a re-ranker with its head, or any encoder with a new one.
 
     Args:
         layout: The checkpoint.
         config: What `config_of` returned, with the dropout of the training.
+        outputs: Outputs of a head that takes the checkpoint's place; None without one.
 
     Raises:
         UsageError: It is a re-ranker that cannot be trained here, or cannot be loaded.
     """
+    if is_lightning_ir(layout):
+        return load_lightning_ir(layout, config)
+    refuse_other_code(layout.source, layout.architecture)
     prompted = asked_by_prompt(layout)
     if prompted is not None:
         return load_prompted(layout, prompted, config)
-    if is_lightning_ir(layout):
-        return load_lightning_ir(layout, config)
     if is_modular(layout):
         return load_modular(layout, config)
     if is_trained_in_chat(layout):
         return load_in_chat(layout, config)
-    if is_classifier(layout) and _is_known_head(layout, config):
+    keeps_head = outputs in (None, config.num_labels)
+    if keeps_head and is_classifier(layout) and _is_known_head(layout, config):
         return load_classifier(layout, config)
-    return load_bare(layout, config)
+    return load_bare(layout, config, outputs or 1)
 
 
 def _is_known_head(layout: Layout, config: PretrainedConfig) -> bool:

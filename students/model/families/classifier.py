@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from rankgen.manifests.errors import UsageError
+from rankgen.manifests.models.families import prompt_entry
 from rankgen.manifests.models.loading_report import load_weights, quiet_transformers
+from rankgen.manifests.models.pair_model import PairTokenizer
+from rankgen.manifests.models.pair_prompts import PairPrompt
+from rankgen.manifests.models.rendered_pairs import refuse_lost_texts
 from rankgen.manifests.models.two_outputs import relevant_output
+from rankgen.students.model.families.answers import PromptedPairs
+from rankgen.students.model.families.converted import prompt_of_converted
+from rankgen.students.model.families.kept_files import IDENTITY, keep_files
 from rankgen.students.model.families.layout import Layout
 from rankgen.students.model.families.loaded import Loaded
 from rankgen.students.model.families.reading import CHAT_ENTRY, pair_reading
 from rankgen.students.model.student_model import StudentModel
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 NOT_A_STUDENT = "name a student of `rankgen train-student` or a cross-encoder with one output"
 
@@ -43,13 +51,54 @@ def load_classifier(layout: Layout, config: PretrainedConfig) -> Loaded:
     if config.num_labels == 2:
         relevant = relevant_output(layout.source, config)
         kind = f"a classifier with two outputs (the score is output {relevant} minus the other)"
+    prompt = prompt_of_converted(layout)
+    if prompt is not None:
+        return _converted(layout, config, prompt, relevant)
     return _loaded(layout, config, kind, relevant)
 
 
-def load_bare(layout: Layout, config: PretrainedConfig) -> Loaded:
-    """Loads an encoder with a head of one output, which is new unless the checkpoint has one."""
-    config.num_labels = 1
-    return _loaded(layout, config, "an encoder without a head", None, is_bare=True)
+def load_bare(layout: Layout, config: PretrainedConfig, outputs: int = 1) -> Loaded:
+    """Loads an encoder with a head of one output or two, new unless the checkpoint has it.
+
+    Raises:
+        UsageError: Which of two outputs means relevant is unknown.
+    """
+    config.num_labels = outputs
+    relevant = relevant_output(layout.source, config) if outputs == 2 else None
+    # A head that sentence-transformers trained is given the pairs that its files say.
+    is_bare = not layout.has_adapter_modules
+    return _loaded(layout, config, "an encoder without a head", relevant, is_bare=is_bare)
+
+
+def _converted(
+    layout: Layout, config: PretrainedConfig, prompt: PairPrompt, relevant: int | None
+) -> Loaded:
+    pairs = PairTokenizer(layout.tokenizer_source, prompt)
+    refuse_lost_texts(f"the student {layout.source}", pairs.ids)
+    model, lacking = _weights(layout, config, pairs.tokenizer)
+    return Loaded(
+        model=model,
+        tokenizer=pairs.tokenizer,
+        kind=f"a classifier asked by the prompt '{prompt.name}'",
+        lacking=lacking,
+        relevant=relevant,
+        whole=PromptedPairs(pairs, pads_left=False),
+        save=_save,
+        asked=prompt_entry(prompt),
+    )
+
+
+def _weights(
+    layout: Layout, config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase
+) -> tuple[PreTrainedModel, frozenset[str]]:
+    """Returns the model, and the names of the weights that its checkpoint lacks."""
+    if getattr(config, "pad_token_id", None) is None:
+        # Heads that read the last token of a pair look for the first padding.
+        config.pad_token_id = tokenizer.pad_token_id
+    model, lacking = load_weights(
+        "AutoModelForSequenceClassification", layout.source, config=config, dtype=torch.float32
+    )
+    return model, frozenset(lacking)
 
 
 def _loaded(
@@ -61,22 +110,17 @@ def _loaded(
     is_bare: bool = False,
 ) -> Loaded:
     reading = pair_reading(layout, config, is_bare=is_bare)
-    if getattr(config, "pad_token_id", None) is None:
-        # Heads that read the last token of a pair look for the first padding.
-        config.pad_token_id = reading.tokenizer.pad_token_id
-    model, lacking = load_weights(
-        "AutoModelForSequenceClassification", layout.source, config=config, dtype=torch.float32
-    )
+    model, lacking = _weights(layout, config, reading.tokenizer)
     return Loaded(
         model=model,
         tokenizer=reading.tokenizer,
         kind=kind,
-        lacking=frozenset(lacking),
+        lacking=lacking,
         relevant=relevant,
         whole=reading.whole,
         pair_tokens=reading.pair_tokens,
         prompt=reading.prompt,
-        save=_save,
+        save=partial(_save_with_modules, layout) if layout.modules and not is_bare else _save,
         asked=CHAT_ENTRY if reading.whole else {},
     )
 
@@ -90,6 +134,12 @@ def _save(model: StudentModel, folder: Path) -> None:
     from transformers import PreTrainedModel
 
     assert isinstance(model, PreTrainedModel)
-    model.config.sentence_transformers = {"activation_fn": "torch.nn.modules.linear.Identity"}
+    model.config.sentence_transformers = {"activation_fn": IDENTITY}
     with quiet_transformers():
         model.save_pretrained(folder)
+
+
+def _save_with_modules(layout: Layout, model: StudentModel, folder: Path) -> None:
+    """Writes the model with the files by which sentence-transformers makes its input."""
+    _save(model, folder)
+    keep_files(layout, folder)

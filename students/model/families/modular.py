@@ -15,10 +15,10 @@ import torch
 from rankgen.manifests.errors import UsageError, reason_of
 from rankgen.manifests.models.loading_report import load_weights
 from rankgen.manifests.models.two_outputs import relevant_output
-from rankgen.students.model.families.layout import Layout, Module, source_file
+from rankgen.students.model.families.layout import Layout, Module
 from rankgen.students.model.families.loaded import Loaded
 from rankgen.students.model.families.modular_files import HeadPart, save_modules
-from rankgen.students.model.families.reading import pair_reading
+from rankgen.students.model.families.reading import PairReading, pair_reading
 from rankgen.students.model.pooled_model import POOLINGS, Dense, LayerNorm, Normalize, PooledModel
 from rankgen.students.model.student_model import HeadedModel
 
@@ -66,7 +66,7 @@ def load_modular(layout: Layout, config: PretrainedConfig) -> Loaded:
         )
     relevant = relevant_output(layout.source, config) if width == 2 else None
     reading = pair_reading(layout, config)
-    model = PooledModel(body, pooling, head)
+    model = PooledModel(body, pooling, head, _left_out(layout, reading))
     # transformers adds a pooler to some bodies, which this head does not read.
     needed = {name for name in lacking if not name.startswith("pooler.")}
     kinds = " + ".join(layout.module_kinds)
@@ -95,6 +95,14 @@ def _pooling(layout: Layout, module: Module) -> str:
             f"name a re-ranker with one of {', '.join(POOLINGS)}",
         )
     return str(modes[0])
+
+
+def _left_out(layout: Layout, reading: PairReading) -> int:
+    """Returns how many tokens at a pair's start, those of its prompt, the pooling leaves out."""
+    if not reading.prompt or layout.settings_of(layout.modules[1]).get("include_prompt", True):
+        return 0
+    ids = reading.tokenizer(reading.prompt)["input_ids"]
+    return len(ids) - (ids[-1] in reading.tokenizer.all_special_ids)
 
 
 def _part(layout: Layout, module: Module) -> HeadPart:
@@ -150,8 +158,8 @@ def _load_layer(layout: Layout, module: Module, layer: torch.nn.Module) -> None:
     from safetensors.torch import load_file
 
     name = f"{module.path}/model.safetensors"
-    path = source_file(layout.source, name)
-    old = None if path else source_file(layout.source, f"{module.path}/pytorch_model.bin")
+    path = layout.file(name)
+    old = None if path else layout.file(f"{module.path}/pytorch_model.bin")
     try:
         if path is not None:
             stored = load_file(path)

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from rankgen.manifests.models.loading_report import quiet_transformers
-from rankgen.students.model.student_model import HeadedModel, StudentModel
+from rankgen.students.model.pooled_model import PooledModel
+from rankgen.students.model.student_model import StudentModel
 
 # The classes' places in sentence-transformers.
 _PLACES = {
@@ -44,11 +45,12 @@ def save_modules(
     """Writes everything but the tokenizer; the score that is loaded again is the logit itself."""
     from safetensors.torch import save_file
 
-    assert isinstance(model, HeadedModel)
+    assert isinstance(model, PooledModel)
     with quiet_transformers():
         model.body.save_pretrained(folder)
     width = int(model.config.hidden_size)
-    pool = {"embedding_dimension": width, "pooling_mode": pooling, "include_prompt": True}
+    pool = {"embedding_dimension": width, "pooling_mode": pooling}
+    pool["include_prompt"] = model.left_out == 0
     kinds = ["Transformer", "Pooling", *(part.kind for part in parts)]
     paths = [f"{number}_{kind}" if number else "" for number, kind in enumerate(kinds)]
     listed = [

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rankgen.manifests.errors import UsageError
 from rankgen.manifests.models.loading_report import load_part
 from rankgen.students.model.cuts import CUTS_ENTRY
 from rankgen.students.model.families.chat_pairs import ChatPairs
 from rankgen.students.model.families.layout import Layout
 from rankgen.students.model.families.loaded import WholePairs
+from rankgen.students.model.families.processing import Processing, loading_of, processing_of
 from rankgen.students.model.tokens import without_presets
 
 if TYPE_CHECKING:
@@ -25,7 +27,12 @@ _RESERVING = frozenset(
     {
         "camembert",
         "data2vec-text",
+        "esm",
+        "ibert",
+        "lilt",
         "longformer",
+        "luke",
+        "markuplm",
         "mpnet",
         "roberta",
         "roberta-prelayernorm",
@@ -60,23 +67,38 @@ def pair_reading(
     Raises:
         UsageError: The tokenizer cannot be loaded, or its template leaves out a text.
     """
-    tokenizer = without_presets(load_part("AutoTokenizer", layout.source))
     settings = layout.transformer_settings()
+    loading = {} if is_bare else loading_of(layout)
+    tokenizer = without_presets(load_part("AutoTokenizer", layout.tokenizer_source, **loading))
     if settings.get("do_lower_case"):
         _lower(tokenizer)
-    most = pair_room(layout, config, tokenizer)
-    prompt = "" if is_bare else layout.prompt()
-    whole = None
-    if not is_bare and _is_chat(layout, tokenizer, settings):
-        options = (settings.get("processing_kwargs") or {}).get("chat_template") or {}
-        whole = ChatPairs(tokenizer, most, prompt, options, pads_left=is_causal)
-        whole.check(f"the student {layout.source}")
-    return PairReading(tokenizer, most, whole, "" if whole else prompt)
+    if is_bare:
+        most = _room(layout, config, tokenizer, Processing(most=settings.get("max_seq_length")))
+        return PairReading(tokenizer, most, None, "")
+    is_chat = _is_chat(layout, tokenizer, settings)
+    processing = processing_of(layout, is_chat=is_chat)
+    most = _room(layout, config, tokenizer, processing)
+    if not is_chat:
+        return PairReading(tokenizer, most, None, layout.prompt())
+    whole = ChatPairs(tokenizer, most, layout.prompt(), processing, pads_left=is_causal)
+    whole.check(f"the student {layout.source}")
+    return PairReading(tokenizer, most, whole, "")
 
 
-def pair_room(layout: Layout, config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int:
+def _room(
+    layout: Layout,
+    config: PretrainedConfig,
+    tokenizer: PreTrainedTokenizerBase,
+    processing: Processing,
+) -> int:
     """Returns the most tokens of a pair, as sentence-transformers would cut it."""
-    told = layout.transformer_settings().get("max_seq_length") or tokenizer.model_max_length
+    told = processing.most or tokenizer.model_max_length if processing.cuts else MOST_TOKENS
+    if not isinstance(told, int | float) or told < 1:
+        raise UsageError(
+            f"the tokenizer of {layout.source} cuts pairs after {told!r} tokens, which is not a "
+            "number of tokens",
+            "correct model_max_length in its tokenizer_config.json",
+        )
     return int(min(told, room_of(config) or told, MOST_TOKENS))
 
 
