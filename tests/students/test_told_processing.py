@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,16 +30,26 @@ PASSAGES = {"d0": "light becomes sugar", "d1": "rome", "d2": ""}
 NAMED = [("q", doc_id) for doc_id in PASSAGES]
 TEXTS = [(QUERIES["q"], text) for text in PASSAGES.values()]
 Change = Callable[[Path], object]
+Saved = Callable[[str, Path], Path]
 
 
-def saved(layout: str, folder: Path, minilm: str) -> Path:
-    """Saves a model in a layout, classifiers as sentence-transformers saves them since 5.4."""
+@pytest.fixture(scope="module")
+def saved(minilm: str, tmp_path_factory: pytest.TempPathFactory) -> Saved:
+    """Copies a model of a layout, classifiers as sentence-transformers saves them since 5.4."""
     peers = pytest.importorskip("sentence_transformers")
-    if "logit" not in layout:
-        return make(layout, folder, minilm)
-    plain = make(layout, folder.with_name("plain"), minilm)
-    peers.CrossEncoder(str(plain), device="cpu").save_pretrained(str(folder))
-    return folder
+    made: dict[str, Path] = {}
+
+    def copied(layout: str, folder: Path) -> Path:
+        if layout not in made:
+            root = tmp_path_factory.mktemp("made")
+            made[layout] = make(layout, root / "plain", minilm)
+            if "logit" in layout:
+                model = peers.CrossEncoder(str(root / "plain"), device="cpu")
+                made[layout] = root / "saved"
+                model.save_pretrained(str(made[layout]))
+        return Path(shutil.copytree(made[layout], folder))
+
+    return copied
 
 
 def told(file: str, **values: object) -> Change:
@@ -85,9 +96,9 @@ def without_prompt(folder: Path) -> None:
     ],
 )
 def test_scores_are_those_of_sentence_transformers(
-    layout: str, change: Change, minilm: str, tmp_path: Path
+    layout: str, change: Change, saved: Saved, tmp_path: Path
 ) -> None:
-    folder = saved(layout, tmp_path / "model", minilm)
+    folder = saved(layout, tmp_path / "model")
     before = ours(load_cross_encoder(str(folder)))
     change(folder)
     found = ours(load_cross_encoder(str(folder)))
@@ -116,10 +127,9 @@ def test_scores_are_those_of_sentence_transformers(
     ],
 )
 def test_tokens_that_are_made_otherwise_are_refused(
-    layout: str, change: Change, problem: str, minilm: str, tmp_path: Path
+    layout: str, change: Change, problem: str, saved: Saved, tmp_path: Path
 ) -> None:
-    folder = saved(layout, tmp_path / "model", minilm)
-    load_cross_encoder(str(folder))
+    folder = saved(layout, tmp_path / "model")
     change(folder)
     with pytest.raises(UsageError, match=problem) as refused:
         load_cross_encoder(str(folder))
@@ -139,10 +149,10 @@ def test_tokens_that_are_made_otherwise_are_refused(
     ],
 )
 def test_a_student_of_it_reads_pairs_as_in_its_training(
-    layout: str, change: Change, minilm: str, tmp_path: Path
+    layout: str, change: Change, saved: Saved, tmp_path: Path
 ) -> None:
     peers = pytest.importorskip("sentence_transformers")
-    folder = saved(layout, tmp_path / "model", minilm)
+    folder = saved(layout, tmp_path / "model")
     change(folder)
     trained = as_backbone(folder)
     trained.model.train(False)
@@ -162,8 +172,10 @@ def test_a_student_of_it_reads_pairs_as_in_its_training(
     np.testing.assert_allclose(again, found, atol=1e-5)
 
 
-def test_scores_that_an_earlier_version_kept_are_computed_anew(minilm: str, tmp_path: Path) -> None:
-    folder = saved("modules with a mean", tmp_path / "model", minilm)
+def test_scores_that_an_earlier_version_kept_are_computed_anew(
+    saved: Saved, tmp_path: Path
+) -> None:
+    folder = saved("modules with a mean", tmp_path / "model")
     assert student_identity(str(folder)).endswith(" (pairs cut as one)")
     for change in (without_prompt, calls("text", max_length=20)):
         change(folder)
@@ -171,8 +183,8 @@ def test_scores_that_an_earlier_version_kept_are_computed_anew(minilm: str, tmp_
         told(POOLING, include_prompt=True)(folder)
 
 
-def test_padding_does_not_reach_a_pooling(minilm: str, tmp_path: Path) -> None:
-    folder = saved("modules with a mean", tmp_path / "model", minilm)
+def test_padding_does_not_reach_a_pooling(saved: Saved, tmp_path: Path) -> None:
+    folder = saved("modules with a mean", tmp_path / "model")
     for mode in ("mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken", "max"):
         told(POOLING, pooling_mode=mode, include_prompt=False)(folder)
         model = load_cross_encoder(str(folder)).model
