@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -21,22 +22,47 @@ from rankgen.students.model.student_model import HeadedModel, StudentModel
 Advance = Callable[[int], object]
 
 
-def length_sorted_chunks(lengths: Sequence[int], chunk_tokens: int) -> list[NDArray[np.int64]]:
+# They read padding: convolutions and landmarks know no mask, and blocks depend on the length.
+_READ_PADDING = frozenset({"convbert", "nystromformer", "big_bird"})
+
+
+def chunks_of(
+    encoder: CrossEncoder, pairs: Sequence[Pair], hardware: Hardware
+) -> list[NDArray[np.int64]]:
+    """Splits pairs into the chunks of one forward pass each; see `length_sorted_chunks`.
+
+    A chunk of a model that would read padding has pairs of one length, so that scores do not
+    depend on the pairs beside them.
+    """
+    lengths = [encoder.template.length(query, passage) for query, passage in pairs]
+    reads_padding = encoder.model.config.model_type in _READ_PADDING
+    return length_sorted_chunks(lengths, hardware.chunk_tokens, is_one_length=reads_padding)
+
+
+def length_sorted_chunks(
+    lengths: Sequence[int], chunk_tokens: int, *, is_one_length: bool = False
+) -> list[NDArray[np.int64]]:
     """Splits pairs into chunks of similar length.
 
     Args:
         lengths: Tokens of each pair.
         chunk_tokens: The most tokens of a chunk, padding included; a longer pair is a chunk alone.
+        is_one_length: Whether all pairs of a chunk have the same length.
 
     Returns:
         Index arrays that together hold every index once, the longest pairs first, so that a
         chunk too large for the memory fails at once.
     """
     order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
+    alike = Counter(lengths)
     chunks: list[NDArray[np.int64]] = []
     start = 0
     while start < len(order):
-        fitting = max(1, chunk_tokens // int(lengths[order[start]]))
+        length = int(lengths[order[start]])
+        fitting = max(1, chunk_tokens // length)
+        if is_one_length:
+            fitting = min(fitting, alike[length])
+            alike[length] -= fitting
         chunks.append(order[start : start + fitting])
         start += fitting
     return chunks
@@ -98,8 +124,7 @@ def forward_sorted(
     Returns:
         Logits in 32 bits on the device, higher is better, shape (pairs,).
     """
-    lengths = [encoder.template.length(query, passage) for query, passage in pairs]
-    chunks = length_sorted_chunks(lengths, hardware.chunk_tokens)
+    chunks = chunks_of(encoder, pairs, hardware)
     scores: list[Tensor] = []
     for chunk in chunks:
         scores.append(chunk_scores(encoder, [pairs[i] for i in chunk], hardware))

@@ -17,7 +17,7 @@ from torch import Tensor
 from rankgen.students.model.cross_encoder import CrossEncoder
 from rankgen.students.model.hardware import Hardware, moved
 from rankgen.students.model.pair_template import Pair
-from rankgen.students.model.scoring import chunk_scores, length_sorted_chunks
+from rankgen.students.model.scoring import chunk_scores, chunks_of
 
 
 def backward_by_chunks(
@@ -37,8 +37,7 @@ def backward_by_chunks(
         hardware: Where and how to compute.
     """
     device = hardware.device
-    lengths = [encoder.template.length(query, passage) for query, passage in pairs]
-    chunks = length_sorted_chunks(lengths, hardware.chunk_tokens)
+    chunks = chunks_of(encoder, pairs, hardware)
 
     def forward(chunk: NDArray[np.int64]) -> Tensor:
         return chunk_scores(encoder, [pairs[index] for index in chunk], hardware)
