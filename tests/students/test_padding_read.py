@@ -17,7 +17,20 @@ from rankgen.students.model.loading import load_cross_encoder
 from rankgen.students.model.scoring import length_sorted_chunks, score_pairs
 
 QUERIES = {"q": "which birds sing"}
-WORDS = "the birds of the garden sing in the morning and sleep in the evening of the day".split()
+WORDS = [
+    "the",
+    "birds",
+    "of",
+    "a",
+    "garden",
+    "sing",
+    "at",
+    "dawn",
+    "and",
+    "rest",
+    "at",
+    "night",
+] * 2
 PASSAGES = {f"d{number}": " ".join(WORDS[: 9 + number % 7]) + f" {number}" for number in range(20)}
 NAMED = [("q", doc_id) for doc_id in PASSAGES]
 KINDS: dict[str, dict[str, object]] = {
