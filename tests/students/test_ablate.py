@@ -13,6 +13,7 @@ import pytest
 from labelled_in_process import label_in_process, write_candidates
 from typer.testing import CliRunner, Result
 
+from rankgen.generator.api.ablation.compared import Compared
 from rankgen.generator.api.steps import run_train_student
 from rankgen.generator.api.train_options import TrainOptions
 from rankgen.generator.cli import app
@@ -266,3 +267,15 @@ def test_seeds_that_were_measured_otherwise_have_no_mean(grid: Grid, tmp_path: P
     told.write_text(before[1].replace('"qrels_sha256": "', '"qrels_sha256": "0'))
     with pytest.raises(UsageError, match="seed2-test was measured by other judgements"):
         measure_ablation(Measured(), tmp_path / "grid", tests, "bm25")
+
+
+def test_as_many_test_queries_are_not_the_same_ones() -> None:
+    compared = Compared()
+    compared._tested = {
+        "bm25": {"bm25-dl19": frozenset({"q1", "q2"})},
+        "colbert": {"colbert-dl19": frozenset({"q1", "q3"})},
+    }
+    assert compared.notices() == (
+        "the students of bm25 and colbert are tested on different queries: "
+        "1 of bm25 alone (first: q2), 1 of colbert alone (first: q3)",
+    )

@@ -16,7 +16,8 @@ from rankgen.students.evaluation.evaluate import evaluate
 from rankgen.students.evaluation.settings import EvaluationSettings
 from rankgen.students.suites.combined import JUDGED, SUITE_RESULT, SuiteResult, combine
 
-PLACES = {"first": 5, "second": 2, "third": 1}
+# Of the relevant document, without re-ranking and with.
+PLACES = {"first": (5, 1), "second": (2, 3), "third": (1, 1)}
 
 
 def report(*words: object) -> Result:
@@ -25,13 +26,13 @@ def report(*words: object) -> Result:
 
 @pytest.fixture
 def suite(tmp_path: Path) -> tuple[Path, SuiteResult]:
-    """Three tasks, of which a student puts the relevant document first, and one that failed."""
+    """Three tasks, of which a student betters one and worsens another, and one that failed."""
     qrels = tmp_path / "judged"
     qrels.write_text("".join(f"{query} 0 {query}-good 1\n" for query in QUERIES))
     found = {}
-    for task, place in PLACES.items():
-        base = write_run(tmp_path / "base.run", dict.fromkeys(QUERIES, place))
-        best = write_run(tmp_path / "<student>.run", dict.fromkeys(QUERIES, 1))
+    for task, (before, after) in PLACES.items():
+        base = write_run(tmp_path / "base.run", dict.fromkeys(QUERIES, before))
+        best = write_run(tmp_path / "<student>.run", dict.fromkeys(QUERIES, after))
         out, measures = tmp_path / task, ("nDCG@10", "RR@10", JUDGED)
         found[task] = evaluate(
             EvaluationSettings(qrels=qrels, runs=(base, best), out=out, measures=measures)
@@ -71,7 +72,11 @@ def test_every_task_and_mean_of_a_suite_is_shown(
         ]
         (test,) = [test for test in result.tests if test.measure == measure]
         assert shown["difference"] == ["", "", f"{test.mean_difference:+.4f}"]
-    assert "&lt;student&gt; reaches 1.0000 nDCG@10 on 3 tasks" in page
+    mean = result.systems[1].means["nDCG@10"]
+    assert f"&lt;student&gt; reaches {mean:.4f} nDCG@10 on 3 tasks" in page
+    # The best of each task is bold, of the mean too.
+    bold = re.findall(r"<strong>([\d.]+)</strong>", page.split("<h3>RR@10</h3>")[1])
+    assert bold == ["1.0000", "0.5000", "1.0000", "1.0000", f"{7 / 9:.4f}"]
     assert "No figures for lost: no &lt;network&gt;." in page
     assert "Skip to the queries" not in page
 
