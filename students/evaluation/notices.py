@@ -69,9 +69,8 @@ def _of_one(system: System, qrels: Qrels) -> Iterator[str]:
         ]
         tied = [tied_scores(list(scores.values())) for scores in judged_scores]
         if lists := sum(count > 0 for count in tied):
-            more = "; --precision fp32 tells more of them apart" if system.is_rounded else ""
             yield (
                 f"{system.name}: {sum(tied):,} tied scores in {lists:,} "
                 f"quer{'y' if lists == 1 else 'ies'}; the larger document id comes first, as in "
-                f"trec_eval{more}"
+                "trec_eval"
             )

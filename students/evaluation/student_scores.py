@@ -20,7 +20,6 @@ from rankgen.students.reranking.candidates import FirstStage, Scores
 from rankgen.students.reranking.reranker import StudentReranker
 from rankgen.students.reranking.student_identity import student_identity
 from rankgen.students.reranking.student_rule import StudentRule, student_rule
-from rankgen.students.shipping.shipped_folder import is_shipped
 from rankgen.students.training.learned_queries import learned_among, learned_by
 
 
@@ -72,9 +71,7 @@ def student_system(
     judged = {query: scores[query] for query in sorted(queries & scores.keys())}
     name = Path(source).name or source
     learned = _learned(student, first_stage, lists)
-    # A shipped student's graph computes in 32 bits, whatever is asked for.
-    is_rounded = settings.precision == "bf16" and not is_shipped(student)
-    return System(name, "student", source, judged, cost, learned=learned, is_rounded=is_rounded)
+    return System(name, "student", source, judged, cost, learned=learned)
 
 
 def _learned(student: str, first_stage: FirstStage, lists: Sequence[Candidates]) -> tuple[str, ...]:

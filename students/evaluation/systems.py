@@ -25,7 +25,6 @@ class System(NamedTuple):
         cost: What a student costs, where it was timed.
         ranked_otherwise: Queries of a run file whose rank column contradicts the order by score.
         learned: Judged queries that a student is known to have learned from, in order.
-        is_rounded: Whether a student's scores were computed in bf16, which makes ties.
     """
 
     name: str
@@ -35,7 +34,6 @@ class System(NamedTuple):
     cost: Cost | None = None
     ranked_otherwise: frozenset[str] = frozenset()
     learned: tuple[str, ...] = ()
-    is_rounded: bool = False
 
 
 def run_system(path: Path) -> System:

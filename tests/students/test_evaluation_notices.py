@@ -36,12 +36,3 @@ def test_students_in_folders_of_one_name_are_told_apart_by_the_folder_above() ->
         "student [seed2]",
         "student [student]",
     ]
-
-
-def test_ties_of_rounded_scores_are_told_with_what_tells_them_apart() -> None:
-    scores = {"q1": {"a": 1.0, "b": 1.0}}
-    rounded = System("small", "student", "small", scores, is_rounded=True)
-    (exact,) = notices_of([rounded._replace(is_rounded=False)], {"q1": QRELS["q1"]})
-    assert exact.endswith("as in trec_eval")
-    (said,) = notices_of([rounded], {"q1": QRELS["q1"]})
-    assert said == f"{exact}; --precision fp32 tells more of them apart"
