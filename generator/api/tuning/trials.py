@@ -17,6 +17,7 @@ from rankgen.generator.api.train_in_team import anchored
 from rankgen.generator.api.train_options import TrainOptions
 from rankgen.generator.api.tuning.settings import TuneOptions
 from rankgen.generator.api.tuning.space import Drawn, Space, draws, read_space
+from rankgen.manifests.counted import counted
 from rankgen.manifests.errors import (
     EnvironmentProblem,
     IntegrityProblem,
@@ -142,9 +143,9 @@ def search_of(options: TuneOptions) -> Search:
     drawn = list(itertools.islice(draws(space, options.search_seed), options.trials))
     if len(drawn) < options.trials:
         raise UsageError(
-            f"the values of --search make {len(drawn)} different trials, fewer than "
+            f"the values of --search make {counted(len(drawn), 'different trial')}, fewer than "
             f"{options.trials}",
-            f"add --trials {len(drawn)}",
+            f"list more values, as in --search NAME=A|B, or add --trials {len(drawn)}",
         )
     # The settings of a preset are among the options.
     given = options.part(TrainOptions, preset=None).training()
