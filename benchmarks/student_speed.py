@@ -3,12 +3,12 @@
     RANKGEN_TEST_DATA=… python benchmarks/student_speed.py [ROUNDS [PRECISION ...]]
 
 MiniLM (6 layers, 384 wide) on lists of DL19's BM25 top 100, query 32 and passage 256 tokens,
-dropout 0, one list a step, AdamW. lightning-ir is a peer too, and FlagEmbedding where it is
-importable (see flag_embedding_peer.py). Everyone computes RankNet, and texts are cut after the same
-tokens; how pairs are batched is each system's own. Precisions are fp32 and, where it is fast, bf16,
-unless they are named; 3 rounds in fp32 take two cores some ten minutes. The machine's peak is what
-a matrix product of the model's shape reaches with PyTorch's faster library, just before and after
-each measurement; the share counts real tokens only.
+dropout 0, one list a step, AdamW; each system in a process of its own. lightning-ir is a peer too,
+and FlagEmbedding where it is importable (see flag_embedding_peer.py). Everyone computes RankNet,
+and texts are cut after the same tokens; how pairs are batched is each system's own. Precisions are
+fp32 and, where it is fast, bf16, unless they are named; 3 rounds in fp32 take two cores some ten
+minutes. The machine's peak is what a matrix product of the model's shape reaches with PyTorch's
+faster library, just before and after each measurement; the share counts real tokens only.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 
 import torch
+from apart import Apart, serve
 from flag_embedding_peer import flag_embedding_system, has_flag_embedding
 from results_file import write_results
 from student_peers import (
@@ -56,7 +57,7 @@ SYSTEMS: dict[str, Callable[[Path, str], System]] = {
 }
 if has_flag_embedding():
     SYSTEMS["FlagEmbedding"] = flag_embedding_system
-SCORED_LISTS = 3
+LISTS, SCORED_LISTS = 8, 3
 
 
 def read_lists(data: Path, count: int) -> list[TextList]:
@@ -110,40 +111,42 @@ def peak_gflops(precision: str) -> float:
     return max(statistics.median(found[5:]) for found in rates)
 
 
-def seconds_of(work: Callable[[], object]) -> float:
-    """Returns the wall-clock seconds that `work` takes."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
 def begun(ranked: TextList) -> TextList:
     """Returns the first passages of a list, for a first step that is not measured."""
     return TextList(f"{ranked.query} ", ranked.passages[:8])
 
 
+def serve_system(name: str, folder: Path, precision: str, lists: list[TextList]) -> None:
+    """Trains a step on a list ("training 3") or scores lists ("scoring 3 4 5") when told to."""
+    with redirect_stdout(sys.stderr):
+        system = SYSTEMS[name](folder, precision)
+        system.step(begun(lists[0]))
+
+    def works(line: str) -> object:
+        kind, *numbers = line.split()
+        some = [lists[int(number)] for number in numbers]
+        return system.step(some[0]) if kind == "training" else system.score(some)
+
+    serve(works)
+
+
 def measure(folder: Path, lists: list[TextList], precision: str, rounds: int) -> dict[str, object]:
     """Interleaves the systems on one list a round, then on several for scoring."""
-    systems = {name: SYSTEMS[name](folder, precision) for name in SYSTEMS}
+    script = [sys.executable, __file__, "--serve"]
+    systems = {name: Apart([*script, name, str(folder), precision]) for name in SYSTEMS}
     work = gflop_of(lists, folder)
-    for system in systems.values():
-        system.step(begun(lists[0]))
     tables: dict[str, object] = {}
-    for kind in ("training", "scoring"):
+    for kind, count in (("training", 1), ("scoring", SCORED_LISTS)):
         seconds: dict[str, list[float]] = {name: [] for name in systems}
         shares: dict[str, list[float]] = {name: [] for name in systems}
         pairs = 0
         for number in range(rounds):
-            some = [lists[(number + offset) % len(lists)] for offset in range(SCORED_LISTS)]
-            some = some[:1] if kind == "training" else some
-            flop = sum(work[lists.index(one)] for one in some) * (3 if kind == "training" else 1)
-            pairs = sum(len(one.passages) for one in some)
+            some = [(number + offset) % len(lists) for offset in range(count)]
+            flop = sum(work[one] for one in some) * (3 if kind == "training" else 1)
+            pairs = sum(len(lists[one].passages) for one in some)
             for name, system in systems.items():
                 before = peak_gflops(precision)
-                if kind == "training":
-                    took = seconds_of(lambda system=system, some=some: system.step(some[0]))
-                else:
-                    took = seconds_of(lambda system=system, some=some: system.score(some))
+                took = system.seconds(" ".join([kind, *map(str, some)]))
                 peak = (before + peak_gflops(precision)) / 2
                 seconds[name].append(took)
                 shares[name].append(flop / took / peak)
@@ -159,6 +162,8 @@ def measure(folder: Path, lists: list[TextList], precision: str, rounds: int) ->
             }
             for name, values in seconds.items()
         }
+    for system in systems.values():
+        system.end()
     return tables
 
 
@@ -178,6 +183,10 @@ def peak_mib(name: str, folder: Path) -> float:
 def main() -> None:
     """Measures, prints and writes the result."""
     data = Path(os.environ["RANKGEN_TEST_DATA"]) / "msmarco-dl19"
+    if sys.argv[1:2] == ["--serve"]:
+        name, folder, precision = sys.argv[2:]
+        serve_system(name, Path(folder), precision, read_lists(data, LISTS))
+        return
     if sys.argv[1:2] == ["--memory"]:
         system = SYSTEMS[sys.argv[2]](Path(sys.argv[3]), "fp32")
         # The optimizer's moments are there from the second step on.
@@ -190,7 +199,7 @@ def main() -> None:
         return
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     precisions = sys.argv[2:] or ["fp32", *(["bf16"] if is_fast("bfloat16", "cpu") else [])]
-    lists = read_lists(data, 8)
+    lists = read_lists(data, LISTS)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "backbone"
         write_backbone(folder)
