@@ -184,8 +184,7 @@ def main() -> None:
     """Measures, prints and writes the result."""
     data = Path(os.environ["RANKGEN_TEST_DATA"]) / "msmarco-dl19"
     if sys.argv[1:2] == ["--serve"]:
-        name, folder, precision = sys.argv[2:]
-        serve_system(name, Path(folder), precision, read_lists(data, LISTS))
+        serve_system(sys.argv[2], Path(sys.argv[3]), sys.argv[4], read_lists(data, LISTS))
         return
     if sys.argv[1:2] == ["--memory"]:
         system = SYSTEMS[sys.argv[2]](Path(sys.argv[3]), "fp32")
