@@ -29,9 +29,12 @@ def fast_kernels(device_type: str) -> AbstractContextManager[object]:
     Results differ only by rounding, as they do between two processors. On a GPU nothing changes.
 
     Args:
-        device_type: "cpu" or "cuda".
+        device_type: "cpu" or "cuda". Under autocast, ask within it.
     """
-    return _FastKernels() if device_type == "cpu" else nullcontext()
+    # A context costs every operation a call.
+    if device_type == "cpu" and (prefers_onednn() or torch.is_autocast_enabled("cpu")):
+        return _FastKernels()
+    return nullcontext()
 
 
 @functools.cache

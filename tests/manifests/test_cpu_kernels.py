@@ -95,7 +95,7 @@ def test_weights_that_are_frozen_get_no_gradient(onednn: bool) -> None:
 def test_attention_in_training_has_32_bits_and_scoring_its_own() -> None:
     given = [drawn(2, 3, 9, 8).bfloat16() for _ in range(3)]
     wide = scaled_dot_product_attention(*(tensor.float() for tensor in given)).bfloat16()
-    with fast_kernels("cpu"), torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=torch.bfloat16), fast_kernels("cpu"):
         found = scaled_dot_product_attention(*given, dropout_p=0.0)
         with torch.inference_mode():
             scored = scaled_dot_product_attention(*given)
@@ -108,7 +108,7 @@ def test_attention_in_training_has_32_bits_and_scoring_its_own() -> None:
 def test_what_autocast_would_narrow_keeps_its_mask(kind: torch.dtype) -> None:
     given = [drawn(2, 3, 9, 8).to(kind) for _ in range(3)]
     mask = drawn(1, 3, 9, 9).bfloat16()
-    with fast_kernels("cpu"), torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=torch.bfloat16), fast_kernels("cpu"):
         found = scaled_dot_product_attention(*given, attn_mask=mask)
     wide = scaled_dot_product_attention(*(tensor.float() for tensor in given), mask.float())
     assert found.dtype == torch.bfloat16
@@ -151,8 +151,11 @@ def test_the_maker_decides(
     assert cpu_kernels.prefers_onednn.__wrapped__() is (is_preferred and has_both)
 
 
-def test_a_gpu_keeps_its_kernels() -> None:
-    with fast_kernels("cuda"):
-        assert torch.overrides._len_torch_function_stack() == 0
-    with fast_kernels("cpu"):
-        assert torch.overrides._len_torch_function_stack() == 1
+@pytest.mark.parametrize("is_bf16", [True, False])
+def test_nothing_is_called_where_nothing_is_faster(onednn: bool, is_bf16: bool) -> None:
+    count = torch.overrides._len_torch_function_stack
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_bf16):
+        with fast_kernels("cuda"):
+            assert count() == 0
+        with fast_kernels("cpu"):
+            assert count() == int(onednn or is_bf16)
