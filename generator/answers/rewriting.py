@@ -24,14 +24,15 @@ _OF_OTHER_NUMBERS = re.compile(
     re.IGNORECASE,
 )
 _CUT_ARRAY = re.compile(rf"\[\s*+(?:{_ID}\s*+,\s*+)*+(?:{_ID}\s*+|P[A-Z]*+)?", re.IGNORECASE)
+# Groups are not repeated possessively: Python 3.11.2 then loses some matches.
 _IN_BRACKETS = r"\[[ \t]*+(?:\d++|[A-Z])[ \t]*+\]"
 _NESTED = re.compile(
-    rf"(?P<before>^|[:=])[ \t]*+\[\s*+(?P<ids>{_IN_BRACKETS}(?:\s*+,\s*+{_IN_BRACKETS})++)"
+    rf"(?P<before>^|[:=])[ \t]*+\[\s*+(?P<ids>{_IN_BRACKETS}(?:\s*+,\s*+{_IN_BRACKETS})+)"
     r"\s*+,?+\s*+\](?=[ \t]*+[.}]*+[ \t]*+$)",
     re.IGNORECASE | re.MULTILINE,
 )
 _CUT_NESTED = re.compile(
-    rf"\[\s*+(?P<ids>(?:{_IN_BRACKETS}\s*+,\s*+)*+(?:{_IN_BRACKETS}\s*+|\[[ \t]*+(?:\d*+|[A-Z])))",
+    rf"\[\s*+(?P<ids>(?:{_IN_BRACKETS}\s*+,\s*+)*(?:{_IN_BRACKETS}\s*+|\[[ \t]*+(?:\d*+|[A-Z])))",
     re.IGNORECASE,
 )
 _DIGITS = re.compile(r"\d+")

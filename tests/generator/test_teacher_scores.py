@@ -95,7 +95,7 @@ def test_the_journal_keeps_scores(tmp_path: Path) -> None:
     [
         (None, None),
         ([1.0, 0.5], None),
-        ([1.0], "1 scores for 2 documents"),
+        ([1.0], "1 score for 2 documents"),
         ([1.0, math.nan], "the score at rank 2 is nan"),
         ([math.inf, 1.0], "the score at rank 1 is inf"),
         ([None, 1.0], "the score at rank 1 is missing"),
